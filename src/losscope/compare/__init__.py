@@ -1,0 +1,1 @@
+"""Data in -> models trained under several losses -> comparison out."""

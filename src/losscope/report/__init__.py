@@ -1,0 +1,1 @@
+"""Rows and curves -> table, figure, self-contained page, JSON and CSV."""
