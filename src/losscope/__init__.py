@@ -1,3 +1,66 @@
-"""losscope: exact, fast loss functions from one formula each."""
+"""losscope: exact, fast loss functions from one formula each, and an instrument that shows what each of them does
+to training.
+
+    import losscope as ls
+
+    ls.huber(prediction, target, delta=1.5)                 # a scalar mean; prediction first, then target
+    value, gradient = ls.huber.value_and_grad(prediction, target)
+    ls.squared_error.through("sigmoid")                     # the loss of sigmoid(score); derivatives follow
+    ls.define("mine", "where(abs(r) <= c, r**2/2, c*abs(r))", c=2.0)
+    ls.losses()                                             # the names of all
+
+Every loss and activation of the catalogue is an attribute, by its name or an alias. Everything is imported when
+it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+_PUBLIC = {
+    "Loss": "loss", "Total": "loss", "get": "loss", "losses": "loss", "activations": "loss",
+    "define": "define", "LossError": "errors", "LossTypeError": "errors",
+    "entropy": "information", "one_hot": "information",
+    "set_num_threads": "kernels.threads", "get_num_threads": "kernels.threads",
+}  # fmt: skip
+
+if TYPE_CHECKING:
+    from losscope.define import define as define
+    from losscope.errors import LossError as LossError
+    from losscope.errors import LossTypeError as LossTypeError
+    from losscope.information import entropy as entropy
+    from losscope.information import one_hot as one_hot
+    from losscope.kernels.threads import get_num_threads as get_num_threads
+    from losscope.kernels.threads import set_num_threads as set_num_threads
+    from losscope.loss import Loss as Loss
+    from losscope.loss import Total as Total
+    from losscope.loss import activations as activations
+    from losscope.loss import get as get
+    from losscope.loss import losses as losses
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        value = getattr(import_module(f"losscope.{_PUBLIC[name]}"), name)
+    elif name.startswith("_"):
+        raise AttributeError(f"module 'losscope' has no attribute {name!r}")
+    else:
+        value = _entry(name)
+    globals()[name] = value
+    return value
+
+
+def _entry(name: str) -> Any:
+    catalogue = import_module("losscope.catalogue")
+    if name not in catalogue.names():
+        from losscope.errors import did_you_mean
+
+        raise AttributeError(f"module 'losscope' has no attribute {name!r}. {did_you_mean(name, [*catalogue.names(), *_PUBLIC])}")
+    return import_module("losscope.loss").get(name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PUBLIC, *import_module("losscope.catalogue").names()])

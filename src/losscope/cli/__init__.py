@@ -1,1 +1,45 @@
 """The command line: one file a verb."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pkgutil
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import losscope
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all verbs; each module of this package adds its own."""
+    top = argparse.ArgumentParser(prog="losscope", description="Exact, fast loss functions, and what each of them does to training.", epilog="losscope VERB --help says more.")
+    top.add_argument("--version", action="version", version=f"losscope {losscope.__version__}")
+    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for module in sorted(pkgutil.iter_modules(__path__), key=lambda each: each.name):
+        import_module(f"{__name__}.{module.name}").add_parser(verbs)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; a user's mistake is one line on stderr and exit code 2, never a traceback."""
+    try:
+        args = parser().parse_args(arguments)
+        return args.run(args) or 0
+    except ModuleNotFoundError as error:
+        from losscope.cli.extras import install_hint  # pragma: no cover
+
+        print(f"losscope: {install_hint(error)}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("losscope: stopped.", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if not getattr(error, "user_error", False):
+            raise
+        print(f"losscope: {error}", file=sys.stderr)
+        return 2

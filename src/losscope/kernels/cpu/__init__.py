@@ -1,1 +1,1 @@
-"""Numba kernels."""
+"""Formulas run on the CPU: Numba kernels, generated once and cached on disk."""

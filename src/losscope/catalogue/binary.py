@@ -1,0 +1,75 @@
+"""Binary: one raw score (or probability) against a label or a probability."""
+
+from losscope import domain
+from losscope.entry import nonnegative
+from losscope.structures.elementwise import elementwise
+
+binary_cross_entropy = elementwise(
+    "binary_cross_entropy",
+    "target*softplus(-prediction) + (1 - target)*softplus(prediction)",
+    summary="The surprise of a label under the probability sigmoid(prediction); takes raw scores (logits).",
+    aliases=("bce", "logistic", "log_loss"),
+    target=domain.probability,
+    task="binary",
+    infinite="NaN where an infinite logit meets a certain label (0 times infinity)",
+    reference="D. R. Cox, The regression analysis of binary sequences, J. R. Stat. Soc. B 20 (1958). doi:10.1111/j.2517-6161.1958.tb00292.x",
+    elsewhere={"torch": "BCEWithLogitsLoss", "keras": "BinaryCrossentropy(from_logits=True)", "optax": "sigmoid_binary_cross_entropy", "sklearn": "HalfBinomialLoss", "xgboost": "binary:logistic", "lightgbm": "binary", "catboost": "Logloss"},
+)
+
+binary_cross_entropy_of_probability = elementwise(
+    "binary_cross_entropy_of_probability",
+    "-xlogy(target, prediction) - xlog1py(1 - target, -prediction)",
+    summary="The surprise of a label under a probability; if you have logits, binary_cross_entropy is the exact way.",
+    aliases=("bce_of_probability",),
+    prediction=domain.probability,
+    target=domain.probability,
+    task="binary",
+    reference="I. J. Good, Rational decisions, J. R. Stat. Soc. B 14 (1952). doi:10.1111/j.2517-6161.1952.tb00104.x",
+    elsewhere={"torch": "BCELoss (which clamps the logarithm at -100)", "keras": "BinaryCrossentropy (which clips at 1e-7)"},
+)
+
+binary_focal = elementwise(
+    "binary_focal",
+    "target*sigmoid(-prediction)**gamma*softplus(-prediction) + (1 - target)*sigmoid(prediction)**gamma*softplus(prediction)",
+    summary="Binary cross-entropy on logits that plays down what is already classified well, by (1 - p)^gamma.",
+    aliases=("focal",),
+    parameters={"gamma": nonnegative(2.0)},
+    target=domain.probability,
+    task="binary",
+    infinite="NaN where an infinite logit meets a certain label (0 times infinity)",
+    reference="T.-Y. Lin et al., Focal loss for dense object detection, ICCV (2017). doi:10.1109/ICCV.2017.324",
+    elsewhere={"keras": "BinaryFocalCrossentropy(gamma)", "optax": "sigmoid_focal_loss(gamma)"},
+)
+
+hinge = elementwise(
+    "hinge",
+    "where(prediction*target < 1, 1 - prediction*target, 0)",
+    summary="No loss beyond a margin of 1 on the right side, linear before it; labels are -1 and 1.",
+    target=domain.sign,
+    task="binary",
+    ties="at a margin of exactly 1 the gradient is 0",
+    reference="C. Cortes and V. Vapnik, Support-vector networks, Machine Learning 20 (1995). doi:10.1007/BF00994018",
+    elsewhere={"keras": "Hinge", "optax": "hinge_loss", "sklearn": "SGDClassifier(loss='hinge')"},
+)
+
+squared_hinge = elementwise(
+    "squared_hinge",
+    "where(prediction*target < 1, (1 - prediction*target)**2, 0)",
+    summary="The hinge loss squared: smooth at the margin, harder on large mistakes; labels are -1 and 1.",
+    target=domain.sign,
+    task="binary",
+    ties="at a margin of exactly 1 the curvature is 0",
+    reference="Y.-J. Lee and O. L. Mangasarian, SSVM, Comput. Optim. Appl. 20 (2001). doi:10.1023/A:1011215321374",
+    elsewhere={"keras": "SquaredHinge", "sklearn": "LinearSVC(loss='squared_hinge')"},
+)
+
+zero_one = elementwise(
+    "zero_one",
+    "where(prediction*target > 0, 0, 1)",
+    summary="1 for a wrong sign, 0 for a right one: what is meant, with a gradient of 0 everywhere; labels are -1 and 1.",
+    target=domain.sign,
+    task="binary",
+    ties="a score of exactly 0 counts as wrong",
+    reference="L. Devroye, L. Gyorfi and G. Lugosi, A Probabilistic Theory of Pattern Recognition (1996). doi:10.1007/978-1-4612-0711-5",
+    elsewhere={"sklearn": "metrics.zero_one_loss"},
+)

@@ -1,0 +1,15 @@
+"""Counts and rates: a target of 0 or more, and the logarithm of its mean."""
+
+from losscope import domain
+from losscope.structures.elementwise import elementwise
+
+poisson = elementwise(
+    "poisson",
+    "exp(prediction) - target*prediction",
+    summary="Poisson negative log-likelihood of a count under the rate exp(prediction), without the part that the target alone decides.",
+    aliases=("poisson_nll",),
+    target=domain.count,
+    task="count",
+    reference="J. A. Nelder and R. W. M. Wedderburn, Generalized linear models, J. R. Stat. Soc. A 135 (1972). doi:10.2307/2344614",
+    elsewhere={"torch": "PoissonNLLLoss()", "sklearn": "HalfPoissonLoss", "xgboost": "count:poisson", "lightgbm": "poisson", "catboost": "Poisson"},
+)

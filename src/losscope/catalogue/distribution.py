@@ -1,0 +1,30 @@
+"""Distributions: a row of probabilities against a row of probabilities; the loss of a row is summed over it."""
+
+from losscope import domain
+from losscope.structures.elementwise import elementwise
+
+kl_divergence = elementwise(
+    "kl_divergence",
+    "where(target > 0, -target*log1pmx(r/target), prediction)",
+    curvature_of="xlogy(target, target) - xlogy(target, prediction) + prediction - target",
+    summary="KL(target || prediction): the surprise that prediction costs beyond the target's own entropy. Each term is target*log(target/prediction) + prediction - target, which is never negative and sums to the same for rows that sum to 1.",
+    aliases=("kl", "kld"),
+    prediction=domain.probability,
+    target=domain.probability,
+    task="distribution",
+    over="rows",
+    reference="S. Kullback and R. A. Leibler, On information and sufficiency, Ann. Math. Statist. 22 (1951). doi:10.1214/aoms/1177729694",
+    elsewhere={"torch": "KLDivLoss (of log-probabilities)", "keras": "KLDivergence", "optax": "generalized_kl_divergence"},
+)
+
+cross_entropy_of_probability = elementwise(
+    "cross_entropy_of_probability",
+    "-xlogy(target, prediction)",
+    summary="H(target, prediction): the mean surprise of target's outcomes to one who believes prediction, in nats.",
+    prediction=domain.probability,
+    target=domain.probability,
+    task="distribution",
+    over="rows",
+    reference="I. J. Good, Rational decisions, J. R. Stat. Soc. B 14 (1952). doi:10.1111/j.2517-6161.1952.tb00104.x",
+    elsewhere={"keras": "CategoricalCrossentropy"},
+)

@@ -1,0 +1,185 @@
+"""`losscope compare`: train the same model under several losses, and show what each of them does."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from losscope.compare import Comparison
+
+EXAMPLES = """\
+examples:
+  losscope compare
+      squared error through a sigmoid against two cross-entropies, on bundled digits
+  losscope compare mse huber mae --data house.csv --target median_house_value
+      three losses on a table of yours (CSV or Parquet)
+  losscope compare mse huber:delta=0.5 --data diabetes --model linear --seeds 5
+      a parameter, a linear model, five seeds
+  losscope compare bce ce --data mnist --data-dir ../shared/data/mnist --epochs 5
+      images in IDX files
+
+Every finished run is in OUT/runs at once: the same command goes on where it was stopped.
+More machines: start `dask scheduler` and `dask worker` there, and give the address to --dask.
+"""
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add the verb and its options."""
+    parser = subparsers.add_parser(
+        "compare",
+        help="train the same model under several losses and show what each does",
+        description="Train the same model from the same start with several losses, and show what each of them does.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("losses", nargs="*", metavar="LOSS", help="mse, huber:delta=2, mse@sigmoid ... (default: fits the task)")
+    data = parser.add_argument_group("data")
+    data.add_argument("--data", default="digits", help="a CSV or Parquet file, mnist, or digits (default), breast_cancer, wine, iris, diabetes")
+    data.add_argument("--target", metavar="COLUMN", help="the column to predict")
+    data.add_argument("--task", metavar="TASK", help="regression, binary or classes (default: from the target)")
+    data.add_argument("--data-dir", metavar="DIR", help="the folder with mnist's IDX files")
+    model = parser.add_argument_group("model and training")
+    model.add_argument("--model", default="mlp", metavar="MODEL", help="mlp (default) or linear")
+    model.add_argument("--hidden", type=int, default=64, metavar="N", help="hidden units of the mlp (default 64)")
+    model.add_argument("--epochs", type=int, metavar="N", help="default 30; 12 above 5,000 training rows")
+    model.add_argument("--batch-size", type=int, default=64, metavar="N", help="rows of a batch (default 64)")
+    model.add_argument("--optimizer", default="sgd", metavar="NAME", help="sgd (with momentum 0.9; default) or adam")
+    model.add_argument("--learning-rate", type=float, metavar="X", help="the rate all losses share, the middle of the grid")
+    model.add_argument("--grid", type=int, default=5, metavar="N", help="rates each loss starts with, odd (default 5); 1: the shared rate only")
+    model.add_argument("--choose-by", metavar="METRIC", help="validation metric that chooses each loss's own rate: mae (default), rmse, median_absolute_error; accuracy (default), log_loss, brier; own")
+    model.add_argument("--seeds", type=int, default=3, metavar="N", help="starts and batch orders (default 3)")
+    model.add_argument("--split-seed", type=int, default=0, metavar="N", help="which rows are for training, validation, test")
+    output = parser.add_argument_group("output and machines")
+    output.add_argument("--out", default="losscope-report", metavar="DIR", help="default losscope-report")
+    output.add_argument("--json", action="store_true", help="results as JSON on stdout, the table on stderr")
+    output.add_argument("--workers", type=int, metavar="N", help="processes (default: the cores this process may use)")
+    output.add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler, such as tcp://host:8786")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it; 0 when done, 130 when stopped by Ctrl-C."""
+    progress: _Bar | None = None
+    try:
+        from rich.console import Console
+
+        from losscope.compare import compare
+        from losscope.compare.results import claim
+
+        claim(Path(args.out).expanduser())
+        errors = Console(stderr=True)
+        progress = _Bar(errors)
+        with progress:
+            result = compare(
+                args.losses or None, args.data, target=args.target, task=args.task, data_dir=args.data_dir,
+                model=args.model, hidden=args.hidden, optimizer=args.optimizer, batch_size=args.batch_size,
+                epochs=args.epochs, learning_rate=args.learning_rate, grid=args.grid, seeds=args.seeds,
+                split_seed=args.split_seed, choose_by=args.choose_by, out=args.out, workers=args.workers,
+                dask=args.dask, progress=progress,
+            )  # fmt: skip
+            progress.say("writing the report")
+            report = result.save(args.out, command=command_of(args))
+        _show(result, report, Console(stderr=True) if args.json else Console(), args)
+    except KeyboardInterrupt:
+        done = progress.done if progress else 0
+        saved = f"{done} finished run{'s' * (done != 1)} saved in {args.out}" if done else "no run was finished"
+        print(f"stopped: {saved}; the same command goes on from there", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _show(result: Comparison, report: Path, console: Any, args: argparse.Namespace) -> None:
+    """The data, the tables, the findings and where the report is."""
+    from rich.markup import escape
+
+    from losscope.compare import words
+    from losscope.compare.presentation import print_tables
+
+    prepared = result.prepared
+    console.print(
+        f"{escape(result.dataset.source)}: {words.task(result)}; target {escape(result.task.target)}",
+        highlight=False,
+        style="bold",
+    )
+    for step in prepared.steps:
+        console.print(f"  - {escape(step)}", highlight=False)
+    console.print()
+    print_tables(result, console)
+    console.print()
+    for finding in result.findings():
+        console.print(f"- {escape(finding).replace('**', '').replace('`', '')}", highlight=False)
+    console.print()
+    minutes = f"{result.seconds:.0f} s"
+    earlier = f", {result.found} of them found done from earlier" if result.found else ""
+    console.print(f"{len(result.runs)} runs in {minutes}{earlier}.", highlight=False)
+    console.print(f"Report: {escape(str(report))}", highlight=False, soft_wrap=True)
+    if args.json:
+        from losscope.compare.presentation import SCHEMA, as_data
+        from losscope.report.write import plain
+
+        json.dump(plain({"schema": SCHEMA, "command": command_of(args), **as_data(result)}), sys.stdout, indent=2)
+        print()
+
+
+def command_of(args: argparse.Namespace) -> str:
+    """The command that gives these results again, with what differs from the defaults."""
+    words = ["losscope", "compare", *args.losses]
+    defaults = {"hidden": 64, "batch_size": 64, "optimizer": "sgd", "grid": 5, "seeds": 3, "split_seed": 0,
+                "model": "mlp", "out": "losscope-report", "data": "digits"}  # fmt: skip
+    for name in ("data", "target", "task", "data_dir", "model", "hidden", "epochs", "batch_size", "optimizer",
+                 "learning_rate", "grid", "choose_by", "seeds", "split_seed", "out"):  # fmt: skip
+        value = getattr(args, name)
+        if value is not None and value != defaults.get(name):
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return shlex.join(words)
+
+
+class _Bar:
+    """A progress bar on stderr while runs finish; where stderr is no terminal, a line now and then."""
+
+    def __init__(self, console: Any) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.console = console
+        self.done = 0
+        self.found = 0
+        self.spoke = time.monotonic()
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TextColumn("runs"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self.task = self.bar.add_task("reading the data", total=None)
+
+    def __enter__(self) -> _Bar:
+        self.bar.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.bar.__exit__(*error)
+
+    def __call__(self, done: int, planned: int, found: int) -> None:
+        if found and not self.found:
+            self.console.print(f"{found} finished run{'s' * (found != 1)} found, not run again", highlight=False)
+        self.done, self.found = done, found
+        # Runs found on disk took no time: they must not count towards the time that is left.
+        self.bar.update(self.task, description="training", completed=done, total=planned)
+        if not self.console.is_terminal and time.monotonic() - self.spoke > 10:
+            self.spoke = time.monotonic()
+            self.console.print(f"{done} of {planned} runs", highlight=False)
+
+    def say(self, what: str) -> None:
+        """What is happening now."""
+        self.bar.update(self.task, description=what)

@@ -1,0 +1,266 @@
+"""What do the numbers say? Sentences computed from the runs; each can come out otherwise on other data."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from losscope.compare import plan
+from losscope.compare.settings import HIGHER_IS_BETTER, METRIC_WORDS, METRICS
+
+if TYPE_CHECKING:
+    from losscope.compare.comparison import Comparison, Summary
+
+# A seam within a fifth of the suggested one does what the suggested one would.
+SEAM_TOLERANCE = 0.2
+
+
+def findings(result: Comparison) -> list[str]:
+    """The findings, most wanted first."""
+    found = [
+        *_winner(result, same_rate=False),
+        *_winner(result, same_rate=True),
+        *_rate_matters(result),
+        *_saturation(result),
+        *_largest(result),
+        *_seams(result),
+        *_diverged(result),
+        *_grid_ends(result),
+        *_other_rule(result),
+    ]
+    return [sentence for sentence in found if sentence]
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number with `digits` significant digits and thousands separated.
+
+    >>> number(41305.38), number(0.83518), number(1e-7)
+    ('41,300', '0.835', '1e-07')
+    """
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    rounded = float(f"{value:.{digits}g}")
+    if 1e-4 <= abs(rounded) < 1e7:
+        decimals = max(digits - 1 - math.floor(math.log10(abs(rounded))), 0)
+        return f"{rounded:,.{decimals}f}"
+    return f"{rounded:.{digits}g}"
+
+
+def metric_text(metric: str, value: float) -> str:
+    """A metric's value as it is said: accuracy in percent."""
+    return f"{100 * value:.1f}%" if metric == "accuracy" else number(value)
+
+
+def times(ratio: float) -> str:
+    """A ratio above 1 in words: "3.2 times"."""
+    return f"{ratio:,.0f} times" if ratio >= 10 else f"{float(f'{ratio:.2g}'):g} times"
+
+
+def _winner(result: Comparison, same_rate: bool) -> list[str]:
+    """Who is best by the metric that chose the rates, and does it win with every seed?"""
+    metric = result.settings.choose_by if result.settings.choose_by != "own" else METRICS[result.task.kind][0]
+    summaries = [result.at_same_rate(name) if same_rate else result.at_own_best(name) for name in result.losses]
+    whole = [s for s in summaries if s is not None and not s.diverged and s.metrics.get(metric)]
+    if len(whole) < 2:
+        return []
+    sign = -1.0 if metric in HIGHER_IS_BETTER else 1.0
+
+    def mean(summary: Summary) -> float:
+        found = summary.metrics[metric]
+        assert found is not None
+        return found[0]
+
+    whole.sort(key=lambda s: sign * mean(s))
+    best, second, last = whole[0], whole[1], whole[-1]
+    word = METRIC_WORDS[metric]
+    better = "higher" if sign < 0 else "lower"
+    where = f"At the same learning rate, {result.settings.learning_rate:g}" if same_rate else (
+        "With each loss at its own best learning rate"
+    )
+    wins = sum(
+        sign * a < sign * b
+        for a, b in zip(best.values[metric], second.values[metric])
+        if a is not None and b is not None
+    )
+    seeds = best.seeds
+    clear = wins == seeds and seeds > 1
+    sentence = (
+        f"{where}, **{best.loss}** has the best test {word}, {metric_text(metric, mean(best))}; "
+        f"next is {second.loss} with {metric_text(metric, mean(second))} "
+        f"(it is {better} than that with {wins} of {seeds} seed{'s' * (seeds != 1)}"
+    )
+    sentence += ")." if clear else ": **too few to call it better**)."
+    if last is not second:
+        sentence += f" Last is {last.loss} with {metric_text(metric, mean(last))}."
+    if metric == "accuracy" and not same_rate:
+        p, rows = mean(best), len(result.prepared.test)
+        error = math.sqrt(max(p * (1 - p), 0.0) / rows)
+        sentence += f" With {rows:,} test rows, a single accuracy is known to about ±{100 * error:.1f} points."
+    return [sentence]
+
+
+def _rate_matters(result: Comparison) -> list[str]:
+    """The loss that gains most from its own rate: how much of a fixed-rate comparison is the rate."""
+    metric = result.settings.choose_by if result.settings.choose_by != "own" else METRICS[result.task.kind][0]
+    gains = []
+    for name in result.losses:
+        own, same = result.at_own_best(name), result.at_same_rate(name)
+        if own is None or own.learning_rate == same.learning_rate or own.diverged or same.diverged:
+            continue
+        a, b = own.metrics.get(metric), same.metrics.get(metric)
+        if a and b:
+            gain = (a[0] - b[0]) if metric in HIGHER_IS_BETTER else (b[0] - a[0])
+            gains.append((gain / (abs(b[0]) or 1.0), name, same, own, b[0], a[0]))
+    if not gains:
+        return []
+    share, name, same, own, before, after = max(gains, key=lambda gain: gain[0])
+    if share < 0.005:
+        return ["No loss gains 0.5% or more on the test data by its own learning rate: the shared rate is fair here."]
+    ratio = own.learning_rate / same.learning_rate
+    larger = f"{times(ratio)} larger" if ratio > 1 else f"{times(1 / ratio)} smaller"
+    return [
+        f"The learning rate is part of the comparison: {name} goes from {metric_text(metric, before)} to "
+        f"{metric_text(metric, after)} in test {METRIC_WORDS[metric]} at its own rate, {own.learning_rate:g}, "
+        f"{larger} than the shared one."
+    ]
+
+
+def _mean_curve(result: Comparison, loss: str, rate: float, name: str) -> np.ndarray | None:
+    """Mean over the seeds, up to the last epoch that all of them reached; None without such a curve."""
+    curves = [run["curves"].get(name) for run in result.runs_of(loss, rate)]
+    if any(not curve or any(value is None for value in curve) for curve in curves):
+        return None
+    length = min(len(curve) for curve in curves if curve)
+    return np.mean([curve[:length] for curve in curves if curve], axis=0)
+
+
+def _saturation(result: Comparison) -> list[str]:
+    rate = result.settings.learning_rate
+    ends = []
+    for name in result.losses:
+        curve = _mean_curve(result, name, rate, "saturated_wrong")
+        if curve is not None:
+            ends.append((float(curve[-1]), name))
+    if not ends:
+        return []
+    worst, name = max(ends)
+    if worst < 1e-4:
+        return [
+            f"At the shared rate no loss leaves more than 0.01% of its outputs saturated on the wrong side after "
+            f"{result.settings.epochs} epochs."
+        ]
+    others = ", ".join(f"{other} {100 * share:.2f}%" for share, other in sorted(ends, reverse=True) if other != name)
+    sentence = (
+        f"At the shared rate {name} ends with {100 * worst:.2f}% of its training outputs saturated on the wrong side "
+        "(within 0.01 of 0 where 1 is right, or the other way round)"
+    )
+    return [sentence + (f"; {others}." if others else ".")]
+
+
+def _largest(result: Comparison) -> list[str]:
+    ends = []
+    for name in result.losses:
+        choice = result.choices[name]
+        rate = choice.learning_rate if choice else result.settings.learning_rate
+        curves = [run["curves"].get("largest_share") or [] for run in result.runs_of(name, rate)]
+        last = [curve[-1] for curve in curves if curve and curve[-1] is not None]
+        if last:
+            ends.append((float(np.mean(last)), name))
+    if len(ends) < 2:
+        return []
+    ends.sort()
+    (low, least), (high, most) = ends[0], ends[-1]
+    return [
+        f"After training, the 1% of training rows with the largest residuals carry {100 * high:.1f}% of the "
+        f"gradient under {most}, {100 * low:.1f}% under {least} (an equal share would be 1%)."
+    ]
+
+
+def _seams(result: Comparison) -> list[str]:
+    """For each Huber-like loss: its seam in the target's units, and the one the residuals suggest."""
+    said = []
+    for name in result.losses:
+        choice = result.choices[name]
+        rate = choice.learning_rate if choice else result.settings.learning_rate
+        seams = [run["seam"] for run in result.runs_of(name, rate) if run["seam"]]
+        if not seams:
+            continue
+        parameter, value = seams[0]["parameter"], float(seams[0]["value"])
+        suggested, sigma, beyond, beyond_suggested = (
+            float(np.mean([seam[key] for seam in seams]))
+            for key in ("suggested", "sigma", "beyond", "beyond_suggested")
+        )
+        scale, target = result.prepared.scale, result.task.target
+        if suggested <= 0:
+            said.append(f"{name}: half of the validation residuals are equal, so no {parameter} can be suggested.")
+            continue
+        sentence = (
+            f"{name}: {parameter} = {value:g} is {number(value * scale)} in {target}; {100 * beyond:.1f}% of the "
+            f"validation residuals lie beyond it, in the linear part. "
+        )
+        base = name.partition(":")[0]
+        reason = (
+            f"1.345 times the robust spread of the residuals, {number(sigma * scale)} (1.4826 times their median "
+            "absolute deviation): as efficient as squared error to 95% if the bulk is Gaussian, and linear for the "
+            f"{100 * beyond_suggested:.0f}% beyond"
+        )
+        if abs(suggested / value - 1) <= SEAM_TOLERANCE:
+            sentence += f"That is close to what the data suggests, {number(suggested * scale)}: {reason}."
+        else:
+            sentence += (
+                f"The data suggests {parameter} = {suggested:.2g} ({number(suggested * scale)} in {target}; "
+                f"write `{base}:{parameter}={suggested:.2g}`): {reason}."
+            )
+        said.append(sentence)
+    return said
+
+
+def _diverged(result: Comparison) -> list[str]:
+    said = []
+    for name in result.losses:
+        rates = []
+        for step in result.steps_tried[name]:
+            rate = result.settings.rate(step)
+            count = sum(run["status"] == "diverged" for run in result.runs_of(name, rate))
+            if count:
+                rates.append(f"{rate:g} ({count} of {len(result.settings.seeds)} seeds)")
+        if rates:
+            said.append(f"{name} diverged (a loss, gradient or output no longer finite) at rate {', '.join(rates)}.")
+    return said
+
+
+def _grid_ends(result: Comparison) -> list[str]:
+    said = []
+    for name in result.losses:
+        choice = result.choices[name]
+        if choice is None:
+            said.append(f"{name} diverged at every rate tried: it has no own best.")
+        elif choice.end and result.settings.grid > 1:
+            said.append(
+                f"{name} is best at {choice.learning_rate:g}, the {choice.end} rate tried, 3 decades from the shared "
+                "one: its own best may lie further; give another --learning-rate."
+            )
+    return said
+
+
+def _other_rule(result: Comparison) -> list[str]:
+    """Would another common metric have chosen other rates?"""
+    if result.settings.grid == 1:
+        return []
+    changes = []
+    asked = []
+    for metric in METRICS[result.task.kind]:
+        if metric == result.settings.choose_by:
+            continue
+        asked.append(METRIC_WORDS[metric])
+        for name in result.losses:
+            here, there = result.choices[name], plan.choose(name, result.settings, result.runs, metric)
+            if here and there and here.learning_rate != there.learning_rate:
+                changes.append(
+                    f"{name} {here.learning_rate:g} to {there.learning_rate:g} by {METRIC_WORDS[metric]}"
+                )
+    if not changes:
+        return [f"Choosing the rates by {' or '.join(asked)} instead would have given the same rates."]
+    return [f"Choosing the rates by another metric would change some: {'; '.join(changes)} (`--choose-by`)."]

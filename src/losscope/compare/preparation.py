@@ -1,0 +1,244 @@
+"""From a table to arrays: which rows are for what, and what is done to the columns.
+
+Everything fitted (medians, means, scales, categories, the target's own mean and scale) is fitted on the
+training rows alone, by scikit-learn's own pipeline pieces, and each step is put into words in `steps`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from losscope.compare.data import DataError, Dataset, _few, _rows
+from losscope.compare.task import Task
+
+TEST_SHARE, VALIDATION_SHARE = 0.2, 0.2
+# Rarer categories share one column: thousands of columns would make the comparison one of memorising.
+MOST_CATEGORIES = 30
+# Text that differs in more than half of the rows names the row; it does not describe it.
+NAMES_ROWS_ABOVE = 0.5
+CAPPED_ABOVE = 0.01
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Arrays ready for training. `features` float32 (rows, columns); `target` as the task encodes it.
+
+    For regression `target` is in original units (float64); `centre` and `scale` standardise it. For
+    classification it is the class index (int64). `train`, `validation` and `test` are row numbers.
+    """
+
+    features: np.ndarray
+    target: np.ndarray
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+    steps: tuple[str, ...]
+    columns: int
+    centre: float = 0.0
+    scale: float = 1.0
+
+
+def prepare(dataset: Dataset, task: Task, split_seed: int = 0) -> Prepared:
+    """Split the rows, then turn the features into float32 columns with what the training rows teach.
+
+    >>> from losscope.compare.data import load
+    >>> from losscope.compare.task import decide
+    >>> digits = load("digits")
+    >>> prepare(digits, decide(digits, None, [])).features.shape
+    (1797, 64)
+    """
+    target = task.encode(dataset.target)
+    train, validation, test = split(target, task, dataset, split_seed)
+    steps = list(dataset.notes)
+    steps.append(
+        f"{_rows(len(target))} split into {len(train):,} for training, {len(validation):,} for validation and "
+        f"{len(test):,} for the test"
+        + (" (the test set the data came with)" if dataset.test_rows is not None else "")
+        + (", each with the same shares of classes" if task.kind != "regression" else "")
+    )
+    if dataset.pixels is not None:
+        features = dataset.features.to_numpy(np.float32) / np.float32(dataset.pixels)
+        steps.append(f"{features.shape[1]} pixels divided by {dataset.pixels:g}, their largest value")
+    else:
+        features, done = _columns(dataset.features, train, dataset.source)
+        steps.extend(done)
+    centre, scale = 0.0, 1.0
+    if task.kind == "regression":
+        centre, scale = float(np.mean(target[train])), float(np.std(target[train]))
+        if not (np.isfinite(scale) and scale > 0):
+            raise DataError(
+                f"the target {dataset.target.name!r} is the same in all training rows: there is nothing to learn; "
+                "choose another --target"
+            )
+        steps.append(
+            f"target standardised by the training rows: a loss sees ({dataset.target.name} - {centre:,.6g}) / "
+            f"{scale:,.6g}; metrics are in original units"
+        )
+        steps.extend(_piled_up(target, str(dataset.target.name)))
+    return Prepared(
+        features=np.ascontiguousarray(features, dtype=np.float32),
+        target=target,
+        train=train,
+        validation=validation,
+        test=test,
+        steps=tuple(steps),
+        columns=features.shape[1],
+        centre=centre,
+        scale=scale,
+    )
+
+
+def split(target: np.ndarray, task: Task, dataset: Dataset, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Row numbers for training, validation and test: 60%, 20%, 20%, stratified by class; fixed by `seed`."""
+    rows = np.arange(len(target))
+    classes = target if task.kind != "regression" else None
+    if classes is not None:
+        counts = np.bincount(classes)
+        if counts.min() < 5:
+            rare = task.labels[int(counts.argmin())]
+            raise DataError(
+                f"class {rare!r} of the target {dataset.target.name!r} has {_rows(int(counts.min()))}: at least 5 are "
+                "needed to train, validate and test on it; merge rare classes, or give --task regression for numbers"
+            )
+    if dataset.test_rows is not None:
+        rest, test = rows[~dataset.test_rows], rows[dataset.test_rows]
+    else:
+        rest, test = train_test_split(rows, test_size=TEST_SHARE, random_state=seed, stratify=classes)
+    share = VALIDATION_SHARE / (1 - TEST_SHARE) if dataset.test_rows is None else VALIDATION_SHARE
+    train, validation = train_test_split(
+        rest, test_size=share, random_state=seed, stratify=None if classes is None else classes[rest]
+    )
+    return np.sort(train), np.sort(validation), np.sort(test)
+
+
+def _columns(frame: pd.DataFrame, train: np.ndarray, source: str) -> tuple[np.ndarray, list[str]]:
+    """Impute, encode and scale; what is dropped or filled is decided on the training rows alone."""
+    frame = frame.copy()
+    steps: list[str] = []
+    infinite: list[str] = []
+    for column in frame.columns:
+        values = frame[column]
+        if pd.api.types.is_datetime64_any_dtype(values.dtype):
+            seconds = (values - values.iloc[train].min()).dt.total_seconds()
+            frame[column] = seconds / 86400.0
+            steps.append(f"date {column} turned into days")
+        elif pd.api.types.is_bool_dtype(values.dtype):
+            frame[column] = values.astype(float)
+        elif pd.api.types.is_numeric_dtype(values.dtype):
+            numbers = values.to_numpy(dtype=float, na_value=np.nan)
+            if np.isinf(numbers).any():
+                infinite.append(column)
+            # 1e30 is a number in float64 and breaks every mean and scale in float32 training.
+            frame[column] = np.where(np.isinf(numbers), np.nan, numbers)
+        else:
+            frame[column] = values.astype(object).where(values.notna(), None)
+    if infinite:
+        steps.append(f"infinite values in {_few(infinite)} taken as missing")
+
+    seen = frame.iloc[train]
+    dropped: dict[str, list[str]] = {}
+    numeric: list[str] = []
+    categorical: list[str] = []
+    for column in frame.columns:
+        values = seen[column].dropna()
+        is_number = pd.api.types.is_numeric_dtype(frame[column].dtype)
+        distinct = values.astype(str).nunique() if not is_number else values.nunique()
+        if len(values) == 0:
+            dropped.setdefault("every value missing", []).append(column)
+        elif distinct == 1 and (len(values) == len(seen) or is_number):
+            dropped.setdefault("constant", []).append(column)
+        elif is_number and _counts_rows(frame[column], column):
+            dropped.setdefault("a row number", []).append(column)
+        elif is_number:
+            numeric.append(column)
+        elif distinct > max(MOST_CATEGORIES, NAMES_ROWS_ABOVE * len(values)):
+            dropped.setdefault("text that differs in nearly every row", []).append(column)
+        else:
+            categorical.append(column)
+    steps.extend(f"dropped {_few(columns)}: {reason}" for reason, columns in dropped.items())
+    if not numeric and not categorical:
+        raise DataError(
+            f"no usable feature is left in {source} ({'; '.join(steps) or 'no columns'}): add columns that vary "
+            "and describe the rows"
+        )
+    filled = [(column, int(frame[column].isna().sum())) for column in numeric if frame[column].isna().any()]
+    if filled:
+        words = _few([f"{column} ({count:,})" for column, count in filled])
+        steps.append(f"missing values filled with the training median: {words}")
+    if numeric:
+        steps.append(f"{len(numeric)} numeric column{'s' * (len(numeric) > 1)} standardised by the training rows")
+    if categorical:
+        described = _few([f"{column} ({seen[column].nunique(dropna=False)})" for column in categorical])
+        steps.append(f"one-hot columns for {described}; an unseen category is all zeros")
+
+    pieces = ColumnTransformer(
+        [
+            ("numbers", Pipeline([("fill", SimpleImputer(strategy="median")), ("scale", StandardScaler())]), numeric),
+            (
+                "categories",
+                Pipeline(
+                    [
+                        ("fill", SimpleImputer(strategy="constant", fill_value="missing", missing_values=None)),
+                        ("text", _AsText()),
+                        (
+                            "encode",
+                            OneHotEncoder(
+                                handle_unknown="ignore" if _few_levels(seen, categorical) else "infrequent_if_exist",
+                                max_categories=None if _few_levels(seen, categorical) else MOST_CATEGORIES,
+                                sparse_output=False,
+                            ),
+                        ),
+                    ]
+                ),
+                categorical,
+            ),
+        ]
+    )
+    pieces.fit(seen)
+    return np.asarray(pieces.transform(frame), dtype=np.float32), steps
+
+
+class _AsText:
+    """Every category as text, so that 1, "1" and True in one column do not stop the encoder."""
+
+    def fit(self, features: np.ndarray, target: object = None) -> _AsText:
+        return self
+
+    def transform(self, features: np.ndarray) -> np.ndarray:
+        return np.asarray(features, dtype=object).astype(str).astype(object)
+
+    def fit_transform(self, features: np.ndarray, target: object = None) -> np.ndarray:
+        return self.transform(features)
+
+
+def _piled_up(target: np.ndarray, name: str) -> list[str]:
+    """Says when many rows share the largest or smallest target, as in data that was capped: nothing is done to it."""
+    said = []
+    for word, value in (("largest", target.max()), ("smallest", target.min())):
+        count = int(np.sum(target == value))
+        if count >= 10 and count > CAPPED_ABOVE * len(target):
+            said.append(f"{_rows(count)} ({count / len(target):.1%}) have the {word} {name}, {value:,.10g}: left as is")
+    return said
+
+
+def _few_levels(seen: pd.DataFrame, categorical: list[str]) -> bool:
+    return all(seen[column].nunique(dropna=False) <= MOST_CATEGORIES for column in categorical)
+
+
+def _counts_rows(values: pd.Series, column: str) -> bool:
+    """Whole numbers that rise by one from row to row, or all-different ones named as an identifier."""
+    if values.isna().any() or values.nunique() != len(values):
+        return False
+    numbers = values.to_numpy(dtype=float)
+    if not np.array_equal(numbers, np.floor(numbers)):
+        return False
+    named = column.strip().lower() in ("id", "index", "row", "row_id", "unnamed: 0") or column.lower().endswith("_id")
+    return named or bool(np.all(np.diff(numbers) == 1))

@@ -1,0 +1,69 @@
+"""A loss of your own, from a formula: as good as any in the catalogue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from losscope import catalogue, domain, structures
+from losscope.entry import Entry, Parameter
+from losscope.errors import LossError, complain, did_you_mean
+from losscope.expression import PRIMITIVES
+from losscope.loss import Loss
+
+
+def define(name: str, formula: str, *, structure: str = "elementwise", target: str = "real", prediction: str = "real", summary: str = "", task: str = "", **parameters: float) -> Loss:
+    """A loss from its formula; gradient, curvature and kernels are derived.
+
+    An elementwise formula is written in `r` (= prediction - target), `prediction` (`z`), `target` (`y`) and your
+    parameters; a softmax formula in `margin` (`m`). It is parsed, never evaluated as Python. `target` and
+    `prediction` name the domain that is checked: real, probability, label (0 or 1), sign (-1 or 1), count,
+    nonnegative, positive. Parameters are given with their defaults and can be set in every call.
+
+    >>> import losscope as ls
+    >>> tukey = ls.define("tukey", "where(abs(r) <= c, c**2/6*(1 - (1 - (r/c)**2)**3), c**2/6)", c=4.685)
+    >>> round(tukey([1.0, 100.0], [0.0, 0.0], reduction="sum"), 6)
+    4.13647
+
+    Raises LossError, with a caret under the place, for text that is no formula.
+    """
+    if not isinstance(name, str) or not name.isidentifier():
+        raise LossError(complain("The name of a loss must be a word", got=repr(name), expected="letters, digits and underscores"))
+    if name in catalogue.names():
+        raise LossError(complain(f"The catalogue already has a loss named {name!r}", next_step="Choose another name"))
+    if structure not in ("elementwise", "softmax"):
+        raise LossError(complain("A formula can be defined over these structures", got=repr(structure), expected="'elementwise' or 'softmax'"))
+    domains = {"prediction": _domain(prediction), "target": _domain(target)} if structure == "elementwise" else {"target": domain.class_index}
+    module = structures.get(structure)
+    for parameter in parameters:
+        if parameter in module.SHORT or parameter in module.OPTIONS or parameter in PRIMITIVES:
+            raise LossError(complain(f"A parameter cannot be named {parameter!r}: the language of formulas has that name already", next_step="Choose another"))
+    for parameter, default in parameters.items():
+        if isinstance(default, bool) or not isinstance(default, int | float) or default != default or abs(default) == float("inf"):
+            raise LossError(complain(f"The default of {parameter} must be a finite number", got=repr(default)))
+    guess = {"sign": "binary", "label": "binary", "probability": "binary", "count": "count"}.get(target, "regression")
+    entry = Entry(
+        name, structure, formula, summary=summary, parameters={each: Parameter(float(default)) for each, default in parameters.items()},
+        task=task or ("classes" if structure == "softmax" else guess), **domains,
+    )  # fmt: skip
+    _read(entry)
+    return Loss(entry)
+
+
+def _domain(name: str) -> domain.Domain:
+    known = {each.name: each for each in vars(domain).values() if isinstance(each, domain.Domain)}
+    if name not in known:
+        raise LossError(complain(f"There is no domain named {name!r}", next_step=did_you_mean(str(name), known)))
+    return known[name]
+
+
+def _read(entry: Entry) -> Any:
+    """Derive at once, so that a mistake in the formula shows here and not in the first call."""
+    from losscope.derive import derive, formula
+
+    used = {each.name for each in formula(entry).free_symbols}
+    unused = [name for name in entry.parameters if name not in used]
+    if unused:
+        raise LossError(complain(f"The formula does not use the parameter {unused[0]!r}", got=entry.formula))
+    if used and not used - set(entry.parameters) - {"target"}:
+        raise LossError(complain("The formula does not depend on the prediction", got=entry.formula))
+    return derive(entry)

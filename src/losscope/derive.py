@@ -1,0 +1,85 @@
+"""Formula -> value, gradient and curvature, symbolically. The only module, with `emit`, that works in SymPy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import sympy
+
+from losscope import structures
+from losscope.entry import Entry
+from losscope.expression import parse, sigmoid, symbol
+
+PREDICTION, TARGET, RESIDUAL, MARGIN = (symbol(name) for name in ("prediction", "target", "r", "margin"))
+
+
+@dataclass(frozen=True)
+class Derived:
+    """Value, gradient and curvature of one loss over the raw prediction.
+
+    The expressions may contain the residual `r` as a symbol of its own: `residual` says what it stands for,
+    and `residual_slope` and `residual_bend` are its derivatives in the prediction.
+    """
+
+    value: sympy.Expr
+    gradient: sympy.Expr
+    curvature: sympy.Expr
+    residual: sympy.Expr | None
+
+    def expanded(self, order: int) -> sympy.Expr:
+        """Value (0), gradient (1) or curvature (2) with the residual written out."""
+        expression = (self.value, self.gradient, self.curvature)[order]
+        return expression if self.residual is None else expression.subs(RESIDUAL, self.residual)
+
+
+def formula(entry: Entry, text: str | None = None) -> sympy.Expr:
+    """The entry's formula (or another form of it) as an expression over its structure's names."""
+    names = {short: symbol(full) for short, full in structures.get(entry.structure).SHORT.items()}
+    names |= {name: symbol(name) for name in entry.parameters}
+    return parse(entry.formula if text is None else text, names)
+
+
+@lru_cache(512)
+def derive(entry: Entry, through: Entry | None = None) -> Derived:
+    """Derive an entry, after the activation `through` where given.
+
+    >>> from losscope.catalogue import entries
+    >>> derive(entries()["half_squared_error"]).gradient
+    r
+    """
+    variable = symbol(structures.get(entry.structure).VARIABLE)
+    value, gradient_of, curvature_of = (formula(entry, text) for text in entry.forms)
+    bound = {variable: variable}
+    residual = PREDICTION - TARGET
+    if through is not None:
+        activated = formula(through)
+        bound = {PREDICTION: activated}
+        names = {"x": PREDICTION, "y": TARGET} | {name: symbol(name) for name in through.parameters}
+        residual = parse(through.residual, names) if through.residual else activated - TARGET
+        value, gradient_of, curvature_of = (compose(each, activated) for each in (value, gradient_of, curvature_of))
+    slope = sympy.diff(bound.get(PREDICTION, PREDICTION), PREDICTION)
+
+    def differentiate(expression: sympy.Expr) -> sympy.Expr:
+        # r is a name of its own, so the chain rule through it is taken here.
+        return sympy.diff(expression, variable) + sympy.diff(expression, RESIDUAL) * slope
+
+    gradient = differentiate(gradient_of)
+    curvature = differentiate(gradient if curvature_of == gradient_of else differentiate(curvature_of))
+    uses_residual = any(each.has(RESIDUAL) for each in (value, gradient, curvature))
+    return Derived(value, gradient, curvature, residual if uses_residual else None)
+
+
+def compose(expression: sympy.Expr, activated: sympy.Expr) -> sympy.Expr:
+    """Put an activation in the place of the prediction, mending what would cancel: 1 - sigmoid(x) is
+    sigmoid(-x)."""
+    return expression.subs(PREDICTION, activated).replace(
+        lambda part: part.is_Add and len(part.args) == 2 and part.has(sigmoid), _complement
+    )
+
+
+def _complement(part: sympy.Expr) -> sympy.Expr:
+    for term in part.args:
+        if isinstance(-term, sigmoid) and part - term == 1:
+            return sigmoid(-(-term).args[0])
+    return part

@@ -1,0 +1,74 @@
+"""A loss in words: the docstring of each, made from its entry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_EXAMPLES = {
+    "real": ("[2.0, 0.5]", "[1.0, 0.0]"), "sign": ("[2.0, -0.5]", "[1.0, 1.0]"), "count": ("[0.0, 1.0]", "[1.0, 3.0]"),
+    "label": ("[2.0, -0.5]", "[1.0, 0.0]"), "probability": ("[2.0, -0.5]", "[1.0, 0.0]"),
+}  # fmt: skip
+
+
+def describe(loss: Any) -> str:
+    """What `help(losscope.huber)` shows."""
+    entry = loss.entry
+    lines = [entry.summary or f"{entry.name}, defined by its formula.", ""]
+    lines += [f"Formula:     {formula(loss)}"]
+    lines += [f"Shapes:      {shapes(loss)}"]
+    if loss.structure == "elementwise":
+        where = "any real number: it goes through " + loss.activation.name if loss.activation else entry.prediction.words
+        lines += [f"Prediction:  {where}", f"Target:      {entry.target.words}"]
+    for name, value in loss.parameters.items():
+        lines.append(f"Parameter:   {name} = {value:g} ({loss._open[name].domain.words})")
+    if loss.structure == "softmax":
+        lines.append("Options:     class_weight (one per class), ignore_index (-100), label_smoothing (0)")
+    for title, text in (("At ties:", entry.ties), ("At infinity:", entry.infinite)):
+        if text:
+            lines.append(f"{title:<13}{text}")
+    if entry.elsewhere:
+        lines.append("Elsewhere:   " + "; ".join(f"{package}: {name}" for package, name in entry.elsewhere.items()))
+    if entry.aliases:
+        lines.append("Also called: " + ", ".join(entry.aliases))
+    lines += ["", "Raises LossError for shapes, dtypes, domains and parameters that do not fit, naming the first offender.", ""]
+    lines += [f"    >>> {line}" for line in example(loss)]
+    if entry.reference:
+        lines += ["", f"Source: {entry.reference}"]
+    return "\n".join(lines)
+
+
+def formula(loss: Any) -> str:
+    """The formula as text, with what its names stand for."""
+    if loss.structure == "activation":
+        return loss.entry.formula
+    of = {"softmax": "margin = logsumexp(logits of the other classes) - logit of the target"}.get(loss.structure)
+    if loss.activation is not None:
+        of = f"prediction = {loss.activation.formula.replace('x', 'score')}" + ("; r = prediction - target" if "r" in loss.entry.formula.replace("target", "").replace("prediction", "") else "")
+    elif of is None and "target" not in loss.entry.formula:
+        of = "r = prediction - target"
+    return loss.entry.formula + (f",  with {of}" if of else "")
+
+
+def shapes(loss: Any) -> str:
+    """Which shapes go together."""
+    if loss.structure == "softmax":
+        return "prediction (..., classes) of logits; target (...) of class indices, or (..., classes) of probabilities"
+    if loss.structure == "activation":
+        return "any; one number out for each number in"
+    if loss.entry.over == "rows":
+        return "prediction and target (..., classes), the same; the loss of a row is summed over its last axis"
+    return "prediction and target any, but the same"
+
+
+def example(loss: Any) -> list[str]:
+    """Lines of Python that run."""
+    call = f"losscope.get({loss.name!r})"
+    if loss.structure == "softmax":
+        return ["import losscope", f"{call}([[2.0, 0.0, -1.0]], [0])"]
+    if loss.structure == "activation":
+        return ["import losscope", f"{call}([-1.0, 0.0, 1.0])"]
+    if loss.entry.prediction.name == "probability" and loss.activation is None:
+        pair = ("[0.75, 0.25]", "[0.5, 0.5]") if loss.entry.over == "rows" else ("[0.75, 0.25]", "[1.0, 0.0]")
+    else:
+        pair = _EXAMPLES.get(loss.entry.target.name, _EXAMPLES["real"])
+    return ["import losscope", f"{call}({pair[0]}, {pair[1]})"]

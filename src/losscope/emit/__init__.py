@@ -1,0 +1,1 @@
+"""Derived formula -> source text: python (for Numba, NumPy and torch alike) and LaTeX."""

@@ -1,0 +1,63 @@
+"""An entry: all that is known of one loss or activation, as data. It computes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from losscope import domain
+from losscope.domain import Domain
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A number that a formula leaves open: its default and where it may lie."""
+
+    default: float
+    domain: Domain = domain.real
+
+
+def positive(default: float) -> Parameter:
+    return Parameter(default, domain.positive)
+
+
+def nonnegative(default: float) -> Parameter:
+    return Parameter(default, domain.nonnegative)
+
+
+def fraction(default: float) -> Parameter:
+    return Parameter(default, domain.fraction)
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """One loss or activation.
+
+    `formula` is the form whose value is computed; `gradient_of` and `curvature_of` are equal forms whose first
+    and second derivative come out without cancellation, where the formula's own do not (they default to it).
+    """
+
+    name: str
+    structure: str
+    formula: str
+    summary: str = ""
+    aliases: tuple[str, ...] = ()
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    prediction: Domain = domain.real
+    target: Domain = domain.real
+    output: Domain = domain.real  # activations: where the result lies
+    task: str = "regression"
+    over: str = "elements"  # or "rows": an observation is a row, its loss the sum over the last axis
+    gradient_of: str = ""
+    curvature_of: str = ""
+    residual: str = ""  # activations: activation(x) - target in a form that does not cancel
+    ties: str = ""
+    infinite: str = ""  # what an infinite prediction gives, where it is not the formula's own limit
+    reference: str = ""
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def forms(self) -> tuple[str, str, str]:
+        """The formulas from which value, gradient and curvature are derived."""
+        gradient_of = self.gradient_of or self.formula
+        return self.formula, gradient_of, self.curvature_of or gradient_of

@@ -1,0 +1,146 @@
+"""What can be said of a loss without data, derived from its formula: convex, bounded influence, kinks ..."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Derived from the formula and its derivatives, at the loss's own parameters.
+
+    `lipschitz` is the steepest slope (None: unbounded); `bounded_influence` whether an outlier's pull stays
+    bounded; `redescending` whether it fades to nothing; `kinks` where the slope jumps, in the residual (or the raw
+    prediction); `efficiency` the asymptotic efficiency under Gaussian noise of unit scale, of a loss of the
+    residual alone (None for others).
+    """
+
+    convex: bool
+    smooth: bool
+    lipschitz: float | None
+    bounded_influence: bool
+    redescending: bool
+    symmetric: bool
+    nonnegative: bool
+    kinks: tuple[float, ...]
+    efficiency: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+# Scores (or residuals) from tiny to huge on both sides; the losses here are tame in between.
+_SIZES = numpy.unique(numpy.concatenate([numpy.geomspace(1e-6, 1e8, 1401), numpy.linspace(0.01, 20, 2000)]))
+AXIS = numpy.concatenate([-_SIZES[::-1], [0.0], _SIZES])
+
+
+def facts(loss: Any) -> Facts:
+    """Work the facts out."""
+    from losscope.kernels.reference import pointwise
+
+    axis, targets = _ground(loss)
+    curves = [tuple(numpy.asarray(each) for each in pointwise(loss, axis, *(() if target is None else (numpy.full_like(axis, target),)))) for target in targets]
+    kinks = sorted({round(kink, 9) for curve in curves for kink in _kinks(loss, axis, curve[1])} | {0.0 for _ in ()})
+    slopes = numpy.concatenate([curve[1] for curve in curves])
+    finite = slopes[numpy.isfinite(slopes)]
+    steepest = float(numpy.abs(finite).max(initial=0.0))
+    bounded = bool(numpy.isfinite(slopes).all() and all(_levels_off(axis, curve[1]) for curve in curves))
+    fades = bounded and steepest > 0 and all(max(abs(curve[1][0]), abs(curve[1][-1])) < 1e-3 * steepest for curve in curves)
+    values = numpy.concatenate([curve[0] for curve in curves])
+    return Facts(
+        convex=all(_rises(curve[1]) for curve in curves) and not _jumps(curves),
+        smooth=not kinks,
+        lipschitz=_round(steepest) if bounded else None,
+        bounded_influence=bounded,
+        redescending=bool(fades),
+        symmetric=all(_even(curve[0]) for curve in curves),
+        nonnegative=bool((values[~numpy.isnan(values)] >= 0).all()),
+        kinks=tuple(kinks),
+        efficiency=_efficiency(loss),
+    )
+
+
+def _ground(loss: Any) -> tuple[numpy.ndarray, list[float | None]]:
+    """The predictions and the targets to look at: all of the domain, in a few typical places."""
+    domain = loss.entry.prediction.name if loss.activation is None else "real"
+    inside = numpy.linspace(1e-6, 1 - 1e-6, 4001)
+    axis = inside if domain == "probability" else AXIS[AXIS >= 0] if domain == "nonnegative" else AXIS
+    if loss.structure in ("softmax", "activation"):
+        return axis, [None] if loss.structure == "softmax" else [0.0]
+    targets = {"real": [0.0], "sign": [-1.0, 1.0], "count": [0.0, 1.0, 5.0], "probability": [0.0, 0.25, 1.0], "label": [0.0, 1.0]}
+    found: list[float | None] = list(targets.get(loss.entry.target.name, [0.5, 1.0]))
+    return axis, found
+
+
+def _rises(slope: numpy.ndarray) -> bool:
+    """A convex function's slope never falls (by more than rounding)."""
+    slope = slope[~numpy.isnan(slope)]
+    return bool((numpy.diff(slope) >= -1e-9 * (1 + numpy.abs(slope[1:]))).all())
+
+
+def _jumps(curves: list[Any]) -> bool:
+    """A value that steps while the slope says nothing of it (zero-one loss) is not convex."""
+    return any(numpy.ptp(curve[0]) > 0 and not numpy.any(curve[1]) for curve in curves)
+
+
+def _levels_off(axis: numpy.ndarray, slope: numpy.ndarray) -> bool:
+    """Whether the slope is no larger at the far ends than a thousand times closer in."""
+    size = numpy.abs(slope)
+    near = size[numpy.abs(axis) <= 1e-3 * numpy.abs(axis).max()]
+    return bool(size.max(initial=0.0) <= 1.01 * near.max(initial=0.0)) if near.size else True
+
+
+def _even(value: numpy.ndarray) -> bool:
+    return bool(len(value) % 2 and numpy.allclose(value, value[::-1], rtol=1e-9, equal_nan=True))
+
+
+def _kinks(loss: Any, axis: numpy.ndarray, slope: numpy.ndarray) -> list[float]:
+    """Where the slope jumps: neighbours whose slopes stay apart however close they move."""
+    from losscope.kernels.reference import pointwise
+
+    found = []
+    arguments = 1 if loss.structure == "softmax" else 2
+    for i in numpy.flatnonzero(numpy.abs(numpy.diff(slope)) > 1e-3):
+        low, high = float(axis[i]), float(axis[i + 1])
+        target = 0.0
+
+        def at(x: float, target: float = target) -> float:
+            return float(pointwise(loss, *([x, target][:arguments]))[1])
+
+        if loss.entry.target.name in ("sign", "label", "probability") and loss.structure == "elementwise":
+            target = 1.0
+        left, right = at(low, target), at(high, target)
+        if abs(right - left) <= 1e-3:
+            continue
+        for _ in range(80):
+            middle = (low + high) / 2
+            here = at(middle, target)
+            if abs(here - left) > abs(right - here):
+                high, right = middle, here
+            else:
+                low, left = middle, here
+        if abs(right - left) > 1e-4:
+            found.append(round((low + high) / 2, 6) + 0.0)
+    return found
+
+
+def _efficiency(loss: Any) -> float | None:
+    """(E psi')^2 / E psi^2 under N(0, 1), with psi the slope; of losses of the residual alone."""
+    if loss.structure != "elementwise" or loss.entry.target.name != "real" or loss.activation is not None:
+        return None
+    from losscope.kernels.reference import pointwise
+
+    x = numpy.linspace(-12, 12, 480001)
+    psi = pointwise(loss, x, numpy.zeros_like(x))[1]
+    density = numpy.exp(-(x**2) / 2)
+    density /= density.sum()
+    spread = float((psi**2 * density).sum() - (psi * density).sum() ** 2)
+    # E psi' = E[x psi] (integration by parts) needs no derivative at the kinks.
+    return _round(float((x * psi * density).sum()) ** 2 / spread, 4) if spread > 0 else None
+
+
+def _round(x: float, digits: int = 9) -> float:
+    return float(f"{x:.{digits}g}")

@@ -1,0 +1,78 @@
+"""The elementwise loop: one pass over memory for value, gradient and curvature.
+
+`loop` is the loop as written into every generated module, beside the formula's `order0..2` and `outside`; it is
+never called here. `run` is what a loss calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy
+
+from losscope.kernels.threads import share
+
+BLOCK = 2048  # elements; a float64 sum over one block is short enough to lose nothing that counts
+SERIAL = 32  # blocks up to which waking another thread costs more than it saves
+
+
+def loop(prediction, target, weight, values, gradient, curvature, sums, strays, first, last, scale, parameters):
+    """Blocks first..last of flat arrays. Whatever is None is neither read nor written, at compile time.
+
+    sums[block] is the weighted sum of the values; strays[block] the number of elements outside the domain.
+    """
+    for block in range(first, last):
+        low = block * BLOCK
+        high = min(low + BLOCK, prediction.size)
+        z = prediction[low:high]
+        y = target[low:high]
+        if weight is not None:
+            w = weight[low:high]
+        if values is not None:
+            v = values[low:high]
+        if gradient is not None:
+            g = gradient[low:high]
+        if curvature is not None:
+            c = curvature[low:high]
+        total = 0.0
+        stray = real(0)  # noqa: F821
+        for i in range(z.size):
+            if curvature is not None:
+                value, slope, bend = order2(z[i], y[i], *parameters)  # noqa: F821
+            elif gradient is not None:
+                value, slope = order1(z[i], y[i], *parameters)  # noqa: F821
+            else:
+                value = order0(z[i], y[i], *parameters)  # noqa: F821
+            if weight is None:
+                factor = scale
+            else:
+                factor = scale * w[i]
+                value = value * w[i]
+            if gradient is not None:
+                g[i] = slope * factor
+            if curvature is not None:
+                c[i] = bend * factor
+            if values is not None:
+                v[i] = value
+            total += value
+            stray += outside(z[i], y[i])  # noqa: F821
+        sums[block] = total
+        strays[block] = stray
+
+
+def run(kernel: Any, prediction: Any, target: Any, weight: Any, outputs: Mapping[str, Any], scale: Any, parameters: tuple) -> tuple[float, bool]:
+    """Run a compiled loop over flat arrays; returns the weighted sum, and whether all was inside the domain."""
+    values, gradient, curvature = outputs.get("values"), outputs.get("gradient"), outputs.get("curvature")
+    blocks = -(-prediction.size // BLOCK)
+    sums, strays = numpy.empty(blocks), numpy.empty(blocks, prediction.dtype)
+
+    def part(first: int, last: int) -> None:
+        kernel(prediction, target, weight, values, gradient, curvature, sums, strays, first, last, scale, parameters)
+
+    if blocks <= SERIAL:
+        part(0, blocks)
+    else:
+        share(blocks, part)
+    # float() of the first keeps a single block's bits; beyond that NumPy's pairwise sum, in a fixed order.
+    return float(sums.sum()), not strays.any()

@@ -1,0 +1,52 @@
+"""A prepared batch -> sum, values, gradient, curvature, by the compiled kernels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+
+from losscope.entry import Entry
+from losscope.kernels.cpu import elementwise, softmax
+from losscope.kernels.cpu.build import kernels
+
+REAL = {"float32": numpy.float32, "float64": numpy.float64}
+
+
+def evaluate(
+    entry: Entry,
+    through: Entry | None,
+    batch: Any,
+    parameters: tuple[float, ...],
+    scale: float,
+    order: int,
+    with_values: bool,
+    out: numpy.ndarray | None = None,
+) -> tuple[float, dict[str, Any], bool]:
+    """Returns the weighted sum of the values; values, gradient (times `scale`) and curvature as asked, in the
+    batch's own flat or matrix shape; and whether all inputs were inside their domain."""
+    real = REAL[batch.dtype]
+    constants = tuple(real(each) for each in parameters)
+    prediction = batch.prediction
+    outputs: dict[str, Any] = {}
+    if order >= 1:
+        outputs["gradient"] = numpy.empty_like(prediction) if out is None else out.reshape(prediction.shape)
+    if order >= 2:
+        outputs["curvature"] = numpy.empty_like(prediction)
+    loops = kernels(entry, through, batch.dtype)
+    if entry.structure == "softmax":
+        if with_values:
+            outputs["values"] = numpy.empty(len(prediction), prediction.dtype)
+        if batch.probabilities is None and not batch.smoothing:
+            kernel, rows = loops["loop"], (batch.target,)
+        else:
+            target = numpy.empty(0, "int64") if batch.target is None else batch.target  # typed, if never read
+            kernel, rows = loops["spread_loop"], (target, batch.probabilities, real(batch.smoothing))
+        total = softmax.run(kernel, prediction, rows, batch.weight, batch.class_weight, outputs, batch.ignore, real(scale), constants)
+        return total, outputs, True
+    if with_values:
+        outputs["values"] = numpy.empty_like(prediction)
+    flat = {name: each.reshape(-1) for name, each in outputs.items()}
+    weight = None if batch.weight is None else batch.weight.reshape(-1)
+    total, inside = elementwise.run(loops["loop"], prediction.reshape(-1), batch.target.reshape(-1), weight, flat, real(scale), constants)
+    return total, outputs, inside

@@ -1,0 +1,84 @@
+"""The disk cache of generated sources and compiled kernels.
+
+A blob is stored under a name that is a hash of all that determines it, behind its own checksum, in a directory
+that only this user may enter. Writing is atomic (a temporary file, then a rename), so two processes may write
+the same blob at once. Whatever is wrong (no home, no room, read-only, foreign owner, damaged blob) the cache is
+merely empty: nothing here ever raises.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+MAGIC = b"losscope-1\n"
+
+
+def write(name: str, blob: bytes) -> None:
+    """Keep a blob, if that is possible."""
+    folder = directory()
+    if folder is None:
+        return
+    try:
+        handle, temporary = tempfile.mkstemp(dir=folder, prefix=".writing-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(MAGIC + hashlib.sha256(blob).digest() + blob)
+            os.replace(temporary, folder / name)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError:
+        return
+
+
+def read(name: str) -> bytes | None:
+    """The blob of that name; None where there is none, or none that is whole."""
+    folder = directory()
+    if folder is None:
+        return None
+    try:
+        stored = (folder / name).read_bytes()
+    except OSError:
+        return None
+    head = len(MAGIC) + 32
+    blob = stored[head:]
+    if stored[: len(MAGIC)] != MAGIC or hashlib.sha256(blob).digest() != stored[len(MAGIC) : head]:
+        return None
+    return blob
+
+
+def directory() -> Path | None:
+    """The cache directory, made if need be, or None if there is none that is safe to use."""
+    return _directory(os.environ.get("LOSSCOPE_CACHE_DIR"))
+
+
+@cache
+def _directory(chosen: str | None) -> Path | None:
+    try:
+        folder = Path(chosen) if chosen else _users_cache() / "losscope"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder.resolve() if _is_private(folder) else None
+    except (OSError, RuntimeError):  # RuntimeError: no home directory
+        return None
+
+
+def _users_cache() -> Path:
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def _is_private(folder: Path) -> bool:
+    """Compiled code is run as it is read: only this user may have been able to write it."""
+    if not hasattr(os, "getuid"):
+        return True  # Windows: the profile directory is the user's own
+    seen = folder.stat()
+    return stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.getuid() and not seen.st_mode & 0o022

@@ -1,0 +1,101 @@
+"""Threads: fixed blocks of work over a pool of our own.
+
+Numba's own pools are not used: GNU OpenMP kills a forked child, and its result may depend on the split. Here a
+kernel is serial and releases the GIL; the work is cut into the same blocks whatever the number of threads, each
+block leaves its own partial sum, and the partial sums are added in order, so the bits never change.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from pathlib import Path
+from threading import Lock
+
+from losscope.errors import LossError, complain
+
+TASKS_PER_THREAD = 4  # small enough to share the work out evenly, large enough not to feel the calls
+
+_threads: int | None = None
+_pool: ThreadPoolExecutor | None = None
+_lock = Lock()
+
+
+def usable_cores() -> int:
+    """The cores this process may use: its affinity, and its control group's quota."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        if quota != "max":
+            cores = min(cores, max(1, int(quota) // int(period)))
+    except (OSError, ValueError):
+        return cores
+    return cores
+
+
+def set_num_threads(n: int) -> None:
+    """Use `n` threads in kernels from now on (also: the environment variable LOSSCOPE_NUM_THREADS).
+
+    Results do not depend on it, to the last bit.
+    """
+    global _threads, _pool
+    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        raise LossError(complain("The number of threads must be a whole number", got=repr(n), expected="1 or more"))
+    with _lock:
+        _threads, _pool = n, None  # a running pool finishes what it was given
+
+
+def get_num_threads() -> int:
+    """How many threads kernels use."""
+    global _threads
+    if _threads is None:
+        chosen = os.environ.get("LOSSCOPE_NUM_THREADS", "").strip()
+        if not chosen:
+            _threads = usable_cores()
+        elif chosen.isdecimal() and int(chosen) >= 1:
+            _threads = int(chosen)
+        else:
+            raise LossError(complain("LOSSCOPE_NUM_THREADS must be a whole number", got=repr(chosen), expected="1 or more"))
+    return _threads
+
+
+def share(blocks: int, run: Callable[[int, int], None]) -> None:
+    """Call run(first, last) until the blocks 0..blocks are done, on this thread and those of the pool."""
+    threads = min(get_num_threads(), blocks)
+    if threads <= 1:
+        run(0, blocks)
+        return
+    step = -(-blocks // (threads * TASKS_PER_THREAD))
+    starts = count(0, step)
+
+    def work() -> None:
+        while (first := next(starts)) < blocks:  # next() on a count is atomic
+            run(first, min(first + step, blocks))
+
+    others = [_get_pool().submit(work) for _ in range(threads - 1)]
+    try:
+        work()
+    finally:
+        for other in others:
+            if not other.cancel():  # one that has not started has nothing left to do
+                other.result()
+
+
+def _get_pool() -> ThreadPoolExecutor:
+    global _pool
+    with _lock:
+        if _pool is None:
+            _pool = ThreadPoolExecutor(max(1, get_num_threads() - 1), thread_name_prefix="losscope")
+        return _pool
+
+
+def _after_fork() -> None:
+    # The parent's threads do not exist in a forked child, and its lock may be held by one of them.
+    global _pool, _lock
+    _pool, _lock = None, Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

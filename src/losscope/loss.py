@@ -1,0 +1,376 @@
+"""Loss: what a user holds and calls. Total: a sum and its weight."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from typing import Any
+
+from losscope import catalogue, structures
+from losscope.entry import Entry
+from losscope.errors import LossError, complain, did_you_mean
+
+REDUCTIONS = ("mean", "sum", "none")
+
+# Arrays of these packages are answered by a front-end of ours, in kind.
+FRONT_ENDS = {"torch": "losscope.torch.differentiable"}
+
+
+@dataclass(frozen=True)
+class Total:
+    """A sum of losses and the weight it stands for: what makes splitting a batch exact.
+
+    >>> Total(3.0, 2.0) + Total(1.0, 2.0)
+    Total(sum=4.0, weight=4.0)
+    >>> (Total(3.0, 2.0) + Total(1.0, 2.0)).mean()
+    1.0
+    """
+
+    sum: Any
+    weight: Any
+
+    def __add__(self, other: Total) -> Total:
+        if not isinstance(other, Total):
+            return NotImplemented
+        return Total(self.sum + other.sum, self.weight + other.weight)
+
+    def __radd__(self, other: Any) -> Total:
+        # sum(totals) starts from 0.
+        return self if isinstance(other, int) and other == 0 else NotImplemented
+
+    def mean(self) -> Any:
+        """The sum over the weight; NaN of nothing."""
+        return self.sum / self.weight if self.weight else self.sum * float("nan")
+
+
+class _Doc:
+    """`help(losscope.huber)` describes that loss; `help(losscope.Loss)` the class."""
+
+    def __init__(self, of_class: str):
+        self.of_class = of_class
+
+    def __get__(self, instance: Loss | None, owner: type) -> str:
+        if instance is None:
+            return self.of_class
+        from losscope.describe import describe
+
+        return describe(instance)
+
+
+class Loss:
+    """A loss function: an entry of the catalogue (or a formula of yours), its parameters, and an activation.
+
+    Call it on a prediction and a target of the same shape, prediction first. NumPy arrays (or lists) give
+    floats and arrays; torch tensors give differentiable torch tensors.
+    """
+
+    def __init__(self, entry: Entry, through: Entry | None = None, parameters: Mapping[str, float] | None = None):
+        self.entry = entry
+        self.activation = through
+        open_parameters = {**entry.parameters, **(through.parameters if through else {})}
+        self.parameters = {name: each.default for name, each in open_parameters.items()}
+        for name, value in (parameters or {}).items():
+            self._set(self.parameters, open_parameters, name, value)
+        self._open = open_parameters
+        self._structure = structures.get(entry.structure)
+        self._constants = tuple(self.parameters.values())
+
+    # -- what it is
+
+    @property
+    def structure(self) -> str:
+        """The name of the structure it runs over: "elementwise", "softmax" or "activation"."""
+        return self.entry.structure
+
+    @property
+    def name(self) -> str:
+        """Its full name, by which `losscope.get` finds it again: `huber:delta=2@softplus`."""
+        changed = {name: value for name, value in self.parameters.items() if value != self._open[name].default}
+        own = [f":{name}={value:.17g}" for name, value in changed.items() if name in self.entry.parameters]
+        if self.activation is None:
+            return self.entry.name + "".join(own)
+        theirs = [f":{name}={value:.17g}" for name, value in changed.items() if name in self.activation.parameters]
+        return self.entry.name + "".join(own) + "@" + self.activation.name + "".join(theirs)
+
+    def __repr__(self) -> str:
+        return f"<losscope {'activation' if self.structure == 'activation' else 'loss'} {self.name}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Loss) and (self.entry, self.activation, self.parameters) == (other.entry, other.activation, other.parameters)
+
+    def __hash__(self) -> int:
+        return hash((self.entry, self.activation, self._constants))
+
+    def __reduce__(self) -> Any:
+        known = catalogue.entries().get(self.entry.name) is self.entry
+        return (_restore, (self.entry.name if known else self.entry, self.activation and self.activation.name, self.parameters))
+
+    # -- other losses from it
+
+    def bind(self, **parameters: float) -> Loss:
+        """The same loss with other defaults.
+
+        >>> import losscope as ls
+        >>> ls.huber.bind(delta=2)([3.0], [0.0])
+        4.0
+        """
+        return Loss(self.entry, self.activation, {**self.parameters, **parameters})
+
+    def through(self, activation: str | Loss, **parameters: float) -> Loss:
+        """The loss of activation(score): value and derivatives are in the raw score.
+
+        >>> import losscope as ls
+        >>> ls.squared_error.through("sigmoid")([0.0], [1.0])
+        0.25
+        """
+        entry = activation.entry if isinstance(activation, Loss) else _entry(activation, "activation")
+        if entry.structure != "activation":
+            raise LossError(complain(f"{entry.name} is no activation", next_step="Known: " + ", ".join(_names("activation"))))
+        if self.activation is not None or self.structure != "elementwise":
+            already = "already goes through " + self.activation.name if self.activation else f"takes its own way from scores to a loss ({self.structure})"
+            raise LossError(complain(f"{self.entry.name} {already}", next_step="Only an elementwise loss goes through an activation, once"))
+        clash = set(entry.parameters) & set(self.entry.parameters)
+        if clash:
+            raise LossError(complain(f"{self.entry.name} and {entry.name} both have a parameter {clash.pop()!r}"))
+        given = activation.parameters if isinstance(activation, Loss) else {}
+        return Loss(self.entry, entry, {**self.parameters, **given, **parameters})
+
+    # -- computing
+
+    def __call__(self, prediction: Any, target: Any = None, *, weight: Any = None, reduction: str = "mean", **options: Any) -> Any:
+        """The loss: `mean` = sum(weight*loss)/sum(weight), `sum`, or `none` for one value per element or row."""
+        if self.structure == "activation":
+            return self._activate(prediction, target, 0)[0]
+        front_end = _front_end(prediction)
+        if front_end is not None:
+            return front_end.call(self, prediction, target, weight=weight, reduction=reduction, **options)
+        return self._evaluate(0, prediction, target, weight, reduction, options)[0]
+
+    def value_and_grad(self, prediction: Any, target: Any = None, *, weight: Any = None, reduction: str = "mean", out: Any = None, **options: Any) -> Any:
+        """Value and gradient with respect to the prediction, in one pass over memory.
+
+        `out` is an array of the prediction's shape and dtype to write the gradient into. With reduction "none"
+        both are per element: each value, and its own derivative.
+        """
+        if self.structure == "activation":
+            return self._activate(prediction, target, 1)
+        return tuple(self._evaluate(1, prediction, target, weight, reduction, options, out)[:2])
+
+    def value_grad_curvature(self, prediction: Any, target: Any = None, *, weight: Any = None, reduction: str = "mean", **options: Any) -> Any:
+        """Value, gradient and curvature (the diagonal of the Hessian) with respect to the prediction."""
+        if self.structure == "activation":
+            return self._activate(prediction, target, 2)
+        return tuple(self._evaluate(2, prediction, target, weight, reduction, options)[:3])
+
+    def total(self, prediction: Any, target: Any, *, weight: Any = None, **options: Any) -> Total:
+        """The sum and its weight: add those of micro-batches, ranks or files, then take `.mean()`.
+
+        >>> import losscope as ls
+        >>> (ls.mse.total([1.0], [0.0]) + ls.mse.total([2.0, 3.0], [0.0, 0.0])).mean()
+        4.666666666666667
+        """
+        front_end = _front_end(prediction)
+        if front_end is not None:
+            return front_end.total(self, prediction, target, weight=weight, **options)
+        loss, batch = self._evaluate(0, prediction, target, weight, "total", options)
+        return Total(loss, batch.total_weight)
+
+    def _activate(self, score: Any, target: Any, order: int) -> Any:
+        if target is not None:
+            raise LossError(complain(f"{self.entry.name} is an activation: it takes a score and no target", next_step=f"A loss goes through it: losscope.squared_error.through({self.entry.name!r})"))
+        front_end = _front_end(score)
+        if front_end is not None:
+            return (front_end.activate(self, score),)
+        return self._evaluate(order, score, score, None, "none", {})
+
+    def _evaluate(self, order: int, prediction: Any, target: Any, weight: Any, reduction: str, options: dict[str, Any], out: Any = None) -> Any:
+        from losscope.kernels.cpu.evaluate import evaluate
+
+        constants, options = self._split(options)
+        if reduction not in REDUCTIONS and reduction != "total":
+            raise LossError(complain("Unknown reduction", got=repr(reduction), expected=" or ".join(map(repr, REDUCTIONS))))
+        batch = self._structure.prepare(self.entry, prediction, target, weight, **options)
+        if reduction == "mean" and batch.given.size == 0:
+            raise LossError(complain("There is no mean of nothing: the input is empty", got=f"shape {batch.given.shape}", next_step='Use reduction="sum", or skip the empty batch'))
+        scale = 1.0
+        if reduction == "mean":
+            scale = 1 / batch.total_weight if batch.total_weight else 0.0
+        buffer = None
+        if out is not None:
+            from losscope.structures.arrays import ready_out
+
+            out = ready_out(out, batch.given, batch.given, batch.target if batch.target is not None else batch.probabilities)
+            buffer = out if out.dtype.name == batch.dtype else None
+        per_row = self.entry.over == "rows"
+        with_values = reduction == "none"
+        total, outputs, inside = evaluate(self.entry, self.activation, batch, constants, scale, order, with_values, buffer)
+        if not inside:
+            self._structure.check_domains(self.entry, batch, self.activation is not None)
+        if with_values:
+            values = outputs["values"]
+            if per_row:
+                values = values.reshape(batch.given.shape).sum(-1, dtype="float64")
+            first: Any = _returned(values.reshape(batch.shape), batch.given)
+        elif reduction == "mean":
+            first = total / batch.total_weight if batch.total_weight else float("nan")
+        elif reduction == "total":
+            return total, batch
+        else:
+            first = total
+        derivatives = [_returned(outputs[name].reshape(batch.given.shape), batch.given) for name in ("gradient", "curvature") if name in outputs]
+        if out is not None:
+            if buffer is None:
+                out[...] = derivatives[0]
+            derivatives[0] = out
+        return (first, *derivatives)
+
+    def _split(self, options: dict[str, Any]) -> tuple[tuple[float, ...], dict[str, Any]]:
+        """Keyword arguments of a call -> the formula's parameters, and the structure's options."""
+        if not options:
+            return self._constants, options
+        parameters, rest = dict(self.parameters), {}
+        for name, value in options.items():
+            if name in self._structure.OPTIONS:
+                rest[name] = value
+            else:
+                self._set(parameters, self._open, name, value)
+        return tuple(parameters.values()), rest
+
+    def _set(self, parameters: dict[str, float], known: Mapping[str, Any], name: str, value: Any) -> None:
+        if name not in known:
+            options = structures.get(self.entry.structure).OPTIONS
+            have = ", ".join([*known, *options]) or "none"
+            raise LossError(complain(f"{self.entry.name} has no parameter {name!r}", expected=have, next_step=did_you_mean(name, [*known, *options]) if known or options else "Leave it out"))
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise LossError(complain(f"{name} must be a number", got=repr(value))) from None
+        domain = known[name].domain
+        if number != number or abs(number) == float("inf") or domain.excludes(number):
+            raise LossError(complain(f"{name} is out of its domain", got=value, expected=f"a finite number, {domain.words}"))
+        parameters[name] = number
+
+    # -- looking at it
+
+    @cached_property
+    def _derived(self) -> Any:
+        from losscope.derive import derive
+
+        return derive(self.entry, self.activation)
+
+    @property
+    def formula(self) -> Any:
+        """The loss as a SymPy expression in `prediction`, `target` and its parameters."""
+        return self._derived.expanded(0)
+
+    @property
+    def gradient_formula(self) -> Any:
+        """Its derivative with respect to the (raw) prediction, as a SymPy expression."""
+        return self._derived.expanded(1)
+
+    @property
+    def curvature_formula(self) -> Any:
+        """Its second derivative with respect to the (raw) prediction, as a SymPy expression."""
+        return self._derived.expanded(2)
+
+    @cached_property
+    def facts(self) -> Any:
+        """What can be said of it without data: convex, bounded influence, kinks ... (losscope.facts.Facts)."""
+        from losscope.facts import facts
+
+        return facts(self)
+
+    def latex(self, order: int = 0) -> str:
+        """The formula (0), its gradient (1) or its curvature (2) in LaTeX."""
+        from losscope.emit.latex import latex
+
+        return latex(self, order)
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
+    def plot(self, **options: Any) -> Any:
+        """Value, gradient and curvature as a chart (needs `losscope[plot]`): shows itself in a notebook, or `.save(path)`."""
+        from losscope.report.curves import curves
+
+        return curves([self], **options)
+
+
+Loss.__doc__ = _Doc(Loss.__doc__ or "")  # type: ignore[assignment]
+
+
+def _returned(array: Any, given: Any) -> Any:
+    """In the dtype of what was given; whole numbers come back as float64."""
+    if given.dtype.kind in "iub":
+        return array
+    return array.astype(given.dtype, copy=False)
+
+
+def _front_end(prediction: Any) -> Any:
+    package = type(prediction).__module__.partition(".")[0]
+    return import_module(FRONT_ENDS[package]) if package in FRONT_ENDS and package in sys.modules else None
+
+
+def _restore(entry: str | Entry, activation: str | None, parameters: dict[str, float]) -> Loss:
+    known = catalogue.entries()
+    return Loss(known[entry] if isinstance(entry, str) else entry, known[activation] if activation else None, parameters)
+
+
+def _names(kind: str) -> list[str]:
+    """The names of all losses, or of all activations."""
+    return [name for name, entry in catalogue.entries().items() if (entry.structure == "activation") == (kind == "activation")]
+
+
+def _entry(name: str, kind: str) -> Entry:
+    entries = catalogue.entries()
+    if not isinstance(name, str):
+        raise LossError(complain(f"The name of a {kind} must be text", got=repr(name)))
+    found = catalogue.names().get(name.strip().lower().replace("-", "_"))
+    if found is None or (kind == "activation" and entries[found].structure != "activation"):
+        candidates = [each for each, entry in catalogue.names().items() if (entries[entry].structure == "activation") == (kind == "activation")]
+        raise LossError(complain(f"There is no {kind} named {name!r}", next_step=did_you_mean(name, candidates) + ("" if kind == "activation" else " (losscope list shows all)")))
+    return entries[found]
+
+
+def get(name: str) -> Loss:
+    """A loss or activation by its name or alias, with parameters and an activation if wanted.
+
+    >>> import losscope as ls
+    >>> ls.get("mse"), ls.get("huber:delta=2"), ls.get("mse@sigmoid")
+    (<losscope loss squared_error>, <losscope loss huber:delta=2>, <losscope loss squared_error@sigmoid>)
+
+    Raises LossError for a name or parameter it does not know, with the nearest it does.
+    """
+    if isinstance(name, Loss):
+        return name
+    if not isinstance(name, str):
+        raise LossError(complain("The name of a loss must be text", got=repr(name)))
+    first, _, activation = name.partition("@")
+    loss = _named(first, "loss")
+    if "@" not in name:
+        return loss
+    return loss.through(_named(activation, "activation"))
+
+
+def _named(text: str, kind: str) -> Loss:
+    name, *settings = text.replace(",", ":").split(":")
+    parameters = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise LossError(complain(f"{setting!r} in {text!r} is no setting", expected="name=value, as in huber:delta=2"))
+        parameters[key.strip()] = value
+    return Loss(_entry(name, kind), None, parameters)  # type: ignore[arg-type]
+
+
+def losses() -> list[str]:
+    """The names of all losses in the catalogue."""
+    return _names("loss")
+
+
+def activations() -> list[str]:
+    """The names of all activations in the catalogue."""
+    return _names("activation")

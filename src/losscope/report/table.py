@@ -1,0 +1,249 @@
+"""A table of results: for a terminal, for a page, and as records."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import rich.table
+
+DIGITS = 4
+
+
+def _is_number(cell: Any) -> bool:
+    return isinstance(cell, numbers.Real) and not isinstance(cell, bool) and type(cell).__name__ != "bool"
+
+
+def _is_spread(cell: Any) -> bool:
+    return isinstance(cell, tuple) and len(cell) == 2 and all(_is_number(part) for part in cell)
+
+
+def _centre(cell: Any) -> float | None:
+    """The number a cell is compared by, or None where it has none."""
+    if _is_spread(cell):
+        cell = cell[0]
+    if _is_number(cell) and not math.isnan(cell):
+        return float(cell)
+    return None
+
+
+def _own_decimals(value: float, digits: int = DIGITS) -> int:
+    """Decimals that show `digits` significant digits of `value`, after rounding to them."""
+    if value == 0 or not math.isfinite(value):
+        return 0
+    return digits - 1 - int(f"{value:.{digits - 1}e}".split("e")[1])
+
+
+def _fits(value: float) -> bool:
+    """Whether a number reads well without an exponent."""
+    return value == 0 or 1e-4 <= abs(value) < 1e6
+
+
+def _needed_decimals(value: float) -> int:
+    if not math.isfinite(value) or not _fits(value):
+        return 0
+    text = f"{value:.{max(_own_decimals(value), 0)}f}"
+    return len(text.rstrip("0").partition(".")[2]) if "." in text else 0
+
+
+def _text_of_number(value: float, decimals: int | None = None) -> str:
+    if isinstance(value, numbers.Integral):
+        return str(int(value))
+    value = float(value)
+    if not math.isfinite(value):
+        return str(value)
+    if not _fits(value):
+        return f"{value:.{DIGITS}g}"
+    if value == 0:
+        return f"{0.0:.{decimals or 0}f}"
+    own = max(_own_decimals(value), 0)
+    # A column lines up by its longest fraction, but no cell shows digits beyond its own significant ones.
+    return f"{value:.{min(own, _needed_decimals(value) if decimals is None else decimals)}f}"
+
+
+def shared_decimals(values: Iterable[float]) -> int:
+    """Decimals that a column of numbers needs to line up."""
+    return max((_needed_decimals(float(value)) for value in values), default=0)
+
+
+def _text_of_spread(mean: float, spread: float) -> str:
+    mean, spread = float(mean), float(spread)
+    if not (math.isfinite(mean) and math.isfinite(spread)) or not (_fits(mean) and _fits(spread)):
+        return f"{_text_of_number(mean)} +- {_text_of_number(float(f'{spread:.1e}'))}"
+    if spread == 0:
+        return f"{_text_of_number(mean)} +- 0"
+    decimals = _own_decimals(mean) if mean else _own_decimals(spread, 2)
+    decimals = max(min(decimals, _own_decimals(spread, 2)), 0)
+    left, right = f"{mean:.{decimals}f}", f"{spread:.{decimals}f}"
+    if float(right) == 0:  # smaller than the last digit of the mean: say how small instead of "0.000"
+        return f"{left} +- {spread:.1g}"
+    while "." in left and left.endswith("0") and right.endswith("0"):
+        left, right = left[:-1].rstrip("."), right[:-1].rstrip(".")
+    return f"{left} +- {right}"
+
+
+def text_of(cell: Any, decimals: int | None = None) -> str:
+    """A cell as text: 4 significant digits, (mean, spread) as "mean +- spread", None as a dash.
+
+    >>> text_of(0.123456), text_of((0.1234, 0.0041)), text_of(None), text_of(True), text_of(1234567.0)
+    ('0.1235', '0.1234 +- 0.0041', '-', 'yes', '1.235e+06')
+    """
+    if cell is None:
+        return "-"
+    if _is_spread(cell):
+        return _text_of_spread(*cell)
+    if _is_number(cell):
+        return _text_of_number(cell, decimals)
+    if isinstance(cell, bool) or type(cell).__name__ == "bool":
+        return "yes" if cell else "no"
+    return str(cell)
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Columns and rows. Cells: text, int, float (4 significant digits), None, or (mean, spread).
+
+    `best`: {column: "min" or "max"}; the best cells of that column stand out in bold and end in "*".
+    Raises ValueError for a row of another length, an unknown column or direction in `best`.
+
+    >>> table = Table(["loss", "MAE"], [["mse", (0.40, 0.05)], ["huber", (0.31, 0.02)]], best={"MAE": "min"})
+    >>> table.records()[1]
+    {'loss': 'huber', 'MAE': 0.31, 'MAE spread': 0.02}
+    >>> table.texts()
+    [['mse', '0.40 +- 0.05'], ['huber', '0.31 +- 0.02 *']]
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    caption: str = ""
+    best: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        columns = tuple(str(column) for column in self.columns)
+        rows = tuple(tuple(row) for row in self.rows)
+        if len(set(columns)) != len(columns):
+            raise ValueError(f"Table: a column occurs twice in {list(columns)}")
+        for index, row in enumerate(rows):
+            if len(row) != len(columns):
+                raise ValueError(
+                    f"Table: row {index} has {len(row)} cells, expected {len(columns)}: {row!r:.80}"
+                )
+        for column, direction in self.best.items():
+            if column not in columns:
+                raise ValueError(f"Table: best names the column {column!r}; there are {', '.join(columns)}")
+            if direction not in ("min", "max"):
+                raise ValueError(f"Table: best[{column!r}] must be 'min' or 'max', got {direction!r}")
+        object.__setattr__(self, "columns", columns)
+        object.__setattr__(self, "rows", rows)
+
+    def _best_rows(self, index: int) -> set[int]:
+        direction = self.best.get(self.columns[index])
+        centres = [_centre(row[index]) for row in self.rows]
+        known = [value for value in centres if value is not None]
+        if direction is None or len(known) < 2:  # the only one is not a winner
+            return set()
+        winner = min(known) if direction == "min" else max(known)
+        return {at for at, value in enumerate(centres) if value == winner}
+
+    def _numeric(self, index: int) -> bool:
+        cells = [row[index] for row in self.rows if row[index] is not None]
+        return bool(cells) and all(_is_number(cell) or _is_spread(cell) for cell in cells)
+
+    def texts(self) -> list[list[str]]:
+        """Every cell as it is shown, row by row; the best ones with their mark."""
+        shown: list[list[str]] = [[] for _ in self.rows]
+        for index in range(len(self.columns)):
+            cells = [row[index] for row in self.rows]
+            fractions = [
+                cell for cell in cells if _is_number(cell) and not isinstance(cell, numbers.Integral)
+            ]
+            decimals = shared_decimals(fractions)
+            best = self._best_rows(index)
+            for at, cell in enumerate(cells):
+                shown[at].append(text_of(cell, decimals) + (" *" if at in best else ""))
+        return shown
+
+    def rich(self) -> rich.table.Table:
+        """For `rich.console.Console().print`; fits 80 columns where the cells allow it."""
+        from rich import box
+        from rich.table import Table as RichTable
+        from rich.text import Text
+
+        note = "* best in its column" if any(self._best_rows(i) for i in range(len(self.columns))) else ""
+        table = RichTable(
+            box=box.SIMPLE_HEAD,
+            title=Text(self.caption, style="bold") if self.caption else None,
+            title_justify="left",
+            caption=Text(note, style="dim") if note else None,
+            caption_justify="left",
+            pad_edge=False,
+            padding=(0, 1, 0, 0),
+        )
+        cells = self.texts()
+        columns = []
+        for index, column in enumerate(self.columns):
+            numeric = self._numeric(index)
+            best = self._best_rows(index)
+            table.add_column(
+                Text(column, style="bold", justify="right" if numeric else "left"),
+                no_wrap=numeric,
+                overflow="fold",
+            )
+            shown = [row[index] for row in cells]
+            if numeric:
+                # Right-aligned by hand: the unmarked give way to the mark's two places, so that digits stay in
+                # line, and rich would strip those places.
+                shown = [cell if at in best or not best else f"{cell}  " for at, cell in enumerate(shown)]
+                longest = max(len(column), *(len(cell) for cell in shown))
+                shown = [cell.rjust(longest) for cell in shown]
+            columns.append([Text(cell, style="bold" if at in best else "") for at, cell in enumerate(shown)])
+        for row in zip(*columns):
+            table.add_row(*row)
+        return table
+
+    def html(self) -> str:
+        """For a page: scrolls sideways where the screen is narrow. Every text is escaped."""
+        numeric = [self._numeric(index) for index in range(len(self.columns))]
+        bests = [self._best_rows(index) for index in range(len(self.columns))]
+        kind = [' class="number"' if flag else "" for flag in numeric]
+        parts = ['<div class="scroll" tabindex="0"><table>']
+        note = " <small>* best in its column.</small>" if any(bests) else ""
+        if self.caption or note:
+            parts.append(f"<caption>{escape(self.caption)}{note}</caption>")
+        heads = "".join(
+            f'<th scope="col"{kind[i]}>{escape(name)}</th>' for i, name in enumerate(self.columns)
+        )
+        parts.append(f"<thead><tr>{heads}</tr></thead><tbody>")
+        for at, row in enumerate(self.texts()):
+            cells = []
+            for index, cell in enumerate(row):
+                text = escape(cell.replace(" +- ", " ± ") if numeric[index] else cell)
+                if at in bests[index]:
+                    text = f'<strong>{text.removesuffix(" *")}</strong><span class="mark">*</span>'
+                cells.append(f"<td{kind[index]}>{text}</td>")
+            parts.append(f"<tr>{''.join(cells)}</tr>")
+        parts.append("</tbody></table></div>")
+        return "".join(parts)
+
+    _repr_html_ = html
+
+    def records(self) -> list[dict[str, Any]]:
+        """One dict a row, for `write_csv`; a (mean, spread) becomes two keys, `column` and `column
+        spread`.
+        """
+        spread = [any(_is_spread(row[index]) for row in self.rows) for index in range(len(self.columns))]
+        records = []
+        for row in self.rows:
+            record: dict[str, Any] = {}
+            for index, column in enumerate(self.columns):
+                cell = row[index]
+                record[column] = cell[0] if _is_spread(cell) else cell
+                if spread[index]:
+                    record[f"{column} spread"] = cell[1] if _is_spread(cell) else None
+            records.append(record)
+        return records

@@ -1,0 +1,111 @@
+"""What comes in -> arrays a kernel can run on, or an error that says what, where, got, expected, next step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+
+from losscope.domain import Domain
+from losscope.errors import LossError, LossTypeError, complain
+
+COMPUTED_IN = {"float32": "float32", "float64": "float64", "float16": "float32", "bfloat16": "float32"}
+
+
+def as_array(value: Any, name: str) -> numpy.ndarray:
+    """The value as an array of numbers; whole numbers and booleans are kept as they are."""
+    if not isinstance(value, numpy.ndarray):
+        try:
+            value = numpy.asarray(value)
+        except ValueError:
+            raise LossTypeError(complain(f"{name} is not an array of numbers: its rows differ in length")) from None
+    if value.dtype.kind in "fiub" or value.dtype.name in COMPUTED_IN:
+        if value.dtype.kind == "f" and value.dtype.name not in COMPUTED_IN:
+            raise LossTypeError(complain(f"{name} has an unsupported dtype", got=value.dtype, expected="float32, float64, float16 or bfloat16", next_step=f"Use {name}.astype('float64')"))
+        return value
+    raise LossTypeError(complain(f"{name} is not an array of real numbers", got=f"dtype {value.dtype}", expected="float32, float64, float16, bfloat16, integers or booleans"))
+
+
+def is_floating(array: numpy.ndarray) -> bool:
+    return array.dtype.name in COMPUTED_IN
+
+
+def computing_dtype(*arrays: numpy.ndarray) -> str:
+    """The dtype a kernel runs in: the widest of the floating inputs, at least float32; float64 for whole numbers."""
+    found = {COMPUTED_IN[each.dtype.name] for each in arrays if is_floating(each)}
+    return "float32" if found == {"float32"} else "float64"
+
+
+def ready(array: numpy.ndarray, dtype: str) -> numpy.ndarray:
+    """The array in that dtype, contiguous; itself if it already is."""
+    return numpy.ascontiguousarray(array, dtype) if array.ndim else array.astype(dtype, copy=False)
+
+
+def same_shape(prediction: numpy.ndarray, target: numpy.ndarray) -> None:
+    """Nothing broadcasts, ever: (N, 1) against (N,) would silently make N times N pairs."""
+    if prediction.shape == target.shape:
+        return
+    try:
+        broadcast = f"broadcasting would have made {numpy.broadcast_shapes(prediction.shape, target.shape)} of them"
+    except ValueError:
+        broadcast = "they do not even broadcast"
+    raise LossError(
+        complain(
+            "prediction and target differ in shape",
+            got=f"prediction {prediction.shape}, target {target.shape}; {broadcast}",
+            expected="the same shape for both",
+            next_step=_mend(prediction.shape, target.shape),
+        )
+    )
+
+
+def _mend(prediction: tuple[int, ...], target: tuple[int, ...]) -> str:
+    if prediction[:-1] == target and prediction and prediction[-1] == 1:
+        return "Use prediction.squeeze(-1), or target[..., None]"
+    if target[:-1] == prediction and target and target[-1] == 1:
+        return "Use target.squeeze(-1), or prediction[..., None]"
+    if prediction[:-1] == target and len(prediction) >= 2:
+        return f"If target holds class indices, use cross_entropy, or losscope.one_hot(target, {prediction[-1]})"
+    if numpy.prod(prediction) == numpy.prod(target):
+        return f"Use target.reshape({prediction})"
+    return "Check which of the two is wrong, and broadcast it yourself if that is what you mean"
+
+
+def ready_weight(weight: Any, shape: tuple[int, ...], dtype: str, per: str) -> numpy.ndarray | None:
+    """The weights, one for each of what `per` names, checked: none negative, none infinite."""
+    if weight is None:
+        return None
+    array = as_array(weight, "weight")
+    if array.shape != shape:
+        raise LossError(complain(f"weight must have one number per {per}", got=f"shape {array.shape}", expected=f"shape {shape}", next_step="A single weight for all has no effect on a mean: leave it out, or scale the result" if array.ndim == 0 else "Broadcast it yourself if that is what you mean"))
+    array = ready(array, dtype)
+    wrong = (array < 0) | numpy.isinf(array)
+    if wrong.any():
+        raise _stray("weight", array, wrong, "finite and 0 or more")
+    return array
+
+
+def check_domain(name: str, array: numpy.ndarray, domain: Domain, hint: str = "") -> None:
+    """Raise for the first element outside the domain, with its index."""
+    wrong = domain.excludes(array)
+    if wrong.any():
+        raise _stray(name, array, wrong, domain.words, hint)
+
+
+def _stray(name: str, array: numpy.ndarray, wrong: numpy.ndarray, expected: str, hint: str = "") -> LossError:
+    index = tuple(int(i) for i in numpy.argwhere(wrong)[0])
+    where = f"{name}[{', '.join(map(str, index))}]" if index else name
+    count = int(wrong.sum())
+    others = f" (and {count - 1} more)" if count > 1 else ""
+    return LossError(complain(f"{where} is out of its domain", got=f"{array[index]}{others}", expected=expected, next_step=hint))
+
+
+def ready_out(out: Any, like: numpy.ndarray, *inputs: numpy.ndarray) -> numpy.ndarray:
+    """A buffer for the gradient that may be written: the prediction's shape and dtype, contiguous, apart from it."""
+    if not isinstance(out, numpy.ndarray):
+        raise LossTypeError(complain("out must be a NumPy array", got=type(out).__name__))
+    if out.shape != like.shape or out.dtype != like.dtype or not out.flags.c_contiguous or not out.flags.writeable:
+        raise LossError(complain("out does not fit the gradient", got=f"shape {out.shape}, {out.dtype}, contiguous {out.flags.c_contiguous}, writable {out.flags.writeable}", expected=f"shape {like.shape}, {like.dtype}, contiguous, writable", next_step="Use numpy.empty_like(prediction)"))
+    if any(numpy.may_share_memory(out, each) for each in inputs):
+        raise LossError(complain("out overlaps an input, which would be overwritten while it is read", next_step="Use numpy.empty_like(prediction)"))
+    return out

@@ -1,0 +1,71 @@
+"""Elementwise: one scalar loss for each pair of a prediction and a target.
+
+A formula may use `prediction`, `target` (short: `z`, `y`) and the residual `r` = prediction - target. The
+residual is a name of its own, so that derivation keeps it whole: spread out, it would cancel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from losscope.entry import Entry
+
+ARGUMENTS = ("prediction", "target")
+VARIABLE = "prediction"
+SHORT = {"prediction": "prediction", "z": "prediction", "target": "target", "y": "target", "r": "r", "residual": "r"}
+OPTIONS: dict[str, Any] = {}
+
+
+def elementwise(name: str, formula: str, **facts: Any) -> Entry:
+    """An entry of this structure."""
+    return Entry(name, "elementwise", formula, **facts)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Arrays ready to run on: flat or not, contiguous, of one dtype."""
+
+    prediction: Any
+    target: Any
+    weight: Any  # one per element, or None
+    given: Any  # the prediction as it came: its shape and dtype are the gradient's
+    shape: tuple[int, ...]  # of the unreduced values
+    total_weight: float
+    dtype: str
+
+
+def prepare(entry: Entry, prediction: Any, target: Any, weight: Any) -> Batch:
+    """Check and convert; raises LossError."""
+    import numpy
+
+    from losscope.errors import LossError, complain
+    from losscope.structures import arrays
+
+    given = arrays.as_array(prediction, "prediction")
+    target = arrays.as_array(target, "target")
+    arrays.same_shape(given, target)
+    dtype = arrays.computing_dtype(given, target)
+    rows = entry.over == "rows"
+    if rows and not given.ndim:
+        raise LossError(complain(f"{entry.name} is summed over the last axis, and a single number has none", next_step="Give arrays of shape (classes,) or (rows, classes)"))
+    shape = given.shape[:-1] if rows else given.shape
+    weight = arrays.ready_weight(weight, shape, dtype, "row" if rows else "element")
+    if weight is not None:
+        total = float(weight.sum(dtype="float64"))
+        if rows:
+            weight = numpy.ascontiguousarray(numpy.broadcast_to(weight[..., None], given.shape))
+    else:
+        total = float(numpy.prod(shape)) if rows else float(given.size)
+    return Batch(arrays.ready(given, dtype), arrays.ready(target, dtype), weight, given, shape, total, dtype)
+
+
+def check_domains(entry: Entry, batch: Batch, through: bool) -> None:
+    """Find and report what the kernel saw outside its domain."""
+    from losscope.structures import arrays
+
+    hint = "If these are raw scores (logits), use binary_cross_entropy, or .through('sigmoid')" if entry.prediction.name == "probability" else ""
+    if not through:
+        arrays.check_domain("prediction", batch.prediction, entry.prediction, hint)
+    labels = {"sign": "Turn labels 0 and 1 into -1 and 1 with 2*target - 1", "probability": "Turn labels -1 and 1 into 0 and 1 with (target + 1)/2; counts and classes need another loss"}
+    arrays.check_domain("target", batch.target, entry.target, labels.get(entry.target.name, ""))

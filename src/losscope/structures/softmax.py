@@ -1,0 +1,116 @@
+"""Softmax: logits over the last axis, and for each row a class index or a row of probabilities.
+
+A formula may use `margin` (short: `m`) = logsumexp(logits of the other classes) - logit of the target, the
+one number by which a softmax loss judges a row. With a row of probabilities the loss is their mean of the
+formula over the classes. The target's own logit stays out of the sum, so nothing cancels for a confident row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from losscope import domain
+from losscope.entry import Entry
+
+ARGUMENTS = ("margin",)
+VARIABLE = "margin"
+SHORT = {"margin": "margin", "m": "margin"}
+OPTIONS = {"class_weight": None, "ignore_index": -100, "label_smoothing": 0.0}
+ROW_SUM_TOLERANCE = 1e-3  # a row of probabilities may be rounded, even to float16
+
+
+def softmax(name: str, formula: str, **facts: Any) -> Entry:
+    """An entry of this structure."""
+    return Entry(name, "softmax", formula, **{"task": "classes", "target": domain.class_index, **facts})
+
+
+@dataclass(slots=True)
+class Batch:
+    """Logits as a matrix, one judgement for each row of it."""
+
+    prediction: Any  # (rows, classes)
+    target: Any  # int64 class of each row, or None
+    probabilities: Any  # (rows, classes), or None
+    weight: Any  # one per row, or None
+    class_weight: Any  # one per class, or None
+    smoothing: float
+    ignore: int
+    given: Any
+    shape: tuple[int, ...]  # of the unreduced values
+    total_weight: float
+    dtype: str
+
+
+def prepare(entry: Entry, logits: Any, target: Any, weight: Any, class_weight: Any = None, ignore_index: int = -100, label_smoothing: float = 0.0) -> Batch:
+    """Check and convert; raises LossError."""
+    import numpy
+
+    from losscope.errors import LossError, complain
+    from losscope.structures import arrays
+
+    given = arrays.as_array(logits, "prediction")
+    target = arrays.as_array(target, "target")
+    if not given.ndim or given.shape[-1] == 0:
+        raise LossError(complain("prediction must hold a row of logits, one per class, along its last axis", got=f"shape {given.shape}"))
+    shape, classes = given.shape[:-1], given.shape[-1]
+    dtype = arrays.computing_dtype(given, *([target] if arrays.is_floating(target) else []))
+    if not isinstance(label_smoothing, int | float) or not 0 <= label_smoothing <= 1:
+        raise LossError(complain("label_smoothing is out of its domain", got=label_smoothing, expected="between 0 and 1"))
+    rows = int(numpy.prod(shape))
+    weight = arrays.ready_weight(weight, shape, dtype, "row")
+    class_weight = arrays.ready_weight(class_weight, (classes,), dtype, "class")
+    counted = numpy.ones(rows) if weight is None else weight.reshape(rows).astype("float64")
+    index, probabilities = None, None
+    if target.shape == given.shape and (arrays.is_floating(target) or target.shape != shape):
+        probabilities = arrays.ready(target, dtype).reshape(rows, classes)
+        check_probabilities(probabilities)
+        if class_weight is not None:
+            counted = counted * (probabilities @ class_weight)
+    elif target.shape == shape:
+        index = _class_index(target, classes, ignore_index).reshape(rows)
+        valid = index != ignore_index
+        counted = counted * valid
+        if class_weight is not None:
+            counted = counted * class_weight[numpy.where(valid, index, 0)]
+    else:
+        raise LossError(complain("target fits neither as class indices nor as rows of probabilities", got=f"prediction {given.shape}, target {target.shape}", expected=f"target {shape} of class indices, or {given.shape} of probabilities", next_step="Use target.squeeze(-1)" if target.shape == (*shape, 1) else "The class axis is the last one: move it there with numpy.moveaxis(prediction, 1, -1)" if given.ndim > 2 else ""))
+    return Batch(
+        arrays.ready(given, dtype).reshape(rows, classes), index, probabilities, None if weight is None else weight.reshape(rows),
+        class_weight, float(label_smoothing), int(ignore_index), given, shape, float(counted.sum()), dtype,
+    )  # fmt: skip
+
+
+def _class_index(target: Any, classes: int, ignore_index: int) -> Any:
+    """Class indices as int64, every one within its row: a kernel never reads beyond it."""
+    import numpy
+
+    from losscope.errors import LossError, LossTypeError, complain
+
+    if target.dtype.kind not in "iu":
+        raise LossTypeError(complain("target must hold class indices of an integer dtype", got=f"{target.dtype}", expected="int64", next_step="Use target.astype('int64') if these are classes; rows of probabilities have the logits' shape"))
+    index = numpy.ascontiguousarray(target, "int64")
+    wrong = ((index < 0) | (index >= classes)) & (index != ignore_index)
+    if wrong.any():
+        where = tuple(int(i) for i in numpy.argwhere(wrong)[0])
+        raise LossError(complain(f"target[{', '.join(map(str, where))}] is no class", got=f"{int(target[where])}", expected=f"0 to {classes - 1}, or ignore_index ({ignore_index})", next_step="Classes are counted from 0: subtract 1 if yours start at 1" if int(index[where]) == classes else ""))
+    return index
+
+
+def check_probabilities(rows: Any, name: str = "target") -> None:
+    import numpy
+
+    from losscope import domain
+    from losscope.errors import LossError, complain
+    from losscope.structures import arrays
+
+    arrays.check_domain(name, rows, domain.probability, "Rows of the logits' shape are read as probabilities" if name == "target" else "")
+    sums = rows.sum(1, dtype="float64")
+    wrong = numpy.abs(sums - 1) > ROW_SUM_TOLERANCE
+    if wrong.any():
+        row = int(numpy.argmax(wrong))
+        raise LossError(complain(f"row {row} of {name} does not sum to 1", got=f"{sums[row]:.6g}", expected="a distribution over the classes", next_step=f"Use {name}/{name}.sum(-1, keepdims=True)"))
+
+
+def check_domains(entry: Entry, batch: Batch, through: bool) -> None:
+    """Nothing is left to find: all was checked before the kernel ran."""

@@ -1,0 +1,1 @@
+"""PyTorch: losses that take tensors and give differentiable tensors."""
