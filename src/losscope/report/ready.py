@@ -78,8 +78,9 @@ def _range(values: list[np.ndarray], scale: str, margin: float) -> tuple[float, 
         return None
     low, high = min(float(part.min()) for part in known), max(float(part.max()) for part in known)
     if scale == "log":
+        low, high = (min(max(end, 1e-306), 1e306) for end in (low, high))  # room for the slack
         if low == high:
-            return max(low / 2, 1e-307), min(high * 2, 1e307)
+            return low / 2, high * 2
         slack = margin * (math.log10(high) - math.log10(low))
         return 10.0 ** max(math.log10(low) - slack, -307.0), 10.0 ** min(math.log10(high) + slack, 307.0)
     if low == high:

@@ -196,8 +196,8 @@ class Table:
             )
             shown = [row[index] for row in cells]
             if numeric:
-                # Right-aligned by hand: the unmarked give way to the mark's two places, so that digits stay in
-                # line, and rich would strip those places.
+                # Right-aligned by hand: the unmarked give way to the mark's two places, so that digits
+                # stay in line, and rich would strip those places.
                 shown = [cell if at in best or not best else f"{cell}  " for at, cell in enumerate(shown)]
                 longest = max(len(column), *(len(cell) for cell in shown))
                 shown = [cell.rjust(longest) for cell in shown]
