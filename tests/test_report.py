@@ -577,9 +577,7 @@ def test_prose():
     )
     assert 'aria-label="\\delta &lt; 1"' in html_of(r"$\delta < 1$")
     assert html_of(r"$\nosuchcommand{x}$") == r"<code>\nosuchcommand{x}</code>"
-    cases = (
-        r"$\begin{cases} \frac{r^2}{2} & \text{for}\: |r| \le 1 \\ \frac12 & \text{otherwise} \end{cases}$"
-    )
+    cases = r"$\begin{cases} \frac{r^2}{2} & \text{for}\: |r| \le 1 \\ \frac12 & \text{else} \end{cases}$"
     assert html_of(cases).count("<svg") == 4
 
 

@@ -109,12 +109,12 @@ def _show(result: Comparison, report: Path, console: Any, args: argparse.Namespa
         style="bold",
     )
     for step in prepared.steps:
-        console.print(f"  - {escape(step)}", highlight=False)
+        _item(console, step)
     console.print()
     print_tables(result, console)
     console.print()
     for finding in result.findings():
-        console.print(f"- {escape(finding).replace('**', '').replace('`', '')}", highlight=False)
+        _item(console, finding.replace("**", "").replace("`", ""))
     console.print()
     minutes = f"{result.seconds:.0f} s"
     earlier = f", {result.found} of them found done from earlier" if result.found else ""
@@ -126,6 +126,16 @@ def _show(result: Comparison, report: Path, console: Any, args: argparse.Namespa
 
         json.dump(plain({"schema": SCHEMA, "command": command_of(args), **as_data(result)}), sys.stdout, indent=2)
         print()
+
+
+def _item(console: Any, text: str) -> None:
+    """One entry of a list, its further lines indented."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_row("-", Text(text))
+    console.print(grid)
 
 
 def command_of(args: argparse.Namespace) -> str:

@@ -13,9 +13,8 @@ import hashlib
 import struct
 import warnings
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,7 +46,8 @@ class Dataset:
     """Rows as they were read: features and target, nothing scaled, encoded or thrown away but empty targets.
 
     `pixels` is the largest value of a pixel when every feature is one (then they are divided by it and
-    nothing else is done). `test_rows` marks the test set of data that comes with one.
+    nothing else is done). `test_rows` marks the test set of data that comes with one. `kind` is the task of
+    data that is known, such as "classes" for digits.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Dataset:
     pixels: float | None = None
     test_rows: np.ndarray | None = None
     notes: tuple[str, ...] = ()
-    facts: dict[str, Any] = field(default_factory=dict)
+    kind: str | None = None
 
     def fingerprint(self) -> str:
         """A hash of every value: two data sets with one fingerprint give the same runs."""
@@ -251,6 +251,7 @@ def read_bundled(name: str) -> Dataset:
         target=target,
         source=f"scikit-learn's bundled {name}",
         pixels=16.0 if name == "digits" else None,
+        kind={"digits": "classes", "diabetes": "regression"}.get(name),
     )
 
 
@@ -292,6 +293,7 @@ def read_idx_folder(folder: str | Path | None) -> Dataset:
         target=pd.Series(labels, name="digit"),
         source=str(folder),
         pixels=255.0,
+        kind="classes",
         test_rows=test_rows,
     )
 

@@ -124,11 +124,13 @@ def _columns(frame: pd.DataFrame, train: np.ndarray, source: str) -> tuple[np.nd
     frame = frame.copy()
     steps: list[str] = []
     infinite: list[str] = []
+    dates: set[str] = set()
     for column in frame.columns:
         values = frame[column]
         if pd.api.types.is_datetime64_any_dtype(values.dtype):
             seconds = (values - values.iloc[train].min()).dt.total_seconds()
             frame[column] = seconds / 86400.0
+            dates.add(column)
             steps.append(f"date {column} turned into days")
         elif pd.api.types.is_bool_dtype(values.dtype):
             frame[column] = values.astype(float)
@@ -155,7 +157,7 @@ def _columns(frame: pd.DataFrame, train: np.ndarray, source: str) -> tuple[np.nd
             dropped.setdefault("every value missing", []).append(column)
         elif distinct == 1 and (len(values) == len(seen) or is_number):
             dropped.setdefault("constant", []).append(column)
-        elif is_number and _counts_rows(frame[column], column):
+        elif is_number and column not in dates and _counts_rows(frame[column], column):
             dropped.setdefault("a row number", []).append(column)
         elif is_number:
             numeric.append(column)

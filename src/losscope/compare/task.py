@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 import losscope as ls
-from losscope.compare.data import DataError
+from losscope.compare.data import DataError, Dataset
 
 TASKS = ("regression", "binary", "classes")
 # Whole numbers with few values, each seen often, are codes of classes more often than they are amounts.
@@ -61,7 +61,7 @@ class Encoding:
     notes: tuple[str, ...] = field(default=())
 
 
-def decide(dataset: Any, asked: str | None, losses: Sequence[Any]) -> Task:
+def decide(dataset: Dataset, asked: str | None, losses: Sequence[Any]) -> Task:
     """The task, from `asked`, else from the target and, where it could be two things, from the losses.
 
     >>> from losscope.compare.data import load
@@ -72,16 +72,19 @@ def decide(dataset: Any, asked: str | None, losses: Sequence[Any]) -> Task:
     name = str(target.name)
     if asked is not None and asked not in TASKS:
         raise DataError(f"--task {asked!r} is not known: give one of {', '.join(TASKS)}")
+    given, asked = asked is not None, asked or dataset.kind
     numeric = pd.api.types.is_numeric_dtype(target.dtype) and not pd.api.types.is_bool_dtype(target.dtype)
     distinct = target.nunique()
     if asked == "regression" or (asked is None and not numeric and _mostly_numbers(target)):
         if not numeric:
             _refuse_text(target, dataset.source)
-        return Task("regression", name, "given" if asked else "the target is a number")
+        return Task("regression", name, "given" if given else "the target is a number")
     softmax_named = any(loss.structure == "softmax" for loss in losses)
     if asked is None:
         wanted = {_kind_of_loss(loss) for loss in losses}
-        codes = distinct <= MOST_CODES and len(target) >= ROWS_PER_CODE * distinct and _whole(target) if numeric else True
+        codes = not numeric or distinct == 2 or (
+            distinct <= MOST_CODES and len(target) >= ROWS_PER_CODE * distinct and _whole(target)
+        )
         if numeric and (not codes or (wanted == {"regression"} and distinct > 2)):
             what = "numbers" if not codes else "whole numbers, and the losses named are for numbers"
             return Task("regression", name, f"the target has {distinct:,} different {what}")
@@ -92,13 +95,13 @@ def decide(dataset: Any, asked: str | None, losses: Sequence[Any]) -> Task:
             + (" or regression" if numeric else "")
         )
     if len(labels) == 2 and asked != "classes" and not softmax_named:
-        reason = "given" if asked else "the target has 2 values"
+        reason = "given" if given else "the target has 2 values"
         return Task("binary", name, reason, labels)
     if len(labels) == 2 and asked is None:
         reason = "2 values, one output for each because a softmax loss was named"
     else:
-        reason = "given" if asked else f"the target has {len(labels)} different values"
-    if numeric and asked is None and name != "digit" and len(labels) > 2:
+        reason = "given" if given else f"the target has {len(labels)} different values"
+    if numeric and asked is None and len(labels) > 2:
         reason += "; --task regression takes them as numbers"
     return Task("classes", name, reason, labels)
 

@@ -46,11 +46,15 @@ def lead(result: Comparison) -> str:
     listed = ", ".join(names[:-1]) + f" and {names[-1]}" if len(names) > 1 else names[0]
     return (
         f"What do {listed} do to the same model, started from the same weights, on the same batches? "
-        f"{describe(settings.model, settings.hidden).capitalize()} predicts `{result.task.target}` from "
+        f"{_capital(describe(settings.model, settings.hidden))} predicts `{result.task.target}` from "
         f"{prepared.columns} columns of {result.dataset.source}: {task(result)}. Trained on {len(prepared.train):,} rows "
         f"for {settings.epochs} epochs with {len(settings.seeds)} seed{'s' * (len(settings.seeds) != 1)}; judged on "
         f"{len(prepared.test):,} test rows that no choice has seen."
     )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def task(result: Comparison) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import sympy
 from sympy import Piecewise, S
 
-from losscope.derive import PREDICTION, RESIDUAL, TARGET, Derived
+from losscope.derive import MARGIN, PREDICTION, RESIDUAL, TARGET, Derived
 from losscope.expression import PRIMITIVES, symbol
 
 NAMES = {primitive: name for name, (_, primitive) in PRIMITIVES.items()} | {sympy.exp: "exp"}
@@ -36,9 +36,11 @@ def function(
         lines.append(f"    r = {text(last)}")
     steps, outputs = sympy.cse(list(results), sympy.numbered_symbols("t", real=True))
     lines += [f"    {left} = {text(right)}" for left, right in steps]
+    # An activation's formulas never look at the target, so it is not theirs to watch.
+    unseen = set() if any(each.has(TARGET, RESIDUAL, MARGIN) for each in results) else {"target"}
     guarded = []
     for result, output in zip(results, outputs, strict=True):
-        silent = [each for each in arguments if not carries(result, symbol(each))]
+        silent = [each for each in arguments if each not in unseen and not carries(result, symbol(each))]
         guarded.append("".join(f"unless_nan({each}, " for each in silent) + text(output) + ")" * len(silent))
     lines.append(f"    return {', '.join(guarded)}")
     return "\n".join(lines) + "\n"

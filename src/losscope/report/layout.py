@@ -16,7 +16,7 @@ from .ready import Curve, Entry, Ready, bar_text, prepare, prepare_bars, to_key
 from .ticks import share, ticks
 
 PAD = 6.0
-SWATCH = 26.0
+SWATCH = 34.0  # long enough to tell the longest dash pattern
 
 
 @dataclass

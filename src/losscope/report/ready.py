@@ -83,13 +83,15 @@ def _range(values: list[np.ndarray], scale: str, margin: float) -> tuple[float, 
             return low / 2, high * 2
         slack = margin * (math.log10(high) - math.log10(low))
         return 10.0 ** max(math.log10(low) - slack, -307.0), 10.0 ** min(math.log10(high) + slack, 307.0)
+    # What lies outside runs out of the axes: beyond it, matplotlib's own arithmetic overflows.
+    low, high = (min(max(end, -1e300), 1e300) for end in (low, high))
     if low == high:
         slack = abs(low) * 0.1 or 1.0
     else:
-        # halves, because high - low may overflow where each of them does not
-        slack = 2 * margin * (high / 2 - low / 2)
-    # matplotlib's ticks overflow at the very end of the range
-    return max(low - slack, -1e306), min(high + slack, 1e306)
+        slack = margin * (high - low)
+        # Ticks need a span that can be told from its middle.
+        slack = max(slack, (max(abs(low), abs(high)) * 1e-9 + 1e-290 - (high - low)) / 2)
+    return low - slack, high + slack
 
 
 def prepare(panel: Panel, looks: Looks) -> Ready:

@@ -21,7 +21,7 @@ def _linear_texts(ticks: list[float]) -> list[str]:
     biggest = max((abs(tick) for tick in ticks), default=0.0)
     if biggest == 0 or 1e-3 <= biggest < 1e6:
         texts = [f"{tick:.10g}" for tick in ticks]
-        decimals = max(len(text.partition(".")[2]) if "e" not in text else 0 for text in texts)
+        decimals = max((len(text.partition(".")[2]) for text in texts if "e" not in text), default=0)
         texts = [f"{tick:.{min(decimals, 6)}f}" for tick in ticks]
     else:
         power = "×10" + str(math.floor(math.log10(biggest) + 1e-9)).translate(_SUPERSCRIPT)

@@ -112,9 +112,8 @@ def write_csv(path: str | os.PathLike[str], records: Iterable[Mapping[str, Any]]
         cells = {str(key): _cell(value) for key, value in row.items()}
         lines.append([cells.get(column, "") for column in columns])
     # By hand, as the csv module leaves a lone carriage return unquoted, which no reader gets back.
-    return write_atomic(
-        path, "".join(",".join(_quoted(c, len(columns)) for c in line) + "\n" for line in lines)
-    )
+    text = "".join(",".join(_quoted(cell, len(columns)) for cell in line) + "\n" for line in lines)
+    return write_atomic(path, text)
 
 
 def _quoted(text: str, columns: int) -> str:

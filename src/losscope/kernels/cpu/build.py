@@ -61,27 +61,24 @@ def source(entry: Entry, through: Entry | None, dtype: str) -> str:
     """The text of a generated module."""
     from losscope.derive import derive
     from losscope.emit.python import functions
+    from losscope.kernels.cpu import composed, elementwise, softmax
 
     structure = structures.get(entry.structure)
     parameters = [*entry.parameters, *(through.parameters if through else ())]
     parts = [HEADER.format(version=losscope.__version__, name=entry.name, dtype=dtype)]
     formulas = functions(derive(entry, through), structure.ARGUMENTS, parameters)
     formulas += "\n\n" + _outside(entry, through)
+    parts += ["@formula\n" + inspect.getsource(each) for each in _written_in(composed)]
     parts.append(formulas.replace("def ", "@formula\ndef "))
-    loops = _loops_of(entry)
-    for name in ("largest", "exponentials", "rescale"):
-        if hasattr(loops, name):
-            parts.append("@looping\n" + inspect.getsource(getattr(loops, name)))
-    parts += ["@looping\n" + inspect.getsource(getattr(loops, name)) for name in ("loop", "spread_loop") if hasattr(loops, name)]
-    if hasattr(loops, "BLOCK"):
-        parts.insert(1, f"BLOCK = {loops.BLOCK}")
+    loops = {"elementwise": elementwise, "activation": elementwise, "softmax": softmax}[entry.structure]
+    parts += [f"BLOCK = {elementwise.BLOCK}"]
+    parts += ["@looping\n" + inspect.getsource(each) for each in _written_in(loops) if each.__name__ != "run"]
     return "\n\n".join(parts)
 
 
-def _loops_of(entry: Entry) -> Any:
-    from losscope.kernels.cpu import elementwise, softmax
-
-    return {"elementwise": elementwise, "activation": elementwise, "softmax": softmax}[entry.structure]
+def _written_in(module: Any) -> list[Any]:
+    """The functions of a module, in its order."""
+    return [each for each in vars(module).values() if inspect.isfunction(each) and each.__module__ == module.__name__]
 
 
 def _outside(entry: Entry, through: Entry | None) -> str:

@@ -37,7 +37,8 @@ def fits():
         "EXPM1MX": (exp_tail, mpf("0.5"), [-1, 1], equal, 8, 14),
         "LOG1P_UNIT": (log1p_tail, mpf("-0.5"), [0, 1], in_log1p, 9, 0),
         "LOG": (log1p_tail, mpf("-0.5"), [1 / root - 1, root - 1], equal, 9, 0),
-        "ATANH": (atanh_tail, third, [0, (3 - 2 * root) ** 2], equal, 4, 8),
+        "ATANH": (atanh_tail, third, [0, (3 - 2 * root) ** 2], equal, 0, 8),
+        "ATANH_SHORT": (atanh_tail, third, [0, (3 - 2 * root) ** 2], equal, 0, 4),  # of float32's power
         "ATANH_UNIT": (atanh_tail, third, [0, mpf(1) / 9], equal, 0, 11),
         "LOG_COSH": (log_cosh_over_square, mpf("0.5"), [0, mpf(9) / 16], equal, 6, 13),
     }

@@ -127,9 +127,11 @@ def bits_add(typingctx, a, b):
 
 
 @intrinsic
-def bits_subtract(typingctx, a, b):
-    """a - b, modulo the width of a."""
-    return _integer_operation("sub")(typingctx, a, b)
+def bits_negate(typingctx, a):
+    """-a, modulo the width of a."""
+    if a not in _FLOAT_OF:
+        return None
+    return a(a), lambda context, builder, signature, arguments: builder.neg(arguments[0])
 
 
 @intrinsic

@@ -1,0 +1,355 @@
+"""Data a person may hand over: what is read, and one clear sentence for each way it can be wrong."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("sklearn")
+
+from losscope.compare import DataError, compare  # noqa: E402
+from losscope.compare.data import load, read_idx  # noqa: E402
+from losscope.compare.preparation import prepare  # noqa: E402
+from losscope.compare.task import decide  # noqa: E402
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+def table(rows: int = 40, **columns: object) -> pd.DataFrame:
+    """A small table with a numeric target `y` and a feature `x`."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=rows)
+    return pd.DataFrame({"x": x, "y": 3 * x + rng.normal(size=rows), **columns})
+
+
+def idx(array: np.ndarray) -> bytes:
+    """An array of bytes in the IDX format."""
+    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+def mnist_folder(folder: Path, rows: int = 60) -> Path:
+    """A folder in MNIST's layout with random 4x4 images."""
+    rng = np.random.default_rng(0)
+    folder.mkdir()
+    for part, count in (("train", rows), ("t10k", 20)):
+        images = rng.integers(0, 256, (count, 4, 4), dtype=np.uint8)
+        labels = np.arange(count, dtype=np.uint8) % 3
+        (folder / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(images)))
+        (folder / f"{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(labels)))
+    return folder
+
+
+# A name for each mistake: the file's bytes (None: no file), the arguments, and what the sentence must say.
+CSV_MISTAKES = {
+    "file missing": (None, {}, ["no file", "check the path"]),
+    "binary junk": (b"\x89PNG\r\n\x1a\n\0\0\0" * 40, {}, ["not a CSV file", "binary"]),
+    "not utf-8": ("x,y\n" + "é,1\n" * 30, {"encoding": "latin-1"}, ["not UTF-8", "save it as UTF-8"]),
+    "empty file": (b"", {}, ["is empty"]),
+    "no target given": (b"x,y\n1,2\n", {"target": None}, ["give --target", "x, y"]),
+    "misspelt target": (b"x,price\n1,2\n", {"target": "pirce"}, ["no column 'pirce'", "did you mean 'price'"]),
+    "target only": (b"y\n1\n2\n", {}, ["only the column 'y'"]),
+    "no rows": (b"x,y\n", {}, ["no rows"]),
+    "two rows": (b"x,y\n1,2\n2,3\n", {}, ["2 rows", "at least 20"]),
+    "constant target": (b"x,y\n" + b"".join(b"%d,7\n" % i for i in range(40)), {}, ["the same (7)", "every row"]),
+    "target all missing": (b"x,y\n" + b"1,\n" * 40, {}, ["missing in all 40 rows"]),
+    "duplicate columns": (b"x,x,y\n" + b"1,2,3\n" * 40, {}, ["two columns named 'x'"]),
+    "text in a numeric target": (
+        b"x,y\n" + b"".join(b"%d,%d\n" % (i, i * 7) for i in range(40)) + b"3,oops\n",
+        {},
+        ["not a number in 1 of 41 rows", "'oops' in row 41"],
+    ),
+    "infinite target": (
+        b"x,y\n" + b"".join(b"%d,%d.5\n" % (i, i) for i in range(40)) + b"3,inf\n",
+        {},
+        ["infinite in 1 row", "row 41"],
+    ),
+    "ragged lines": (b"x,y\n" + b"1,2\n" * 30 + b"1,2,3,4\n" * 3, {}, ["not a well-formed CSV"]),
+    "only constant features": (
+        b"x,y\n" + b"".join(b"1,%d\n" % (i * 3) for i in range(40)),
+        {},
+        ["no usable feature", "constant"],
+    ),
+    "a class of one row": (
+        b"x,y\n" + b"".join(b"%d,%s\n" % (i * i, b"ab"[i % 2 : i % 2 + 1]) for i in range(40)) + b"1,c\n",
+        {},
+        ["class 'c'", "1 row", "merge rare classes"],
+    ),
+    "free text as target": (
+        b"x,y\n" + b"".join(b"%d,name%d\n" % (i, i) for i in range(300)),
+        {},
+        ["too many for classes"],
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", CSV_MISTAKES)
+def test_each_mistake_in_a_csv_is_one_clear_line(mistake, tmp_path):
+    content, arguments, says = CSV_MISTAKES[mistake]
+    path = tmp_path / "table.csv"
+    if isinstance(content, str):
+        path.write_text(content, encoding=arguments["encoding"])
+    elif content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        compare(["mse"] if mistake == "infinite target" else None, path, target=arguments.get("target", "y"), epochs=1)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.count("  ") == 0
+    for part in says:
+        assert part in message
+    assert caught.value.user_error
+
+
+SETTINGS_MISTAKES = {
+    "--seeds 0": ({"seeds": 0}, "--seeds 0 is too few"),
+    "--epochs 0": ({"epochs": 0}, "--epochs 0 is too few"),
+    "--workers 0": ({"workers": 0}, "--workers 0 is too few"),
+    "--learning-rate -1": ({"learning_rate": -1.0}, "--learning-rate -1 cannot be used"),
+    "--learning-rate nan": ({"learning_rate": float("nan")}, "--learning-rate nan cannot be used"),
+    "--grid 4": ({"grid": 4}, "give an odd number"),
+    "--model tree": ({"model": "tree"}, "--model 'tree' is not known"),
+    "--optimizer lion": ({"optimizer": "lion"}, "--optimizer 'lion' is not known"),
+    "--task clustering": ({"task": "clustering"}, "--task 'clustering' is not known"),
+    "--choose-by f1": ({"choose_by": "f1"}, "--choose-by 'f1' does not fit"),
+    "--data digit": ({"data": "digit"}, "did you mean 'digits'"),
+    "--data x.csv": ({"data": "nowhere/x.csv"}, "no file"),
+    "--data .": ({"data": "."}, "is a folder"),
+    "--data mnist": ({"data": "mnist"}, "needs --data-dir"),
+    "--data-dir nowhere": ({"data": "mnist", "data_dir": "/nowhere"}, "is not a folder"),
+    "--target with digits": ({"target": "digit"}, "has its own target"),
+    "--task binary": ({"task": "binary"}, "needs a target with 2 values"),
+}
+
+
+@pytest.mark.parametrize("mistake", SETTINGS_MISTAKES)
+def test_each_mistake_in_a_setting_is_one_clear_line(mistake):
+    arguments, says = SETTINGS_MISTAKES[mistake]
+    with pytest.raises(DataError) as caught:
+        compare(**{"data": "digits", **arguments})
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+MISFITS = {
+    "softmax for numbers": (["cross_entropy"], "diabetes", "does not fit --task regression"),
+    "hinge for numbers": (["hinge"], "diabetes", "does not fit --task regression"),
+    "bounded output for numbers": (["mse@sigmoid"], "diabetes", "does not fit --task regression"),
+    "counts for classes": (["poisson"], "digits", "does not fit --task classes"),
+    "no gradient": (["zero_one"], "breast_cancer", "gradient is 0 everywhere"),
+    "raw score for a probability": (["bce_of_probability"], "breast_cancer", "binary_cross_entropy_of_probability@sigmoid"),
+    "distributions": (["kl_divergence"], "digits", "whole distributions"),
+}
+
+
+@pytest.mark.parametrize("misfit", MISFITS)
+def test_a_loss_that_does_not_fit_is_refused_with_those_that_do(misfit):
+    losses, data, says = MISFITS[misfit]
+    with pytest.raises(DataError) as caught:
+        compare(losses, data, epochs=1)
+    message = str(caught.value)
+    assert says in message
+    fitting = message.partition("These fit: ")[2].split(", ")
+    assert ("squared_error" in fitting) or ("binary_cross_entropy" in fitting)
+    assert losses[0] not in fitting
+
+
+def test_an_unknown_loss_is_the_core_s_own_error():
+    with pytest.raises(ValueError, match="hubber"):
+        compare(["hubber"])
+
+
+def test_out_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("x")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(DataError, match="give a folder"):
+            compare(["mse"], "diabetes", epochs=1, out=out)
+
+
+def test_rows_without_a_target_are_dropped_and_counted():
+    frame = table(60)
+    frame.loc[:4, "y"] = np.nan
+    dataset = load(frame, "y")
+    assert len(dataset.features) == 55
+    assert "5 rows without a target dropped" in dataset.notes
+
+
+def test_what_is_fitted_is_fitted_on_the_training_rows_alone():
+    frame = table(100)
+    dataset = load(frame, "y")
+    prepared = prepare(dataset, decide(dataset, None, []))
+    again = frame.copy()
+    again.loc[prepared.test, "x"] = 1e6
+    again.loc[prepared.test, "y"] = -1e6
+    changed = load(again, "y")
+    other = prepare(changed, decide(changed, None, []))
+    assert np.array_equal(prepared.features[prepared.train], other.features[other.train])
+    assert (prepared.centre, prepared.scale) == (other.centre, other.scale)
+
+
+def test_columns_are_imputed_encoded_or_dropped_and_it_is_said():
+    rng = np.random.default_rng(1)
+    frame = table(
+        100,
+        number_with_holes=np.where(rng.random(100) < 0.2, np.nan, rng.normal(size=100)),
+        city=rng.choice(["Oslo", "Bergen", None], 100),
+        mixed=rng.choice(np.array([1, "1", True], dtype=object), 100),
+        flag=rng.random(100) < 0.5,
+        when=pd.date_range("2024-01-01", periods=100),
+        constant=3,
+        nothing=np.nan,
+        row=np.arange(100),
+        name=[f"person {i}" for i in range(100)],
+        infinite=np.where(np.arange(100) == 7, np.inf, rng.normal(size=100)),
+    )
+    dataset = load(frame, "y")
+    prepared = prepare(dataset, decide(dataset, None, []))
+    said = "\n".join(prepared.steps)
+    assert np.isfinite(prepared.features).all()
+    assert "number_with_holes (" in said
+    assert "date when turned into days" in said
+    assert "dropped constant: constant" in said
+    assert "dropped nothing: every value missing" in said
+    assert "dropped row: a row number" in said
+    assert "dropped name: text that differs in nearly every row" in said
+    assert "infinite values in infinite taken as missing" in said
+    assert "one-hot columns for city (3), mixed" in said
+
+
+def test_a_category_seen_only_in_test_rows_does_not_stop_it():
+    frame = table(100, city=["a", "b"] * 50)
+    dataset = load(frame, "y")
+    prepared = prepare(dataset, decide(dataset, None, []))
+    frame.loc[prepared.test[0], "city"] = "unseen"
+    dataset = load(frame, "y")
+    prepared = prepare(dataset, decide(dataset, None, []))
+    assert (prepared.features[prepared.test[0], -2:] == 0).all()
+
+
+def test_rows_are_split_without_overlap_and_without_a_rest():
+    dataset = load("iris")
+    prepared = prepare(dataset, decide(dataset, None, []))
+    rows = np.concatenate([prepared.train, prepared.validation, prepared.test])
+    assert sorted(rows) == list(range(150))
+    assert np.bincount(prepared.target[prepared.test]).tolist() == [10, 10, 10]
+
+
+@pytest.mark.parametrize(
+    ("values", "losses", "kind"),
+    [
+        (np.linspace(0, 1, 60), [], "regression"),
+        ([0, 1] * 30, [], "binary"),
+        ([0, 1] * 30, ["ce"], "classes"),
+        ([1.5, 2.5] * 30, [], "binary"),
+        ([True, False] * 30, [], "binary"),
+        (["yes", "no"] * 30, [], "binary"),
+        (["a", "b", "c"] * 20, [], "classes"),
+        ([3, 4, 5] * 20, [], "classes"),
+        ([3, 4, 5] * 20, ["mse", "huber"], "regression"),
+        ([3, 4, 5] * 20, ["mse@sigmoid", "ce"], "classes"),
+        (range(60), [], "regression"),
+    ],
+)
+def test_the_task_is_worked_out_from_the_target_and_the_losses(values, losses, kind):
+    import losscope as ls
+
+    dataset = load(pd.DataFrame({"x": np.arange(60.0) ** 2, "y": list(values)}), "y")
+    assert decide(dataset, None, [ls.get(name) for name in losses]).kind == kind
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_csv_with_other_separators_and_a_byte_order_mark(separator, tmp_path):
+    path = tmp_path / "t.csv"
+    table().to_csv(path, sep=separator, index=False, encoding="utf-8-sig")
+    assert load(path, "y").features.columns.tolist() == ["x"]
+
+
+def test_parquet_reads_as_csv_does(tmp_path):
+    frame = table(city=["a", "b"] * 20)
+    frame.to_parquet(tmp_path / "t.parquet")
+    frame.to_csv(tmp_path / "t.csv.gz", index=False)
+    one, other = load(tmp_path / "t.parquet", "y"), load(tmp_path / "t.csv.gz", "y")
+    pd.testing.assert_series_equal(one.target, other.target)
+    assert one.features["city"].tolist() == other.features["city"].tolist()
+    (tmp_path / "cut.parquet").write_bytes((tmp_path / "t.parquet").read_bytes()[:200])
+    with pytest.raises(DataError, match="begins as Parquet but cannot be read"):
+        load(tmp_path / "cut.parquet", "y")
+
+
+def test_idx_images_keep_their_own_test_set(tmp_path):
+    dataset = load("mnist", data_dir=mnist_folder(tmp_path / "mnist"))
+    prepared = prepare(dataset, decide(dataset, None, []))
+    assert prepared.test.tolist() == list(range(60, 80))
+    assert 0 <= prepared.features.min() <= prepared.features.max() <= 1
+
+
+def test_damaged_idx_files_say_what_is_wrong(tmp_path):
+    good = idx(np.arange(12, dtype=np.uint8).reshape(3, 2, 2))
+    path = tmp_path / "images.gz"
+    path.write_bytes(gzip.compress(good))
+    assert read_idx(path).shape == (3, 2, 2)
+    for content, says in (
+        (gzip.compress(good)[:-12], "cannot be unpacked"),
+        (gzip.compress(good[:-1]), "holds 11 bytes after its header, expected 12"),
+        (gzip.compress(good + b"x"), "holds 13 bytes after its header, expected 12"),
+        (gzip.compress(good[:9]), "cut short or damaged"),
+        (gzip.compress(b"hello world"), "is not an IDX file"),
+        (b"", "is not an IDX file"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(DataError) as caught:
+            read_idx(path)
+        assert says in str(caught.value)
+
+
+def test_an_idx_folder_that_lacks_files_or_mixes_them_is_refused(tmp_path):
+    folder = mnist_folder(tmp_path / "mnist")
+    (folder / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(np.zeros(3, dtype=np.uint8))))
+    with pytest.raises(DataError, match="do not belong together"):
+        load("mnist", data_dir=folder)
+    (folder / "t10k-labels-idx1-ubyte.gz").unlink()
+    with pytest.raises(DataError, match=r"lacks t10k-labels-idx1-ubyte\.gz"):
+        load("mnist", data_dir=folder)
+
+
+def test_the_command_answers_a_mistake_with_one_line_and_exit_code_2(tmp_path, capsys, monkeypatch):
+    from losscope.cli import main
+
+    path = tmp_path / "two.csv"
+    path.write_text("x,y\n1,2\n2,3\n")
+    monkeypatch.setattr(sys, "argv", ["losscope", "compare", "mse", "--data", str(path), "--target", "y", "--out", str(tmp_path / "o")])
+    try:
+        code = main()
+    except SystemExit as stop:
+        code = stop.code
+    captured = capsys.readouterr()
+    assert code == 2
+    assert captured.out == ""
+    assert len(captured.err.strip().splitlines()) == 1
+    assert "2 rows" in captured.err
+
+
+@pytest.mark.skipif(not (SHARED / "housing").is_dir(), reason="needs ../shared/data/housing")
+def test_california_housing_is_read_and_described():
+    dataset = load(SHARED / "housing" / "housing.csv", "median_house_value")
+    task = decide(dataset, None, [])
+    prepared = prepare(dataset, task)
+    said = "\n".join(prepared.steps)
+    assert task.kind == "regression"
+    assert "total_bedrooms (207)" in said
+    assert "ocean_proximity (5)" in said
+    assert "965 rows (4.7%) have the largest median_house_value, 500,001" in said
+    assert prepared.features.shape == (20640, 13)
+
+
+@pytest.mark.skipif(not (SHARED / "mnist").is_dir(), reason="needs ../shared/data/mnist")
+def test_mnist_is_read():
+    dataset = load("mnist", data_dir=SHARED / "mnist")
+    assert dataset.features.shape == (20000, 784)
+    assert int(dataset.test_rows.sum()) == 10000
