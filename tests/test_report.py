@@ -185,6 +185,35 @@ def test_text_colours_have_contrast(theme):
         assert (high + 0.05) / (low + 0.05) >= 4.5, name
 
 
+# Machado, Oliveira and Fernandes 2009, severity 1, on linear RGB
+SIGHT = {
+    "normal": np.eye(3),
+    "deuteranopia": np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]]
+    ),
+    "protanopia": np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+    ),
+}
+
+
+def cielab(colour, sight):
+    parts = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    x, y, z = to_xyz @ np.clip(SIGHT[sight] @ linear, 0, 1) / to_xyz.sum(axis=1)
+    x, y, z = (np.cbrt(v) if v > 0.008856 else 7.787 * v + 16 / 116 for v in (x, y, z))
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+@pytest.mark.parametrize("sight", SIGHT)
+def test_series_colours_differ_for_the_colour_blind(theme, sight):
+    series = [cielab(colour, sight) for name, colour in theme.items() if name.startswith("series-")]
+    apart = min(np.linalg.norm(one - two) for at, one in enumerate(series) for two in series[:at])
+    assert apart >= 12
+
+
 def test_each_curve_has_its_own_dashes_in_the_svg():
     names = ["mse", "mae", "huber", "log-cosh", "pinball"]
     root = svg_of(*(Line(X, X + i, name) for i, name in enumerate(names)))

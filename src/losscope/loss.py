@@ -203,7 +203,7 @@ class Loss:
             from losscope.structures.arrays import ready_out
 
             out = ready_out(out, batch.given, batch.given, batch.target if batch.target is not None else batch.probabilities)
-            buffer = out if out.dtype.name == batch.dtype else None
+            buffer = out if out.dtype == batch.dtype else None
         per_row = self.entry.over == "rows"
         with_values = reduction == "none"
         total, outputs, inside = evaluate(self.entry, self.activation, batch, constants, scale, order, with_values, buffer)

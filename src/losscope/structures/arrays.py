@@ -9,7 +9,8 @@ import numpy
 from losscope.domain import Domain
 from losscope.errors import LossError, LossTypeError, complain
 
-COMPUTED_IN = {"float32": "float32", "float64": "float64", "float16": "float32", "bfloat16": "float32"}
+FLOAT32, FLOAT64 = numpy.dtype("float32"), numpy.dtype("float64")
+COMPUTED_IN = {FLOAT32: FLOAT32, FLOAT64: FLOAT64, numpy.dtype("float16"): FLOAT32}
 
 
 def as_array(value: Any, name: str) -> numpy.ndarray:
@@ -19,25 +20,27 @@ def as_array(value: Any, name: str) -> numpy.ndarray:
             value = numpy.asarray(value)
         except ValueError:
             raise LossTypeError(complain(f"{name} is not an array of numbers: its rows differ in length")) from None
-    if value.dtype.kind in "fiub" or value.dtype.name in COMPUTED_IN:
-        if value.dtype.kind == "f" and value.dtype.name not in COMPUTED_IN:
-            raise LossTypeError(complain(f"{name} has an unsupported dtype", got=value.dtype, expected="float32, float64, float16 or bfloat16", next_step=f"Use {name}.astype('float64')"))
+    if is_floating(value) or value.dtype.kind in "iub":
         return value
-    raise LossTypeError(complain(f"{name} is not an array of real numbers", got=f"dtype {value.dtype}", expected="float32, float64, float16, bfloat16, integers or booleans"))
+    raise LossTypeError(complain(f"{name} is not an array of real numbers that a kernel can take", got=f"dtype {value.dtype}", expected="float32, float64, float16, bfloat16, integers or booleans", next_step=f"Use {name}.astype('float64')" if value.dtype.kind == "f" else ""))
 
 
 def is_floating(array: numpy.ndarray) -> bool:
-    return array.dtype.name in COMPUTED_IN
+    if array.dtype not in COMPUTED_IN and array.dtype.name == "bfloat16":  # of the package ml_dtypes
+        COMPUTED_IN[array.dtype] = FLOAT32
+    return array.dtype in COMPUTED_IN
 
 
-def computing_dtype(*arrays: numpy.ndarray) -> str:
+def computing_dtype(*arrays: numpy.ndarray) -> numpy.dtype:
     """The dtype a kernel runs in: the widest of the floating inputs, at least float32; float64 for whole numbers."""
-    found = {COMPUTED_IN[each.dtype.name] for each in arrays if is_floating(each)}
-    return "float32" if found == {"float32"} else "float64"
+    found = [COMPUTED_IN[each.dtype] for each in arrays if is_floating(each)]
+    return FLOAT64 if FLOAT64 in found or not found else FLOAT32
 
 
-def ready(array: numpy.ndarray, dtype: str) -> numpy.ndarray:
+def ready(array: numpy.ndarray, dtype: numpy.dtype) -> numpy.ndarray:
     """The array in that dtype, contiguous; itself if it already is."""
+    if array.dtype == dtype and array.flags.c_contiguous:
+        return array
     return numpy.ascontiguousarray(array, dtype) if array.ndim else array.astype(dtype, copy=False)
 
 
@@ -71,7 +74,7 @@ def _mend(prediction: tuple[int, ...], target: tuple[int, ...]) -> str:
     return "Check which of the two is wrong, and broadcast it yourself if that is what you mean"
 
 
-def ready_weight(weight: Any, shape: tuple[int, ...], dtype: str, per: str) -> numpy.ndarray | None:
+def ready_weight(weight: Any, shape: tuple[int, ...], dtype: numpy.dtype, per: str) -> numpy.ndarray | None:
     """The weights, one for each of what `per` names, checked: none negative, none infinite."""
     if weight is None:
         return None

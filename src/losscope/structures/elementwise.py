@@ -32,7 +32,7 @@ class Batch:
     given: Any  # the prediction as it came: its shape and dtype are the gradient's
     shape: tuple[int, ...]  # of the unreduced values
     total_weight: float
-    dtype: str
+    dtype: Any
 
 
 def prepare(entry: Entry, prediction: Any, target: Any, weight: Any) -> Batch:

@@ -39,7 +39,7 @@ class Batch:
     given: Any
     shape: tuple[int, ...]  # of the unreduced values
     total_weight: float
-    dtype: str
+    dtype: Any
 
 
 def prepare(entry: Entry, logits: Any, target: Any, weight: Any, class_weight: Any = None, ignore_index: int = -100, label_smoothing: float = 0.0) -> Batch:

@@ -15,11 +15,12 @@ import sys
 from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-import numba
 from numba.core.caching import CompileResultCacheImpl, NullCache
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.dispatcher import Dispatcher
 
 import losscope
 from losscope import structures
@@ -40,8 +41,9 @@ looping = numba.njit(nogil=True, fastmath={{"contract", "reassoc", "nsz"}}, erro
 
 
 @lru_cache(1024)
-def kernels(entry: Entry, through: Entry | None, dtype: str) -> dict[str, Any]:
-    """The loops of a loss for one dtype ("float32" or "float64"), by name, ready to be called."""
+def kernels(entry: Entry, through: Entry | None, real: Any) -> dict[str, Any]:
+    """The loops of a loss for one dtype (float32 or float64), by name, ready to be called."""
+    dtype = real.name
     key = fingerprint(entry, through, dtype)
     stored = store.read(f"{key}.py")
     if stored is None:
@@ -49,12 +51,13 @@ def kernels(entry: Entry, through: Entry | None, dtype: str) -> dict[str, Any]:
         store.write(f"{key}.py", text.encode())
     else:
         text = stored.decode()
-    namespace: dict[str, Any] = {"__name__": f"losscope_generated_{key}"}
-    exec(compile(text, f"<losscope {entry.name} {dtype}>", "exec"), namespace)
-    for name, value in namespace.items():
-        if isinstance(value, numba.core.dispatcher.Dispatcher) and "nogil" in value.targetoptions:
-            value._cache = KernelCache(f"{key}-{name}")
-    return namespace
+    # Compiled code finds its globals by the module's name when it is loaded again.
+    module = sys.modules[f"losscope_generated_{key}"] = ModuleType(f"losscope_generated_{key}")
+    exec(compile(text, f"<losscope {entry.name} {dtype}>", "exec"), vars(module))
+    loops = {name: value for name, value in vars(module).items() if isinstance(value, Dispatcher) and "nogil" in value.targetoptions}
+    for name, value in loops.items():
+        value._cache = KernelCache(f"{key}-{name}")
+    return loops
 
 
 def source(entry: Entry, through: Entry | None, dtype: str) -> str:

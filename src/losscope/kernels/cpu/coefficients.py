@@ -24,6 +24,12 @@ def log_cosh_over_square(w):
     return mp.log(mp.cosh(mp.sqrt(w))) / w if w > 1e-9 else mpf(1) / 2 - w / 12
 
 
+def tanh_tail(w):
+    """(tanh(x)/x - 1)/x**2 at w = x**2."""
+    x = mp.sqrt(w)
+    return (mp.tanh(x) / x - 1) / w if w > 1e-9 else -mpf(1) / 3 + 2 * w / 15
+
+
 def fits():
     """Name -> f, f(0), interval, weight of an error in f, number of coefficients in float32, float64 (0: unused)."""
     exp_tail = series(lambda n: 1 / mp.factorial(n + 2))  # (exp(r) - 1 - r)/r**2
@@ -40,6 +46,7 @@ def fits():
         "ATANH": (atanh_tail, third, [0, (3 - 2 * root) ** 2], equal, 0, 8),
         "ATANH_SHORT": (atanh_tail, third, [0, (3 - 2 * root) ** 2], equal, 0, 4),  # of float32's power
         "ATANH_UNIT": (atanh_tail, third, [0, mpf(1) / 9], equal, 0, 11),
+        "TANH": (tanh_tail, -third / 2, [0, mpf(81) / 256], equal, 5, 11),
         "LOG_COSH": (log_cosh_over_square, mpf("0.5"), [0, mpf(9) / 16], equal, 6, 13),
     }
 

@@ -10,7 +10,6 @@ from losscope.entry import Entry
 from losscope.kernels.cpu import elementwise, softmax
 from losscope.kernels.cpu.build import kernels
 
-REAL = {"float32": numpy.float32, "float64": numpy.float64}
 
 
 def evaluate(
@@ -25,7 +24,7 @@ def evaluate(
 ) -> tuple[float, dict[str, Any], bool]:
     """Returns the weighted sum of the values; values, gradient (times `scale`) and curvature as asked, in the
     batch's own flat or matrix shape; and whether all inputs were inside their domain."""
-    real = REAL[batch.dtype]
+    real = batch.dtype.type
     constants = tuple(real(each) for each in parameters)
     prediction = batch.prediction
     outputs: dict[str, Any] = {}

@@ -52,7 +52,8 @@ __all__ = [
     "xlogy",
 ]
 
-primitive = njit(forceinline=True, error_model="numpy")
+# fastmath=False must be said: unsaid, the flags of the caller that compiles a function first are inherited.
+primitive = njit(forceinline=True, fastmath=False, error_model="numpy")
 
 
 def _constants(values):
@@ -135,6 +136,22 @@ _ATANH = _constants(
         0.6666666666666666,
     )
 )
+# (tanh(x)/x - 1)/x**2 at x**2 <= 81/256
+_TANH = _constants(
+    (
+        -2.0133151377580066e-05,
+        8.443871064720163e-05,
+        -0.00023422646695026107,
+        0.0005888007066585975,
+        -0.0014556351306776777,
+        0.003592107194358531,
+        -0.008863234175656279,
+        0.021869488485463256,
+        -0.05396825396731298,
+        0.13333333333332728,
+        -0.3333333333333333,
+    )
+)
 # log(cosh(x))/x**2 at x**2 <= 9/16
 _LOG_COSH = _constants(
     (
@@ -163,7 +180,7 @@ _RAISE = 60
 _SHIFTER_RAISED = np.float64(_ROUND + _BIAS + _RAISE)
 _SHIFTER_LOWERED = np.float64(_ROUND + _BIAS - _RAISE)
 _RAISED, _LOWERED = _constants((2.0**_RAISE, 2.0**-_RAISE))
-_EXP_LOW, _EXP_HIGH = _constants((-746.0, 710.0))  # exp is 0 below, inf above
+_EXP_LOW, _EXP_HIGH = _constants((-749.0, 710.0))  # exp is 0 below (4 exp, too), inf above
 
 
 @primitive
@@ -241,21 +258,33 @@ def softplus(x):
     return select(x > _ZERO, x, _ZERO) + _log1p_unit(exp_nonpositive(-fabs(x)))
 
 
+_TANH_SMALL = np.float64(0.5625)  # tanh is above 1/2 beyond
+_DOUBLED = np.float64(2.0 ** (1 - _RAISE))
+
+
+@primitive
+def _one_minus_tanh_raised(y):
+    """2**59 (1 - tanh(y)) for y >= 0; with u = exp(-2y) that is 2u/(1 + u)."""
+    raised = _exp_raised(-(y + y))
+    return raised / (_ONE + raised * _LOWERED)
+
+
 @primitive
 def tanh(x):
     """tanh(x); TODO ulp."""
     y = fabs(x)
-    y = -(y + y)
-    y = select(y < _EXPM1_LOW, _EXPM1_LOW, y)
-    shifted = fma(y, _LOG2E, _SHIFTER_HALVED)
-    k = shifted - _SHIFTER_HALVED
-    scale = bits_to_float(shift_left(float_to_bits(shifted), _MANTISSA_BITS))
-    high, low = fma(k, -_LN2_HI, y), k * -_LN2_LO
-    r = high + low
-    tail = fma(r * r, polynomial(r, _EXP_TAIL), low)
-    half = fma(scale, tail, fma(scale, high, scale - _HALF))  # expm1(-2|x|)/2
-    result = copysign(half / (_ONE + half), x)
-    return select(fabs(x) < _TINY, x, result)
+    z = y * y
+    small = fma(y * z, polynomial(z, _TANH), y)
+    large = _ONE - _one_minus_tanh_raised(y) * _DOUBLED
+    return copysign(select(y < _TANH_SMALL, small, large), x)
+
+
+@primitive
+def sech2(x):
+    """1/cosh(x)**2, the derivative of tanh; TODO ulp."""
+    # With t = 1 - |tanh(x)| it is t*(2 - t); t is used before it can be denormal.
+    raised = _one_minus_tanh_raised(fabs(x))
+    return raised * (_TWO - raised * _DOUBLED) * _DOUBLED
 
 
 _LOG_COSH_SMALL = np.float64(0.75)
@@ -269,19 +298,6 @@ def log_cosh(x):
     # y - log(2) is exact in its first part where it cancels.
     large = (y - _LN2_HI) + (_log1p_unit(exp_nonpositive(-(y + y))) - _LN2_LO)
     return select(y < _LOG_COSH_SMALL, small, large)
-
-
-_QUARTERED = np.float64(2.0 ** (2 - _RAISE))
-
-
-@primitive
-def sech2(x):
-    """1/cosh(x)**2, the derivative of tanh; TODO ulp."""
-    y = fabs(x)
-    raised = _exp_raised(-(y + y))
-    upper = _ONE + raised * _LOWERED
-    # The quotient is taken before 4 exp(-2|x|) can be denormal.
-    return raised / (upper * upper) * _QUARTERED
 
 
 @primitive

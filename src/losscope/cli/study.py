@@ -1,0 +1,258 @@
+"""`losscope study`: run what is said about these losses as experiments, and say what holds."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import shlex
+import sys
+import time
+import types
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from losscope.studies import Study
+    from losscope.studies.presentation import Run
+
+EXAMPLES = """\
+examples:
+  losscope study
+      all studies, and the question each answers
+  losscope study saturation --learning-rate 0.05 --out saturation-report
+      one study, an option of its own, and its page
+  losscope study --all --quick --out study-report
+      everything in a few minutes: report.html, results.json, one SVG per figure
+"""
+OWN_TO_EVERY_STUDY = ("quick", "seed", "progress")  # of an experiment's arguments: not options of its own
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Add the verb. Its options depend on the study, so that they are read in `run`, when studies are imported:
+    no prefix makes an option here, and every word comes through."""
+    parser = subparsers.add_parser("study", help="run what is said about losses as experiments", add_help=False, prefix_chars="\0")
+    parser.add_argument("words", nargs=argparse.REMAINDER)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """List the studies, or run one or all; 0 when done, 130 when stopped by Ctrl-C."""
+    from losscope.errors import LossError, complain
+    from losscope.studies import get, studies
+
+    common = _common(add_help=False, usage="losscope study [NAME] [options]")
+    known, rest = common.parse_known_args(args.words)
+    if known.name is None:
+        parser = _common(prog="losscope study", description=_DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
+        chosen = parser.parse_args(args.words)
+        if not chosen.all:
+            if chosen.out or chosen.quick:
+                raise LossError(complain("No study is named", next_step="Name one, or give --all"))
+            _show_list(studies(), chosen.json)
+            return 0
+        return _run_all(list(studies().values()), chosen)
+    if known.all:
+        raise LossError(complain("A study is named and --all is given", got=f"{known.name} --all", next_step="Leave one of them out"))
+    study = get(known.name)
+    chosen, options = _own_options(study, args.words)
+    return _run_all([study], chosen, options)
+
+
+_DESCRIPTION = "Textbooks make claims about losses. Each study runs some of them as an experiment, and computes what holds."
+
+
+def _common(**settings: Any) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(allow_abbrev=False, **settings)
+    parser.add_argument("name", nargs="?", metavar="NAME", help="a study (without one: list them)")
+    parser.add_argument("--all", action="store_true", help="run every study")
+    parser.add_argument("--out", metavar="DIR", help="write report.html, results.json and one SVG per figure there")
+    parser.add_argument("--json", action="store_true", help="results as JSON on stdout, the words on stderr")
+    parser.add_argument("--quick", action="store_true", help="a look: smaller runs")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all random numbers (default 0)")
+    return parser
+
+
+def _own_options(study: Study, words: Sequence[str]) -> tuple[argparse.Namespace, dict[str, Any]]:
+    """Parse the words again, now with the options that the study's experiment takes."""
+    parser = _common(prog=f"losscope study {study.name}", description=study.question, usage=f"losscope study {study.name} [options]")
+    own = parser.add_argument_group(f"options of {study.name}")
+    parameters = own_parameters(study)
+    for name, (kind, default, words_on_it) in parameters.items():
+        _add_option(own, name, kind, default, words_on_it)
+    chosen = parser.parse_args(words)
+    given = {name: getattr(chosen, name) for name in parameters}
+    return chosen, {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+
+
+def own_parameters(study: Study) -> dict[str, tuple[Any, Any, str]]:
+    """The study's own options: name -> (type, default, what it is, from Annotated[type, "what it is"])."""
+    hints = typing.get_type_hints(study.experiment, include_extras=True)
+    found = {}
+    for name, parameter in inspect.signature(study.experiment).parameters.items():
+        if name in OWN_TO_EVERY_STUDY or parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            continue
+        kind, what = hints.get(name, str), ""
+        if typing.get_origin(kind) is typing.Annotated:
+            kind, what = typing.get_args(kind)[0], str(kind.__metadata__[0])
+        found[name] = (kind, parameter.default, what)
+    return found
+
+
+def _add_option(group: Any, name: str, kind: Any, default: Any, what: str) -> None:
+    flag = "--" + name.replace("_", "-")
+    shown = " ".join(f"{each:g}" if isinstance(each, float) else str(each) for each in (default if isinstance(default, tuple | list) else [default]))
+    help_text = (what + (f" (default {shown})" if default is not None else "")).strip().replace("%", "%%")
+    kind, several = _scalar(kind)
+    if kind is bool:
+        group.add_argument(flag, action=argparse.BooleanOptionalAction, default=default, help=help_text)
+    else:
+        metavar = {int: "N", float: "X"}.get(kind, "TEXT")
+        group.add_argument(flag, type=kind, default=default, nargs="+" if several else None, metavar=metavar, help=help_text)
+
+
+def _scalar(kind: Any) -> tuple[Any, bool]:
+    """A type -> the type of one word of it, and whether it takes several."""
+    origin, inside = typing.get_origin(kind), [each for each in typing.get_args(kind) if each not in (type(None), Ellipsis)]
+    if origin in (typing.Union, types.UnionType):
+        return _scalar(inside[0])
+    if origin is typing.Literal:
+        return type(inside[0]), False
+    if isinstance(origin, type) and issubclass(origin, Sequence):
+        return _scalar(inside[0])[0], True
+    return (kind if kind in (int, float, bool, str, Path) else str), False
+
+
+def _run_all(chosen: Sequence[Study], args: argparse.Namespace, options: dict[str, Any] | None = None) -> int:
+    """Run them, show or write what was found. Stopped half-way, what is finished is still written."""
+    from rich.console import Console
+
+    from losscope.studies import presentation
+
+    errors = Console(stderr=True)
+    runs: list[Run] = []
+    stopped = False
+    started = time.monotonic()
+    with _Bar(errors, len(chosen)) as bar:
+        try:
+            for study in chosen:
+                runs.append(_run_one(study, args, options, alone=len(chosen) == 1, progress=bar.follow(study.name)))
+        except KeyboardInterrupt:
+            stopped = True
+        if args.out and runs:
+            bar.say("writing the report")
+            report = presentation.save(runs, Path(args.out).expanduser(), command_of(args, options, chosen))
+    console = errors if args.json else Console()
+    for each in runs:
+        presentation.show(each, console, brief=len(chosen) > 1)
+    _last_words(console, args, [str(report)] if args.out and runs else [], time.monotonic() - started, len(runs), stopped)
+    if args.json and not stopped:
+        print(presentation.json_text(runs, command_of(args, options, chosen)))
+    return 130 if stopped else 0
+
+
+def _run_one(study: Study, args: argparse.Namespace, options: dict[str, Any] | None, alone: bool, progress: Any) -> Run:
+    from losscope.studies.presentation import Run
+
+    given = dict(options or {})
+    command = command_of(argparse.Namespace(**{**vars(args), "all": False, "name": study.name, "out": None}), given, [study])
+    try:
+        result = study(quick=args.quick, seed=args.seed, progress=progress, **given)
+    except ModuleNotFoundError as error:
+        if alone:
+            raise
+        # One package that is missing must not cost the other studies; the report says what was not run.
+        return Run(study, None, command, args.quick, args.seed, missing=f"it needs the package {error.name}, which is not installed")
+    return Run(study, result, command, args.quick, args.seed)
+
+
+def command_of(args: argparse.Namespace, options: dict[str, Any] | None, chosen: Sequence[Study]) -> str:
+    """The command that gives these results again, with what differs from the defaults."""
+    words = ["losscope", "study", "--all" if args.all else chosen[0].name]
+    if args.quick:
+        words.append("--quick")
+    if args.seed:
+        words += ["--seed", str(args.seed)]
+    for name, (_, default, _) in (own_parameters(chosen[0]) if options else {}).items():
+        value = (options or {}).get(name, default)
+        if value == default:
+            continue
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            words += [f"--{flag}", *map(str, value if isinstance(value, tuple) else [value])]
+    if args.out:
+        words += ["--out", args.out]
+    return shlex.join(words)
+
+
+def _show_list(known: dict[str, Study], as_json: bool) -> None:
+    """Names and questions, in reading order."""
+    if as_json:
+        print(json.dumps({"schema": "losscope.study/1", "studies": [{"name": each.name, "question": each.question} for each in known.values()]}, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for study in known.values():
+        grid.add_row(Text(study.name, style="bold", no_wrap=True), Text(study.question))
+    console.print(grid)
+    console.print("\nlosscope study NAME runs one (--help: its options); losscope study --all --out DIR runs all.", highlight=False)
+
+
+def _last_words(console: Any, args: argparse.Namespace, written: list[str], seconds: float, count: int, stopped: bool) -> None:
+    if stopped:
+        kept = f"; the {count} finished are in {args.out}" if written else ""
+        print(f"losscope: stopped{kept}.", file=sys.stderr)
+        return
+    took = f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.1f} min"
+    console.print(f"\n{count} {'study' if count == 1 else 'studies'} in {took}.", highlight=False)
+    if written:
+        console.print(f"Report: {written[0]}", highlight=False, soft_wrap=True, markup=False)
+    else:
+        console.print("Pictures and a page: add --out DIR.", highlight=False)
+
+
+class _Bar:
+    """A progress bar on stderr; where stderr is no terminal, a line now and then."""
+
+    def __init__(self, console: Any, studies: int) -> None:
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+        self.console, self.studies, self.begun, self.spoke = console, studies, 0, time.monotonic()
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=30), TaskProgressColumn(), TimeRemainingColumn())
+        self.bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self.task = self.bar.add_task("starting", total=float(studies))
+
+    def __enter__(self) -> _Bar:
+        self.bar.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.bar.__exit__(*error)
+
+    def follow(self, name: str) -> Any:
+        """The progress function for the next study."""
+        self.begun += 1
+        number = self.begun
+
+        def progress(fraction: float, doing: str) -> None:
+            where = f"{number}/{self.studies} {name}" if self.studies > 1 else name
+            self.bar.update(self.task, completed=number - 1 + min(max(fraction, 0.0), 1.0), description=f"{where}: {doing}")
+            if not self.console.is_terminal and time.monotonic() - self.spoke > 10:
+                self.spoke = time.monotonic()
+                self.console.print(f"{where}: {doing}", highlight=False, markup=False)
+
+        progress(0.0, "starting")
+        return progress
+
+    def say(self, what: str) -> None:
+        """What is happening now."""
+        self.bar.update(self.task, description=what)

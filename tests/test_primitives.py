@@ -1,0 +1,242 @@
+"""The primitives of generated kernels: error in ulp over the whole range, special values, use in a loop.
+
+The bound each function must keep is the one its docstring states.
+"""
+
+import importlib
+import math
+import re
+from functools import cache
+
+import numba
+import numpy as np
+import pytest
+from mpmath import mp, mpf
+
+DTYPES = ["float32", "float64"]
+UNARY = ["exp", "exp_nonpositive", "log", "log1p", "expm1", "sqrt", "tanh", "sigmoid", "softplus"]
+UNARY += ["log_cosh", "sech2", "log1pmx", "expm1mx"]
+inf, nan = math.inf, math.nan
+
+
+def primitive(name, dtype):
+    return getattr(importlib.import_module(f"losscope.kernels.cpu.{dtype}"), name)
+
+
+@cache
+def loop(name, dtype):
+    """The function over an array, through a vectorised loop, as a kernel uses it."""
+    function = primitive(name, dtype)
+
+    @numba.njit(error_model="numpy", fastmath={"contract", "reassoc", "nsz", "arcp"})
+    def unary(x, result):
+        for i in range(x.size):
+            result[i] = function(x[i])
+
+    @numba.njit(error_model="numpy", fastmath={"contract", "reassoc", "nsz", "arcp"})
+    def binary(x, y, result):
+        for i in range(x.size):
+            result[i] = function(x[i], y[i])
+
+    def apply(*arguments):
+        arguments = [np.atleast_1d(np.asarray(a, dtype)) for a in arguments]
+        result = np.empty_like(arguments[0])
+        (unary if len(arguments) == 1 else binary)(*arguments, result)
+        return result
+
+    return apply
+
+
+def bound(name, dtype):
+    return float(re.search(r"([\d.]+) ulp", primitive(name, dtype).__doc__)[1])
+
+
+# --- arguments
+
+
+def log_uniform(rng, dtype, count):
+    """Random mantissas at every exponent, denormals among them, both signs."""
+    info = np.finfo(dtype)
+    exponents = np.repeat(np.arange(info.minexp - info.nmant, info.maxexp), count)
+    x = np.ldexp(rng.uniform(1, 2, exponents.size), exponents)
+    return np.concatenate([x, -x])
+
+
+def neighbours(points, dtype):
+    """Each point and the floats next to it, both signs."""
+    p = np.asarray(points, dtype)
+    with np.errstate(over="ignore"):
+        p = np.concatenate([p, np.nextafter(p, dtype(inf)), np.nextafter(p, dtype(-inf))])
+    p = p[np.isfinite(p)]
+    return np.concatenate([p, -p])
+
+
+def sweep(dtype, seed=0):
+    """Arguments over the whole finite range, dense where functions bend and where reductions change branch."""
+    rng = np.random.default_rng(seed)
+    dtype = np.dtype(dtype).type
+    short = dtype is np.float32
+    dense = 60_000 if short else 800
+    limit = 110 if short else 760
+    log2 = math.log(2)
+    edges = [2.0**-40, 2.0**-60, 0.75, 1, math.sqrt(2) - 1, 1 - math.sqrt(0.5), math.sqrt(0.5), math.sqrt(2), 2]
+    edges += [88.72284, 87.33655, 103.97208, 709.782712893384, 708.3964185322641, 745.1332191019411, 20, 38]
+    edges += [(k + 0.5) * log2 * scale for k in range(4) for scale in (1, 0.5)]
+    edges += [np.finfo(dtype).max, np.finfo(dtype).tiny, np.finfo(dtype).smallest_subnormal]
+    parts = [
+        log_uniform(rng, dtype, 100 if short else 1),
+        *(rng.uniform(-width, width, dense) for width in (0.5, 1, 2, 20, limit)),
+        1 + rng.uniform(-0.02, 0.02, dense),
+        rng.choice([-1, 1], dense) * 2.0 ** rng.uniform(-30 if short else -60, 1, dense),
+    ]
+    return np.concatenate([np.concatenate(parts).astype(dtype), neighbours(edges, dtype), np.zeros(1, dtype)])
+
+
+# --- the judge: the true value as an unevaluated sum of two doubles
+
+
+def series(x, terms):
+    return x * x * mp.polyval([mpf(t) for t in terms[::-1]], x)
+
+
+def small_or(threshold, terms, otherwise):
+    return lambda x: series(x, terms) if abs(x) < threshold else otherwise(x)
+
+
+EXACT = {
+    "exp": mp.exp,
+    "exp_nonpositive": mp.exp,
+    "log": mp.log,
+    "log1p": mp.log1p,
+    "expm1": mp.expm1,
+    "sqrt": mp.sqrt,
+    "tanh": mp.tanh,
+    "sigmoid": lambda x: 1 / (1 + mp.exp(-x)),
+    "softplus": lambda x: max(x, mpf(0)) + mp.log1p(mp.exp(-abs(x))),
+    "log_cosh": lambda x: mp.log1p(2 * mp.sinh(x / 2) ** 2) if abs(x) < 50 else abs(x) - mp.ln2,
+    "sech2": lambda x: 1 / mp.cosh(x) ** 2,
+    "log1pmx": small_or(1e-6, [(-1) ** (n + 1) / mpf(n) for n in range(2, 10)], lambda x: mp.log1p(x) - x),
+    "expm1mx": small_or(1e-6, [1 / mp.factorial(n) for n in range(2, 10)], lambda x: mp.expm1(x) - x),
+}
+
+
+def series_or(threshold, first, second, third, direct):
+    """In doubles: three terms of a series below the threshold, where `direct` would cancel."""
+    return lambda x: np.where(abs(x) < threshold, x * x * (first + x * (second + x * third)), direct(x))
+
+
+# In doubles, right to 1e-12: far below the ulp of float32, and fast enough for a dense sweep.
+DOUBLE = {
+    "exp": np.exp,
+    "exp_nonpositive": np.exp,
+    "log": np.log,
+    "log1p": np.log1p,
+    "expm1": np.expm1,
+    "sqrt": np.sqrt,
+    "tanh": np.tanh,
+    "sigmoid": lambda x: np.exp(-np.logaddexp(0, -x)),
+    "softplus": lambda x: np.logaddexp(0, x),
+    "log_cosh": lambda x: np.where(
+        abs(x) < 2, np.log1p(2 * np.sinh(np.clip(x, -2, 2) / 2) ** 2), abs(x) + np.log1p(np.exp(-2 * abs(x))) - np.log(2)
+    ),
+    "sech2": lambda x: 4 * np.exp(-2 * abs(x)) / (1 + np.exp(-2 * abs(x))) ** 2,
+    "log1pmx": series_or(1e-4, -1 / 2, 1 / 3, -1 / 4, lambda x: np.log1p(x) - x),
+    "expm1mx": series_or(1e-4, 1 / 2, 1 / 6, 1 / 24, lambda x: np.expm1(x) - x),
+}
+
+
+def as_two_doubles(values):
+    high = np.array([float(v) for v in values])
+    finite = np.isfinite(high)
+    low = np.array([float(v - h) if ok else 0.0 for v, h, ok in zip(values, map(mpf, high), finite)])
+    return high, low
+
+
+def truth(name, x):
+    """(high, low) of the true values at x."""
+    if x.dtype == np.float32:
+        with np.errstate(all="ignore"):
+            return DOUBLE[name](x.astype(np.float64)), np.zeros(x.size)
+    with mp.workprec(160):
+        return as_two_doubles([EXACT[name](mpf(float(value))) for value in x])
+
+
+def ulps(result, high, low):
+    """Errors in units in the last place of the true value; denormal results in denormal units."""
+    dtype = result.dtype.type
+    with np.errstate(all="ignore"):
+        rounded = high.astype(dtype)
+        overflow = ~np.isfinite(rounded)
+        unit = np.spacing(np.abs(np.where(overflow, 1, rounded))).astype(np.float64)
+        errors = np.abs((result.astype(np.float64) - high) - low) / unit
+    # Where the true value overflows, the largest float is as close as infinity.
+    nearly = result == np.sign(high) * np.finfo(dtype).max
+    return np.where(overflow, np.where((result == rounded) | nearly, 0, inf), errors)
+
+
+def domain(name, x):
+    if name in ("log", "sqrt"):
+        return x[x > 0]
+    if name in ("log1p", "log1pmx"):
+        return x[x > -1]
+    return x[x <= 0] if name == "exp_nonpositive" else x
+
+
+def worst(name, dtype, seed=0):
+    """The largest error of the sweep and where it is."""
+    x = domain(name, sweep(dtype, seed))
+    errors = ulps(loop(name, dtype)(x), *truth(name, x))
+    at = int(np.argmax(np.where(np.isnan(errors), inf, errors)))
+    return errors[at], x[at]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", UNARY)
+def test_error_is_within_the_stated_bound(name, dtype):
+    error, at = worst(name, dtype)
+    assert error <= bound(name, dtype), f"{name} is {error:.3f} ulp off at {at!r}"
+
+
+def powers(dtype, seed=0):
+    """x > 0 and y with x**y over the whole range; bases near 1 and integer powers among them."""
+    rng = np.random.default_rng(seed)
+    count = 100_000 if dtype == "float32" else 1500
+    limit = 104 if dtype == "float32" else 746
+    info = np.finfo(dtype)
+    x = np.concatenate(
+        [
+            2.0 ** rng.uniform(info.minexp - info.nmant, info.maxexp, count),
+            rng.uniform(0, 3, count),
+            1 + rng.choice([-1, 1], count) * 2.0 ** rng.uniform(-info.nmant, -1, count),
+        ]
+    ).astype(dtype)
+    x = x[(x > 0) & np.isfinite(x)]
+    with np.errstate(all="ignore"):
+        y = rng.uniform(-limit, limit, x.size) / np.log(x.astype(np.float64))
+        y = np.where(rng.uniform(size=x.size) < 0.3, rng.choice([-2, -1, 0.5, 1.5, 2, 3, 0.1], x.size), y)
+    y = y.astype(dtype)
+    keep = np.isfinite(y)
+    return x[keep], y[keep]
+
+
+def worst_binary(name, dtype, seed=0):
+    x, y = powers(dtype, seed)
+    if dtype == "float32":
+        with np.errstate(all="ignore"):
+            wide = x.astype(np.float64), y.astype(np.float64)
+            exact = np.power(*wide) if name == "power" else wide[1] * np.log(wide[0])
+        high, low = exact, np.zeros(x.size)
+    else:
+        with mp.workprec(160):
+            pairs = [(mpf(float(a)), mpf(float(b))) for a, b in zip(x, y)]
+            high, low = as_two_doubles([mp.exp(b * mp.log(a)) if name == "power" else b * mp.log(a) for a, b in pairs])
+    errors = ulps(loop(name, dtype)(*((x, y) if name == "power" else (y, x))), high, low)
+    at = int(np.argmax(np.where(np.isnan(errors), inf, errors)))
+    return errors[at], (x[at], y[at])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["power", "xlogy"])
+def test_error_in_two_arguments_is_within_the_stated_bound(name, dtype):
+    error, at = worst_binary(name, dtype)
+    assert error <= bound(name, dtype), f"{name} is {error:.3f} ulp off at {at!r}"
