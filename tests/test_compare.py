@@ -83,7 +83,9 @@ def test_every_loss_of_a_seed_starts_from_the_same_weights_and_sees_the_same_bat
         for job in jobs[1:]:
             assert all(torch.equal(a, b) for a, b in zip(starts[job][0], starts[jobs[0]][0]))
             assert all(np.array_equal(a, b) for a, b in zip(seen[job], seen[jobs[0]]))
-    (one,), (other,) = ([starts[job][0] for job in starts if job == Job("huber", 0.01, seed)] for seed in (0, 1))
+    (one,), (other,) = (
+        [starts[job][0] for job in starts if job == Job("huber", 0.01, seed)] for seed in (0, 1)
+    )
     assert not torch.equal(one[0], other[0])
 
 
@@ -232,7 +234,14 @@ def test_a_huber_loss_is_told_its_regimes_and_a_delta(diabetes):
 
 def test_curves_have_a_point_before_training_and_one_for_each_epoch(digits):
     for run in digits.runs.values():
-        for name in ("loss", "gradient_norm", "saturated", "saturated_wrong", "largest_share", "validation_accuracy"):
+        for name in (
+            "loss",
+            "gradient_norm",
+            "saturated",
+            "saturated_wrong",
+            "largest_share",
+            "validation_accuracy",
+        ):
             assert len(run["curves"][name]) == SMALL["epochs"] + 1
 
 

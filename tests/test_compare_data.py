@@ -53,11 +53,19 @@ CSV_MISTAKES = {
     "not utf-8": ("x,y\n" + "é,1\n" * 30, {"encoding": "latin-1"}, ["not UTF-8", "save it as UTF-8"]),
     "empty file": (b"", {}, ["is empty"]),
     "no target given": (b"x,y\n1,2\n", {"target": None}, ["give --target", "x, y"]),
-    "misspelt target": (b"x,price\n1,2\n", {"target": "pirce"}, ["no column 'pirce'", "did you mean 'price'"]),
+    "misspelt target": (
+        b"x,price\n1,2\n",
+        {"target": "pirce"},
+        ["no column 'pirce'", "did you mean 'price'"],
+    ),
     "target only": (b"y\n1\n2\n", {}, ["only the column 'y'"]),
     "no rows": (b"x,y\n", {}, ["no rows"]),
     "two rows": (b"x,y\n1,2\n2,3\n", {}, ["2 rows", "at least 20"]),
-    "constant target": (b"x,y\n" + b"".join(b"%d,7\n" % i for i in range(40)), {}, ["the same (7)", "every row"]),
+    "constant target": (
+        b"x,y\n" + b"".join(b"%d,7\n" % i for i in range(40)),
+        {},
+        ["the same (7)", "every row"],
+    ),
     "target all missing": (b"x,y\n" + b"1,\n" * 40, {}, ["missing in all 40 rows"]),
     "duplicate columns": (b"x,x,y\n" + b"1,2,3\n" * 40, {}, ["two columns named 'x'"]),
     "text in a numeric target": (
@@ -98,7 +106,12 @@ def test_each_mistake_in_a_csv_is_one_clear_line(mistake, tmp_path):
     elif content is not None:
         path.write_bytes(content)
     with pytest.raises(DataError) as caught:
-        compare(["mse"] if mistake == "infinite target" else None, path, target=arguments.get("target", "y"), epochs=1)
+        compare(
+            ["mse"] if mistake == "infinite target" else None,
+            path,
+            target=arguments.get("target", "y"),
+            epochs=1,
+        )
     message = str(caught.value)
     assert "\n" not in message
     assert message.count("  ") == 0
@@ -143,7 +156,11 @@ MISFITS = {
     "bounded output for numbers": (["mse@sigmoid"], "diabetes", "does not fit --task regression"),
     "counts for classes": (["poisson"], "digits", "does not fit --task classes"),
     "no gradient": (["zero_one"], "breast_cancer", "gradient is 0 everywhere"),
-    "raw score for a probability": (["bce_of_probability"], "breast_cancer", "binary_cross_entropy_of_probability@sigmoid"),
+    "raw score for a probability": (
+        ["bce_of_probability"],
+        "breast_cancer",
+        "binary_cross_entropy_of_probability@sigmoid",
+    ),
     "distributions": (["kl_divergence"], "digits", "whole distributions"),
 }
 
@@ -323,7 +340,11 @@ def test_the_command_answers_a_mistake_with_one_line_and_exit_code_2(tmp_path, c
 
     path = tmp_path / "two.csv"
     path.write_text("x,y\n1,2\n2,3\n")
-    monkeypatch.setattr(sys, "argv", ["losscope", "compare", "mse", "--data", str(path), "--target", "y", "--out", str(tmp_path / "o")])
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        ["losscope", "compare", "mse", "--data", str(path), "--target", "y", "--out", str(tmp_path / "o")],
+    )
     try:
         code = main()
     except SystemExit as stop:

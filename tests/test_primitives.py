@@ -240,3 +240,160 @@ def worst_binary(name, dtype, seed=0):
 def test_error_in_two_arguments_is_within_the_stated_bound(name, dtype):
     error, at = worst_binary(name, dtype)
     assert error <= bound(name, dtype), f"{name} is {error:.3f} ulp off at {at!r}"
+
+
+# --- limits
+
+
+LIMITS = {
+    # at          -inf, -1, -0.0, 0.0, 1, inf; None: not special
+    "exp": (0, None, 1, 1, None, inf),
+    "log": (nan, nan, -inf, -inf, 0, inf),
+    "log1p": (nan, -inf, -0.0, 0, None, inf),
+    "expm1": (-1, None, -0.0, 0, None, inf),
+    "sqrt": (nan, nan, -0.0, 0, 1, inf),
+    "tanh": (-1, None, -0.0, 0, None, 1),
+    "sigmoid": (0, None, 0.5, 0.5, None, 1),
+    "softplus": (0, None, None, None, None, inf),
+    "log_cosh": (inf, None, 0, 0, None, inf),
+    "sech2": (0, None, 1, 1, None, 0),
+    "log1pmx": (nan, -inf, 0, 0, None, -inf),
+    "expm1mx": (inf, None, 0, 0, None, inf),
+    "absolute": (inf, 1, 0, 0, 1, inf),
+    "sign": (-1, -1, -0.0, 0, 1, 1),
+}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", LIMITS)
+def test_limits(name, dtype):
+    points = np.array([-inf, -1, -0.0, 0.0, 1, inf, nan], dtype)
+    result = loop(name, dtype)(points)
+    assert np.isnan(result[-1])
+    for at, value, expected in zip(points, result, LIMITS[name]):
+        if expected is None:
+            assert np.isfinite(value)
+        else:
+            np.testing.assert_equal(value, points.dtype.type(expected), err_msg=f"{name}({at})")
+            if expected == 0 and name in ("log1p", "expm1", "sqrt", "tanh", "sign"):
+                assert np.signbit(value) == np.signbit(at)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["exp", "expm1"])
+def test_overflow_only_where_the_true_value_does(name, dtype):
+    info = np.finfo(dtype)
+    with mp.workprec(120):
+        last = np.array(float(mp.log(mpf(float(info.max)))), dtype)
+    points = np.array([np.nextafter(last, -last), np.nextafter(last, 2 * last) + 4 * np.spacing(last), info.max], dtype)
+    result = loop(name, dtype)(points)
+    assert np.isfinite(result[0])
+    assert result[1] == result[2] == inf
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_power_at_its_limits(dtype):
+    """What C's pow gives, except that NaN in is always NaN out."""
+    points = [-inf, -3, -2.5, -1, -0.5, -0.0, 0.0, 0.5, 1, 2, 2.5, 3, inf, nan]
+    x, y = (a.ravel().astype(dtype) for a in np.meshgrid(points, points))
+    result = loop("power", dtype)(x, y)
+    with np.errstate(all="ignore"):
+        expected = np.where(np.isnan(x) | np.isnan(y), nan, np.power(x, y))
+    np.testing.assert_allclose(result, expected, rtol=4 * np.finfo(dtype).eps)
+    zero = expected == 0
+    np.testing.assert_array_equal(np.signbit(result[zero]), np.signbit(expected[zero]))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_xlogy_at_its_limits(dtype):
+    xlogy = loop("xlogy", dtype)
+    np.testing.assert_array_equal(xlogy([0, 0, 0, 0, -0.0], [0, 1, inf, -1, 0]), 0)
+    np.testing.assert_array_equal(xlogy([0, nan, nan, 1, 1, 2], [nan, 0, 1, -1, 0, inf]), [nan, nan, nan, nan, -inf, inf])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_minimum_and_maximum_keep_nan(dtype):
+    points = [-inf, -1, 0, 2, inf, nan]
+    a, b = (x.ravel().astype(dtype) for x in np.meshgrid(points, points))
+    np.testing.assert_array_equal(loop("minimum", dtype)(a, b), np.minimum(a, b))
+    np.testing.assert_array_equal(loop("maximum", dtype)(a, b), np.maximum(a, b))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["exp", "sigmoid", "softplus", "sech2"])
+def test_denormal_results_decrease_to_zero(name, dtype):
+    low, high = (-110, -86) if dtype == "float32" else (-755, -700)
+    x = np.linspace(low, high, 20_001).astype(dtype)
+    result = loop(name, dtype)(x / 2 if name == "sech2" else x)
+    assert (np.diff(result) >= 0).all()
+    assert result[0] == 0 < result[-1]
+
+
+# --- in a caller's loop
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_fused_loop_agrees_with_its_parts(dtype):
+    """Cross-entropy of a logit, value and gradient in one pass, as generated modules compile it."""
+    softplus, sigmoid, real, where = (primitive(n, dtype) for n in ("softplus", "sigmoid", "real", "where"))
+    formula = numba.njit(forceinline=True, error_model="numpy", fastmath={"contract"})
+
+    @formula
+    def entropy(z, y):
+        return y * softplus(-z) + (real(1) - y) * softplus(z)
+
+    @formula
+    def slope(z, y):
+        return where(z == z, -y * sigmoid(-z) + (real(1) - y) * sigmoid(z), 0.5)
+
+    @numba.njit(error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
+    def fused(z, y, value, gradient):
+        for i in range(z.size):
+            value[i] = entropy(z[i], y[i])
+            gradient[i] = slope(z[i], y[i])
+
+    rng = np.random.default_rng(1)
+    z, y = (8 * rng.standard_normal(1003)).astype(dtype), rng.random(1003).astype(dtype)
+    value, gradient = np.empty_like(z), np.empty_like(z)
+    fused(z, y, value, gradient)
+    part = {name: loop(name, dtype) for name in ("softplus", "sigmoid")}
+    tolerance = 4 * np.finfo(dtype).eps
+    np.testing.assert_allclose(value, y * part["softplus"](-z) + (1 - y) * part["softplus"](z), rtol=tolerance)
+    np.testing.assert_allclose(
+        gradient, -y * part["sigmoid"](-z) + (1 - y) * part["sigmoid"](z), rtol=tolerance, atol=tolerance
+    )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", [*UNARY, "power"])
+def test_loops_vectorise(name, dtype):
+    """No libm call and, where the processor has them, vectors of 256 bits or more."""
+    function = primitive(name, dtype)
+    arguments = (numba.types.Array(getattr(numba, dtype), 1, "C"),) * (3 if name == "power" else 2)
+
+    @numba.njit(error_model="numpy")
+    def unary(x, result):
+        for i in range(x.size):
+            result[i] = function(x[i])
+
+    @numba.njit(error_model="numpy")
+    def binary(x, y, result):
+        for i in range(x.size):
+            result[i] = function(x[i], y[i])
+
+    kernel = binary if name == "power" else unary
+    kernel.compile(arguments)
+    text = next(iter(kernel.inspect_asm().values()))
+    features = numba.core.codegen.get_host_cpu_features()
+    if "+fma" in features:
+        assert not re.search(r"\b(fmaf?|expf?|logf?|powf?|rintf?)\b@?", text.replace("\t", " "))
+    if "+avx2" in features:
+        wide = "zmm" if "+avx512f" in features else "ymm"
+        assert re.search(rf"v(fmadd|fnmadd|sqrt|mul)\w*p[sd].*%?{wide}", text)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_another_dtype_is_refused(dtype):
+    other = np.float64(1) if dtype == "float32" else np.float32(1)
+    with pytest.raises(numba.TypingError):
+        primitive("exp", dtype)(other)

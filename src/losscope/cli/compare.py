@@ -38,27 +38,60 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("losses", nargs="*", metavar="LOSS", help="mse, huber:delta=2, mse@sigmoid ... (default: fits the task)")
+    parser.add_argument(
+        "losses",
+        nargs="*",
+        metavar="LOSS",
+        help="mse, huber:delta=2, mse@sigmoid ... (default: fits the task)",
+    )
     data = parser.add_argument_group("data")
-    data.add_argument("--data", default="digits", help="a CSV or Parquet file, mnist, or digits (default), breast_cancer, wine, iris, diabetes")
+    data.add_argument(
+        "--data",
+        default="digits",
+        help="a CSV or Parquet file, mnist, or digits (default), breast_cancer, wine, iris, diabetes",
+    )
     data.add_argument("--target", metavar="COLUMN", help="the column to predict")
-    data.add_argument("--task", metavar="TASK", help="regression, binary or classes (default: from the target)")
+    data.add_argument(
+        "--task", metavar="TASK", help="regression, binary or classes (default: from the target)"
+    )
     data.add_argument("--data-dir", metavar="DIR", help="the folder with mnist's IDX files")
     model = parser.add_argument_group("model and training")
     model.add_argument("--model", default="mlp", metavar="MODEL", help="mlp (default) or linear")
-    model.add_argument("--hidden", type=int, default=64, metavar="N", help="hidden units of the mlp (default 64)")
+    model.add_argument(
+        "--hidden", type=int, default=64, metavar="N", help="hidden units of the mlp (default 64)"
+    )
     model.add_argument("--epochs", type=int, metavar="N", help="default 30; 12 above 5,000 training rows")
     model.add_argument("--batch-size", type=int, default=64, metavar="N", help="rows of a batch (default 64)")
-    model.add_argument("--optimizer", default="sgd", metavar="NAME", help="sgd (with momentum 0.9; default) or adam")
-    model.add_argument("--learning-rate", type=float, metavar="X", help="the rate all losses share, the middle of the grid")
-    model.add_argument("--grid", type=int, default=5, metavar="N", help="rates each loss starts with, odd (default 5); 1: the shared rate only")
-    model.add_argument("--choose-by", metavar="METRIC", help="validation metric that chooses each loss's own rate: mae (default), rmse, median_absolute_error; accuracy (default), log_loss, brier; own")
-    model.add_argument("--seeds", type=int, default=3, metavar="N", help="starts and batch orders (default 3)")
-    model.add_argument("--split-seed", type=int, default=0, metavar="N", help="which rows are for training, validation, test")
+    model.add_argument(
+        "--optimizer", default="sgd", metavar="NAME", help="sgd (with momentum 0.9; default) or adam"
+    )
+    model.add_argument(
+        "--learning-rate", type=float, metavar="X", help="the rate all losses share, the middle of the grid"
+    )
+    model.add_argument(
+        "--grid",
+        type=int,
+        default=5,
+        metavar="N",
+        help="rates each loss starts with, odd (default 5); 1: the shared rate only",
+    )
+    model.add_argument(
+        "--choose-by",
+        metavar="METRIC",
+        help="validation metric that chooses each loss's own rate: mae (default), rmse, median_absolute_error; accuracy (default), log_loss, brier; own",
+    )
+    model.add_argument(
+        "--seeds", type=int, default=3, metavar="N", help="starts and batch orders (default 3)"
+    )
+    model.add_argument(
+        "--split-seed", type=int, default=0, metavar="N", help="which rows are for training, validation, test"
+    )
     output = parser.add_argument_group("output and machines")
     output.add_argument("--out", default="losscope-report", metavar="DIR", help="default losscope-report")
     output.add_argument("--json", action="store_true", help="results as JSON on stdout, the table on stderr")
-    output.add_argument("--workers", type=int, metavar="N", help="processes (default: the cores this process may use)")
+    output.add_argument(
+        "--workers", type=int, metavar="N", help="processes (default: the cores this process may use)"
+    )
     output.add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler, such as tcp://host:8786")
     parser.set_defaults(run=run)
     return parser
@@ -89,7 +122,9 @@ def run(args: argparse.Namespace) -> int:
         _show(result, report, Console(stderr=True) if args.json else Console(), args)
     except KeyboardInterrupt:
         done = progress.done if progress else 0
-        saved = f"{done} finished run{'s' * (done != 1)} saved in {args.out}" if done else "no run was finished"
+        saved = (
+            f"{done} finished run{'s' * (done != 1)} saved in {args.out}" if done else "no run was finished"
+        )
         print(f"stopped: {saved}; the same command goes on from there", file=sys.stderr)
         return 130
     return 0
@@ -124,7 +159,9 @@ def _show(result: Comparison, report: Path, console: Any, args: argparse.Namespa
         from losscope.compare.presentation import SCHEMA, as_data
         from losscope.report.write import plain
 
-        json.dump(plain({"schema": SCHEMA, "command": command_of(args), **as_data(result)}), sys.stdout, indent=2)
+        json.dump(
+            plain({"schema": SCHEMA, "command": command_of(args), **as_data(result)}), sys.stdout, indent=2
+        )
         print()
 
 
@@ -182,7 +219,9 @@ class _Bar:
 
     def __call__(self, done: int, planned: int, found: int) -> None:
         if found and not self.found:
-            self.console.print(f"{found} finished run{'s' * (found != 1)} found, not run again", highlight=False)
+            self.console.print(
+                f"{found} finished run{'s' * (found != 1)} found, not run again", highlight=False
+            )
         self.done, self.found = done, found
         # Runs found on disk took no time: they must not count towards the time that is left.
         self.bar.update(self.task, description="training", completed=done, total=planned)

@@ -180,7 +180,9 @@ def compare(
     found = 0
     losses_by_name = {loss.name: loss for loss in chosen}
     formulas = {name: f"{loss.entry.formula}" for name, loss in losses_by_name.items()}
-    pending = [job for name in losses_by_name for job in plan.jobs(name, plan.first_steps(settings), settings)]
+    pending = [
+        job for name in losses_by_name for job in plan.jobs(name, plan.first_steps(settings), settings)
+    ]
     planned = 0
     while pending:
         planned += len(pending)

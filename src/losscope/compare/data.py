@@ -73,7 +73,9 @@ class Dataset:
         return digest.hexdigest()[:32]
 
 
-def load(data: str | Path | pd.DataFrame, target: str | None = None, data_dir: str | Path | None = None) -> Dataset:
+def load(
+    data: str | Path | pd.DataFrame, target: str | None = None, data_dir: str | Path | None = None
+) -> Dataset:
     """Read `data`: a bundled set's name, "mnist" (with `data_dir`), a CSV or Parquet file, or a DataFrame.
 
     >>> load("digits").features.shape
@@ -106,8 +108,12 @@ def load(data: str | Path | pd.DataFrame, target: str | None = None, data_dir: s
 def read_table(path: Path, target: str | None) -> Dataset:
     """Read one CSV or Parquet file and take its target column out."""
     if not path.exists():
-        near = [entry.name for entry in path.parent.glob("*") if entry.is_file()] if path.parent.is_dir() else []
-        raise DataError(f"no file {str(path)!r}{_did_you_mean(path.name, near)}: check the path given to --data")
+        near = (
+            [entry.name for entry in path.parent.glob("*") if entry.is_file()] if path.parent.is_dir() else []
+        )
+        raise DataError(
+            f"no file {str(path)!r}{_did_you_mean(path.name, near)}: check the path given to --data"
+        )
     if path.is_dir():
         raise DataError(f"{str(path)!r} is a folder: give --data one .csv or .parquet file in it")
     with path.open("rb") as file:
@@ -126,7 +132,9 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         return pd.read_parquet(path)
     except Exception as error:  # pyarrow has a dozen classes for "this file is broken"
         first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{str(path)!r} begins as Parquet but cannot be read ({first_line}): write it again") from None
+        raise DataError(
+            f"{str(path)!r} begins as Parquet but cannot be read ({first_line}): write it again"
+        ) from None
 
 
 def _read_csv(path: Path, beginning: bytes) -> pd.DataFrame:
@@ -136,7 +144,9 @@ def _read_csv(path: Path, beginning: bytes) -> pd.DataFrame:
             with gzip.open(path) as file:
                 beginning = file.read(4096)
     except (OSError, EOFError, zlib.error):
-        raise DataError(f"{str(path)!r} is a gzip file that cannot be unpacked: copy or download it again") from None
+        raise DataError(
+            f"{str(path)!r} is a gzip file that cannot be unpacked: copy or download it again"
+        ) from None
     if b"\0" in beginning:
         raise DataError(
             f"{str(path)!r} is not a CSV file (it holds binary bytes): export it as CSV or Parquet, "
@@ -164,11 +174,21 @@ def _read_csv(path: Path, beginning: bytes) -> pd.DataFrame:
             f"{str(path)!r} is not UTF-8 text (byte {error.object[error.start]:#04x} "
             f"at offset {error.start}): save it as UTF-8 CSV"
         ) from None
-    except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError, csv.Error, IndexError) as error:
+    except (
+        pd.errors.ParserError,
+        pd.errors.ParserWarning,
+        pd.errors.EmptyDataError,
+        csv.Error,
+        IndexError,
+    ) as error:
         reason = " ".join(str(error).removeprefix("Error tokenizing data. C error: ").split())
-        raise DataError(f"{str(path)!r} is not a well-formed CSV file: {reason}; mend or remove that line") from None
+        raise DataError(
+            f"{str(path)!r} is not a well-formed CSV file: {reason}; mend or remove that line"
+        ) from None
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{str(path)!r} cannot be read ({error}): check the file and its permissions") from None
+        raise DataError(
+            f"{str(path)!r} cannot be read ({error}): check the file and its permissions"
+        ) from None
     frame.columns = [str(name).strip() for name in frame.columns]
     return frame
 
@@ -195,7 +215,9 @@ def from_frame(frame: pd.DataFrame, target: str | None, name: str, source: str) 
     notes = []
     missing = values.isna().to_numpy()
     if missing.all():
-        raise DataError(f"the target {target!r} of {source} is missing in all {len(frame)} rows: choose another column")
+        raise DataError(
+            f"the target {target!r} of {source} is missing in all {len(frame)} rows: choose another column"
+        )
     if missing.any():
         notes.append(f"{_rows(int(missing.sum()))} without a target dropped")
         frame, values = frame.loc[~missing], values.loc[~missing]
@@ -219,7 +241,9 @@ def from_frame(frame: pd.DataFrame, target: str | None, name: str, source: str) 
             f"the target {target!r} of {source} is the same ({values.iloc[0]!s}) in every row: "
             "there is nothing to learn; choose another --target"
         )
-    return Dataset(name=name, features=features, target=values.rename(target), source=source, notes=tuple(notes))
+    return Dataset(
+        name=name, features=features, target=values.rename(target), source=source, notes=tuple(notes)
+    )
 
 
 def _refuse_duplicate_columns(columns: list[str], source: str) -> None:
@@ -241,7 +265,9 @@ def read_bundled(name: str) -> Dataset:
     """
     from sklearn import datasets
 
-    loaded = getattr(datasets, f"load_{name}")(as_frame=True, **({"scaled": False} if name == "diabetes" else {}))
+    loaded = getattr(datasets, f"load_{name}")(
+        as_frame=True, **({"scaled": False} if name == "diabetes" else {})
+    )
     target = loaded.target.rename({"digits": "digit", "diabetes": "progression"}.get(name, "class"))
     if name in ("breast_cancer", "wine", "iris"):
         target = pd.Series(np.asarray(loaded.target_names, dtype=object)[loaded.target], name="class")
@@ -272,7 +298,9 @@ def read_idx_folder(folder: str | Path | None) -> Dataset:
         else:
             absent.append(f"{name}.gz")
     if absent:
-        raise DataError(f"--data-dir {str(folder)!r} lacks {', '.join(absent)}: download the missing files into it")
+        raise DataError(
+            f"--data-dir {str(folder)!r} lacks {', '.join(absent)}: download the missing files into it"
+        )
     arrays = {what: read_idx(path) for what, path in paths.items()}
     for part in ("training", "test"):
         images, labels = arrays[f"{part} images"], arrays[f"{part} labels"]
@@ -282,7 +310,9 @@ def read_idx_folder(folder: str | Path | None) -> Dataset:
                 "(rows, height, width) and (rows,); the files do not belong together, download them again"
             )
     if arrays["training images"].shape[1:] != arrays["test images"].shape[1:]:
-        raise DataError(f"{folder}: training and test images differ in size; the files do not belong together")
+        raise DataError(
+            f"{folder}: training and test images differ in size; the files do not belong together"
+        )
     pixels = np.concatenate([arrays["training images"], arrays["test images"]])
     labels = np.concatenate([arrays["training labels"], arrays["test labels"]]).astype(np.int64)
     test_rows = np.arange(len(labels)) >= len(arrays["training labels"])
@@ -310,7 +340,9 @@ def read_idx(path: str | Path) -> np.ndarray:
         if raw.startswith(GZIP_MAGIC):
             raw = gzip.decompress(raw)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{str(path)!r} cannot be unpacked ({error}): it is cut short; download it again") from None
+        raise DataError(
+            f"{str(path)!r} cannot be unpacked ({error}): it is cut short; download it again"
+        ) from None
     if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] != IDX_UNSIGNED_BYTE or not 1 <= raw[3] <= 4:
         raise DataError(
             f"{str(path)!r} is not an IDX file of bytes: it begins with {raw[:4].hex(' ') or 'nothing'}, expected "

@@ -66,7 +66,9 @@ def _stream(
     task: Task,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     call = joblib.delayed(_one)
-    yield from parallel(call(key, job, loss, settings, prepared, task, os.getpid()) for key, job, loss in jobs)
+    yield from parallel(
+        call(key, job, loss, settings, prepared, task, os.getpid()) for key, job, loss in jobs
+    )
 
 
 def _one(
@@ -107,5 +109,7 @@ def workers_asked(workers: int | None) -> int:
     if workers is None:
         return available_cores()
     if workers < 1:
-        raise DataError(f"--workers {workers} is too few: give 1 or more (this process may use {available_cores()})")
+        raise DataError(
+            f"--workers {workers} is too few: give 1 or more (this process may use {available_cores()})"
+        )
     return min(workers, max(64, 4 * (os.cpu_count() or 1)))

@@ -39,7 +39,9 @@ def largest_share(result: Comparison) -> Chart:
     """Share of the gradient carried by the 1% of rows with the largest residuals."""
     epochs = [0.0, float(result.settings.epochs)]
     equal = Line(epochs, [1.0, 1.0], "equal share", style="reference")
-    return _pair(result, "largest_share", "% of the gradient", "largest", relative=False, percent=True, extra=(equal,))
+    return _pair(
+        result, "largest_share", "% of the gradient", "largest", relative=False, percent=True, extra=(equal,)
+    )
 
 
 def saturation(result: Comparison) -> Chart | None:
@@ -162,13 +164,17 @@ def _panels(
     return panels
 
 
-def _line(result: Comparison, loss: str, rate: float, curve: str, relative: bool, factor: float) -> Line | None:
+def _line(
+    result: Comparison, loss: str, rate: float, curve: str, relative: bool, factor: float
+) -> Line | None:
     """Mean over the seeds with the lowest and highest seed as a band, to the last epoch all seeds reached."""
     curves = [run["curves"].get(curve) for run in result.runs_of(loss, rate)]
     length = min((len(found) if found else 0) for found in curves)
     if length == 0:
         return None
-    values = np.array([[math.nan if v is None else v for v in (found or [])[:length]] for found in curves], dtype=float)
+    values = np.array(
+        [[math.nan if v is None else v for v in (found or [])[:length]] for found in curves], dtype=float
+    )
     if np.isnan(values).all():
         return None
     if relative:
@@ -180,16 +186,19 @@ def _line(result: Comparison, loss: str, rate: float, curve: str, relative: bool
 
 
 def _limits(result: Comparison, curve: str, higher: bool) -> tuple[float, float] | None:
-    """One y axis for both panels, cut off above where a run starts to diverge."""
+    """One y axis for both panels. For errors it leaves epoch 0 above its top, and cuts off where a run diverges."""
     low, high, start = math.inf, -math.inf, -math.inf
     for _, rate_of in _conditions(result):
         for name, rate in rate_of.items():
             for run in result.runs_of(name, rate):
                 values = [value for value in run["curves"].get(curve) or [] if value is not None]
-                if values:
-                    low, high, start = min(low, *values), max(high, *values), max(start, values[0])
+                if len(values) > 1:
+                    trained = values if higher else values[1:]
+                    low, high, start = min(low, *trained), max(high, *trained), max(start, values[0])
     if not low < high:
         return None
     top = high if higher else min(high, HEADROOM * start)
+    if not low < top:
+        return None
     room = 0.04 * (top - low)
     return low - room, top + room

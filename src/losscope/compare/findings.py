@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # A seam within a fifth of the suggested one does what the suggested one would.
 SEAM_TOLERANCE = 0.2
+# A loss with more outputs than this saturated on the wrong side is held up by them.
+STUCK_SHARE = 0.01
 
 
 def findings(result: Comparison) -> list[str]:
@@ -61,7 +63,9 @@ def times(ratio: float) -> str:
 def _winner(result: Comparison, same_rate: bool) -> list[str]:
     """Who is best by the metric that chose the rates, and does it win with every seed?"""
     metric = result.settings.choose_by if result.settings.choose_by != "own" else METRICS[result.task.kind][0]
-    summaries = [result.at_same_rate(name) if same_rate else result.at_own_best(name) for name in result.losses]
+    summaries = [
+        result.at_same_rate(name) if same_rate else result.at_own_best(name) for name in result.losses
+    ]
     whole = [s for s in summaries if s is not None and not s.diverged and s.metrics.get(metric)]
     if len(whole) < 2:
         return []
@@ -76,8 +80,10 @@ def _winner(result: Comparison, same_rate: bool) -> list[str]:
     best, second, last = whole[0], whole[1], whole[-1]
     word = METRIC_WORDS[metric]
     better = "higher" if sign < 0 else "lower"
-    where = f"At the same learning rate, {result.settings.learning_rate:g}" if same_rate else (
-        "With each loss at its own best learning rate"
+    where = (
+        f"At the same learning rate, {result.settings.learning_rate:g}"
+        if same_rate
+        else ("With each loss at its own best learning rate")
     )
     wins = sum(
         sign * a < sign * b
@@ -97,7 +103,9 @@ def _winner(result: Comparison, same_rate: bool) -> list[str]:
     if metric == "accuracy" and not same_rate:
         p, rows = mean(best), len(result.prepared.test)
         error = math.sqrt(max(p * (1 - p), 0.0) / rows)
-        sentence += f" With {rows:,} test rows, a single accuracy is known to about ±{100 * error:.1f} points."
+        sentence += (
+            f" With {rows:,} test rows, a single accuracy is known to about ±{100 * error:.1f} points."
+        )
     return [sentence]
 
 
@@ -117,7 +125,9 @@ def _rate_matters(result: Comparison) -> list[str]:
         return []
     share, name, same, own, before, after = max(gains, key=lambda gain: gain[0])
     if share < 0.005:
-        return ["No loss gains 0.5% or more on the test data by its own learning rate: the shared rate is fair here."]
+        return [
+            "No loss gains 0.5% or more on the test data by its own learning rate: the shared rate is fair here."
+        ]
     ratio = own.learning_rate / same.learning_rate
     larger = f"{times(ratio)} larger" if ratio > 1 else f"{times(1 / ratio)} smaller"
     return [
@@ -137,26 +147,48 @@ def _mean_curve(result: Comparison, loss: str, rate: float, name: str) -> np.nda
 
 
 def _saturation(result: Comparison) -> list[str]:
-    rate = result.settings.learning_rate
-    ends = []
+    """Where outputs got stuck on the wrong side: at which rate at the end, and how high it went on the way."""
+    ends, peaks = [], []
     for name in result.losses:
-        curve = _mean_curve(result, name, rate, "saturated_wrong")
-        if curve is not None:
-            ends.append((float(curve[-1]), name))
+        for step in result.steps_tried[name]:
+            rate = result.settings.rate(step)
+            curve = _mean_curve(result, name, rate, "saturated_wrong")
+            if curve is not None:
+                ends.append((float(curve[-1]), name, rate))
+                peaks.append((float(curve.max()), int(curve.argmax()), name, rate))
     if not ends:
         return []
-    worst, name = max(ends)
-    if worst < 1e-4:
-        return [
-            f"At the shared rate no loss leaves more than 0.01% of its outputs saturated on the wrong side after "
-            f"{result.settings.epochs} epochs."
-        ]
-    others = ", ".join(f"{other} {100 * share:.2f}%" for share, other in sorted(ends, reverse=True) if other != name)
-    sentence = (
-        f"At the shared rate {name} ends with {100 * worst:.2f}% of its training outputs saturated on the wrong side "
-        "(within 0.01 of 0 where 1 is right, or the other way round)"
-    )
-    return [sentence + (f"; {others}." if others else ".")]
+    said = []
+    stuck = [end for end in ends if end[0] >= STUCK_SHARE]
+    for share, name, rate in sorted(stuck, reverse=True)[:1]:
+        said.append(
+            f"At rate {rate:g}, {name} gets stuck: {100 * share:.1f}% of its outputs end saturated on the wrong side "
+            f"(within 0.01 of 0 where 1 is right, or the other way round), with {_score(result, name, rate)}."
+        )
+    chosen = [p for p in peaks if p[3] == result.settings.learning_rate or _is_own_best(result, p[2], p[3])]
+    high, epoch, name, rate = max(chosen)
+    if high >= STUCK_SHARE:
+        said.append(
+            f"{name} at rate {rate:g} had {100 * high:.1f}% of its outputs saturated on the wrong side after epoch "
+            f"{epoch}, and {100 * next(e[0] for e in ends if e[1:] == (name, rate)):.1f}% at the end."
+        )
+    elif not stuck:
+        said.append(
+            "No loss had more than 1% of its outputs saturated on the wrong side, at any time or rate."
+        )
+    return said
+
+
+def _is_own_best(result: Comparison, name: str, rate: float) -> bool:
+    choice = result.choices[name]
+    return choice is not None and choice.learning_rate == rate
+
+
+def _score(result: Comparison, name: str, rate: float) -> str:
+    """The mean test metric at a rate, in words."""
+    metric = METRICS[result.task.kind][0]
+    found = result.at(name, rate).metrics[metric]
+    return f"a test {METRIC_WORDS[metric]} of " + (metric_text(metric, found[0]) if found else "nothing")
 
 
 def _largest(result: Comparison) -> list[str]:
@@ -194,7 +226,9 @@ def _seams(result: Comparison) -> list[str]:
         )
         scale, target = result.prepared.scale, result.task.target
         if suggested <= 0:
-            said.append(f"{name}: half of the validation residuals are equal, so no {parameter} can be suggested.")
+            said.append(
+                f"{name}: half of the validation residuals are equal, so no {parameter} can be suggested."
+            )
             continue
         sentence = (
             f"{name}: {parameter} = {value:g} is {number(value * scale)} in {target}; {100 * beyond:.1f}% of the "
@@ -227,7 +261,9 @@ def _diverged(result: Comparison) -> list[str]:
             if count:
                 rates.append(f"{rate:g} ({count} of {len(result.settings.seeds)} seeds)")
         if rates:
-            said.append(f"{name} diverged (a loss, gradient or output no longer finite) at rate {', '.join(rates)}.")
+            said.append(
+                f"{name} diverged (a loss, gradient or output no longer finite) at rate {', '.join(rates)}."
+            )
     return said
 
 

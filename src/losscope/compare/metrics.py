@@ -22,7 +22,9 @@ def regression(prediction: np.ndarray, target: np.ndarray) -> dict[str, float | 
     }
 
 
-def classification(outputs: np.ndarray, target: np.ndarray, task: Task, encoding: Encoding) -> dict[str, float | None]:
+def classification(
+    outputs: np.ndarray, target: np.ndarray, task: Task, encoding: Encoding
+) -> dict[str, float | None]:
     """Accuracy; log loss and Brier score where the outputs are probabilities, else None.
 
     log loss: mean of -log p(true class), in float64 from the logits, nothing clipped. Brier: mean of

@@ -71,7 +71,15 @@ def choose(loss: str, settings: Settings, runs: Runs, metric: str | None = None)
         return None
     sign = -1.0 if metric in HIGHER_IS_BETTER else 1.0
     best = min(whole, key=lambda step: (sign * whole[step], abs(step), step))
-    end = "" if settings.grid == 1 else "highest" if best == max(tried) else "lowest" if best == min(tried) else ""
+    end = (
+        ""
+        if settings.grid == 1
+        else "highest"
+        if best == max(tried)
+        else "lowest"
+        if best == min(tried)
+        else ""
+    )
     return Choice(best, settings.rate(best), whole[best], end)
 
 

@@ -96,7 +96,9 @@ def prepare(dataset: Dataset, task: Task, split_seed: int = 0) -> Prepared:
     )
 
 
-def split(target: np.ndarray, task: Task, dataset: Dataset, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def split(
+    target: np.ndarray, task: Task, dataset: Dataset, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Row numbers for training, validation and test: 60%, 20%, 20%, stratified by class; fixed by `seed`."""
     rows = np.arange(len(target))
     classes = target if task.kind != "regression" else None
@@ -176,24 +178,35 @@ def _columns(frame: pd.DataFrame, train: np.ndarray, source: str) -> tuple[np.nd
         words = _few([f"{column} ({count:,})" for column, count in filled])
         steps.append(f"missing values filled with the training median: {words}")
     if numeric:
-        steps.append(f"{len(numeric)} numeric column{'s' * (len(numeric) > 1)} standardised by the training rows")
+        steps.append(
+            f"{len(numeric)} numeric column{'s' * (len(numeric) > 1)} standardised by the training rows"
+        )
     if categorical:
         described = _few([f"{column} ({seen[column].nunique(dropna=False)})" for column in categorical])
         steps.append(f"one-hot columns for {described}; an unseen category is all zeros")
 
     pieces = ColumnTransformer(
         [
-            ("numbers", Pipeline([("fill", SimpleImputer(strategy="median")), ("scale", StandardScaler())]), numeric),
+            (
+                "numbers",
+                Pipeline([("fill", SimpleImputer(strategy="median")), ("scale", StandardScaler())]),
+                numeric,
+            ),
             (
                 "categories",
                 Pipeline(
                     [
-                        ("fill", SimpleImputer(strategy="constant", fill_value="missing", missing_values=None)),
+                        (
+                            "fill",
+                            SimpleImputer(strategy="constant", fill_value="missing", missing_values=None),
+                        ),
                         ("text", _AsText()),
                         (
                             "encode",
                             OneHotEncoder(
-                                handle_unknown="ignore" if _few_levels(seen, categorical) else "infrequent_if_exist",
+                                handle_unknown="ignore"
+                                if _few_levels(seen, categorical)
+                                else "infrequent_if_exist",
                                 max_categories=None if _few_levels(seen, categorical) else MOST_CATEGORIES,
                                 sparse_output=False,
                             ),
@@ -227,7 +240,9 @@ def _piled_up(target: np.ndarray, name: str) -> list[str]:
     for word, value in (("largest", target.max()), ("smallest", target.min())):
         count = int(np.sum(target == value))
         if count >= 10 and count > CAPPED_ABOVE * len(target):
-            said.append(f"{_rows(count)} ({count / len(target):.1%}) have the {word} {name}, {value:,.10g}: left as is")
+            said.append(
+                f"{_rows(count)} ({count / len(target):.1%}) have the {word} {name}, {value:,.10g}: left as is"
+            )
     return said
 
 
@@ -242,5 +257,11 @@ def _counts_rows(values: pd.Series, column: str) -> bool:
     numbers = values.to_numpy(dtype=float)
     if not np.array_equal(numbers, np.floor(numbers)):
         return False
-    named = column.strip().lower() in ("id", "index", "row", "row_id", "unnamed: 0") or column.lower().endswith("_id")
+    named = column.strip().lower() in (
+        "id",
+        "index",
+        "row",
+        "row_id",
+        "unnamed: 0",
+    ) or column.lower().endswith("_id")
     return named or bool(np.all(np.diff(numbers) == 1))

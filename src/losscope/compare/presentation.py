@@ -3,74 +3,73 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from losscope.compare import figures, words
 from losscope.compare.comparison import Comparison, Summary
 from losscope.compare.results import versions
-from losscope.compare.settings import HIGHER_IS_BETTER, METRIC_WORDS
+from losscope.compare.settings import HIGHER_IS_BETTER, METRIC_WORDS, METRICS
 from losscope.report import Code, Page, Section, Table, write_csv, write_json
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 SCHEMA = "losscope.compare/1"
-WIDE = 100
 
 
 def metric_tables(result: Comparison, narrow: bool = False) -> list[Table]:
     """Every loss at the shared rate, and each at its own best; test data, mean and spread over the seeds.
 
-    `narrow` leaves out what 80 columns have no room for: the loss's own value and the column of rates.
+    `narrow` leaves out the column of own best rates, which 80 columns have no room for.
     """
-    own_value = not narrow
-    columns = [metric for metric in result.metrics if own_value or metric != "own"]
-    heads = {metric: _head(metric) for metric in columns}
-    best = {
-        heads[metric]: "max" if metric in HIGHER_IS_BETTER else "min" for metric in columns if metric != "own"
-    }
-    same = [[_name(s, result), *_cells(s, columns)] for s in map(result.at_same_rate, result.losses)]
-    tables = [
-        Table(
-            ["loss", *heads.values()],
-            same,
-            caption=f"Every loss at the same learning rate, {result.settings.learning_rate:g}",
-            best=best,
-        )
-    ]
+    columns = METRICS[result.task.kind]
+    heads = [_head(metric) for metric in columns]
+    best = {_head(metric): "max" if metric in HIGHER_IS_BETTER else "min" for metric in columns}
+    same = [[_name(s), *_cells(s, columns)] for s in map(result.at_same_rate, result.losses)]
+    caption = f"Every loss at the same learning rate, {result.settings.learning_rate:g}"
+    tables = [Table(["loss", *heads], same, caption=caption, best=best)]
     if result.settings.grid > 1:
-        own = []
+        own: list[list[Any]] = []
         for name in result.losses:
             summary = result.at_own_best(name)
+            rate = [] if narrow else [summary and f"{summary.learning_rate:g}"]
             if summary is None:
-                own.append([f"{name} (diverged at every rate)", None, *[None] * len(columns)])
+                own.append([f"{name} (diverged at every rate)", *rate, *[None] * len(columns)])
             else:
-                own.append([_name(summary, result), f"{summary.learning_rate:g}", *_cells(summary, columns)])
-        if narrow:
-            own = [[row[0], *row[2:]] for row in own]
-        tables.append(
-            Table(
-                ["loss", *([] if narrow else ["rate"]), *heads.values()],
-                own,
-                caption="Each loss at its own best learning rate, chosen on validation data",
-                best=best,
-            )
-        )
+                own.append([_name(summary), *rate, *_cells(summary, columns)])
+        caption = "Each loss at its own best learning rate, chosen on validation data"
+        tables.append(Table(["loss", *([] if narrow else ["rate"]), *heads], own, caption=caption, best=best))
     return tables
 
 
+def own_values(result: Comparison) -> Table:
+    """Each loss's own mean value on the test data; a table apart, as values of different losses do not compare."""
+    heads = ["loss", f"at {result.settings.learning_rate:g}"]
+    if result.settings.grid > 1:
+        heads.append("at its own best")
+    rows: list[list[Any]] = []
+    for name in result.losses:
+        row: list[Any] = [name, *_cells(result.at_same_rate(name), ["own"])]
+        if result.settings.grid > 1:
+            summary = result.at_own_best(name)
+            row += [None] if summary is None else _cells(summary, ["own"])
+        rows.append(row)
+    return Table(heads, rows, caption="Each loss's own value (not to be compared between losses)")
+
+
 def _head(metric: str) -> str:
-    return {"accuracy": "accuracy %", "own": "own value"}.get(metric, METRIC_WORDS.get(metric, metric))
+    return "accuracy %" if metric == "accuracy" else METRIC_WORDS[metric]
 
 
-def _name(summary: Summary, result: Comparison) -> str:
+def _name(summary: Summary) -> str:
     if not summary.diverged:
         return summary.loss
     return f"{summary.loss} (diverged with {summary.diverged} of {summary.seeds} seeds)"
 
 
-def _cells(summary: Summary, columns: list[str]) -> list[Any]:
+def _cells(summary: Summary, columns: Sequence[str]) -> list[Any]:
     """A cell a metric. Where a seed diverged there is none: a mean over the survivors would flatter the loss."""
     cells: list[Any] = []
     for metric in columns:
@@ -85,15 +84,16 @@ def _cells(summary: Summary, columns: list[str]) -> list[Any]:
 
 
 def print_tables(result: Comparison, console: Console) -> None:
-    """The two tables on a terminal; each loss's own value where there is room for it."""
+    """The tables on a terminal of any width."""
     from rich.text import Text
 
-    narrow = console.width < WIDE
+    narrow = any(console.measure(table.rich()).maximum > console.width for table in metric_tables(result))
     for table in metric_tables(result, narrow):
         console.print(table.rich())
     chosen = [f"{name} {choice.learning_rate:g}" for name, choice in result.choices.items() if choice]
     if narrow and result.settings.grid > 1 and chosen:
-        console.print(Text(f"Own best rates: {', '.join(chosen)}."))
+        console.print(Text(f"Own best rates: {', '.join(chosen)}.\n"))
+    console.print(own_values(result).rich())
     for note in words.under_the_tables(result):
         console.print(Text(note, style="dim"))
 
@@ -141,7 +141,10 @@ def as_data(result: Comparison) -> dict[str, Any]:
         },
         "losses": [_loss_data(result, name) for name in result.losses],
         "findings": result.findings(),
-        "runs": [result.runs[job] for job in sorted(result.runs, key=lambda job: (job.loss, job.learning_rate, job.seed))],
+        "runs": [
+            result.runs[job]
+            for job in sorted(result.runs, key=lambda job: (job.loss, job.learning_rate, job.seed))
+        ],
         "runs_found_done": result.found,
         "seconds": round(result.seconds, 3),
         "versions": versions(),
@@ -162,7 +165,8 @@ def _loss_data(result: Comparison, name: str) -> dict[str, Any]:
         "own_best_learning_rate": None if choice is None else choice.learning_rate,
         "own_best_at_grid_end": bool(choice and choice.end),
         "tried": [
-            {"learning_rate": result.settings.rate(step), "validation": score} for step, score in sorted(tried.items())
+            {"learning_rate": result.settings.rate(step), "validation": score}
+            for step, score in sorted(tried.items())
         ],
         "at_same_rate": _summary_data(result.at_same_rate(name)),
         "at_own_best": None if own is None else _summary_data(own),
@@ -188,7 +192,9 @@ def _summary_data(summary: Summary) -> dict[str, Any]:
 def records(result: Comparison) -> list[dict[str, Any]]:
     """One flat record a run, for CSV."""
     rows = []
-    for job, run in sorted(result.runs.items(), key=lambda item: (item[0].loss, item[0].learning_rate, item[0].seed)):
+    for job, run in sorted(
+        result.runs.items(), key=lambda item: (item[0].loss, item[0].learning_rate, item[0].seed)
+    ):
         choice = result.choices[job.loss]
         record: dict[str, Any] = {
             "loss": job.loss,
@@ -209,7 +215,10 @@ def records(result: Comparison) -> list[dict[str, Any]]:
 def page(result: Comparison, command: str = "") -> Page:
     """The report: what was asked, what came out, what each loss did, how it was done."""
     sections = [
-        Section("What came out", [*result.findings(), *metric_tables(result), *words.under_the_tables(result)]),
+        Section(
+            "What came out",
+            [*result.findings(), *metric_tables(result), own_values(result), *words.under_the_tables(result)],
+        ),
         Section(
             "Learning",
             [words.LEARNING, figures.learning(result), words.TRAINING_CURVE, figures.training_loss(result)],
@@ -224,7 +233,9 @@ def page(result: Comparison, command: str = "") -> Page:
         sections.append(Section("Quadratic or linear", [words.SEAM, seam]))
     if result.settings.grid > 1:
         sections.append(Section("The learning rate", [words.rates(result), figures.rates(result)]))
-    sections.append(Section("What was done to the data", [*(f"{step}." for step in _capital(result.prepared.steps))]))
+    sections.append(
+        Section("What was done to the data", [*(f"{step}." for step in _capital(result.prepared.steps))])
+    )
     sections.append(Section("How it was made fair", [*words.method(result)]))
     if command:
         sections.append(Section("Again", ["The same command gives the same numbers.", Code(command)]))

@@ -84,7 +84,9 @@ def claim(folder: Path) -> None:
     except NotADirectoryError:
         raise DataError(f"--out {str(folder)!r} lies inside a file: give a folder") from None
     except OSError as error:
-        raise DataError(f"--out {str(folder)!r} cannot be written to ({error.strerror}): give another folder") from None
+        raise DataError(
+            f"--out {str(folder)!r} cannot be written to ({error.strerror}): give another folder"
+        ) from None
 
 
 def bearing_on_a_run(settings: Settings) -> dict[str, Any]:

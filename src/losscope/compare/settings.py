@@ -75,7 +75,9 @@ def settle(
           learning_rate=learning_rate, grid=grid, seeds=seeds)  # fmt: skip
     choices = (*METRICS[kind], "own")
     if choose_by is not None and choose_by not in choices:
-        raise DataError(f"--choose-by {choose_by!r} does not fit --task {kind}: give one of {', '.join(choices)}")
+        raise DataError(
+            f"--choose-by {choose_by!r} does not fit --task {kind}: give one of {', '.join(choices)}"
+        )
     family = "regression" if kind == "regression" else "classes"
     default_rate = LEARNING_RATES.get((optimizer, family), LEARNING_RATES[optimizer, "regression"])
     return Settings(
@@ -119,6 +121,10 @@ def check(
         if value is not None and value < least:
             raise DataError(f"{name} {value} is too few: give {least} or more")
     if learning_rate is not None and not (math.isfinite(learning_rate) and learning_rate > 0):
-        raise DataError(f"--learning-rate {learning_rate:g} cannot be used: give a number above 0, such as 0.01")
+        raise DataError(
+            f"--learning-rate {learning_rate:g} cannot be used: give a number above 0, such as 0.01"
+        )
     if grid % 2 == 0:
-        raise DataError(f"--grid {grid} has no middle for the shared learning rate: give an odd number, such as 5")
+        raise DataError(
+            f"--grid {grid} has no middle for the shared learning rate: give an odd number, such as 5"
+        )

@@ -82,8 +82,10 @@ def decide(dataset: Dataset, asked: str | None, losses: Sequence[Any]) -> Task:
     softmax_named = any(loss.structure == "softmax" for loss in losses)
     if asked is None:
         wanted = {_kind_of_loss(loss) for loss in losses}
-        codes = not numeric or distinct == 2 or (
-            distinct <= MOST_CODES and len(target) >= ROWS_PER_CODE * distinct and _whole(target)
+        codes = (
+            not numeric
+            or distinct == 2
+            or (distinct <= MOST_CODES and len(target) >= ROWS_PER_CODE * distinct and _whole(target))
         )
         if numeric and (not codes or (wanted == {"regression"} and distinct > 2)):
             what = "numbers" if not codes else "whole numbers, and the losses named are for numbers"
@@ -161,7 +163,9 @@ def encoding_of(loss: Any, task: Task, target: np.ndarray) -> Encoding:
     found = _encoding(loss, task, target)
     if isinstance(found, str):
         fitting = [name for name in ls.losses() if not isinstance(_encoding(ls.get(name), task, target), str)]
-        raise DataError(f"{loss.name} does not fit --task {task.kind}: {found}. These fit: {', '.join(fitting)}")
+        raise DataError(
+            f"{loss.name} does not fit --task {task.kind}: {found}. These fit: {', '.join(fitting)}"
+        )
     return found
 
 
@@ -172,7 +176,9 @@ def _encoding(loss: Any, task: Task, target: np.ndarray) -> Encoding | str:
     wanted = loss.entry.target.name
     if loss.structure == "softmax":
         if task.kind != "classes":
-            return "it compares classes, one output each" + (" (give --task classes)" if task.kind == "binary" else "")
+            return "it compares classes, one output each" + (
+                " (give --task classes)" if task.kind == "binary" else ""
+            )
         return Encoding("index", "softmax")
     if loss.structure == "activation":
         return "it is an activation, not a loss"
@@ -191,8 +197,14 @@ def _encoding(loss: Any, task: Task, target: np.ndarray) -> Encoding | str:
     return _for_classification(loss, activation, wanted)
 
 
-def _for_regression(loss: Any, activation: str, needs: str, wanted: str, target: np.ndarray) -> Encoding | str:
-    if loss.entry.task == "binary" or wanted in ("sign", "label", "probability") or activation in ("sigmoid", "tanh"):
+def _for_regression(
+    loss: Any, activation: str, needs: str, wanted: str, target: np.ndarray
+) -> Encoding | str:
+    if (
+        loss.entry.task == "binary"
+        or wanted in ("sign", "label", "probability")
+        or activation in ("sigmoid", "tanh")
+    ):
         return "it is for a target of two values or an output within bounds"
     if loss.entry.task == "count" or wanted in ("count", "nonnegative", "positive"):
         inside = np.asarray(loss.entry.target.contains(target))
@@ -200,7 +212,9 @@ def _for_regression(loss: Any, activation: str, needs: str, wanted: str, target:
             row = int(np.flatnonzero(~inside)[0])
             return f"its target is a {wanted}, and a target here is {target[row]:g}"
         if activation in ("", "identity") and needs == "real":
-            return Encoding("count", "exp", ("sees the target in its own units; its output is the log of the mean",))
+            return Encoding(
+                "count", "exp", ("sees the target in its own units; its output is the log of the mean",)
+            )
         if activation in ("exp", "softplus"):
             return Encoding("count", activation, ("sees the target in its own units",))
         return f"its prediction must be {needs}; write {loss.name}@exp"

@@ -7,7 +7,8 @@ from losscope.compare.model import describe
 from losscope.compare.settings import METRIC_WORDS
 
 LEARNING = (
-    "The metric all losses are judged by, on validation rows, after each epoch; epoch 0 is before training. "
+    "The metric all losses are judged by, on validation rows, after each epoch (epoch 0, before training, may lie "
+    "off the scale). "
     "Lines: mean over the seeds; bands: lowest to highest seed. Runs of one seed start from the same weights and see "
     "the same batches, whatever the loss."
 )
@@ -59,7 +60,11 @@ def _capital(text: str) -> str:
 
 def task(result: Comparison) -> str:
     """The task and why, in a few words."""
-    kind = {"regression": "a regression", "binary": "two classes", "classes": f"{len(result.task.labels)} classes"}
+    kind = {
+        "regression": "a regression",
+        "binary": "two classes",
+        "classes": f"{len(result.task.labels)} classes",
+    }
     return f"{kind[result.task.kind]} ({result.task.reason})"
 
 
@@ -74,7 +79,9 @@ def choosing(result: Comparison) -> str:
         "absolute_error and RMSE that of squared_error, what RMSE would have chosen is said as well",
     }
     reason = why.get(metric)
-    return f"the mean {METRIC_WORDS[metric]} on validation rows" + (f" ({reason})" if reason else " (as asked)")
+    return f"the mean {METRIC_WORDS[metric]} on validation rows" + (
+        f" ({reason})" if reason else " (as asked)"
+    )
 
 
 def optimizer(result: Comparison) -> str:
@@ -94,7 +101,7 @@ def rates(result: Comparison) -> str:
     return (
         f"Every loss was trained at {settings.grid} rates from {first[0]:g} to {first[1]:g}, each about 3 times the last; "
         "a loss that was best at an end got the next rate beyond it, until its best had a worse neighbour on either "
-        f"side. Its own best is the rate with the best {choosing(result)}. A rate at which any seed diverged is not "
+        f"side. Its own best was chosen by {choosing(result)}. A rate at which any seed diverged is not "
         "eligible, and leaves a gap."
     )
 
@@ -128,13 +135,17 @@ def under_the_tables(result: Comparison) -> list[str]:
     """What a reader must know to read the tables."""
     seeds = len(result.settings.seeds)
     notes = [
-        f"Test data, mean +- standard deviation over {seeds} seeds."
+        f"All on test data: mean and standard deviation over {seeds} seeds."
         if seeds > 1
-        else "Test data, one seed: no spread is known."
+        else "All on test data, with one seed: no spread is known."
     ]
     scores = [name for name in result.losses if result.encodings[name].link == "score"]
     if scores and result.task.kind != "regression":
-        verb = "give scores, not probabilities: they have" if len(scores) > 1 else "gives scores, not probabilities: it has"
+        verb = (
+            "give scores, not probabilities: they have"
+            if len(scores) > 1
+            else "gives scores, not probabilities: it has"
+        )
         notes.append(f"{' and '.join(scores)} {verb} no log loss and no Brier score.")
     sigmoids = [name for name in result.losses if result.encodings[name].link == "sigmoid"]
     if sigmoids and result.task.kind == "classes":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import log10
 from statistics import fmean
 from typing import Any
 
@@ -41,7 +42,7 @@ class Run:
         return float("inf")
 
     def rank(self, accuracy: float) -> tuple[float, float]:
-        """Smaller is faster: the epochs to the accuracy; where it is never reached, the mean test accuracy."""
+        """Smaller is faster: the epochs to the accuracy; if never reached, the mean test accuracy."""
         return self.reached(accuracy), -fmean(self.test[1:])
 
 
@@ -126,6 +127,12 @@ def train(loss: Any, rate: float, seed: int, data: Any, task: Any, epochs: int, 
     return Run(tuple(times), tuple(validation), tuple(test))
 
 
+def _neighbour(rate: float, way: int) -> float:
+    """The next of ... 0.1, 0.3, 1, 3, 10 ... up (1) or down (-1)."""
+    half_decade = round(2 * log10(rate)) + way
+    return float(f"{10.0 ** (half_decade // 2) * (3 if half_decade % 2 else 1):g}")
+
+
 class _Trainings:
     """All runs of the study, each trained once: by loss and learning rate, one run a seed."""
 
@@ -142,7 +149,8 @@ class _Trainings:
             self.progress(min(done / self.expected, 0.99), f"{label} at learning rate {rate:g}")
             loss, data = ls.get(LOSSES[label]), self.data
             self.found[label][rate] = [
-                train(loss, rate, seed, data.prepared, data.task, self.epochs, self.batch) for seed in self.seeds
+                train(loss, rate, seed, data.prepared, data.task, self.epochs, self.batch)
+                for seed in self.seeds
             ]
         return self.found[label][rate]
 
@@ -151,16 +159,18 @@ class _Trainings:
         return fmean(fmean(run.validation[1:]) for run in self.at(label, rate))
 
     def best_rate(self, label: str, rates: Sequence[float]) -> float:
-        """The best of the grid, which is walked further as long as its best is its edge."""
+        """The best of the grid, walked further as long as its best is its edge, then of the rates between."""
         rates = sorted(rates)
         while True:
             best = max(rates, key=lambda rate: self.score(label, rate))
             if best == rates[-1] and best < LARGEST_RATE:
-                rates.append(float(f"{best * 10**0.5:.1g}"))
+                rates.append(_neighbour(best, 1))
             elif best == rates[0] and best > SMALLEST_RATE:
-                rates.insert(0, float(f"{best / 10**0.5:.1g}"))
+                rates.insert(0, _neighbour(best, -1))
             else:
-                return best
+                break
+        between = [float(f"{best * factor:.2g}") for factor in (10**-0.25, 10**0.25)]
+        return max([best, *between], key=lambda rate: self.score(label, rate))
 
 
 def experiment(
@@ -185,9 +195,10 @@ def experiment(
     ls.set_num_threads(1)
     try:
         data = _data(data_dir)
-        runs = _Trainings(data, epochs, range(seed, seed + (min(seeds, 2) if quick else seeds)), batch_size, progress)
+        starts = range(seed, seed + (min(seeds, 2) if quick else seeds))
+        runs = _Trainings(data, epochs, starts, batch_size, progress)
         rates = sorted({*(QUICK_RATES if quick else RATES), learning_rate})
-        runs.expected = len(LOSSES) * (len(rates) + 1)
+        runs.expected = len(LOSSES) * (len(rates) + 3) * len(starts)
         best = {label: runs.best_rate(label, rates) for label in LOSSES}
     finally:
         torch.set_num_threads(threads)
@@ -205,17 +216,18 @@ def experiment(
 def _done(data: _Data, runs: _Trainings, rates: Sequence[float], accuracy: float) -> list[str]:
     rows = data.prepared
     return [
-        f"A network with one hidden layer of {HIDDEN} ReLUs learns {data.source} ({len(rows.train):,} rows to learn "
-        f"from, {len(rows.validation):,} to choose the learning rate by, {len(rows.test):,} to judge by), "
-        f"{runs.epochs} epochs of plain SGD in batches of {runs.batch}, under four losses and from {len(runs.seeds)} "
-        "starts. One start and one order of batches serve all losses.",
-        "Every loss is summed over the ten outputs and averaged over the rows, and squared error is halved, so its "
-        "gradient in the output is the error. Otherwise one learning rate would be a different step for each: a mean "
-        "over all elements alone makes softmax's step ten times that of the others.",
-        f"All learn at the rates {', '.join(f'{rate:g}' for rate in rates)}; where the best is an edge of that grid, "
-        "the grid is walked further. The best rate of a loss has the highest validation accuracy, averaged over "
-        f"the {LOOKS} looks of every epoch. Faster means fewer epochs to {accuracy:.0%} test accuracy; where neither "
-        "gets there, a higher mean test accuracy over the run.",
+        f"A network with one hidden layer of {HIDDEN} ReLUs learns {data.source} ({len(rows.train):,} "
+        f"rows to learn from, {len(rows.validation):,} to choose the learning rate by, {len(rows.test):,} to judge "
+        f"by), {runs.epochs} epochs of plain SGD in batches of {runs.batch}, under four losses and from "
+        f"{len(runs.seeds)} starts. One start and one order of batches serve all losses.",
+        "Every loss is summed over the ten outputs and averaged over the rows, and squared error is "
+        "halved, so its gradient in the output is the error. Otherwise one learning rate would be a different step for "
+        "each: a mean over all elements, as `mse` takes it, makes the step a tenth of what softmax's is.",
+        f"All learn at the rates {', '.join(f'{rate:g}' for rate in rates)}; where the best is an edge "
+        "of that grid, the grid is walked further, and the rates half a step either side of the best are tried too. "
+        "The best rate of a loss has the highest validation accuracy, averaged over the "
+        f"{LOOKS} looks of every epoch. Faster means fewer epochs to {accuracy:.0%} test accuracy; where "
+        "neither gets there, a higher mean test accuracy over the run.",
     ]
 
 
@@ -233,10 +245,11 @@ def _claims(
             f"{said} at the same learning rate.", verdict_over_rates(wins, seeds),
             f"At {shared:g}: {at_shared}. Seeds in which cross-entropy was faster: {counts}.",
         ))  # fmt: skip
-        claims.append(_tuned(f"{said}, each at its own best learning rate.", runs, label, squared, best, accuracy))
+        said += ", each at its own best learning rate."
+        claims.append(_tuned(said, runs, label, squared, best, accuracy))
     claims.append(_tuned(
-        "Cross-entropy (softmax) converges faster than squared error on raw outputs, each at its own best rate.",
-        runs, "cross-entropy, softmax", "squared error, raw outputs", best, accuracy,
+        "Cross-entropy (softmax) converges faster than squared error on raw outputs, each at its own best "
+        "learning rate.", runs, "cross-entropy, softmax", "squared error, raw outputs", best, accuracy,
     ))  # fmt: skip
     claims.append(_room(runs, best))
     return claims
@@ -248,7 +261,8 @@ def _tuned(
     seeds = len(runs.seeds)
     wins = faster(runs.at(one, best[one]), runs.at(other, best[other]), accuracy)
     told = [_told(runs, label, best[label], accuracy, at=True) for label in (one, other)]
-    return Claim(said, verdict_over_seeds(wins, seeds), f"{'; '.join(told)}. Faster in {wins} of {seeds} seeds.")
+    evidence = f"{'; '.join(told)}. Faster in {wins} of {seeds} seeds."
+    return Claim(said, verdict_over_seeds(wins, seeds), evidence)
 
 
 def verdict_on_rates(squared: float, others: Sequence[float]) -> str:
@@ -262,9 +276,9 @@ def _room(runs: _Trainings, best: Mapping[str, float]) -> Claim:
     squared = best["squared error, sigmoid"]
     others = [best["cross-entropy, sigmoid"], best["cross-entropy, softmax"]]
     return Claim(
-        "Squared error through a sigmoid is slow because its gradient is small, and wants a larger learning rate.",
+        "Squared error through a sigmoid wants a larger learning rate: its gradient is small.",
         verdict_on_rates(squared, others),
-        f"Best rate {squared:g}, against {others[0]:g} and {others[1]:g} for cross-entropy (sigmoid, softmax).",
+        f"Its best rate is {squared:g}; cross-entropy's {others[0]:g} (sigmoid) and {others[1]:g} (softmax).",
     )
 
 
@@ -275,7 +289,7 @@ def _told(runs: _Trainings, label: str, rate: float, accuracy: float, at: bool =
     times = [run.reached(accuracy) for run in found]
     if max(times) == float("inf"):
         arrived = sum(time < float("inf") for time in times)
-        reached = f"{accuracy:.0%} not reached" if not arrived else f"{accuracy:.0%} reached in {arrived} of {len(times)} seeds"
+        reached = f"{accuracy:.0%} reached in {arrived} of {len(times)} seeds"
         return f"{label}{where}: {reached}, {final}"
     return f"{label}{where}: {accuracy:.0%} after {fmean(times):.2f} epochs, {final}"
 
@@ -294,7 +308,8 @@ def _table(runs: _Trainings, shared: float, best: Mapping[str, float], accuracy:
                 label, which, rate, "never" if mean == float("inf") else f"{mean:.2f}",
                 (fmean(final), _spread(final)), 100 * fmean(fmean(run.test[1:]) for run in found),
             ])  # fmt: skip
-    columns = ["loss", "rate is", "learning rate", f"epochs to {accuracy:.0%}", "test accuracy at the end (%)", "mean over the run (%)"]
+    columns = ["loss", "rate is", "learning rate", f"epochs to {accuracy:.0%}"]
+    columns += ["test accuracy at the end (%)", "mean over the run (%)"]
     return Table(columns, rows, "Means over the seeds; the spread is their standard deviation.")
 
 
@@ -321,20 +336,24 @@ def _charts(
     from losscope.report import Chart, Line, Panel
 
     axes = ("epoch", "test accuracy (%)")
+    same = [_curve(label, runs.at(label, shared)) for label in LOSSES]
+    own = [_curve(label, runs.at(label, best[label])) for label in LOSSES]
     panels = [
-        Panel(f"All at learning rate {shared:g}", *axes, [_curve(label, runs.at(label, shared)) for label in LOSSES]),
-        Panel("Each at its own best rate", *axes, [_curve(label, runs.at(label, best[label])) for label in LOSSES]),
+        Panel(f"All at learning rate {shared:g}", *axes, same),
+        Panel("Each at its own best rate", *axes, own),
     ]
     tuning = []
     for label in LOSSES:
         tried = sorted(runs.found[label])
         score = [100 * fmean(fmean(run.test[1:]) for run in runs.at(label, rate)) for rate in tried]
         tuning.append(Line(tried, score, label))
-    over = Panel("What a learning rate gives", "learning rate", "mean test accuracy over the run (%)", tuning, x_scale="log")
+    label = "mean test accuracy over the run (%)"
+    over = Panel("What a learning rate gives", "learning rate", label, tuning, x_scale="log")
     seeds = len(runs.seeds)
+    caption = f"Learning {source}; lines are means over {seeds} seeds, bands their range."
     return [
-        Chart(panels, f"Learning {source}; lines are means over {seeds} seeds, bands their range.", "convergence"),
-        Chart([over], f"The mean of the test accuracy at all looks, over {seeds} seeds.", "convergence-rates"),
+        Chart(panels, caption, "convergence"),
+        Chart([over], f"Test accuracy, the mean of all looks and {seeds} seeds.", "convergence-rates"),
     ]
 
 
@@ -358,7 +377,8 @@ def _numbers(
         "shared_rate": {label: told(label, shared) for label in LOSSES},
         "best_rate": {label: told(label, best[label]) for label in LOSSES},
         "mean_validation_accuracy": {
-            label: {f"{rate:g}": runs.score(label, rate) for rate in sorted(runs.found[label])} for label in LOSSES
+            label: {f"{rate:g}": runs.score(label, rate) for rate in sorted(runs.found[label])}
+            for label in LOSSES
         },
     }
 
