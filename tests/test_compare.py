@@ -20,16 +20,14 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-import torch  # noqa: E402
+import torch
 
-import losscope as ls  # noqa: E402
-from losscope.compare import compare, comparison, plan, training  # noqa: E402
-from losscope.compare.data import load  # noqa: E402
-from losscope.compare.model import build  # noqa: E402
-from losscope.compare.preparation import prepare  # noqa: E402
-from losscope.compare.settings import METRICS, settle  # noqa: E402
-from losscope.compare.task import decide  # noqa: E402
-from losscope.compare.training import Job  # noqa: E402
+import losscope as ls
+from losscope.compare import compare, comparison, plan, training
+from losscope.compare.model import build
+from losscope.compare.preparation import prepare
+from losscope.compare.settings import METRICS, settle
+from losscope.compare.training import Job
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 SMALL = {"model": "linear", "epochs": 3, "seeds": 2, "grid": 3}
@@ -327,8 +325,8 @@ def test_a_damaged_run_is_run_again(tmp_path):
 
 def test_ctrl_c_loses_no_finished_run_and_the_same_command_goes_on(tmp_path):
     out = tmp_path / "out"
-    command = [*LOSSCOPE, "mse", "mae", "--data", "diabetes", "--model", "linear", "--epochs", "60", "--seeds", "6",
-               "--grid", "1", "--workers", "2", "--out", str(out)]  # fmt: skip
+    options = "--data diabetes --model linear --epochs 40 --seeds 6 --grid 1 --workers 2 --out"
+    command = [*LOSSCOPE, "mse", "mae", *options.split(), str(out)]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )

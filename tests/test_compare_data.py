@@ -14,10 +14,10 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from losscope.compare import DataError, compare  # noqa: E402
-from losscope.compare.data import load, read_idx  # noqa: E402
-from losscope.compare.preparation import prepare  # noqa: E402
-from losscope.compare.task import decide  # noqa: E402
+from losscope.compare import DataError, compare
+from losscope.compare.data import load, read_idx
+from losscope.compare.preparation import prepare
+from losscope.compare.task import decide
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from losscope import domain
+# Not `from losscope import domain`: that would ask the package for a loss of that name, whose catalogue asks here.
+import losscope.domain as domain
 from losscope.domain import Domain
 
 

@@ -34,7 +34,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "compare",
         help="train the same model under several losses and show what each does",
-        description="Train the same model from the same start with several losses, and show what each of them does.",
+        description="Train the same model from the same start with several losses, and show what each does.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -78,7 +78,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     model.add_argument(
         "--choose-by",
         metavar="METRIC",
-        help="validation metric that chooses each loss's own rate: mae (default), rmse, median_absolute_error; accuracy (default), log_loss, brier; own",
+        help="validation metric that chooses each loss's own rate: mae (default), rmse, "
+        "median_absolute_error; accuracy (default), log_loss, brier; or own",
     )
     model.add_argument(
         "--seeds", type=int, default=3, metavar="N", help="starts and batch orders (default 3)"
@@ -103,15 +104,29 @@ def run(args: argparse.Namespace) -> int:
     try:
         from rich.console import Console
 
-        from losscope.compare import compare
-        from losscope.compare.results import claim
+        # Mistakes are answered before torch is loaded, which takes seconds.
+        from losscope.compare.data import load
+        from losscope.compare.settings import check
 
-        claim(Path(args.out).expanduser())
+        check(
+            model=args.model,
+            hidden=args.hidden,
+            optimizer=args.optimizer,
+            batch_size=args.batch_size,
+            epochs=args.epochs,
+            learning_rate=args.learning_rate,
+            grid=args.grid,
+            seeds=args.seeds,
+        )
         errors = Console(stderr=True)
         progress = _Bar(errors)
         with progress:
+            dataset = load(args.data, args.target, args.data_dir)
+            progress.say("starting")
+            from losscope.compare import compare
+
             result = compare(
-                args.losses or None, args.data, target=args.target, task=args.task, data_dir=args.data_dir,
+                args.losses or None, dataset, task=args.task,
                 model=args.model, hidden=args.hidden, optimizer=args.optimizer, batch_size=args.batch_size,
                 epochs=args.epochs, learning_rate=args.learning_rate, grid=args.grid, seeds=args.seeds,
                 split_seed=args.split_seed, choose_by=args.choose_by, out=args.out, workers=args.workers,

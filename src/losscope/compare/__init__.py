@@ -6,7 +6,22 @@
 ('squared_error', 'huber')
 """
 
-from losscope.compare.comparison import Comparison, Summary, compare
-from losscope.compare.data import DataError
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from losscope.compare.comparison import Comparison, Summary, compare
+    from losscope.compare.data import DataError
 
 __all__ = ["Comparison", "DataError", "Summary", "compare"]
+
+# Loaded when asked for: torch takes seconds, and a mistake in the data is found without it.
+_HOME = {"Comparison": "comparison", "DataError": "data", "Summary": "comparison", "compare": "comparison"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -29,7 +29,7 @@ Progress = Callable[[int, int, int], None]
 
 @dataclass(frozen=True)
 class Summary:
-    """One loss at one learning rate on the test data: each metric's mean and spread over the seeds that finished.
+    """One loss at one learning rate on the test data: each metric's mean and spread over the seeds.
 
     The spread is the standard deviation with n - 1; None for a single seed.
     """

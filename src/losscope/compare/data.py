@@ -15,6 +15,7 @@ import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -74,13 +75,17 @@ class Dataset:
 
 
 def load(
-    data: str | Path | pd.DataFrame, target: str | None = None, data_dir: str | Path | None = None
+    data: str | Path | pd.DataFrame | Dataset,
+    target: str | None = None,
+    data_dir: str | Path | None = None,
 ) -> Dataset:
     """Read `data`: a bundled set's name, "mnist" (with `data_dir`), a CSV or Parquet file, or a DataFrame.
 
     >>> load("digits").features.shape
     (1797, 64)
     """
+    if isinstance(data, Dataset):
+        return data
     if isinstance(data, pd.DataFrame):
         return from_frame(data, target, name="data frame", source="a data frame")
     text = str(data)
@@ -108,9 +113,8 @@ def load(
 def read_table(path: Path, target: str | None) -> Dataset:
     """Read one CSV or Parquet file and take its target column out."""
     if not path.exists():
-        near = (
-            [entry.name for entry in path.parent.glob("*") if entry.is_file()] if path.parent.is_dir() else []
-        )
+        folder = path.parent.glob("*") if path.parent.is_dir() else ()
+        near = [entry.name for entry in folder if entry.suffix in (".csv", ".parquet", ".gz", ".tsv", ".txt")]
         raise DataError(
             f"no file {str(path)!r}{_did_you_mean(path.name, near)}: check the path given to --data"
         )
@@ -152,7 +156,7 @@ def _read_csv(path: Path, beginning: bytes) -> pd.DataFrame:
             f"{str(path)!r} is not a CSV file (it holds binary bytes): export it as CSV or Parquet, "
             "with a header line"
         )
-    compression = "gzip" if packed else None
+    compression: Literal["gzip"] | None = "gzip" if packed else None
     try:
         header_line = beginning.decode("utf-8-sig", errors="ignore").splitlines()[0]
         separator = max(",;\t|", key=header_line.count)
@@ -200,14 +204,16 @@ def from_frame(frame: pd.DataFrame, target: str | None, name: str, source: str) 
     columns = list(frame.columns)
     _refuse_duplicate_columns(columns, source)
     if target is None:
-        raise DataError(f"which column of {source} is the target? give --target, one of: {_few(columns)}")
+        raise DataError(f"which column of {source} is the target? give --target, one of: {listed(columns)}")
     if target not in columns:
         raise DataError(
-            f"{source} has no column {target!r}{_did_you_mean(target, columns)}; its columns are: {_few(columns)}"
+            f"{source} has no column {target!r}{_did_you_mean(target, columns)}; its columns are: "
+            f"{listed(columns)}"
         )
     if len(columns) < 2:
         raise DataError(
-            f"{source} has only the column {target!r}: there is nothing to predict it from; add feature columns"
+            f"{source} has only the column {target!r}: there is nothing to predict it from; add feature "
+            f"columns"
         )
     if len(frame) == 0:
         raise DataError(f"{source} has a header but no rows: at least {MINIMUM_ROWS} are needed")
@@ -219,11 +225,11 @@ def from_frame(frame: pd.DataFrame, target: str | None, name: str, source: str) 
             f"the target {target!r} of {source} is missing in all {len(frame)} rows: choose another column"
         )
     if missing.any():
-        notes.append(f"{_rows(int(missing.sum()))} without a target dropped")
+        notes.append(f"{counted(int(missing.sum()))} without a target dropped")
         frame, values = frame.loc[~missing], values.loc[~missing]
     if len(frame) < MINIMUM_ROWS:
         raise DataError(
-            f"{source} has {_rows(len(frame))} with a target: at least {MINIMUM_ROWS} are needed to train, "
+            f"{source} has {counted(len(frame))} with a target: at least {MINIMUM_ROWS} are needed to train, "
             "validate and test on different rows; add rows"
         )
     values = values.reset_index(drop=True)
@@ -233,7 +239,7 @@ def from_frame(frame: pd.DataFrame, target: str | None, name: str, source: str) 
         if infinite.any():
             row = int(np.flatnonzero(~missing)[int(np.flatnonzero(infinite)[0])])
             raise DataError(
-                f"the target {target!r} of {source} is infinite in {_rows(int(infinite.sum()))} "
+                f"the target {target!r} of {source} is infinite in {counted(int(infinite.sum()))} "
                 f"(first: row {row + 1}): remove or mend them"
             )
     if values.nunique() == 1:
@@ -282,10 +288,11 @@ def read_bundled(name: str) -> Dataset:
 
 
 def read_idx_folder(folder: str | Path | None) -> Dataset:
-    """The four IDX files of MNIST (or of a set in its format), gzipped or not; t10k is kept as the test set."""
+    """The four IDX files of MNIST (or of a set in its format), gzipped or not; t10k is the test set."""
     if folder is None:
         raise DataError(
-            "--data mnist needs --data-dir, the folder with train-images-idx3-ubyte.gz and its three companions"
+            "--data mnist needs --data-dir, the folder with train-images-idx3-ubyte.gz and its three "
+            "companions"
         )
     folder = Path(folder).expanduser()
     if not folder.is_dir():
@@ -345,7 +352,8 @@ def read_idx(path: str | Path) -> np.ndarray:
         ) from None
     if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] != IDX_UNSIGNED_BYTE or not 1 <= raw[3] <= 4:
         raise DataError(
-            f"{str(path)!r} is not an IDX file of bytes: it begins with {raw[:4].hex(' ') or 'nothing'}, expected "
+            f"{str(path)!r} is not an IDX file of bytes: it begins with {raw[:4].hex(' ') or 'nothing'}, "
+            f"expected "
             "00 00 08 and the number of axes; download it again"
         )
     axes = raw[3]
@@ -354,7 +362,8 @@ def read_idx(path: str | Path) -> np.ndarray:
     expected = int(np.prod(shape, dtype=np.int64)) if shape else -1
     if len(raw) - start != expected:
         raise DataError(
-            f"{str(path)!r} holds {max(len(raw) - start, 0)} bytes after its header, expected {max(expected, 0)} "
+            f"{str(path)!r} holds {max(len(raw) - start, 0)} bytes after its header, expected "
+            f"{max(expected, 0)} "
             f"for shape {shape}: it is cut short or damaged; download it again"
         )
     return np.frombuffer(raw, dtype=np.uint8, offset=start).reshape(shape)
@@ -365,14 +374,16 @@ def read_idx(path: str | Path) -> np.ndarray:
 
 def _did_you_mean(word: str, known: list[str] | tuple[str, ...]) -> str:
     by_lower = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(word.lower(), list(by_lower), n=1, cutoff=0.5)
+    near = difflib.get_close_matches(word.lower(), list(by_lower), n=1, cutoff=0.6)
     return f" (did you mean {by_lower[near[0]]!r}?)" if near else ""
 
 
-def _few(names: list[str], most: int = 12) -> str:
+def listed(names: list[str], most: int = 12) -> str:
+    """The first few names, and how many more there are."""
     shown = ", ".join(names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
-def _rows(count: int) -> str:
+def counted(count: int) -> str:
+    """A number of rows in words: "1 row", "20 rows"."""
     return f"{count:,} row" if count == 1 else f"{count:,} rows"

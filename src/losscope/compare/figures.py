@@ -1,4 +1,4 @@
-"""The report's figures, from the runs' curves. Left: the shared learning rate. Right: each loss at its own best."""
+"""The report's figures, from the runs' curves. Left: the shared rate. Right: each loss at its own best."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ HEADROOM = 1.1
 def learning(result: Comparison) -> Chart:
     """Validation metric by epoch."""
     metric = _metric(result)
+    curve = f"validation_{metric}"
+    limits = _limits(result, curve, metric in HIGHER_IS_BETTER)
     return _pair(
-        result, f"validation_{metric}", f"validation {_with_unit(metric, result)}", "learning", relative=False,
-        limits=_limits(result, f"validation_{metric}", metric in HIGHER_IS_BETTER),
-    )  # fmt: skip
+        result, curve, f"validation {_with_unit(metric, result)}", "learning", relative=False, limits=limits
+    )
 
 
 def training_loss(result: Comparison) -> Chart:
@@ -67,7 +68,7 @@ def rates(result: Comparison) -> Chart:
     """Validation metric against the learning rate."""
     metric = _metric(result)
     items = []
-    highest = []
+    highest: list[float] = []
     for name in result.losses:
         x, mean, low, high = [], [], [], []
         for step in sorted(plan.scores(name, result.settings, result.runs)):
@@ -102,7 +103,7 @@ def rates(result: Comparison) -> Chart:
 
 
 def _metric(result: Comparison) -> str:
-    """The metric that chose the rates; with "own", the task's first one, as own values cannot share an axis."""
+    """The metric that chose the rates; with "own" the task's first, as own values cannot share an axis."""
     from losscope.compare.settings import METRICS
 
     return METRICS[result.task.kind][0] if result.settings.choose_by == "own" else result.settings.choose_by
@@ -186,7 +187,7 @@ def _line(
 
 
 def _limits(result: Comparison, curve: str, higher: bool) -> tuple[float, float] | None:
-    """One y axis for both panels. For errors it leaves epoch 0 above its top, and cuts off where a run diverges."""
+    """One y axis for both panels. For errors, epoch 0 and what diverges may lie above its top."""
     low, high, start = math.inf, -math.inf, -math.inf
     for _, rate_of in _conditions(result):
         for name, rate in rate_of.items():

@@ -126,13 +126,15 @@ def _rate_matters(result: Comparison) -> list[str]:
     share, name, same, own, before, after = max(gains, key=lambda gain: gain[0])
     if share < 0.005:
         return [
-            "No loss gains 0.5% or more on the test data by its own learning rate: the shared rate is fair here."
+            "No loss gains 0.5% or more on the test data by its own learning rate: the shared rate is fair "
+            "here."
         ]
     ratio = own.learning_rate / same.learning_rate
     larger = f"{times(ratio)} larger" if ratio > 1 else f"{times(1 / ratio)} smaller"
     return [
         f"The learning rate is part of the comparison: {name} goes from {metric_text(metric, before)} to "
-        f"{metric_text(metric, after)} in test {METRIC_WORDS[metric]} at its own rate, {own.learning_rate:g}, "
+        f"{metric_text(metric, after)} in test {METRIC_WORDS[metric]} at its own rate, "
+        f"{own.learning_rate:g}, "
         f"{larger} than the shared one."
     ]
 
@@ -147,7 +149,7 @@ def _mean_curve(result: Comparison, loss: str, rate: float, name: str) -> np.nda
 
 
 def _saturation(result: Comparison) -> list[str]:
-    """Where outputs got stuck on the wrong side: at which rate at the end, and how high it went on the way."""
+    """Where outputs got stuck on the wrong side: where for good, and how high it went on the way."""
     ends, peaks = [], []
     for name in result.losses:
         for step in result.steps_tried[name]:
@@ -162,14 +164,16 @@ def _saturation(result: Comparison) -> list[str]:
     stuck = [end for end in ends if end[0] >= STUCK_SHARE]
     for share, name, rate in sorted(stuck, reverse=True)[:1]:
         said.append(
-            f"At rate {rate:g}, {name} gets stuck: {100 * share:.1f}% of its outputs end saturated on the wrong side "
+            f"At rate {rate:g}, {name} gets stuck: {100 * share:.1f}% of its outputs end saturated on the "
+            f"wrong side "
             f"(within 0.01 of 0 where 1 is right, or the other way round), with {_score(result, name, rate)}."
         )
     chosen = [p for p in peaks if p[3] == result.settings.learning_rate or _is_own_best(result, p[2], p[3])]
     high, epoch, name, rate = max(chosen)
     if high >= STUCK_SHARE:
         said.append(
-            f"{name} at rate {rate:g} had {100 * high:.1f}% of its outputs saturated on the wrong side after epoch "
+            f"{name} at rate {rate:g} had {100 * high:.1f}% of its outputs saturated on the wrong side "
+            f"after epoch "
             f"{epoch}, and {100 * next(e[0] for e in ends if e[1:] == (name, rate)):.1f}% at the end."
         )
     elif not stuck:
@@ -231,13 +235,16 @@ def _seams(result: Comparison) -> list[str]:
             )
             continue
         sentence = (
-            f"{name}: {parameter} = {value:g} is {number(value * scale)} in {target}; {100 * beyond:.1f}% of the "
+            f"{name}: {parameter} = {value:g} is {number(value * scale)} in {target}; {100 * beyond:.1f}% "
+            f"of the "
             f"validation residuals lie beyond it, in the linear part. "
         )
         base = name.partition(":")[0]
         reason = (
-            f"1.345 times the robust spread of the residuals, {number(sigma * scale)} (1.4826 times their median "
-            "absolute deviation): as efficient as squared error to 95% if the bulk is Gaussian, and linear for the "
+            f"1.345 times the robust spread of the residuals, {number(sigma * scale)} (1.4826 times their "
+            f"median "
+            "absolute deviation): as efficient as squared error to 95% if the bulk is Gaussian, and linear "
+            "for the "
             f"{100 * beyond_suggested:.0f}% beyond"
         )
         if abs(suggested / value - 1) <= SEAM_TOLERANCE:
@@ -275,7 +282,8 @@ def _grid_ends(result: Comparison) -> list[str]:
             said.append(f"{name} diverged at every rate tried: it has no own best.")
         elif choice.end and result.settings.grid > 1:
             said.append(
-                f"{name} is best at {choice.learning_rate:g}, the {choice.end} rate tried, 3 decades from the shared "
+                f"{name} is best at {choice.learning_rate:g}, the {choice.end} rate tried, 3 decades from "
+                f"the shared "
                 "one: its own best may lie further; give another --learning-rate."
             )
     return said

@@ -15,7 +15,7 @@ from losscope.compare.task import Encoding, Task
 MOST_ROWS = 2_000
 SATURATED_WITHIN = 0.01
 LARGEST_SHARE = 0.01
-# 95% efficiency where the noise is Gaussian (Huber 1964, doi 10.1214/aoms/1177703732; Huber 1981, section 4.4).
+# 95% efficiency where the noise is Gaussian (Huber 1964, doi 10.1214/aoms/1177703732).
 HUBER_EFFICIENCY = 1.345
 # The median absolute deviation of a Gaussian is 0.6745 of its standard deviation.
 MAD_TO_SIGMA = 1.4826
@@ -36,7 +36,7 @@ def gradient_norm(model: torch.nn.Module) -> float:
 
 
 def saturation(outputs: np.ndarray, one_hot: np.ndarray, encoding: Encoding) -> tuple[float, float] | None:
-    """Shares of outputs p with p < 0.01 or p > 0.99: all of them, and those on the wrong side (|p - y| > 0.99).
+    """Shares of outputs p below 0.01 or above 0.99: all, and those on the wrong side (|p - y| > 0.99).
 
     A saturated output on the right side is a good answer; on the wrong side it is where squared error
     through a sigmoid has no gradient left and cross-entropy has its largest.
@@ -49,7 +49,7 @@ def saturation(outputs: np.ndarray, one_hot: np.ndarray, encoding: Encoding) -> 
 
 
 def residuals(outputs: np.ndarray, target: np.ndarray, task: Task, encoding: Encoding) -> np.ndarray:
-    """How wrong each row is, for ordering rows: |prediction - target|, or 1 - p(true class), or minus the margin."""
+    """How wrong each row is, for ordering: |prediction - target|, -log p(true class), or minus the margin."""
     if task.kind == "regression":
         prediction = np.exp(outputs) if encoding.link == "exp" else outputs
         return np.abs(prediction - target)[:, 0]
@@ -66,7 +66,7 @@ def residuals(outputs: np.ndarray, target: np.ndarray, task: Task, encoding: Enc
 
 
 def share_of_largest(gradient: np.ndarray, size: np.ndarray) -> float | None:
-    """The share of sum(|gradient|) that the 1% of rows with the largest residuals carry; 0.01 is an equal share."""
+    """The share of sum(|gradient|) carried by the 1% of rows with the largest residuals; 0.01 is equal."""
     per_row = np.abs(gradient.astype(np.float64)).reshape(len(gradient), -1).sum(axis=1)
     total = per_row.sum()
     if not total > 0:
@@ -76,7 +76,7 @@ def share_of_largest(gradient: np.ndarray, size: np.ndarray) -> float | None:
 
 
 def seam(loss: Any, task: Task, encoding: Encoding) -> tuple[str, float] | None:
-    """The parameter at which a Huber-like loss turns from quadratic to linear, and its value; None for others."""
+    """The parameter where a Huber-like loss turns from quadratic to linear, and its value; else None."""
     if task.kind != "regression" or loss.structure != "elementwise" or encoding.target != "standardised":
         return None
     for name in SEAMS:

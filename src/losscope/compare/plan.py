@@ -46,7 +46,7 @@ def jobs(loss: str, steps: list[int], settings: Settings) -> list[Job]:
 
 
 def scores(loss: str, settings: Settings, runs: Runs, metric: str | None = None) -> dict[int, float | None]:
-    """Mean validation metric over the seeds, by step; None where any seed diverged. Test data is not looked at."""
+    """Mean validation metric over the seeds, by step; None where any seed diverged. No test data."""
     found: dict[int, float | None] = {}
     metric = metric or settings.choose_by
     for step in range(-FARTHEST_STEP, FARTHEST_STEP + 1):

@@ -16,7 +16,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from losscope.compare.data import DataError, Dataset, _few, _rows
+from losscope.compare.data import DataError, Dataset, counted, listed
 from losscope.compare.task import Task
 
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.2
@@ -59,7 +59,8 @@ def prepare(dataset: Dataset, task: Task, split_seed: int = 0) -> Prepared:
     train, validation, test = split(target, task, dataset, split_seed)
     steps = list(dataset.notes)
     steps.append(
-        f"{_rows(len(target))} split into {len(train):,} for training, {len(validation):,} for validation and "
+        f"{counted(len(target))} split into {len(train):,} for training, {len(validation):,} for validation "
+        f"and "
         f"{len(test):,} for the test"
         + (" (the test set the data came with)" if dataset.test_rows is not None else "")
         + (", each with the same shares of classes" if task.kind != "regression" else "")
@@ -75,11 +76,13 @@ def prepare(dataset: Dataset, task: Task, split_seed: int = 0) -> Prepared:
         centre, scale = float(np.mean(target[train])), float(np.std(target[train]))
         if not (np.isfinite(scale) and scale > 0):
             raise DataError(
-                f"the target {dataset.target.name!r} is the same in all training rows: there is nothing to learn; "
+                f"the target {dataset.target.name!r} is the same in all training rows: there is nothing to "
+                f"learn; "
                 "choose another --target"
             )
         steps.append(
-            f"target standardised by the training rows: a loss sees ({dataset.target.name} - {centre:,.6g}) / "
+            f"target standardised by the training rows: a loss sees ({dataset.target.name} - {centre:,.6g}) "
+            f"/ "
             f"{scale:,.6g}; metrics are in original units"
         )
         steps.extend(_piled_up(target, str(dataset.target.name)))
@@ -107,8 +110,10 @@ def split(
         if counts.min() < 5:
             rare = task.labels[int(counts.argmin())]
             raise DataError(
-                f"class {rare!r} of the target {dataset.target.name!r} has {_rows(int(counts.min()))}: at least 5 are "
-                "needed to train, validate and test on it; merge rare classes, or give --task regression for numbers"
+                f"class {rare!r} of the target {dataset.target.name!r} has {counted(int(counts.min()))}: at "
+                f"least 5 are "
+                "needed to train, validate and test on it; merge rare classes, or give --task regression "
+                "for numbers"
             )
     if dataset.test_rows is not None:
         rest, test = rows[~dataset.test_rows], rows[dataset.test_rows]
@@ -145,7 +150,7 @@ def _columns(frame: pd.DataFrame, train: np.ndarray, source: str) -> tuple[np.nd
         else:
             frame[column] = values.astype(object).where(values.notna(), None)
     if infinite:
-        steps.append(f"infinite values in {_few(infinite)} taken as missing")
+        steps.append(f"infinite values in {listed(infinite)} taken as missing")
 
     seen = frame.iloc[train]
     dropped: dict[str, list[str]] = {}
@@ -167,22 +172,23 @@ def _columns(frame: pd.DataFrame, train: np.ndarray, source: str) -> tuple[np.nd
             dropped.setdefault("text that differs in nearly every row", []).append(column)
         else:
             categorical.append(column)
-    steps.extend(f"dropped {_few(columns)}: {reason}" for reason, columns in dropped.items())
+    steps.extend(f"dropped {listed(columns)}: {reason}" for reason, columns in dropped.items())
     if not numeric and not categorical:
         raise DataError(
-            f"no usable feature is left in {source} ({'; '.join(steps) or 'no columns'}): add columns that vary "
+            f"no usable feature is left in {source} ({'; '.join(steps) or 'no columns'}): add columns that "
+            f"vary "
             "and describe the rows"
         )
     filled = [(column, int(frame[column].isna().sum())) for column in numeric if frame[column].isna().any()]
     if filled:
-        words = _few([f"{column} ({count:,})" for column, count in filled])
+        words = listed([f"{column} ({count:,})" for column, count in filled])
         steps.append(f"missing values filled with the training median: {words}")
     if numeric:
         steps.append(
             f"{len(numeric)} numeric column{'s' * (len(numeric) > 1)} standardised by the training rows"
         )
     if categorical:
-        described = _few([f"{column} ({seen[column].nunique(dropna=False)})" for column in categorical])
+        described = listed([f"{column} ({seen[column].nunique(dropna=False)})" for column in categorical])
         steps.append(f"one-hot columns for {described}; an unseen category is all zeros")
 
     pieces = ColumnTransformer(
@@ -235,13 +241,14 @@ class _AsText:
 
 
 def _piled_up(target: np.ndarray, name: str) -> list[str]:
-    """Says when many rows share the largest or smallest target, as in data that was capped: nothing is done to it."""
+    """Says when many rows share the largest or smallest target, as in capped data; nothing is done to it."""
     said = []
     for word, value in (("largest", target.max()), ("smallest", target.min())):
         count = int(np.sum(target == value))
         if count >= 10 and count > CAPPED_ABOVE * len(target):
             said.append(
-                f"{_rows(count)} ({count / len(target):.1%}) have the {word} {name}, {value:,.10g}: left as is"
+                f"{counted(count)} ({count / len(target):.1%}) have the {word} {name}, "
+                f"{value:,.10g}: left as is"
             )
     return said
 

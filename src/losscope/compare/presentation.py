@@ -45,7 +45,7 @@ def metric_tables(result: Comparison, narrow: bool = False) -> list[Table]:
 
 
 def own_values(result: Comparison) -> Table:
-    """Each loss's own mean value on the test data; a table apart, as values of different losses do not compare."""
+    """Each loss's own mean value on the test data; a table apart, as those of two losses do not compare."""
     heads = ["loss", f"at {result.settings.learning_rate:g}"]
     if result.settings.grid > 1:
         heads.append("at its own best")
@@ -70,7 +70,7 @@ def _name(summary: Summary) -> str:
 
 
 def _cells(summary: Summary, columns: Sequence[str]) -> list[Any]:
-    """A cell a metric. Where a seed diverged there is none: a mean over the survivors would flatter the loss."""
+    """A cell a metric; none where a seed diverged, as a mean over the survivors would flatter the loss."""
     cells: list[Any] = []
     for metric in columns:
         found = summary.metrics[metric]
@@ -87,7 +87,9 @@ def print_tables(result: Comparison, console: Console) -> None:
     """The tables on a terminal of any width."""
     from rich.text import Text
 
-    narrow = any(console.measure(table.rich()).maximum > console.width for table in metric_tables(result))
+    unbounded = console.options.update(max_width=10_000)
+    widths = [console.measure(table.rich(), options=unbounded).maximum for table in metric_tables(result)]
+    narrow = max(widths) > console.width
     for table in metric_tables(result, narrow):
         console.print(table.rich())
     chosen = [f"{name} {choice.learning_rate:g}" for name, choice in result.choices.items() if choice]

@@ -90,7 +90,7 @@ def claim(folder: Path) -> None:
 
 
 def bearing_on_a_run(settings: Settings) -> dict[str, Any]:
-    """The settings that change a run's numbers: not the grid, nor how many seeds, nor how rates are chosen."""
+    """The settings that change a run's numbers: not the grid, the number of seeds, or the choice of rates."""
     everything = asdict(settings)
     for name in ("grid", "seeds", "choose_by", "learning_rate"):
         del everything[name]

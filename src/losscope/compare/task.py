@@ -112,7 +112,8 @@ def _labels(target: pd.Series, source: str) -> tuple[Any, ...]:
     values = target.unique().tolist()
     if len(values) > MOST_CLASSES:
         raise DataError(
-            f"the target {target.name!r} of {source} has {len(values):,} different values in {len(target):,} rows, "
+            f"the target {target.name!r} of {source} has {len(values):,} different values in "
+            f"{len(target):,} rows, "
             f"too many for classes (at most {MOST_CLASSES}): choose another --target"
             + (", or give --task regression" if pd.api.types.is_numeric_dtype(target.dtype) else "")
         )
@@ -140,7 +141,8 @@ def _refuse_text(target: pd.Series, source: str) -> None:
         wrong[:] = True
     row = int(np.flatnonzero(wrong)[0]) if wrong.any() else 0
     raise DataError(
-        f"the target {target.name!r} of {source} is not a number in {int(wrong.sum()):,} of {len(target):,} rows "
+        f"the target {target.name!r} of {source} is not a number in {int(wrong.sum()):,} of {len(target):,} "
+        f"rows "
         f"(first: {str(target.iloc[row])!r} in row {row + 1}): mend those rows, or give --task classes"
     )
 
@@ -221,7 +223,7 @@ def _for_regression(
     if needs != "real" and not activation:
         return f"its prediction must be {needs}, and a standardised target is any number"
     if activation not in ("", "identity"):
-        return f"a standardised target is any number, and {activation} bounds the output; leave @{activation} out"
+        return f"a standardised target is any number, {activation} bounds the output; leave @{activation} out"
     return Encoding("standardised", "identity")
 
 

@@ -7,30 +7,39 @@ from losscope.compare.model import describe
 from losscope.compare.settings import METRIC_WORDS
 
 LEARNING = (
-    "The metric all losses are judged by, on validation rows, after each epoch (epoch 0, before training, may lie "
+    "The metric all losses are judged by, on validation rows, after each epoch (epoch 0, before training, "
+    "may lie "
     "off the scale). "
-    "Lines: mean over the seeds; bands: lowest to highest seed. Runs of one seed start from the same weights and see "
+    "Lines: mean over the seeds; bands: lowest to highest seed. Runs of one seed start from the same "
+    "weights and see "
     "the same batches, whatever the loss."
 )
 TRAINING_CURVE = (
-    "What each loss itself makes of it: its mean value on training rows (up to 2,000, the same for all), divided by "
+    "What each loss itself makes of it: its mean value on training rows (up to 2,000, the same for all), "
+    "divided by "
     "its value before training, as losses have different scales."
 )
 GRADIENT_NORM = (
-    "The length of the gradient of the mean loss over all parameters, on the same training rows. With plain gradient "
-    "descent it times the learning rate is the step: a loss with small gradients needs a larger rate, or stands still."
+    "The length of the gradient of the mean loss over all parameters, on the same training rows. With plain "
+    "gradient "
+    "descent it times the learning rate is the step: a loss with small gradients needs a larger rate, or "
+    "stands still."
 )
 LARGEST = (
-    "The share of the total gradient with respect to the model's outputs that comes from the 1% of rows with the "
+    "The share of the total gradient with respect to the model's outputs that comes from the 1% of rows "
+    "with the "
     "largest residuals. An equal share is 1%; far above it, a few rows steer the model."
 )
 SATURATION = (
-    "An output is saturated when its probability is below 0.01 or above 0.99. On the right side that is a confident "
-    "answer. On the wrong side it is where losses differ most: squared error through a sigmoid has no gradient left "
+    "An output is saturated when its probability is below 0.01 or above 0.99. On the right side that is a "
+    "confident "
+    "answer. On the wrong side it is where losses differ most: squared error through a sigmoid has no "
+    "gradient left "
     "there, cross-entropy its largest."
 )
 SEAM = (
-    "A Huber-like loss is quadratic for residuals up to its parameter and linear beyond. Shown is the share of "
+    "A Huber-like loss is quadratic for residuals up to its parameter and linear beyond. Shown is the share "
+    "of "
     "training rows beyond it. Near 0% the loss acts as squared error; near 100%, as absolute error."
 )
 
@@ -48,8 +57,10 @@ def lead(result: Comparison) -> str:
     return (
         f"What do {listed} do to the same model, started from the same weights, on the same batches? "
         f"{_capital(describe(settings.model, settings.hidden))} predicts `{result.task.target}` from "
-        f"{prepared.columns} columns of {result.dataset.source}: {task(result)}. Trained on {len(prepared.train):,} rows "
-        f"for {settings.epochs} epochs with {len(settings.seeds)} seed{'s' * (len(settings.seeds) != 1)}; judged on "
+        f"{prepared.columns} columns of {result.dataset.source}: {task(result)}. Trained on "
+        f"{len(prepared.train):,} rows "
+        f"for {settings.epochs} epochs with {len(settings.seeds)} seed{'s' * (len(settings.seeds) != 1)}; "
+        f"judged on "
         f"{len(prepared.test):,} test rows that no choice has seen."
     )
 
@@ -88,7 +99,8 @@ def optimizer(result: Comparison) -> str:
     """The optimiser and why."""
     if result.settings.optimizer == "sgd":
         return (
-            "SGD with momentum 0.9, because its step is proportional to the gradient, so that what a loss does to "
+            "SGD with momentum 0.9, because its step is proportional to the gradient, so that what a loss "
+            "does to "
             "the gradient can be seen (Adam divides most of its scale out: `--optimizer adam`)"
         )
     return "Adam, which divides most of a loss's gradient scale out"
@@ -99,8 +111,10 @@ def rates(result: Comparison) -> str:
     settings = result.settings
     first = settings.rate(-(settings.grid // 2)), settings.rate(settings.grid // 2)
     return (
-        f"Every loss was trained at {settings.grid} rates from {first[0]:g} to {first[1]:g}, each about 3 times the last; "
-        "a loss that was best at an end got the next rate beyond it, until its best had a worse neighbour on either "
+        f"Every loss was trained at {settings.grid} rates from {first[0]:g} to {first[1]:g}, each about 3 "
+        f"times the last; "
+        "a loss that was best at an end got the next rate beyond it, until its best had a worse neighbour "
+        "on either "
         f"side. Its own best was chosen by {choosing(result)}. A rate at which any seed diverged is not "
         "eligible, and leaves a gap."
     )
@@ -110,23 +124,31 @@ def method(result: Comparison) -> list[str]:
     """How the comparison was kept fair, a paragraph each."""
     settings = result.settings
     paragraphs = [
-        f"**The same for every loss:** {describe(settings.model, settings.hidden)}; its start and the batches (of "
-        f"{settings.batch_size} rows) depend on the seed alone; {optimizer(result)}; {settings.epochs} epochs, and the "
-        "model after the last one is what is tested. One split of the rows serves all seeds, so the spread over seeds is "
+        f"**The same for every loss:** {describe(settings.model, settings.hidden)}; its start and the "
+        f"batches (of "
+        f"{settings.batch_size} rows) depend on the seed alone; {optimizer(result)}; {settings.epochs} "
+        f"epochs, and the "
+        "model after the last one is what is tested. One split of the rows serves all seeds, so the spread "
+        "over seeds is "
         "that of start and batch order, not of drawing other test rows.",
-        f"**The learning rate** is the one thing that is not the same for every loss when each is at its own best: it "
+        f"**The learning rate** is the one thing that is not the same for every loss when each is at its "
+        f"own best: it "
         f"was chosen by {choosing(result)}. Test rows were used for no choice.",
     ]
     if result.task.kind == "regression":
         paragraphs.append(
-            "**Metrics:** MAE is the mean, median |error| the median of |prediction - target|, RMSE the root of its mean "
-            f"square, all in the units of `{result.task.target}`. A loss's own value is in the units it was trained in."
+            "**Metrics:** MAE is the mean, median |error| the median of |prediction - target|, RMSE the "
+            "root of its mean "
+            f"square, all in the units of `{result.task.target}`. A loss's own value is in the units it was "
+            f"trained in."
         )
     else:
         brier = "(p - y)²" if result.task.kind == "binary" else "the sum over the classes of (p - y)²"
         paragraphs.append(
-            "**Metrics:** accuracy is the share of rows whose largest output is the right class; log loss the mean of "
-            f"-log p(right class), from the logits and unclipped; Brier the mean of {brier}. Both need probabilities."
+            "**Metrics:** accuracy is the share of rows whose largest output is the right class; log loss "
+            "the mean of "
+            f"-log p(right class), from the logits and unclipped; Brier the mean of {brier}. Both need "
+            f"probabilities."
         )
     return paragraphs
 

@@ -74,10 +74,8 @@ def _mend(prediction: tuple[int, ...], target: tuple[int, ...]) -> str:
     return "Check which of the two is wrong, and broadcast it yourself if that is what you mean"
 
 
-def ready_weight(weight: Any, shape: tuple[int, ...], dtype: numpy.dtype, per: str) -> numpy.ndarray | None:
+def ready_weight(weight: Any, shape: tuple[int, ...], dtype: numpy.dtype, per: str) -> numpy.ndarray:
     """The weights, one for each of what `per` names, checked: none negative, none infinite."""
-    if weight is None:
-        return None
     array = as_array(weight, "weight")
     if array.shape != shape:
         raise LossError(complain(f"weight must have one number per {per}", got=f"shape {array.shape}", expected=f"shape {shape}", next_step="A single weight for all has no effect on a mean: leave it out, or scale the result" if array.ndim == 0 else "Broadcast it yourself if that is what you mean"))

@@ -9,7 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy
+
 from losscope.entry import Entry
+from losscope.errors import LossError, complain
+from losscope.structures import arrays
 
 ARGUMENTS = ("prediction", "target")
 VARIABLE = "prediction"
@@ -37,11 +41,6 @@ class Batch:
 
 def prepare(entry: Entry, prediction: Any, target: Any, weight: Any) -> Batch:
     """Check and convert; raises LossError."""
-    import numpy
-
-    from losscope.errors import LossError, complain
-    from losscope.structures import arrays
-
     given = arrays.as_array(prediction, "prediction")
     target = arrays.as_array(target, "target")
     arrays.same_shape(given, target)
@@ -50,20 +49,17 @@ def prepare(entry: Entry, prediction: Any, target: Any, weight: Any) -> Batch:
     if rows and not given.ndim:
         raise LossError(complain(f"{entry.name} is summed over the last axis, and a single number has none", next_step="Give arrays of shape (classes,) or (rows, classes)"))
     shape = given.shape[:-1] if rows else given.shape
-    weight = arrays.ready_weight(weight, shape, dtype, "row" if rows else "element")
+    total = float(given.size // given.shape[-1] if rows and given.size else given.size)
     if weight is not None:
+        weight = arrays.ready_weight(weight, shape, dtype, "row" if rows else "element")
         total = float(weight.sum(dtype="float64"))
         if rows:
             weight = numpy.ascontiguousarray(numpy.broadcast_to(weight[..., None], given.shape))
-    else:
-        total = float(numpy.prod(shape)) if rows else float(given.size)
     return Batch(arrays.ready(given, dtype), arrays.ready(target, dtype), weight, given, shape, total, dtype)
 
 
 def check_domains(entry: Entry, batch: Batch, through: bool) -> None:
     """Find and report what the kernel saw outside its domain."""
-    from losscope.structures import arrays
-
     hint = "If these are raw scores (logits), use binary_cross_entropy, or .through('sigmoid')" if entry.prediction.name == "probability" else ""
     if not through:
         arrays.check_domain("prediction", batch.prediction, entry.prediction, hint)

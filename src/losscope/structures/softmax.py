@@ -10,8 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy
+
 from losscope import domain
 from losscope.entry import Entry
+from losscope.errors import LossError, LossTypeError, complain
+from losscope.structures import arrays
 
 ARGUMENTS = ("margin",)
 VARIABLE = "margin"
@@ -44,11 +48,6 @@ class Batch:
 
 def prepare(entry: Entry, logits: Any, target: Any, weight: Any, class_weight: Any = None, ignore_index: int = -100, label_smoothing: float = 0.0) -> Batch:
     """Check and convert; raises LossError."""
-    import numpy
-
-    from losscope.errors import LossError, complain
-    from losscope.structures import arrays
-
     given = arrays.as_array(logits, "prediction")
     target = arrays.as_array(target, "target")
     if not given.ndim or given.shape[-1] == 0:
@@ -58,8 +57,10 @@ def prepare(entry: Entry, logits: Any, target: Any, weight: Any, class_weight: A
     if not isinstance(label_smoothing, int | float) or not 0 <= label_smoothing <= 1:
         raise LossError(complain("label_smoothing is out of its domain", got=label_smoothing, expected="between 0 and 1"))
     rows = int(numpy.prod(shape))
-    weight = arrays.ready_weight(weight, shape, dtype, "row")
-    class_weight = arrays.ready_weight(class_weight, (classes,), dtype, "class")
+    if weight is not None:
+        weight = arrays.ready_weight(weight, shape, dtype, "row")
+    if class_weight is not None:
+        class_weight = arrays.ready_weight(class_weight, (classes,), dtype, "class")
     counted = numpy.ones(rows) if weight is None else weight.reshape(rows).astype("float64")
     index, probabilities = None, None
     if target.shape == given.shape and (arrays.is_floating(target) or target.shape != shape):
@@ -83,10 +84,6 @@ def prepare(entry: Entry, logits: Any, target: Any, weight: Any, class_weight: A
 
 def _class_index(target: Any, classes: int, ignore_index: int) -> Any:
     """Class indices as int64, every one within its row: a kernel never reads beyond it."""
-    import numpy
-
-    from losscope.errors import LossError, LossTypeError, complain
-
     if target.dtype.kind not in "iu":
         raise LossTypeError(complain("target must hold class indices of an integer dtype", got=f"{target.dtype}", expected="int64", next_step="Use target.astype('int64') if these are classes; rows of probabilities have the logits' shape"))
     index = numpy.ascontiguousarray(target, "int64")
@@ -98,12 +95,6 @@ def _class_index(target: Any, classes: int, ignore_index: int) -> Any:
 
 
 def check_probabilities(rows: Any, name: str = "target") -> None:
-    import numpy
-
-    from losscope import domain
-    from losscope.errors import LossError, complain
-    from losscope.structures import arrays
-
     arrays.check_domain(name, rows, domain.probability, "Rows of the logits' shape are read as probabilities" if name == "target" else "")
     sums = rows.sum(1, dtype="float64")
     wrong = numpy.abs(sums - 1) > ROW_SUM_TOLERANCE

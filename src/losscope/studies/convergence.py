@@ -58,6 +58,8 @@ def verdict_over_rates(wins: Mapping[float, int], seeds: int) -> str:
         return HOLDS
     if not won:
         return DOES_NOT_HOLD
+    if won == sorted(wins)[: len(won)]:
+        return holds_when(f"the learning rate is {won[-1]:g} or smaller")
     return holds_when(f"the learning rate is {_listed(f'{rate:g}' for rate in won)}")
 
 
@@ -217,15 +219,17 @@ def _done(data: _Data, runs: _Trainings, rates: Sequence[float], accuracy: float
     rows = data.prepared
     return [
         f"A network with one hidden layer of {HIDDEN} ReLUs learns {data.source} ({len(rows.train):,} "
-        f"rows to learn from, {len(rows.validation):,} to choose the learning rate by, {len(rows.test):,} to judge "
-        f"by), {runs.epochs} epochs of plain SGD in batches of {runs.batch}, under four losses and from "
+        f"rows to learn from, {len(rows.validation):,} to choose the learning rate by, {len(rows.test):,} "
+        f"to judge by), {runs.epochs} epochs of plain SGD in batches of {runs.batch}, under four losses "
+        "and from "
         f"{len(runs.seeds)} starts. One start and one order of batches serve all losses.",
         "Every loss is summed over the ten outputs and averaged over the rows, and squared error is "
-        "halved, so its gradient in the output is the error. Otherwise one learning rate would be a different step for "
-        "each: a mean over all elements, as `mse` takes it, makes the step a tenth of what softmax's is.",
+        "halved, so its gradient in the output is the error. Otherwise one learning rate would be a "
+        "different step for each: a mean over all elements, as `mse` takes it, makes the step a tenth of "
+        "what softmax's is.",
         f"All learn at the rates {', '.join(f'{rate:g}' for rate in rates)}; where the best is an edge "
-        "of that grid, the grid is walked further, and the rates half a step either side of the best are tried too. "
-        "The best rate of a loss has the highest validation accuracy, averaged over the "
+        "of that grid, the grid is walked further, and the rates half a step either side of the best are "
+        "tried too. The best rate of a loss has the highest validation accuracy, averaged over the "
         f"{LOOKS} looks of every epoch. Faster means fewer epochs to {accuracy:.0%} test accuracy; where "
         "neither gets there, a higher mean test accuracy over the run.",
     ]

@@ -286,13 +286,17 @@ def _train_all(
 
 def _done(steps: int, seeds: int, rate: float) -> list[str]:
     return [
-        f"Networks of ReLU layers, {WIDTH} wide, fit {ROWS} rows of a linear target with a little noise (its size "
+        f"Networks of ReLU layers, {WIDTH} wide, fit {ROWS} rows of a linear target with a little noise "
+        "(its size "
         f"is about 1) under squared error, absolute error and smooth L1, from {seeds} "
-        f"{'start' if seeds == 1 else 'starts'}. Three things are driven up: how far one single target is off, "
+        f"{'start' if seeds == 1 else 'starts'}. Three things are driven up: how far one single target "
+        "is off, "
         "the number of layers, and the number of time steps of a recurrent network.",
-        "Weights are drawn at a gain of 1, where a layer keeps the size of what goes through it, or more, where "
+        "Weights are drawn at a gain of 1, where a layer keeps the size of what goes through it, or "
+        "more, where "
         "it multiplies it by about that. The norm of the gradient is taken at the start, before any step.",
-        f"Then plain SGD runs for {steps} steps at learning rate {rate:g}, on all rows at once, with and without "
+        f"Then plain SGD runs for {steps} steps at learning rate {rate:g}, on all rows at once, with and "
+        "without "
         f"clipping the norm of the whole gradient to {CLIPPED_TO:g}, until a loss or a weight is no longer "
         "finite.",
     ]
@@ -314,7 +318,8 @@ def _on_outliers(found: _Found) -> Claim:
     rise = {name: norms[-1] / norms[0] for name, norms in found.by_outlier.items()}
     told = ", ".join(f"{name} by a factor of {factor:.3g}" for name, factor in rise.items())
     return Claim(
-        "One wild target makes the gradient of squared error explode; those of L1 and smooth L1 stay bounded.",
+        "One wild target makes the gradient of squared error explode; those of L1 and smooth L1 stay "
+        "bounded.",
         verdict_on_outliers(rise),
         f"With one target of {ROWS} off by {OUTLIERS[-1]:g} the norm of the gradient changes: {told}.",
     )
@@ -327,7 +332,8 @@ def _broke(runs: Sequence[Training]) -> bool:
 def _on_breaking(found: _Found, cases: Sequence[Case]) -> Claim:
     outliers = [case for case in cases if case.kind == "outlier"]
     broke = {
-        case.outlier: {name: _broke(found.trainings[case, name, False]) for name in LOSSES} for case in outliers
+        case.outlier: {name: _broke(found.trainings[case, name, False]) for name in LOSSES}
+        for case in outliers
     }
     told = "; ".join(
         f"off by {size:g}: " + (", ".join(name for name in each if each[name]) or "none")
@@ -392,9 +398,10 @@ def _on_clipping(found: _Found, cases: Sequence[Case]) -> Claim:
         counts[clip][case.kind] += sum(run.broke_at is not None for run in runs)
     lost = sum(run.lost_steps for runs in found.trainings.values() for run in runs)
     told = ", ".join(
-        f"{cause} {counts[False][kind]} without and {counts[True][kind]} with" for kind, cause in CAUSES.items()
+        f"{cause} {counts[False][kind]} without and {counts[True][kind]} with"
+        for kind, cause in CAUSES.items()
     )
-    more = f" In {lost} steps the norm itself overflowed, and the clipped gradient was 0 or NaN." if lost else ""
+    more = f" In {lost} steps the norm itself overflowed, so the clipped gradient was 0 or NaN." if lost else ""
     return Claim(
         "Clipping the norm of the gradient keeps plain SGD from NaN.",
         verdict_on_clipping(counts[False], counts[True]),
@@ -403,7 +410,7 @@ def _on_clipping(found: _Found, cases: Sequence[Case]) -> Claim:
 
 
 def verdict_on_learning(errors: Mapping[float, tuple[float, float]]) -> str:
-    """Clipped squared error against plain L1 on the clean rows, by outlier: as good where at most 1.25 times."""
+    """Clipped squared error against plain L1 on the clean rows, by outlier: as good if at most 1.25 times."""
     good = [size for size, (clipped, absolute) in sorted(errors.items()) if clipped <= 1.25 * absolute]
     if len(good) == len(errors):
         return HOLDS
@@ -420,7 +427,8 @@ def _on_learning(found: _Found, cases: Sequence[Case]) -> Claim:
     return Claim(
         "With its gradient clipped, squared error learns the clean rows as well as L1 does.",
         verdict_on_learning(errors),
-        "Median error on the rows whose target was left alone, squared error clipped against L1 unclipped, by "
+        "Median error on the rows whose target was left alone, squared error clipped against L1 "
+        "unclipped, by "
         f"how far the one target is off: {told}. Clipping shortens the step; the outlier still says where it "
         "goes.",
     )
@@ -468,7 +476,7 @@ def _table(found: _Found, cases: Sequence[Case]) -> Any:
         [case.words, *(cell(found.trainings[case, name, clip]) for name in LOSSES for clip in (False, True))]
         for case in cases
     ]
-    return Table(columns, rows, "The step at which a loss or weight was no longer finite (median over starts).")
+    return Table(columns, rows, "The step at which a loss or weight was no longer finite, median over starts.")
 
 
 def _numbers(found: _Found) -> dict[str, Any]:

@@ -173,7 +173,8 @@ def show(run: Run, console: Any, brief: bool = False) -> None:
         return
     if not brief:
         for paragraph in run.result.done:
-            if not _is_formula(paragraph):
+            # A formula in LaTeX is for the page; where it matters, the tables have it in plain text.
+            if not _leads_to_formula(paragraph):
                 console.print(Text(plain_words(paragraph)))
         for table in run.result.tables:
             console.print()
@@ -183,8 +184,8 @@ def show(run: Run, console: Any, brief: bool = False) -> None:
         _show_claim(claim, console, brief)
 
 
-def _is_formula(paragraph: str) -> bool:
-    return paragraph.startswith("$") and paragraph.endswith("$") and paragraph.count("$") == 2
+def _leads_to_formula(paragraph: str) -> bool:
+    return paragraph.startswith("$") or paragraph.endswith((":", ",", "gives"))
 
 
 def _show_table(table: Table, console: Any) -> None:

@@ -32,14 +32,14 @@ COMPUTED_IN = {"float32": numpy.dtype("float32"), "float64": numpy.dtype("float6
 def loops(entry: Entry, through: Entry | None, dtype: str) -> dict[str, Any]:
     """The wrapped loops of a loss for tensors of a dtype ("float32", "float64" or "bfloat16"), by name."""
     computed = COMPUTED_IN[dtype]
-    wrappers = _WRAPPERS["softmax" if entry.structure == "softmax" else "elementwise"]["bits" if dtype == "bfloat16" else "reals"]
+    wrappers = _WRAPPERS[entry.structure]["bits" if dtype == "bfloat16" else "reals"]
     key = hashlib.sha256(f"{fingerprint(entry, through, computed.name)} {dtype} {_own_code()}".encode()).hexdigest()[:40]
     # Compiled code finds its globals by the module's name when it is loaded again.
     module = sys.modules[f"losscope_generated_{key}"] = ModuleType(f"losscope_generated_{key}")
     generated = kernels(entry, through, computed)["loop"].py_func.__globals__
     space = vars(module)
     space |= {name: value for name, value in generated.items() if not name.startswith("__")}
-    space |= {name: getattr(memory, name) for name in ("array_at", "narrow", "put", "room_for", "widened")}
+    space |= {name: getattr(memory, name) for name in ("array_at", "matrix_at", "narrow", "part", "put", "room_for", "shaped", "widened")}
     space |= {"REALS": numpy.zeros(0, computed), "DOUBLES": numpy.zeros(0), "BITS": numpy.zeros(0, "uint16"), "INTEGERS": numpy.zeros(0, "int64")}
     text = "\n\n".join("@looping\n" + inspect.getsource(each) for each in wrappers.values())
     exec(compile(text, f"<losscope.torch {entry.name} {dtype}>", "exec"), space)
@@ -121,20 +121,72 @@ def survey(target, class_weight, rows, classes, ignore):
         if k != ignore:
             if k < 0 or k >= classes:
                 return row, total
-            total += 1.0 if c is None else c[k]
+            if class_weight is None:
+                total += 1.0
+            else:
+                total += c[k]
     return -1, total
 
 
-def rows_at(logits, target, weight, class_weight, values, gradient, sums, rows, classes, rows_in_block, first, last, ignore, scale, parameters):
+def rows_at(logits, target, weight, class_weight, values, gradient, sums, rows, classes, rows_in_block, ignore, first, last, scale, parameters):
     blocks = (rows + rows_in_block - 1) // rows_in_block
     loop(
-        array_at(logits, rows * classes, REALS).reshape(rows, classes), array_at(target, rows, INTEGERS), array_at(weight, rows, REALS),
-        array_at(class_weight, classes, REALS), array_at(values, rows, REALS), matrix(array_at(gradient, rows * classes, REALS), rows, classes),
-        None, array_at(sums, blocks, DOUBLES), ignore, first, last, rows_in_block, scale, parameters,
+        matrix_at(logits, rows, classes, REALS), array_at(target, rows, INTEGERS), array_at(weight, rows, REALS), array_at(class_weight, classes, REALS),
+        array_at(values, rows, REALS), matrix_at(gradient, rows, classes, REALS), None, array_at(sums, blocks, DOUBLES),
+        ignore, first, last, rows_in_block, scale, parameters,
     )  # fmt: skip
+
+
+def rows_at_bits(logits, target, weight, class_weight, values, gradient, sums, rows, classes, rows_in_block, ignore, first, last, scale, parameters):
+    blocks = (rows + rows_in_block - 1) // rows_in_block
+    z, g = array_at(logits, rows * classes, BITS), array_at(gradient, rows * classes, BITS)
+    t, w, c = array_at(target, rows, INTEGERS), array_at(weight, rows, REALS), array_at(class_weight, classes, REALS)
+    v, s = array_at(values, rows, REALS), array_at(sums, blocks, DOUBLES)
+    scratch = numpy.empty((2, rows_in_block * classes), numpy.float32)
+    for block in range(first, last):
+        top, bottom = block * rows_in_block, min((block + 1) * rows_in_block, rows)
+        low, high = top * classes, bottom * classes
+        here = room_for(g, low, high, scratch[1])
+        loop(
+            widened(z, low, high, scratch[0]).reshape(bottom - top, classes), t[top:bottom], part(w, top, bottom), c, part(v, top, bottom),
+            shaped(here, bottom - top, classes), None, s[block : block + 1], ignore, 0, 1, rows_in_block, scale, parameters,
+        )  # fmt: skip
+        put(here, g, low, high)
+
+
+def spread_at(logits, target, probabilities, smoothing, weight, class_weight, values, gradient, sums, rows, classes, rows_in_block, ignore, first, last, scale, parameters):
+    blocks = (rows + rows_in_block - 1) // rows_in_block
+    spread_loop(
+        matrix_at(logits, rows, classes, REALS), array_at(target, rows, INTEGERS), matrix_at(probabilities, rows, classes, REALS), smoothing,
+        array_at(weight, rows, REALS), array_at(class_weight, classes, REALS), array_at(values, rows, REALS),
+        matrix_at(gradient, rows, classes, REALS), None, array_at(sums, blocks, DOUBLES),
+        ignore, first, last, rows_in_block, scale, parameters,
+    )  # fmt: skip
+
+
+def spread_at_bits(logits, target, probabilities, smoothing, weight, class_weight, values, gradient, sums, rows, classes, rows_in_block, ignore, first, last, scale, parameters):
+    blocks = (rows + rows_in_block - 1) // rows_in_block
+    z, p, g = array_at(logits, rows * classes, BITS), array_at(probabilities, rows * classes, BITS), array_at(gradient, rows * classes, BITS)
+    t, w, c = array_at(target, rows, INTEGERS), array_at(weight, rows, REALS), array_at(class_weight, classes, REALS)
+    v, s = array_at(values, rows, REALS), array_at(sums, blocks, DOUBLES)
+    scratch = numpy.empty((3, rows_in_block * classes), numpy.float32)
+    for block in range(first, last):
+        top, bottom = block * rows_in_block, min((block + 1) * rows_in_block, rows)
+        low, high = top * classes, bottom * classes
+        here = room_for(g, low, high, scratch[1])
+        spread_loop(
+            widened(z, low, high, scratch[0]).reshape(bottom - top, classes), part(t, top, bottom),
+            shaped(widened(p, low, high, scratch[2]), bottom - top, classes), smoothing, part(w, top, bottom), c, part(v, top, bottom),
+            shaped(here, bottom - top, classes), None, s[block : block + 1], ignore, 0, 1, rows_in_block, scale, parameters,
+        )  # fmt: skip
+        put(here, g, low, high)
 
 
 _WRAPPERS: dict[str, dict[str, dict[str, Any]]] = {
     "elementwise": {"reals": {"at": at, "whole": whole}, "bits": {"at": at_bits, "whole": whole_bits}},
-    "softmax": {},
+    "softmax": {
+        "reals": {"survey": survey, "rows": rows_at, "spread": spread_at},
+        "bits": {"survey": survey, "rows": rows_at_bits, "spread": spread_at_bits},
+    },
 }
+_WRAPPERS["activation"] = _WRAPPERS["elementwise"]

@@ -96,3 +96,39 @@ def _put(source, bits, low, high):
     if isinstance(bits, types.NoneType):
         return lambda source, bits, low, high: None
     return lambda source, bits, low, high: narrow(source, bits[low:high])
+
+
+def matrix_at(address, rows, columns, like):
+    """A matrix of numbers of the dtype of `like` at an address; None at None."""
+    raise NotImplementedError("called from compiled code only")
+
+
+@overload(matrix_at)
+def _matrix_at(address, rows, columns, like):
+    if isinstance(address, types.NoneType):
+        return lambda address, rows, columns, like: None
+    return lambda address, rows, columns, like: carray(_pointer(address, like), (rows, columns))
+
+
+def part(array, low, high):
+    """array[low:high]; None of None."""
+    raise NotImplementedError("called from compiled code only")
+
+
+@overload(part)
+def _part(array, low, high):
+    if isinstance(array, types.NoneType):
+        return lambda array, low, high: None
+    return lambda array, low, high: array[low:high]
+
+
+def shaped(array, rows, columns):
+    """A flat array as a matrix; None of None."""
+    raise NotImplementedError("called from compiled code only")
+
+
+@overload(shaped)
+def _shaped(array, rows, columns):
+    if isinstance(array, types.NoneType):
+        return lambda array, rows, columns: None
+    return lambda array, rows, columns: array.reshape(rows, columns)

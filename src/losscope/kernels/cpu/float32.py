@@ -5,7 +5,9 @@ that error-free steps stay error-free whatever flags the caller compiles with. E
 short polynomial (`coefficients.py` prints them) and mends the special cases with selects; no tables, no calls.
 Arguments are float32 (`real(...)` makes them); another dtype is a typing error, not a promotion.
 
-Errors are the largest found in units in the last place (ulp), over all exponents: `tests/test_primitives.py`.
+The stated errors bound the largest found, in units in the last place (ulp) of the true value, denormal results
+in denormal units, over all exponents and both signs: every 12th float32 with 2**-26 < |x| < 128 as points
+of each function that bends, and the sweep of `tests/test_primitives.py`, which holds them to it.
 """
 
 import numpy as np
@@ -170,13 +172,13 @@ def _exp_raised(x):
 
 @primitive
 def exp_nonpositive(x):
-    """exp(x) for x <= 0, cheaper than `exp`; at most 9.9 ulp."""
+    """exp(x) for x <= 0, cheaper than `exp`; at most 0.9 ulp."""
     return _exp_raised(x) * _LOWERED
 
 
 @primitive
 def exp(x):
-    """exp(x); at most 9.9 ulp."""
+    """exp(x); at most 0.9 ulp."""
     x = select(x < _EXP_LOW, _EXP_LOW, x)
     x = select(x > _EXP_HIGH, _EXP_HIGH, x)
     shifter = select(x < _ZERO, _SHIFTER_RAISED, _SHIFTER_LOWERED)
@@ -194,7 +196,7 @@ _TINY = np.float32(2.0**-40)
 
 @primitive
 def expm1(x):
-    """exp(x) - 1; at most 9.9 ulp."""
+    """exp(x) - 1; at most 1.3 ulp."""
     y = select(x < _EXPM1_LOW, _EXPM1_LOW, x)
     y = select(y > _EXP_HIGH, _EXP_HIGH, y)
     # Half of 2**k: 2**128 itself is no float32.
@@ -218,7 +220,7 @@ def _log1p_unit(u):
 
 @primitive
 def sigmoid(x):
-    """1/(1 + exp(-x)); at most 9.9 ulp."""
+    """1/(1 + exp(-x)); at most 2.1 ulp."""
     u = exp_nonpositive(-fabs(x))
     upper = _ONE / (_ONE + u)
     # u/(1 + u) as u - u*u/(1 + u): that takes less of the error of 1/(1 + u) than a product with it.
@@ -227,7 +229,7 @@ def sigmoid(x):
 
 @primitive
 def softplus(x):
-    """log(1 + exp(x)); at most 9.9 ulp."""
+    """log(1 + exp(x)); at most 2.2 ulp."""
     return select(x > _ZERO, x, _ZERO) + _log1p_unit(exp_nonpositive(-fabs(x)))
 
 
@@ -244,7 +246,7 @@ def _one_minus_tanh_raised(y):
 
 @primitive
 def tanh(x):
-    """tanh(x); at most 9.9 ulp."""
+    """tanh(x); at most 1.6 ulp."""
     y = fabs(x)
     z = y * y
     small = fma(y * z, polynomial(z, _TANH), y)
@@ -254,7 +256,7 @@ def tanh(x):
 
 @primitive
 def sech2(x):
-    """1/cosh(x)**2, the derivative of tanh; at most 9.9 ulp."""
+    """1/cosh(x)**2, the derivative of tanh; at most 3.5 ulp."""
     # With t = 1 - |tanh(x)| it is t*(2 - t); t is used before it can be denormal.
     raised = _one_minus_tanh_raised(fabs(x))
     return raised * (_TWO - raised * _DOUBLED) * _DOUBLED
@@ -265,7 +267,7 @@ _LOG_COSH_SMALL = np.float32(0.75)
 
 @primitive
 def log_cosh(x):
-    """log(cosh(x)); at most 9.9 ulp."""
+    """log(cosh(x)); at most 2.1 ulp."""
     y = fabs(x)
     small = y * y * polynomial(y * y, _LOG_COSH)
     # y - log(2) is exact in its first part where it cancels.
@@ -275,7 +277,7 @@ def log_cosh(x):
 
 @primitive
 def expm1mx(x):
-    """exp(x) - 1 - x; at most 9.9 ulp."""
+    """exp(x) - 1 - x; at most 2.5 ulp."""
     small = x * x * polynomial(x, _EXPM1MX)
     large = expm1(x) - x
     return select(fabs(x) < _ONE, small, select(x == _INF, _INF, large))
@@ -317,7 +319,7 @@ def _log_limits(argument, result):
 
 @primitive
 def log(x):
-    """log(x); at most 9.9 ulp."""
+    """log(x); at most 1.0 ulp."""
     denormal = x < _LEAST_NORMAL
     biased, mantissa = _exponent(select(denormal, x * _TO_NORMAL, x))
     offset = select(denormal, _EXPONENT_OFFSET_DENORMAL, _EXPONENT_OFFSET)
@@ -346,7 +348,7 @@ def _log1p_reduced(x):
 
 @primitive
 def log1p(x):
-    """log(1 + x); at most 9.9 ulp."""
+    """log(1 + x); at most 1.1 ulp."""
     u, e, f, low = _log1p_reduced(x)
     a, b = _log1pmx_factors(f)
     result = fma(e, _LN2_HI, f + fma(a, b, low))
@@ -355,7 +357,7 @@ def log1p(x):
 
 @primitive
 def log1pmx(x):
-    """log(1 + x) - x; at most 9.9 ulp."""
+    """log(1 + x) - x; at most 3.5 ulp."""
     u, e, f, low = _log1p_reduced(x)
     a, b = _log1pmx_factors(f)
     # log1p(x) - x = (e log(2) - x + f) + (log1p(f) - f): near x = 0 the first part vanishes exactly.
@@ -365,7 +367,7 @@ def log1pmx(x):
 
 @primitive
 def xlogy(x, y):
-    """x*log(y), 0 at x = 0 whatever y but NaN; at most 9.9 ulp."""
+    """x*log(y), 0 at x = 0 whatever y but NaN; at most 1.9 ulp."""
     x, y = real(x), real(y)
     return select((x == _ZERO) & (y == y), _ZERO, x * log(y))
 
@@ -390,7 +392,7 @@ _EXP_64 = (*(float(c) for c in _EXP_TAIL), 1.0, 1.0)
 
 @primitive
 def power(x, y):
-    """x**y for x >= 0, and for x < 0 where y is an integer (else NaN); at most 9.9 ulp."""
+    """x**y for x >= 0, and for x < 0 where y is an integer (else NaN); at most 0.6 ulp."""
     x, y = real(x), real(y)
     wide, exponent = np.float64(fabs(x)), np.float64(y)
     bits = bits_add(float_to_bits(wide), 0x3FF0000000000000 - 0x3FE6A09E667F3BCD)

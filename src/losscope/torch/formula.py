@@ -1,0 +1,210 @@
+"""A loss as torch operations: any derivative of it, itself differentiable.
+
+`Partial` is the derivative of a loss, i times in the prediction and j times in the target, derived from its formula
+symbolically and evaluated by torch; its backward is the next such derivative. So double backward, `torch.func`
+and forward mode are exact at every order, on every device, where differentiating operation by operation would
+cancel or meet 0 times infinity in a branch that was not taken.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from losscope.entry import Entry
+
+
+@dataclass(frozen=True)
+class Derivative:
+    """Which derivative of which loss: `prediction` times in the prediction, `target` times in the target."""
+
+    entry: Entry
+    through: Entry | None
+    parameters: tuple[float, ...]
+    prediction: int = 0
+    target: int = 0
+
+    def in_prediction(self) -> Derivative:
+        return replace(self, prediction=self.prediction + 1)
+
+    def in_target(self) -> Derivative:
+        return replace(self, target=self.target + 1)
+
+
+def values(entry: Entry, through: Entry | None, parameters: tuple[float, ...], prediction: Tensor, target: Tensor) -> Tensor:
+    """The unreduced loss of each element, differentiable in both, as often as wanted. A softmax loss is one of the
+    margin alone, which may stand for the target too."""
+    return Partial.apply(prediction, target, Derivative(entry, through, parameters))
+
+
+class Partial(torch.autograd.Function):
+    """One derivative of a loss, element by element."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(prediction: Tensor, target: Tensor, which: Derivative) -> Tensor:
+        dtype = prediction.dtype
+        if dtype in (torch.float16, torch.bfloat16):
+            prediction, target = prediction.float(), target.float()
+        partial = compiled(which.entry, which.through, which.prediction, which.target)
+        arguments = (prediction,) if which.entry.structure == "softmax" else (prediction, target)
+        result = partial(*arguments, *which.parameters)
+        # An expression may be a plain number (a curvature of 2), or leave one of the two out.
+        if not isinstance(result, Tensor):
+            return torch.full_like(prediction, result, dtype=dtype)
+        result = result.to(dtype).expand_as(prediction)
+        return result.clone() if result is prediction or result is target else result
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        prediction, target, ctx.which = inputs
+        ctx.save_for_backward(prediction, target)
+        ctx.save_for_forward(prediction, target)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> Any:
+        prediction, target = ctx.saved_tensors
+        in_prediction = in_target = None
+        if ctx.needs_input_grad[0]:
+            in_prediction = upstream * Partial.apply(prediction, target, ctx.which.in_prediction())
+        if ctx.needs_input_grad[1]:
+            in_target = upstream * Partial.apply(prediction, target, ctx.which.in_target())
+        return in_prediction, in_target, None
+
+    @staticmethod
+    def jvp(ctx: Any, prediction_tangent: Tensor | None, target_tangent: Tensor | None, _: Any) -> Tensor:
+        prediction, target = ctx.saved_tensors
+        parts = []
+        if prediction_tangent is not None:
+            parts.append(prediction_tangent * Partial.apply(prediction, target, ctx.which.in_prediction()))
+        if target_tangent is not None:
+            parts.append(target_tangent * Partial.apply(prediction, target, ctx.which.in_target()))
+        return sum(parts[1:], parts[0])
+
+
+@lru_cache(4096)
+def compiled(entry: Entry, through: Entry | None, in_prediction: int, in_target: int) -> Callable[..., Any]:
+    """A derivative as a function of torch tensors and the loss's parameters."""
+    from losscope import structures
+    from losscope.derive import derive
+    from losscope.emit.python import function
+
+    parameters = [*entry.parameters, *(through.parameters if through else ())]
+    residual = derive(entry, through).residual
+    expression = derivative(entry, through, in_prediction, in_target)
+    source = function("partial", structures.get(entry.structure).ARGUMENTS, parameters, [expression], residual)
+    namespace = dict(NAMESPACE)
+    exec(source, namespace)
+    return namespace["partial"]
+
+
+@lru_cache(4096)
+def derivative(entry: Entry, through: Entry | None, in_prediction: int, in_target: int) -> Any:
+    """A derivative as an expression, in which the residual stands as a symbol of its own."""
+    from losscope import structures
+    from losscope.derive import RESIDUAL, TARGET, derive
+    from losscope.expression import symbol
+
+    derived = derive(entry, through)
+    if in_target == 0 and in_prediction <= 2:
+        return (derived.value, derived.gradient, derived.curvature)[in_prediction]
+    # Target first: of the forms that are at hand, the highest in the prediction cancels least.
+    raw = symbol(structures.get(entry.structure).VARIABLE)
+    variable, lower = (TARGET, (in_prediction, in_target - 1)) if in_target else (raw, (in_prediction - 1, in_target))
+    expression = derivative(entry, through, *lower)
+    result = expression.diff(variable)
+    if derived.residual is not None:
+        result += expression.diff(RESIDUAL) * derived.residual.diff(variable)
+    return result
+
+
+# --- the primitives, in torch. No derivative is ever taken through them.
+
+
+def _series(x: Tensor, first: int, coefficient: Callable[[int], float]) -> Tensor:
+    """sum of coefficient(n) x^n from `first`, for |x| <= 1/2."""
+    x = torch.where(x.abs() <= 0.5, x, 0)
+    total = torch.zeros_like(x)
+    for n in range(first + 50, first - 1, -1):
+        total = total * x + coefficient(n)
+    return total * x**first
+
+
+def log1pmx(x: Tensor) -> Tensor:
+    return torch.where(x.abs() <= 0.5, _series(x, 2, lambda n: (-1.0) ** (n + 1) / n), torch.log1p(x) - x)
+
+
+def expm1mx(x: Tensor) -> Tensor:
+    return torch.where(x.abs() <= 0.5, _series(x, 2, lambda n: 1 / math.factorial(n)), torch.expm1(x) - x)
+
+
+def softplus(x: Tensor) -> Tensor:
+    # Not F.softplus: beyond its threshold of 20 it is x, which float64 tells apart.
+    return x.clamp_min(0) + torch.log1p(torch.exp(-x.abs()))
+
+
+def log_cosh(x: Tensor) -> Tensor:
+    x = x.abs()
+    small = torch.log1p(2 * torch.sinh(x.clamp_max(1) / 2) ** 2)
+    return torch.where(x < 1, small, x + torch.log1p(torch.exp(-2 * x)) - math.log(2))
+
+
+def sech2(x: Tensor) -> Tensor:
+    u = torch.exp(-2 * x.abs())
+    return 4 * (u / (1 + u) ** 2)
+
+
+def sqrt1px2m1(x: Tensor) -> Tensor:
+    root = torch.hypot(torch.ones_like(x), x)
+    return torch.where(x.isinf(), x.abs(), x * (x / (1 + root)))
+
+
+def sin_arctan(x: Tensor) -> Tensor:
+    return torch.where(x.isinf(), x.sign(), x / torch.hypot(torch.ones_like(x), x))
+
+
+def xdivy(x: Any, y: Any) -> Tensor:
+    x, y = torch.as_tensor(x), torch.as_tensor(y)
+    return torch.where((x == 0) & ~y.isnan(), 0, x / y)
+
+
+def _tensors(function: Callable[..., Tensor]) -> Callable[..., Any]:
+    """Parameters are plain numbers: a function of them alone is one too."""
+
+    def apply(*arguments: Any) -> Any:
+        if any(isinstance(each, Tensor) for each in arguments):
+            like = next(each for each in arguments if isinstance(each, Tensor))
+            return function(*(each if isinstance(each, Tensor) else torch.full_like(like, each) for each in arguments))
+        return function(*(torch.tensor(each, dtype=torch.float64) for each in arguments)).item()
+
+    return apply
+
+
+def where(condition: Any, yes: Any, no: Any) -> Any:
+    if not isinstance(condition, Tensor):
+        return yes if condition else no
+    return torch.where(condition, yes, no)
+
+
+def unless_nan(x: Any, result: Any) -> Any:
+    return torch.where(torch.isnan(x), math.nan, result)
+
+
+_OF_TENSORS: dict[str, Callable[..., Tensor]] = {
+    "abs": torch.abs, "sign": torch.sign, "exp": torch.exp, "log": torch.log, "sqrt": torch.sqrt,
+    "log1p": torch.log1p, "expm1": torch.expm1, "log1pmx": log1pmx, "expm1mx": expm1mx, "tanh": torch.tanh,
+    "softplus": softplus, "sigmoid": torch.sigmoid, "sech2": sech2, "log_cosh": log_cosh, "sqrt1px2m1": sqrt1px2m1,
+    "sin_arctan": sin_arctan, "cos_arctan": lambda x: 1 / torch.hypot(torch.ones_like(x), x),
+    "xlogy": torch.xlogy, "xlog1py": torch.special.xlog1py, "xdivy": xdivy,
+    "minimum": torch.minimum, "maximum": torch.maximum, "power": torch.pow,
+}  # fmt: skip
+
+NAMESPACE: dict[str, Any] = {name: _tensors(function) for name, function in _OF_TENSORS.items()}
+NAMESPACE |= {"real": lambda x: x, "where": where, "unless_nan": unless_nan}

@@ -1,0 +1,4 @@
+"""Losses as registered torch operators: what a compiler sees. (stub)"""
+
+def traced(*args):
+    return None

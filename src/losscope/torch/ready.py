@@ -1,0 +1,80 @@
+"""Whether, and how, a call is ours: by a kernel, by the formula in torch operations, or not at all.
+
+Only what is unusual is asked of torch itself, and each question is one call into C: at a thousand elements all
+of them together may cost a microsecond or two.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+from torch.overrides import has_torch_function_variadic
+
+NOT_OURS, KERNEL, FORMULA = 0, 1, 2
+
+_PLAIN = (Tensor, torch.nn.Parameter)
+NAMES = {torch.float32: "float32", torch.float64: "float64", torch.bfloat16: "bfloat16", torch.float16: "float16"}
+HALVES = (torch.bfloat16, torch.float16)
+
+
+def _absent(*_: Any) -> int:
+    return 0
+
+
+# torch's own private state: where a version of torch does not have it, the question is asked another way.
+transforming = getattr(torch._C, "_are_functorch_transforms_active", None)
+if transforming is None:
+    transforming = lambda: torch._C._functorch.maybe_get_level(torch.empty(0)) >= 0
+_modes = getattr(torch._C, "_len_torch_dispatch_stack", _absent)
+_tracing = getattr(torch._C, "_get_tracing_state", _absent)
+autocasting = torch.is_autocast_enabled
+
+
+def how(input: Tensor, target: Tensor) -> int:
+    """KERNEL, FORMULA or NOT_OURS for a pair of tensors that must agree in shape and dtype."""
+    if (
+        type(input) not in _PLAIN
+        or type(target) not in _PLAIN
+        or has_torch_function_variadic(input, target)
+        or input.dtype is not target.dtype
+        or input.dtype not in NAMES
+        or input.shape != target.shape
+        or input.layout is not torch.strided
+        or target.layout is not torch.strided
+        or input.device != target.device
+        or _modes()
+        or _tracing()
+    ):
+        return NOT_OURS
+    if not input.is_cpu or transforming() or forward_ad._current_level >= 0:
+        return FORMULA
+    if input.is_neg() or target.is_neg() or not input.numel():
+        return NOT_OURS
+    return KERNEL
+
+
+def plain(*tensors: Any) -> bool:
+    """Whether a kernel may read the tensors of a call: they are torch's own, dense numbers on the CPU, and nobody
+    looks on who would have to see what is done with them."""
+    return (
+        all(type(each) in _PLAIN and each.is_cpu and each.layout is torch.strided and not each.is_neg() for each in tensors)
+        and not has_torch_function_variadic(*tensors)
+        and not (_modes() or _tracing() or transforming() or forward_ad._current_level >= 0)
+    )
+
+
+def usual(*tensors: Any) -> bool:
+    """Whether other tensors of the call (weights) are plain, on the CPU, and want no gradient."""
+    return all(each is None or (type(each) in _PLAIN and each.is_cpu and each.layout is torch.strided and not each.requires_grad and not each.is_neg()) for each in tensors)
+
+
+def full_precision(input: Any, target: Any) -> tuple[Any, Any]:
+    """What autocast does to the inputs of a loss on the CPU: halves become float32."""
+    if isinstance(input, Tensor) and input.dtype in HALVES:
+        input = input.float()
+    if isinstance(target, Tensor) and target.dtype in HALVES:
+        target = target.float()
+    return input, target

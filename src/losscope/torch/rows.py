@@ -1,0 +1,231 @@
+"""Softmax losses of tensors: rows of logits against class indices or rows of probabilities.
+
+As in `losscope.torch.pointwise`, the gradient is made in forward and handed over once. The logits are never
+written to: another use of them in the same graph sees what it was given.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from losscope.entry import Entry
+from losscope.kernels.threads import share
+from losscope.torch import buffers, ready
+from losscope.torch.ready import HALVES, NAMES
+
+# Of losscope.kernels.cpu.softmax, which brings Numba with it; a test holds the two together.
+ELEMENTS, SERIAL = 16384, 4
+
+
+class Rows:
+    """One softmax loss, and how torch runs it. Classes stand along axis 1 (or along the only one)."""
+
+    def __init__(self, entry: str | Entry):
+        self._given = entry
+        self._loops: dict[str, Any] = {}
+
+    @cached_property
+    def entry(self) -> Entry:
+        if isinstance(self._given, Entry):
+            return self._given
+        from losscope.catalogue import entries
+
+        return entries()[self._given]
+
+    def loops(self, dtype: str) -> Any:
+        found = self._loops.get(dtype)
+        if found is None:
+            from losscope.torch.loops import loops
+
+            found = self._loops[dtype] = loops(self.entry, None, dtype)
+        return found
+
+    def __call__(
+        self, input: Tensor, target: Tensor, class_weight: Tensor | None, ignore_index: int, reduction: str, smoothing: float, parameters: tuple[float, ...] = ()
+    ) -> Tensor | None:
+        """The loss with torch's meaning of every argument, or None where it is not ours to compute."""
+        if ready.autocasting("cpu"):
+            input, target = ready.full_precision(input, target)
+            class_weight = ready.full_precision(class_weight, None)[0]
+        if reduction not in ("mean", "sum", "none") or not 0.0 <= smoothing <= 1.0 or not _ours(input, target, class_weight):
+            return None
+        batch = Batch.of(input, target, class_weight, int(ignore_index), float(smoothing))
+        if batch is None:
+            return None
+        counted = self.count(batch)
+        if counted is None:
+            return None
+        scale = 1.0
+        if reduction == "mean":
+            scale = 1.0 / counted if counted else float("inf")
+        if input.requires_grad and torch.is_grad_enabled():
+            return _Rows.apply(input, target, class_weight, self, batch, parameters, scale, reduction == "none")
+        if reduction == "none":
+            return self.run(batch, None, None, True, 1.0, parameters)[0]
+        return self.run(batch, None, None, False, scale, parameters)[0]
+
+    def count(self, batch: Batch) -> float | None:
+        """What a mean is over: the weight of the rows that count, or their number for rows of probabilities.
+
+        None if a class index is out of range.
+        """
+        if batch.probabilities is not None:
+            return float(batch.rows)
+        survey = self.loops(batch.dtype)["survey"]
+        wrong, total = survey(batch.target.data_ptr(), None if batch.class_weight is None else batch.class_weight.data_ptr(), batch.rows, batch.classes, batch.ignore)
+        return total if wrong < 0 else None
+
+    def run(self, batch: Batch, gradient: Tensor | None, weight: Tensor | None, unreduced: bool, scale: float, parameters: tuple[float, ...]) -> tuple[Tensor, float]:
+        """One pass: the loss (reduced to the scaled sum, or one value per row), and the gradient into its place."""
+        logits, rows, classes = batch.logits, batch.rows, batch.classes
+        loops = self.loops(batch.dtype)
+        real = numpy.float64 if batch.dtype == "float64" else numpy.float32
+        constants = tuple(real(each) for each in parameters)
+        values = torch.empty(rows, dtype=torch.float64 if batch.dtype == "float64" else torch.float32) if unreduced else None
+        rows_in_block = max(1, ELEMENTS // classes)
+        blocks = -(-rows // rows_in_block)
+        sums = numpy.empty(blocks)
+        spread = batch.probabilities is not None or batch.smoothing != 0.0
+        judged: tuple[Any, ...] = (_address(batch.target),)
+        if spread:
+            judged = (_address(batch.target), _address(batch.probabilities), real(batch.smoothing))
+        fixed = (
+            logits.data_ptr(), *judged, _address(weight), _address(batch.class_weight), _address(values), _address(gradient),
+            sums.ctypes.data, rows, classes, rows_in_block, batch.ignore,
+        )  # fmt: skip
+        kernel, factor = loops["spread" if spread else "rows"], real(scale)
+        if blocks <= SERIAL:
+            kernel(*fixed, 0, blocks, factor, constants)
+        else:
+            share(blocks, lambda first, last: kernel(*fixed, first, last, factor, constants))
+        total = float(sums.sum()) * scale
+        if values is not None:
+            return values.to(batch.given).view(batch.shape), total
+        return torch.tensor(total, dtype=batch.given), total
+
+
+class Batch:
+    """Logits as a matrix over contiguous memory, and what judges each row."""
+
+    __slots__ = ("class_weight", "classes", "dtype", "given", "ignore", "logits", "probabilities", "rows", "shape", "smoothing", "target")
+
+    logits: Tensor
+    target: Tensor | None
+    probabilities: Tensor | None
+    class_weight: Tensor | None
+    rows: int
+    classes: int
+    shape: torch.Size
+    smoothing: float
+    ignore: int
+    dtype: str
+    given: torch.dtype
+
+    @staticmethod
+    def of(input: Tensor, target: Tensor, class_weight: Tensor | None, ignore: int, smoothing: float) -> Batch | None:
+        """None where the shapes are not torch's, which then says so."""
+        batch = Batch()
+        batch.given = input.dtype
+        # float16 has no kernel: it is computed in float32 and rounded once.
+        dtype = torch.float32 if input.dtype is torch.float16 else input.dtype
+        batch.dtype = NAMES[dtype]
+        batch.ignore, batch.smoothing = ignore, smoothing
+        probabilities = target.shape == input.shape
+        if input.ndim == 1:
+            batch.classes, batch.shape = input.shape[0], torch.Size(())
+        else:
+            batch.classes, batch.shape = input.shape[1], input.shape[:1] + input.shape[2:]
+        if not probabilities and target.shape != batch.shape:
+            return None
+        batch.rows = batch.shape.numel()
+        if not batch.rows or not batch.classes:
+            return None
+        batch.logits = rows_of(input, dtype)
+        batch.target = batch.probabilities = None
+        if probabilities:
+            if target.dtype is not input.dtype:
+                return None
+            batch.probabilities = rows_of(target, dtype)
+        elif target.dtype is torch.int64:
+            batch.target = target.contiguous()
+        else:
+            return None
+        batch.class_weight = class_weight
+        if class_weight is not None:
+            if class_weight.shape != (batch.classes,) or class_weight.dtype is not input.dtype:
+                return None
+            batch.class_weight = class_weight.to(torch.float64 if batch.dtype == "float64" else torch.float32).contiguous()
+        return batch
+
+
+def rows_of(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """The tensor with its class axis last, contiguous; its own memory where that is so already."""
+    tensor = tensor.detach()
+    if tensor.ndim > 2:
+        tensor = tensor.movedim(1, -1)
+    return tensor.to(dtype).contiguous()
+
+
+def _address(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
+
+
+def _ours(input: Tensor, target: Tensor, class_weight: Tensor | None) -> bool:
+    return (
+        ready.plain(input, target)
+        and input.dtype in NAMES
+        and input.ndim > 0
+        and not (target.requires_grad and torch.is_grad_enabled())
+        and ready.usual(class_weight)
+    )
+
+
+class _Rows(Function):
+    @staticmethod
+    def forward(
+        ctx: Any, input: Tensor, target: Tensor, class_weight: Tensor | None, loss: Rows, batch: Batch, parameters: tuple[float, ...], scale: float, unreduced: bool
+    ) -> Tensor:
+        ctx.gradient = None if unreduced else buffers.like(batch.logits)
+        ctx.layout = (input.dtype, input.is_contiguous())
+        out, _ = loss.run(batch, ctx.gradient, None, unreduced, scale, parameters)
+        ctx.save_for_backward(input, target, class_weight)
+        batch.logits = None  # type: ignore[assignment]  # the input itself is kept by the graph
+        batch.target = batch.probabilities = batch.class_weight = None
+        ctx.call = (loss, parameters, scale, batch.ignore, batch.smoothing, unreduced)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> Any:
+        loss, parameters, scale, ignore, smoothing, unreduced = ctx.call
+        if torch.is_grad_enabled() or ready.transforming():
+            input, target, class_weight = ctx.saved_tensors
+            from losscope.torch.margin import gradient
+
+            return gradient(loss.entry, parameters, input, target, class_weight, ignore, smoothing, scale, upstream), *[None] * 7
+        gradient_rows = ctx.gradient
+        factor = 1.0 if unreduced else upstream.item()
+        if gradient_rows is None or (factor != 1.0 and gradient_rows.dtype in HALVES):
+            # Given away before; or each row has an upstream of its own; or it would be rounded to a half twice.
+            input, target, class_weight = ctx.saved_tensors
+            batch = Batch.of(input, target, class_weight, ignore, smoothing)
+            assert batch is not None
+            if gradient_rows is None:
+                gradient_rows = buffers.like(batch.logits)
+            weight = upstream.reshape(-1).to(torch.float64 if batch.dtype == "float64" else torch.float32).contiguous() if unreduced else None
+            loss.run(batch, gradient_rows, weight, False, scale * factor, parameters)
+        elif factor != 1.0:
+            gradient_rows.mul_(factor)
+        ctx.gradient = None
+        return in_layout(gradient_rows, *ctx.layout), *[None] * 7
+
+
+def in_layout(rows: Tensor, dtype: torch.dtype, contiguous: bool) -> Tensor:
+    """The gradient of rows as that of the input they are of: its axes, dtype and layout."""
+    gradient = rows.movedim(-1, 1) if rows.ndim > 2 else rows
+    return gradient.to(dtype, memory_format=torch.contiguous_format if contiguous else torch.preserve_format)
