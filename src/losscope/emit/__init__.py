@@ -1,1 +1,1 @@
-"""Derived formula -> source text: python (for Numba, NumPy and torch alike) and LaTeX."""
+"""Derived formula -> source text: python (for Numba, NumPy and torch alike), LaTeX and plain text."""

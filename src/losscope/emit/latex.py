@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import sympy
 from sympy.printing.latex import LatexPrinter
 
-from losscope.derive import derive
+from losscope.derive import derive, formula
+from losscope.emit.plain import as_written
 from losscope.expression import symbol
 
 _UNARY = {
@@ -17,9 +17,6 @@ _UNARY = {
 
 
 class _Printer(LatexPrinter):
-    def emptyPrinter(self, expr: Any) -> Any:
-        return super().emptyPrinter(expr)
-
     def _print_Function(self, expr: Any, exp: Any = None) -> str:
         name, arguments = type(expr).__name__, [self._print(each) for each in expr.args]
         raised = f"^{{{exp}}}" if exp is not None else ""
@@ -47,24 +44,21 @@ for _name in ("sigmoid", "softplus", "log", "log1p", "expm1", "log1pmx", "expm1m
 
 
 def latex(loss: Any, order: int = 0) -> str:
-    """The loss (0), its gradient (1) or its curvature (2) in LaTeX; `r` is the residual y-hat - y."""
+    """The loss (0), its gradient (1) or its curvature (2) in LaTeX; `r` is the residual, y-hat - y.
+
+    >>> import losscope as ls
+    >>> latex(ls.huber, 1)
+    '\\\\begin{cases} r & \\\\text{for}\\\\: \\\\left|r\\\\right| \\\\leq \\\\delta \\\\\\\\\\\\delta \\\\operatorname{sign}\\\\left(r\\\\right) & \\\\text{otherwise} \\\\end{cases}'
+    """
     derived = derive(loss.entry, loss.activation)
     expression = (derived.value, derived.gradient, derived.curvature)[order]
-    activation = loss.structure == "activation"
-    names = {symbol("prediction"): "x" if activation else r"\hat{y}" if loss.activation is None else "z", symbol("target"): "y", symbol("margin"): "m"}
-    written = _Printer({"symbol_names": {key: value for key, value in names.items()}}).doprint(_pretty(expression))
-    if derived.residual is not None and expression.has(symbol("r")) and loss.activation is not None:
-        residual = _Printer({"symbol_names": names}).doprint(sympy.Symbol("a") - symbol("target")).replace("a", _Printer({"symbol_names": names}).doprint(_activated(loss)), 1)
-        return rf"{written} \quad\text{{with}}\quad r = {residual}"
+    score = "x" if loss.structure == "activation" else r"\hat{y}" if loss.activation is None else "z"
+    printer = _Printer({"symbol_names": {symbol("prediction"): score, symbol("target"): "y", symbol("margin"): "m"}})
+    written = printer.doprint(_pretty(expression))
+    if loss.activation is not None and expression.has(symbol("r")):
+        written += rf" \quad\text{{with}}\quad r = {printer.doprint(formula(loss.activation))} - y"
     return written
 
 
-def _activated(loss: Any) -> Any:
-    from losscope.derive import formula
-
-    return formula(loss.activation)
-
-
 def _pretty(expression: Any) -> Any:
-    """As people write it: conditions with the variable on the left."""
-    return expression.replace(lambda part: part.is_Relational and part.lhs.is_Symbol and not part.rhs.is_Symbol and not part.rhs.is_number, lambda part: part.reversed)
+    return expression.replace(lambda part: part.is_Relational, as_written)

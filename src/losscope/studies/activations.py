@@ -576,15 +576,15 @@ def _charts(found: _Found) -> list[Any]:
     ]
     charts = [
         Chart([Panel("Solving XOR and two circles", "best accuracy (%)", "activation", puzzles)],
-              "Two answers are possible: 50% is chance.", "activations-puzzles"),
-        Chart([depth], "Before training, medians over the starts.", "activations-depth"),
+              "Two answers are possible: 50% is chance.", "puzzles"),
+        Chart([depth], "Before training, medians over the starts.", "depth"),
     ]  # fmt: skip
     if found.cost:
         panels = []
         for library, passes in found.cost.items():
             bars = [Bars(list(each), list(each.values()), which) for which, each in passes.items()]
             panels.append(Panel(library, "time per element (ns)", "activation", bars))
-        charts.append(Chart(panels, "One core, float32; medians.", "activations-cost"))
+        charts.append(Chart(panels, "One core, float32; medians.", "cost"))
     rates = list(found.after)
     dying = [
         Line(rates, [100 * each.zero for each in found.after.values()], "outputs that are 0"),
@@ -596,8 +596,8 @@ def _charts(found: _Found) -> list[Any]:
         Bars(list(losses), [fmean(each) for each in losses.values()], "test log loss",
              low=[min(each) for each in losses.values()], high=[max(each) for each in losses.values()])
     ])  # fmt: skip
-    caption = f"Left: means over starts. Right: after learning {found.rows} rows; whiskers: range over starts."
-    charts.append(Chart([zero, over], caption, "activations-units"))
+    caption = f"Left: means over starts. Right: after {found.rows} rows; whiskers: range over starts."
+    charts.append(Chart([zero, over], caption, "units"))
     return charts
 
 

@@ -356,8 +356,8 @@ def _charts(
     seeds = len(runs.seeds)
     caption = f"Learning {source}; lines are means over {seeds} seeds, bands their range."
     return [
-        Chart(panels, caption, "convergence"),
-        Chart([over], f"Test accuracy, the mean of all looks and {seeds} seeds.", "convergence-rates"),
+        Chart(panels, caption, "learning-curves"),
+        Chart([over], f"Test accuracy, the mean of all looks and {seeds} seeds.", "learning-rates"),
     ]
 
 

@@ -401,7 +401,7 @@ def _on_clipping(found: _Found, cases: Sequence[Case]) -> Claim:
         f"{cause} {counts[False][kind]} without and {counts[True][kind]} with"
         for kind, cause in CAUSES.items()
     )
-    more = f" In {lost} steps the norm itself overflowed, so the clipped gradient was 0 or NaN." if lost else ""
+    more = f" In {lost} steps the norm overflowed, so the clipped gradient was 0 or NaN." if lost else ""
     return Claim(
         "Clipping the norm of the gradient keeps plain SGD from NaN.",
         verdict_on_clipping(counts[False], counts[True]),
@@ -441,7 +441,7 @@ def _charts(found: _Found) -> list[Any]:
     by_outlier = [Line(sizes, norms[1:], name) for name, norms in found.by_outlier.items()]
     axes = ("how far one target is off", "norm of the gradient")
     outlier = Panel("One wild target", *axes, by_outlier, x_scale="log", y_scale="log")
-    charts = [Chart([outlier], f"One target of {ROWS}, before the first step.", "exploding-outlier")]
+    charts = [Chart([outlier], f"One target of {ROWS}, before the first step.", "outlier")]
     by_length, by_place = [], []
     for kind, count, place, whose in (
         ("deep", "number of layers", "layer, from the input", "of a layer's weights"),
@@ -455,9 +455,9 @@ def _charts(found: _Found) -> list[Any]:
             lines = [Line(range(1, len(norms) + 1), norms, name) for name, norms in profile.items()]
             by_place.append(Panel(title, place, f"gradient norm {whose}", lines, y_scale="log"))
     what = "Before the first step; medians over the starts."
-    charts.append(Chart(by_length, f"How the gradient grows with length. {what}", "exploding-length", 2))
+    charts.append(Chart(by_length, f"How the gradient grows with length. {what}", "length", 2))
     longest = f"Where the gradient is large, at length {found.lengths[-1]}. {what}"
-    charts.append(Chart(by_place, longest, "exploding-place", 2))
+    charts.append(Chart(by_place, longest, "place", 2))
     return charts
 
 
@@ -476,7 +476,7 @@ def _table(found: _Found, cases: Sequence[Case]) -> Any:
         [case.words, *(cell(found.trainings[case, name, clip]) for name in LOSSES for clip in (False, True))]
         for case in cases
     ]
-    return Table(columns, rows, "The step at which a loss or weight was no longer finite, median over starts.")
+    return Table(columns, rows, "The step at which a loss or weight was not finite any more, median over starts.")
 
 
 def _numbers(found: _Found) -> dict[str, Any]:

@@ -51,16 +51,16 @@ def experiment(
     progress(0.2, "three ways")
     ways = three_ways(logits, numpy.asarray(ls.one_hot(index, classes)))
     progress(0.4, "frameworks")
-    tried = [*frameworks(logits, index), *frameworks(logits[:, :1], logits[:, 0], " (n, 1) against (n,)")]
+    tried, columns = frameworks(logits, index), frameworks(logits[:, :1], logits[:, 0])
     progress(0.8, "which outputs are used")
     used = outputs_used(logits, index)
     return Result(
         done=_done(rows, classes),
-        claims=[judge_three(ways), judge_frameworks([each for each in tried if "(n, 1)" not in each.framework]), judge_largest(used, logits, index), judge_all(used)],
+        claims=[judge_three(ways), judge_frameworks(tried), judge_largest(used, logits, index), judge_all(used)],
         charts=[_chart(used, logits, index)],
-        tables=[_ways_table(ways), _tried_table(tried)],
+        tables=[_ways_table(ways), _tried_table(tried, "Class indices (n,) in the place of one-hot rows (n, classes)"), _tried_table(columns, "A column (n, 1) against (n,), both with the same numbers: the answer is 0")],
         numbers={
-            "three_ways": ways, "frameworks": [vars(each) for each in tried], "logits": logits, "index": index,
+            "three_ways": ways, "frameworks": [vars(each) for each in tried], "frameworks_column_against_row": [vars(each) for each in columns], "logits": logits, "index": index,
             "gradients": used,
         },
     )  # fmt: skip
@@ -82,16 +82,16 @@ def three_ways(prediction: Any, target: Any) -> dict[str, float]:
     }
 
 
-def frameworks(prediction: Any, target: Any, note: str = "") -> list[Tried]:
+def frameworks(prediction: Any, target: Any) -> list[Tried]:
     """The mean squared error of each framework for prediction and target of different shapes."""
     import numpy
 
     import losscope as ls
 
-    tried = [_try("NumPy" + note, lambda: float(((prediction - target) ** 2).mean()))]
-    tried.append(_try("PyTorch" + note, lambda: _torch(prediction, target)))
-    tried.append(_try("scikit-learn" + note, lambda: _sklearn(prediction, target)))
-    tried.append(_try("losscope" + note, lambda: float(ls.get("mse")(prediction, numpy.asarray(target, "float64")))))
+    tried = [_try("NumPy", lambda: float(((prediction - target) ** 2).mean()))]
+    tried.append(_try("PyTorch", lambda: _torch(prediction, target)))
+    tried.append(_try("scikit-learn", lambda: _sklearn(prediction, target)))
+    tried.append(_try("losscope", lambda: float(ls.get("mse")(prediction, numpy.asarray(target, "float64")))))
     return [each for each in tried if each is not None]
 
 
@@ -241,11 +241,11 @@ def _ways_table(ways: Mapping[str, float]) -> Table:
     return Table(["way", "mean squared error"], [[name, value] for name, value in ways.items()], caption="One batch, one-hot targets")
 
 
-def _tried_table(tried: Sequence[Tried]) -> Table:
+def _tried_table(tried: Sequence[Tried], caption: str) -> Table:
     from losscope.report import Table
 
     rows = [[each.framework, each.number, each.error or each.warning or "nothing"] for each in tried]
-    return Table(["framework", "number given", "what it says"], rows, caption="Class indices in the place of one-hot rows, and a column against a row")
+    return Table(["framework", "number given", "what it says"], rows, caption=caption)
 
 
 mean_squared_error = Study("mean-squared-error", 10, "Is the mean squared error the same whichever way it is computed, and what if targets are class indices?", experiment)

@@ -94,7 +94,7 @@ class Rows:
         spread = batch.probabilities is not None or batch.smoothing != 0.0
         judged: tuple[Any, ...] = (_address(batch.target),)
         if spread:
-            judged = (_address(batch.target), _address(batch.probabilities), real(batch.smoothing))
+            judged = (_address(batch.target) or 0, _address(batch.probabilities), real(batch.smoothing))  # typed, if never read
         fixed = (
             logits.data_ptr(), *judged, _address(weight), _address(batch.class_weight), _address(values), _address(gradient),
             sums.ctypes.data, rows, classes, rows_in_block, batch.ignore,

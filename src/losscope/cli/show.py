@@ -1,0 +1,88 @@
+"""`losscope show huber`: a loss's formula, gradient, curvature, facts, and its names elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+
+def add_parser(verbs: Any) -> None:
+    parser = verbs.add_parser("show", help="formula, gradient, curvature and facts of a loss", description="All that is known of a loss, without data.")
+    parser.add_argument("name", nargs="+", help="e.g. huber, huber:delta=2, mse@sigmoid")
+    parser.add_argument("--latex", action="store_true", help="formulas in LaTeX")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    import losscope
+
+    losses = [losscope.get(name) for name in args.name]
+    if args.json:
+        print(json.dumps([{**_formulas(loss, args.latex), "name": loss.name, "facts": loss.facts.as_dict(), "elsewhere": dict(loss.entry.elsewhere)} for loss in losses], indent=2))
+        return 0
+    from rich.console import Console
+
+    for loss in losses:
+        _print(Console(), loss, args.latex)
+    return 0
+
+
+def _formulas(loss: Any, latex: bool) -> dict[str, str]:
+    from losscope.emit.plain import plain
+
+    derived = loss._derived
+    expressions = (derived.value, derived.gradient, derived.curvature)
+    return {name: loss.latex(order) if latex else plain(expressions[order]) for order, name in enumerate(("value", "gradient", "curvature"))}
+
+
+def _print(console: Any, loss: Any, latex: bool) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from losscope.describe import shapes
+
+    console.print(Text(loss.name, style="bold"), Text(loss.entry.summary), sep="\n")
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in _formulas(loss, latex).items():
+        table.add_row(name, Text(text))
+    for name, text in _words(loss).items():
+        table.add_row(name, Text(text))
+    table.add_row("shapes", Text(shapes(loss)))
+    console.print(table)
+    console.print()
+
+
+def _words(loss: Any) -> dict[str, str]:
+    """What the names stand for, the facts and where else the loss is found, in words."""
+    from losscope.emit.plain import plain
+
+    entry, facts, words = loss.entry, loss.facts, {}
+    if loss._derived.residual is not None:
+        words["with"] = f"r = {plain(loss._derived.residual)}"
+    elif loss.structure == "softmax":
+        words["with"] = "margin = logsumexp(logits of the other classes) - logit of the target"
+    if loss.parameters:
+        words["parameters"] = ", ".join(f"{name} = {value:g} ({loss._open[name].domain.words})" for name, value in loss.parameters.items())
+    if entry.structure == "elementwise":
+        words["target"] = entry.target.words
+    words["convex"] = "yes" if facts.convex else "no"
+    words["steepest slope"] = f"{facts.lipschitz:g}" if facts.lipschitz is not None else "unbounded"
+    influence = "fades to nothing far out (redescending)" if facts.redescending else "bounded" if facts.bounded_influence else "unbounded"
+    words["influence"] = influence
+    words["kinks"] = ", ".join(f"{kink:g}" for kink in facts.kinks) if facts.kinks else "none: the slope is continuous"
+    if facts.efficiency is not None:
+        words["efficiency"] = f"{facts.efficiency:.2%} of the mean's, under Gaussian noise of scale 1"
+    for name, text in (("at ties", entry.ties), ("at infinity", entry.infinite)):
+        if text:
+            words[name] = text
+    if entry.aliases:
+        words["also called"] = ", ".join(entry.aliases)
+    if entry.elsewhere:
+        words["elsewhere"] = "; ".join(f"{package}: {name}" for package, name in entry.elsewhere.items())
+    if entry.reference:
+        words["source"] = entry.reference
+    return words

@@ -1,0 +1,34 @@
+"""Expressions -> plain text, in the language of formulas itself: what is printed can be given to `define`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sympy.printing.str import StrPrinter
+
+
+class _Printer(StrPrinter):
+    def _print_Piecewise(self, expr: Any) -> str:
+        (value, condition), *rest = expr.args
+        if not rest:
+            return self._print(value)
+        return f"where({self._print(as_written(condition))}, {self._print(value)}, {self._print(expr.func(*rest, evaluate=False)) if len(rest) > 1 else self._print(rest[0][0])})"
+
+    def _print_absolute(self, expr: Any) -> str:
+        return f"abs({self._print(expr.args[0])})"
+
+
+def plain(expression: Any) -> str:
+    """One expression as text.
+
+    >>> import losscope as ls
+    >>> plain(ls.huber._derived.gradient)
+    'where(abs(r) <= delta, r, delta*sign(r))'
+    """
+    return _Printer().doprint(expression)
+
+
+def as_written(condition: Any) -> Any:
+    """A condition as people write it: what varies on the left."""
+    left, right = condition.args if condition.is_Relational else (condition, None)
+    return condition.reversed if right is not None and left.is_Symbol and not right.is_Symbol and not right.is_number else condition
