@@ -50,7 +50,11 @@ def elementwise(name: str, size: int, compiled: bool) -> dict[str, Callable[[], 
 
     import losscope as ls
 
-    functions = {"squared_error": F.mse_loss, "huber": F.huber_loss, "binary_cross_entropy": F.binary_cross_entropy_with_logits}
+    functions = {
+        "squared_error": F.mse_loss,
+        "huber": F.huber_loss,
+        "binary_cross_entropy": F.binary_cross_entropy_with_logits,
+    }
     generator = torch.Generator().manual_seed(0)
     prediction, target = torch.randn(size, generator=generator), torch.rand(size, generator=generator)
     leaf = prediction.clone().requires_grad_()
@@ -135,14 +139,20 @@ def measure(rounds: int, compiled: bool, only: str) -> None:
         cells = [case, mode, f"{eager * 1e3:.3g} ms"]
         for name in ("losscope", "losscope, out=", "torch.compile", "torch.add(out=)"):
             cells.append(f"{median[name] / eager:.3f}" if name in median else "")
-        cells.append("" if promised is None else f"{promised} {'met' if median['losscope'] / eager <= promised else 'MISSED'}")
+        cells.append(
+            ""
+            if promised is None
+            else f"{promised} {'met' if median['losscope'] / eager <= promised else 'MISSED'}"
+        )
         add = median.get("torch.add(out=)")
         cells.append(f"{median['losscope, out='] / add:.2f}" if add else "")
         print("| " + " | ".join(cells) + " |", flush=True)
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--rounds", type=int, default=21)
     options.add_argument("--quick", action="store_true", help="5 rounds, no torch.compile")
     options.add_argument("--only", default="", help="only cases whose name contains this")
@@ -152,14 +162,35 @@ def main() -> None:
         measure(args.rounds, not args.quick, args.only)
         return
     rounds = 5 if args.quick else args.rounds
-    print("| case (float32) | mode | torch eager | losscope | losscope, out= | torch.compile | torch.add(out=) | promised | out= over add |")
+    print(
+        "| case (float32) | mode | torch eager | losscope | losscope, out= | torch.compile | torch.add(out=) | promised | out= over add |"
+    )
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |", flush=True)
     for mode, extra in (("default", {}), ("retained", RETAINED)):
-        command = [sys.executable, __file__, "--mode", mode, "--rounds", str(rounds), "--only", args.only, *(["--quick"] if args.quick else [])]
+        command = [
+            sys.executable,
+            __file__,
+            "--mode",
+            mode,
+            "--rounds",
+            str(rounds),
+            "--only",
+            args.only,
+            *(["--quick"] if args.quick else []),
+        ]
         subprocess.run(command, env={**os.environ, **extra, "LOSSCOPE_BENCHMARK_MODE": mode}, check=True)
     if not args.only:
-        seconds = [float(subprocess.run([sys.executable, "-c", FIRST_CALL], capture_output=True, text=True, check=True).stdout) for _ in range(max(5, rounds // 2))]
-        print(f"\nFirst call in a fresh process, warm cache, imports included: median {statistics.median(seconds[1:]):.2f} s (promised: under 0.8 s).")
+        seconds = [
+            float(
+                subprocess.run(
+                    [sys.executable, "-c", FIRST_CALL], capture_output=True, text=True, check=True
+                ).stdout
+            )
+            for _ in range(max(5, rounds // 2))
+        ]
+        print(
+            f"\nFirst call in a fresh process, warm cache, imports included: median {statistics.median(seconds[1:]):.2f} s (promised: under 0.8 s)."
+        )
 
 
 if __name__ == "__main__":

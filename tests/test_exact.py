@@ -10,10 +10,10 @@ from __future__ import annotations
 import mpmath
 import numpy as np
 import pytest
-from judge import DIGITS, evaluate
 from mpmath import mpf
 
 import losscope as ls
+from judge import DIGITS, evaluate
 from losscope.catalogue import entries
 from losscope.derive import derive
 
@@ -35,12 +35,16 @@ def targets(name: str, dtype: type, prediction: np.ndarray) -> np.ndarray:
     n = len(prediction)
     if name == "real":
         near = prediction * (1 + RNG.integers(-9, 9, n) * np.finfo(dtype).eps).astype(dtype)
-        return np.choose(RNG.integers(0, 3, n), [np.zeros(n, dtype), spread(dtype, n)[:n], near]).astype(dtype)
+        return np.choose(RNG.integers(0, 3, n), [np.zeros(n, dtype), spread(dtype, n)[:n], near]).astype(
+            dtype
+        )
     if name == "sign":
         return RNG.choice([-1, 1], n).astype(dtype)
     if name == "count":
         return RNG.choice([0, 1, 2, 17, 1000], n).astype(dtype)
-    return np.choose(RNG.integers(0, 4, n), [np.zeros(n), np.ones(n), RNG.random(n), 10 ** RNG.uniform(-30, 0, n)]).astype(dtype)
+    return np.choose(
+        RNG.integers(0, 4, n), [np.zeros(n), np.ones(n), RNG.random(n), 10 ** RNG.uniform(-30, 0, n)]
+    ).astype(dtype)
 
 
 def points(loss: ls.Loss, dtype: type, count: int = 150) -> tuple[np.ndarray, np.ndarray]:
@@ -48,7 +52,9 @@ def points(loss: ls.Loss, dtype: type, count: int = 150) -> tuple[np.ndarray, np
     if loss.entry.prediction.name == "probability":
         half = len(prediction) // 2
         low = 10 ** RNG.uniform(-30, 0, half)
-        prediction = np.concatenate([low, 1 - RNG.random(half) * 10 ** RNG.uniform(-6, 0, half)]).astype(dtype)
+        prediction = np.concatenate([low, 1 - RNG.random(half) * 10 ** RNG.uniform(-6, 0, half)]).astype(
+            dtype
+        )
         prediction = prediction[(prediction > 0) & (prediction < 1)]
     return prediction, targets(loss.entry.target.name, dtype, prediction)
 
@@ -66,7 +72,9 @@ def truths(loss: ls.Loss, dtype: type, prediction: float, target: float) -> tupl
         for name in ("prediction", "target"):
             shifted = {**at, name: at[name] * (1 + eps)}
             if at[name]:
-                moved = [old + abs(evaluate(form, shifted) - value) for old, form, value in zip(moved, forms, true)]
+                moved = [
+                    old + abs(evaluate(form, shifted) - value) for old, form, value in zip(moved, forms, true)
+                ]
     return true, moved
 
 
@@ -100,7 +108,9 @@ def within_bounds(loss: ls.Loss, dtype: type, prediction: np.ndarray, target: np
                 continue
             error, shaken = found
             bound = ULPS if shaken <= ULPS else ULPS + 2 * shaken
-            assert error <= bound, f"order {order} at prediction {prediction[i]!r}, target {target[i]!r}: {computed[order][i]!r} is {error:.1f} ulp from {mpmath.nstr(true[order], 20)} (inputs shaken: {shaken:.1f} ulp)"
+            assert error <= bound, (
+                f"order {order} at prediction {prediction[i]!r}, target {target[i]!r}: {computed[order][i]!r} is {error:.1f} ulp from {mpmath.nstr(true[order], 20)} (inputs shaken: {shaken:.1f} ulp)"
+            )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -118,7 +128,9 @@ def softmax_rows(dtype: type) -> list[tuple[np.ndarray, np.ndarray]]:
             logits = (RNG.normal(size=(4, classes)) * scale).astype(dtype)
             rows.append((logits, RNG.integers(0, classes, 4)))
     for confident in (20, 50, 80):
-        rows.append((np.array([[confident, 0, 0], [0, confident, -confident], [0, 0, 0]], dtype), np.array([0, 1, 2])))
+        rows.append(
+            (np.array([[confident, 0, 0], [0, confident, -confident], [0, 0, 0]], dtype), np.array([0, 1, 2]))
+        )
     return rows
 
 
@@ -152,14 +164,22 @@ def test_cross_entropy_is_exact(dtype: type) -> None:
                 found += list(zip(computed[1][row], gradient)) + list(zip(computed[2][row], curvature))
                 for got, true in found:
                     seen = errors(dtype, got, true, mpf(0))
-                    assert seen is None or seen[0] <= bound, (logits[row], target[row], got, mpmath.nstr(true, 12), seen)
+                    assert seen is None or seen[0] <= bound, (
+                        logits[row],
+                        target[row],
+                        got,
+                        mpmath.nstr(true, 12),
+                        seen,
+                    )
 
 
 @pytest.mark.parametrize("confident", [20, 50, 80])
 def test_the_gradient_survives_confidence_in_float32(confident: float) -> None:
     """Where torch's float32 gradient is 0, ours is the truth to 8 ulp."""
     truth = 1 / (1 + mpmath.exp(mpf(confident)))
-    _, gradient = ls.binary_cross_entropy.value_and_grad(np.array([confident], np.float32), np.array([1], np.float32))
+    _, gradient = ls.binary_cross_entropy.value_and_grad(
+        np.array([confident], np.float32), np.array([1], np.float32)
+    )
     assert errors(np.float32, -gradient[0], truth, mpf(0))[0] <= ULPS
     logits = np.array([[confident, 0]], np.float32)
     value, gradient = ls.cross_entropy.value_and_grad(logits, [0])

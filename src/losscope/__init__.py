@@ -58,7 +58,9 @@ def _entry(name: str) -> Any:
     if name not in catalogue.names():
         from losscope.errors import did_you_mean
 
-        raise AttributeError(f"module 'losscope' has no attribute {name!r}. {did_you_mean(name, [*catalogue.names(), *_PUBLIC])}")
+        raise AttributeError(
+            f"module 'losscope' has no attribute {name!r}. {did_you_mean(name, [*catalogue.names(), *_PUBLIC])}"
+        )
     return import_module("losscope.loss").get(name)
 
 

@@ -11,7 +11,17 @@ from losscope.expression import PRIMITIVES
 from losscope.loss import Loss
 
 
-def define(name: str, formula: str, *, structure: str = "elementwise", target: str = "real", prediction: str = "real", summary: str = "", task: str = "", **parameters: float) -> Loss:
+def define(
+    name: str,
+    formula: str,
+    *,
+    structure: str = "elementwise",
+    target: str = "real",
+    prediction: str = "real",
+    summary: str = "",
+    task: str = "",
+    **parameters: float,
+) -> Loss:
     """A loss from its formula; gradient, curvature and kernels are derived.
 
     An elementwise formula is written in `r` (= prediction - target), `prediction` (`z`), `target` (`y`) and your
@@ -27,20 +37,52 @@ def define(name: str, formula: str, *, structure: str = "elementwise", target: s
     Raises LossError, with a caret under the place, for text that is no formula.
     """
     if not isinstance(name, str) or not name.isidentifier():
-        raise LossError(complain("The name of a loss must be a word", got=repr(name), expected="letters, digits and underscores"))
+        raise LossError(
+            complain(
+                "The name of a loss must be a word",
+                got=repr(name),
+                expected="letters, digits and underscores",
+            )
+        )
     if name in catalogue.names():
-        raise LossError(complain(f"The catalogue already has a loss named {name!r}", next_step="Choose another name"))
+        raise LossError(
+            complain(f"The catalogue already has a loss named {name!r}", next_step="Choose another name")
+        )
     if structure not in ("elementwise", "softmax"):
-        raise LossError(complain("A formula can be defined over these structures", got=repr(structure), expected="'elementwise' or 'softmax'"))
-    domains = {"prediction": _domain(prediction), "target": _domain(target)} if structure == "elementwise" else {"target": domain.class_index}
+        raise LossError(
+            complain(
+                "A formula can be defined over these structures",
+                got=repr(structure),
+                expected="'elementwise' or 'softmax'",
+            )
+        )
+    domains: dict[str, Any] = (
+        {"prediction": _domain(prediction), "target": _domain(target)}
+        if structure == "elementwise"
+        else {"target": domain.class_index}
+    )
     module = structures.get(structure)
     for parameter in parameters:
         if parameter in module.SHORT or parameter in module.OPTIONS or parameter in PRIMITIVES:
-            raise LossError(complain(f"A parameter cannot be named {parameter!r}: the language of formulas has that name already", next_step="Choose another"))
+            raise LossError(
+                complain(
+                    f"A parameter cannot be named {parameter!r}: the language of formulas has that name already",
+                    next_step="Choose another",
+                )
+            )
     for parameter, default in parameters.items():
-        if isinstance(default, bool) or not isinstance(default, int | float) or default != default or abs(default) == float("inf"):
-            raise LossError(complain(f"The default of {parameter} must be a finite number", got=repr(default)))
-    guess = {"sign": "binary", "label": "binary", "probability": "binary", "count": "count"}.get(target, "regression")
+        if (
+            isinstance(default, bool)
+            or not isinstance(default, int | float)
+            or default != default
+            or abs(default) == float("inf")
+        ):
+            raise LossError(
+                complain(f"The default of {parameter} must be a finite number", got=repr(default))
+            )
+    guess = {"sign": "binary", "label": "binary", "probability": "binary", "count": "count"}.get(
+        target, "regression"
+    )
     entry = Entry(
         name, structure, formula, summary=summary, parameters={each: Parameter(float(default)) for each, default in parameters.items()},
         task=task or ("classes" if structure == "softmax" else guess), **domains,
@@ -52,7 +94,9 @@ def define(name: str, formula: str, *, structure: str = "elementwise", target: s
 def _domain(name: str) -> domain.Domain:
     known = {each.name: each for each in vars(domain).values() if isinstance(each, domain.Domain)}
     if name not in known:
-        raise LossError(complain(f"There is no domain named {name!r}", next_step=did_you_mean(str(name), known)))
+        raise LossError(
+            complain(f"There is no domain named {name!r}", next_step=did_you_mean(str(name), known))
+        )
     return known[name]
 
 

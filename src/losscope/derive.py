@@ -57,7 +57,9 @@ def derive(entry: Entry, through: Entry | None = None) -> Derived:
         bound = {PREDICTION: activated}
         names = {"x": PREDICTION, "y": TARGET} | {name: symbol(name) for name in through.parameters}
         residual = parse(through.residual, names) if through.residual else activated - TARGET
-        value, gradient_of, curvature_of = (compose(each, activated) for each in (value, gradient_of, curvature_of))
+        value, gradient_of, curvature_of = (
+            compose(each, activated) for each in (value, gradient_of, curvature_of)
+        )
     slope = sympy.diff(bound.get(PREDICTION, PREDICTION), PREDICTION)
 
     def differentiate(expression: sympy.Expr) -> sympy.Expr:

@@ -17,7 +17,11 @@ def describe(loss: Any) -> str:
     lines += [f"Formula:     {formula(loss)}"]
     lines += [f"Shapes:      {shapes(loss)}"]
     if loss.structure == "elementwise":
-        where = "any real number: it goes through " + loss.activation.name if loss.activation else entry.prediction.words
+        where = (
+            "any real number: it goes through " + loss.activation.name
+            if loss.activation
+            else entry.prediction.words
+        )
         lines += [f"Prediction:  {where}", f"Target:      {entry.target.words}"]
     for name, value in loss.parameters.items():
         lines.append(f"Parameter:   {name} = {value:g} ({loss._open[name].domain.words})")
@@ -27,10 +31,16 @@ def describe(loss: Any) -> str:
         if text:
             lines.append(f"{title:<13}{text}")
     if entry.elsewhere:
-        lines.append("Elsewhere:   " + "; ".join(f"{package}: {name}" for package, name in entry.elsewhere.items()))
+        lines.append(
+            "Elsewhere:   " + "; ".join(f"{package}: {name}" for package, name in entry.elsewhere.items())
+        )
     if entry.aliases:
         lines.append("Also called: " + ", ".join(entry.aliases))
-    lines += ["", "Raises LossError for shapes, dtypes, domains and parameters that do not fit, naming the first offender.", ""]
+    lines += [
+        "",
+        "Raises LossError for shapes, dtypes, domains and parameters that do not fit, naming the first offender.",
+        "",
+    ]
     lines += [f"    >>> {line}" for line in example(loss)]
     if entry.reference:
         lines += ["", f"Source: {entry.reference}"]
@@ -41,9 +51,15 @@ def formula(loss: Any) -> str:
     """The formula as text, with what its names stand for."""
     if loss.structure == "activation":
         return loss.entry.formula
-    of = {"softmax": "margin = logsumexp(logits of the other classes) - logit of the target"}.get(loss.structure)
+    of = {"softmax": "margin = logsumexp(logits of the other classes) - logit of the target"}.get(
+        loss.structure
+    )
     if loss.activation is not None:
-        of = f"prediction = {loss.activation.formula.replace('x', 'score')}" + ("; r = prediction - target" if "r" in loss.entry.formula.replace("target", "").replace("prediction", "") else "")
+        of = f"prediction = {loss.activation.formula.replace('x', 'score')}" + (
+            "; r = prediction - target"
+            if "r" in loss.entry.formula.replace("target", "").replace("prediction", "")
+            else ""
+        )
     elif of is None and "target" not in loss.entry.formula:
         of = "r = prediction - target"
     return loss.entry.formula + (f",  with {of}" if of else "")
@@ -56,7 +72,9 @@ def shapes(loss: Any) -> str:
     if loss.structure == "activation":
         return "any; one number out for each number in"
     if loss.entry.over == "rows":
-        return "prediction and target (..., classes), the same; the loss of a row is summed over its last axis"
+        return (
+            "prediction and target (..., classes), the same; the loss of a row is summed over its last axis"
+        )
     return "prediction and target any, but the same"
 
 

@@ -29,7 +29,7 @@ def complain(what: str, *, got: object = None, expected: object = None, next_ste
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """"Did you mean ...?" for the closest known names, or a plain list of all of them."""
+    """ "Did you mean ...?" for the closest known names, or a plain list of all of them."""
     known = sorted(set(known))
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
     if close:

@@ -216,7 +216,9 @@ class maximum(Function):
 
     def fdiff(self, argindex=1):
         a, b = self.args
-        return Piecewise((S.One if argindex == 1 else S.Zero, a > b), (S.Zero if argindex == 1 else S.One, True))
+        return Piecewise(
+            (S.One if argindex == 1 else S.Zero, a > b), (S.Zero if argindex == 1 else S.One, True)
+        )
 
 
 class minimum(Function):
@@ -226,7 +228,9 @@ class minimum(Function):
 
     def fdiff(self, argindex=1):
         a, b = self.args
-        return Piecewise((S.One if argindex == 1 else S.Zero, a < b), (S.Zero if argindex == 1 else S.One, True))
+        return Piecewise(
+            (S.One if argindex == 1 else S.Zero, a < b), (S.Zero if argindex == 1 else S.One, True)
+        )
 
 
 class sqrt1px2m1(Function):
@@ -301,7 +305,13 @@ class _Parser:
         if not isinstance(self.text, str) or not self.text.strip():
             raise LossError(complain("A formula must be text", got=repr(self.text), expected='e.g. "r**2/2"'))
         if len(self.text) > LONGEST_FORMULA:
-            raise LossError(complain("The formula is too long", got=f"{len(self.text)} characters", expected=f"at most {LONGEST_FORMULA}"))
+            raise LossError(
+                complain(
+                    "The formula is too long",
+                    got=f"{len(self.text)} characters",
+                    expected=f"at most {LONGEST_FORMULA}",
+                )
+            )
         self.text = " ".join(self.text.split())
         try:
             tree = ast.parse(self.text, mode="eval")
@@ -322,7 +332,12 @@ class _Parser:
     def visit(self, node: ast.AST) -> Any:
         method = getattr(self, "visit_" + type(node).__name__, None)
         if method is None:
-            raise self.error(node, f"{type(node).__name__} has no place in a formula", "A formula is made of numbers, names, + - * / **, comparisons inside where(...), and: " + ", ".join(PRIMITIVES))
+            raise self.error(
+                node,
+                f"{type(node).__name__} has no place in a formula",
+                "A formula is made of numbers, names, + - * / **, comparisons inside where(...), and: "
+                + ", ".join(PRIMITIVES),
+            )
         return self.bounded(node, method(node))
 
     def bounded(self, node: ast.AST, value: Any) -> Any:
@@ -346,7 +361,11 @@ class _Parser:
             return self.names[node.id]
         if node.id in PRIMITIVES:
             raise self.error(node, f"{node.id} is a function and wants arguments")
-        raise self.error(node, f"Unknown name {node.id!r}", did_you_mean(node.id, self.names) + " (give other names as parameters, e.g. define(..., c=1.5))")
+        raise self.error(
+            node,
+            f"Unknown name {node.id!r}",
+            did_you_mean(node.id, self.names) + " (give other names as parameters, e.g. define(..., c=1.5))",
+        )
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> sympy.Expr:
         operand = self.number(node.operand)
@@ -380,7 +399,12 @@ class _Parser:
     def residual(self, node: ast.BinOp) -> sympy.Expr | None:
         """`prediction - target` is the residual, one symbol: SymPy would spread 3*(a - b) to 3*a - 3*b,
         which cancels."""
-        if isinstance(node.op, ast.Sub) and isinstance(node.left, ast.Name) and isinstance(node.right, ast.Name) and "r" in self.names:
+        if (
+            isinstance(node.op, ast.Sub)
+            and isinstance(node.left, ast.Name)
+            and isinstance(node.right, ast.Name)
+            and "r" in self.names
+        ):
             pair = (str(self.names.get(node.left.id)), str(self.names.get(node.right.id)))
             if pair == ("prediction", "target"):
                 return self.names["r"]
@@ -390,12 +414,18 @@ class _Parser:
 
     def power(self, node: ast.BinOp, base: sympy.Expr, exponent: sympy.Expr) -> sympy.Expr:
         if exponent.is_Rational and (abs(exponent) > 64 or exponent.q > 64):  # type: ignore[attr-defined]
-            raise self.error(node, "An exponent that is a number must be between -64 and 64, with a denominator up to 64")
+            raise self.error(
+                node, "An exponent that is a number must be between -64 and 64, with a denominator up to 64"
+            )
         return base**exponent
 
     def visit_Compare(self, node: ast.Compare) -> Any:
         if len(node.ops) != 1 or type(node.ops[0]) not in _COMPARISONS:
-            raise self.error(node, "Only one of <, <=, >, >= may stand in a comparison", "Nest where(...) for more than one condition")
+            raise self.error(
+                node,
+                "Only one of <, <=, >, >= may stand in a comparison",
+                "Nest where(...) for more than one condition",
+            )
         return _COMPARISONS[type(node.ops[0])](self.number(node.left), self.number(node.comparators[0]))
 
     def visit_Call(self, node: ast.Call) -> Any:
@@ -404,7 +434,10 @@ class _Parser:
             raise self.error(node, f"Unknown function {name!r}", did_you_mean(name, PRIMITIVES))
         count, primitive = PRIMITIVES[node.func.id]
         if node.keywords or len(node.args) != count:
-            raise self.error(node, f"{node.func.id} takes {count} argument{'s' * (count > 1)}, got {len(node.args) + len(node.keywords)}")
+            raise self.error(
+                node,
+                f"{node.func.id} takes {count} argument{'s' * (count > 1)}, got {len(node.args) + len(node.keywords)}",
+            )
         if primitive is where:
             condition = self.visit(node.args[0])
             if isinstance(condition, sympy.Expr):

@@ -42,13 +42,25 @@ def facts(loss: Any) -> Facts:
     from losscope.kernels.reference import pointwise
 
     axis, targets = _ground(loss)
-    curves = [tuple(numpy.asarray(each) for each in pointwise(loss, axis, *(() if target is None else (numpy.full_like(axis, target),)))) for target in targets]
-    kinks = sorted({round(kink, 9) for curve in curves for kink in _kinks(loss, axis, curve[1])} | {0.0 for _ in ()})
+    curves = [
+        tuple(
+            numpy.asarray(each)
+            for each in pointwise(loss, axis, *(() if target is None else (numpy.full_like(axis, target),)))
+        )
+        for target in targets
+    ]
+    kinks = sorted(
+        {round(kink, 9) for curve in curves for kink in _kinks(loss, axis, curve[1])} | {0.0 for _ in ()}
+    )
     slopes = numpy.concatenate([curve[1] for curve in curves])
     finite = slopes[numpy.isfinite(slopes)]
     steepest = float(numpy.abs(finite).max(initial=0.0))
     bounded = bool(numpy.isfinite(slopes).all() and all(_levels_off(axis, curve[1]) for curve in curves))
-    fades = bounded and steepest > 0 and all(max(abs(curve[1][0]), abs(curve[1][-1])) < 1e-3 * steepest for curve in curves)
+    fades = (
+        bounded
+        and steepest > 0
+        and all(max(abs(curve[1][0]), abs(curve[1][-1])) < 1e-3 * steepest for curve in curves)
+    )
     values = numpy.concatenate([curve[0] for curve in curves])
     return Facts(
         convex=all(_rises(curve[1]) for curve in curves) and not _jumps(curves),
@@ -70,7 +82,13 @@ def _ground(loss: Any) -> tuple[numpy.ndarray, list[float | None]]:
     axis = inside if domain == "probability" else AXIS[AXIS >= 0] if domain == "nonnegative" else AXIS
     if loss.structure in ("softmax", "activation"):
         return axis, [None] if loss.structure == "softmax" else [0.0]
-    targets = {"real": [0.0], "sign": [-1.0, 1.0], "count": [0.0, 1.0, 5.0], "probability": [0.0, 0.25, 1.0], "label": [0.0, 1.0]}
+    targets = {
+        "real": [0.0],
+        "sign": [-1.0, 1.0],
+        "count": [0.0, 1.0, 5.0],
+        "probability": [0.0, 0.25, 1.0],
+        "label": [0.0, 1.0],
+    }
     found: list[float | None] = list(targets.get(loss.entry.target.name, [0.5, 1.0]))
     return axis, found
 

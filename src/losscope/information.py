@@ -27,10 +27,14 @@ def entropy(p: Any, base: float = math.e) -> Any:
     from losscope.structures.arrays import as_array
 
     if not isinstance(base, int | float) or not base > 0 or base == 1:
-        raise LossError(complain("base is out of its domain", got=base, expected="a positive number other than 1"))
+        raise LossError(
+            complain("base is out of its domain", got=base, expected="a positive number other than 1")
+        )
     array = as_array(p, "p").astype("float64")
     if not array.ndim or not array.shape[-1]:
-        raise LossError(complain("p must hold a distribution along its last axis", got=f"shape {array.shape}"))
+        raise LossError(
+            complain("p must hold a distribution along its last axis", got=f"shape {array.shape}")
+        )
     from losscope.structures.softmax import check_probabilities
 
     check_probabilities(array.reshape(-1, array.shape[-1]), "p")
@@ -54,11 +58,21 @@ def one_hot(index: Any, classes: int, dtype: Any = "float64") -> Any:
         raise LossError(complain("classes must be a whole number", got=repr(classes), expected="1 or more"))
     array = as_array(index, "index")
     if array.dtype.kind not in "iu":
-        raise LossTypeError(complain("index must be of an integer dtype", got=array.dtype, next_step="Use index.astype('int64')"))
+        raise LossTypeError(
+            complain(
+                "index must be of an integer dtype", got=array.dtype, next_step="Use index.astype('int64')"
+            )
+        )
     wrong = (array < 0) | (array >= classes)
     if wrong.any():
         where = tuple(int(i) for i in numpy.argwhere(wrong)[0])
-        raise LossError(complain(f"index[{', '.join(map(str, where))}] is no class", got=int(array[where]), expected=f"0 to {classes - 1}"))
+        raise LossError(
+            complain(
+                f"index[{', '.join(map(str, where))}] is no class",
+                got=int(array[where]),
+                expected=f"0 to {classes - 1}",
+            )
+        )
     result = numpy.zeros((*array.shape, classes), dtype)
     numpy.put_along_axis(result, array[..., None].astype("int64"), 1, -1)
     return result

@@ -67,7 +67,9 @@ class Loss:
     floats and arrays; torch tensors give differentiable torch tensors.
     """
 
-    def __init__(self, entry: Entry, through: Entry | None = None, parameters: Mapping[str, float] | None = None):
+    def __init__(
+        self, entry: Entry, through: Entry | None = None, parameters: Mapping[str, float] | None = None
+    ):
         self.entry = entry
         self.activation = through
         open_parameters = {**entry.parameters, **(through.parameters if through else {})}
@@ -88,25 +90,40 @@ class Loss:
     @property
     def name(self) -> str:
         """Its full name, by which `losscope.get` finds it again: `huber:delta=2@softplus`."""
-        changed = {name: value for name, value in self.parameters.items() if value != self._open[name].default}
+        changed = {
+            name: value for name, value in self.parameters.items() if value != self._open[name].default
+        }
         own = [f":{name}={value:.17g}" for name, value in changed.items() if name in self.entry.parameters]
         if self.activation is None:
             return self.entry.name + "".join(own)
-        theirs = [f":{name}={value:.17g}" for name, value in changed.items() if name in self.activation.parameters]
+        theirs = [
+            f":{name}={value:.17g}" for name, value in changed.items() if name in self.activation.parameters
+        ]
         return self.entry.name + "".join(own) + "@" + self.activation.name + "".join(theirs)
 
     def __repr__(self) -> str:
         return f"<losscope {'activation' if self.structure == 'activation' else 'loss'} {self.name}>"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Loss) and (self.entry, self.activation, self.parameters) == (other.entry, other.activation, other.parameters)
+        return isinstance(other, Loss) and (self.entry, self.activation, self.parameters) == (
+            other.entry,
+            other.activation,
+            other.parameters,
+        )
 
     def __hash__(self) -> int:
         return hash((self.entry, self.activation, self._constants))
 
     def __reduce__(self) -> Any:
         known = catalogue.entries().get(self.entry.name) is self.entry
-        return (_restore, (self.entry.name if known else self.entry, self.activation and self.activation.name, self.parameters))
+        return (
+            _restore,
+            (
+                self.entry.name if known else self.entry,
+                self.activation and self.activation.name,
+                self.parameters,
+            ),
+        )
 
     # -- other losses from it
 
@@ -128,19 +145,42 @@ class Loss:
         """
         entry = activation.entry if isinstance(activation, Loss) else _entry(activation, "activation")
         if entry.structure != "activation":
-            raise LossError(complain(f"{entry.name} is no activation", next_step="Known: " + ", ".join(_names("activation"))))
+            raise LossError(
+                complain(
+                    f"{entry.name} is no activation", next_step="Known: " + ", ".join(_names("activation"))
+                )
+            )
         if self.activation is not None or self.structure != "elementwise":
-            already = "already goes through " + self.activation.name if self.activation else f"takes its own way from scores to a loss ({self.structure})"
-            raise LossError(complain(f"{self.entry.name} {already}", next_step="Only an elementwise loss goes through an activation, once"))
+            already = (
+                "already goes through " + self.activation.name
+                if self.activation
+                else f"takes its own way from scores to a loss ({self.structure})"
+            )
+            raise LossError(
+                complain(
+                    f"{self.entry.name} {already}",
+                    next_step="Only an elementwise loss goes through an activation, once",
+                )
+            )
         clash = set(entry.parameters) & set(self.entry.parameters)
         if clash:
-            raise LossError(complain(f"{self.entry.name} and {entry.name} both have a parameter {clash.pop()!r}"))
+            raise LossError(
+                complain(f"{self.entry.name} and {entry.name} both have a parameter {clash.pop()!r}")
+            )
         given = activation.parameters if isinstance(activation, Loss) else {}
         return Loss(self.entry, entry, {**self.parameters, **given, **parameters})
 
     # -- computing
 
-    def __call__(self, prediction: Any, target: Any = None, *, weight: Any = None, reduction: str = "mean", **options: Any) -> Any:
+    def __call__(
+        self,
+        prediction: Any,
+        target: Any = None,
+        *,
+        weight: Any = None,
+        reduction: str = "mean",
+        **options: Any,
+    ) -> Any:
         """The loss: `mean` = sum(weight*loss)/sum(weight), `sum`, or `none` for one value per element or row."""
         if self.structure == "activation":
             return self._activate(prediction, target, 0)[0]
@@ -149,7 +189,16 @@ class Loss:
             return front_end.call(self, prediction, target, weight=weight, reduction=reduction, **options)
         return self._evaluate(0, prediction, target, weight, reduction, options)[0]
 
-    def value_and_grad(self, prediction: Any, target: Any = None, *, weight: Any = None, reduction: str = "mean", out: Any = None, **options: Any) -> Any:
+    def value_and_grad(
+        self,
+        prediction: Any,
+        target: Any = None,
+        *,
+        weight: Any = None,
+        reduction: str = "mean",
+        out: Any = None,
+        **options: Any,
+    ) -> Any:
         """Value and gradient with respect to the prediction, in one pass over memory.
 
         `out` is an array of the prediction's shape and dtype to write the gradient into. With reduction "none"
@@ -159,7 +208,15 @@ class Loss:
             return self._activate(prediction, target, 1)
         return tuple(self._evaluate(1, prediction, target, weight, reduction, options, out)[:2])
 
-    def value_grad_curvature(self, prediction: Any, target: Any = None, *, weight: Any = None, reduction: str = "mean", **options: Any) -> Any:
+    def value_grad_curvature(
+        self,
+        prediction: Any,
+        target: Any = None,
+        *,
+        weight: Any = None,
+        reduction: str = "mean",
+        **options: Any,
+    ) -> Any:
         """Value, gradient and curvature (the diagonal of the Hessian) with respect to the prediction."""
         if self.structure == "activation":
             return self._activate(prediction, target, 2)
@@ -180,21 +237,45 @@ class Loss:
 
     def _activate(self, score: Any, target: Any, order: int) -> Any:
         if target is not None:
-            raise LossError(complain(f"{self.entry.name} is an activation: it takes a score and no target", next_step=f"A loss goes through it: losscope.squared_error.through({self.entry.name!r})"))
+            raise LossError(
+                complain(
+                    f"{self.entry.name} is an activation: it takes a score and no target",
+                    next_step=f"A loss goes through it: losscope.squared_error.through({self.entry.name!r})",
+                )
+            )
         front_end = _front_end(score)
         if front_end is not None:
             return (front_end.activate(self, score),)
         return self._evaluate(order, score, score, None, "none", {})
 
-    def _evaluate(self, order: int, prediction: Any, target: Any, weight: Any, reduction: str, options: dict[str, Any], out: Any = None) -> Any:
+    def _evaluate(
+        self,
+        order: int,
+        prediction: Any,
+        target: Any,
+        weight: Any,
+        reduction: str,
+        options: dict[str, Any],
+        out: Any = None,
+    ) -> Any:
         from losscope.kernels.cpu.evaluate import evaluate
 
         constants, options = self._split(options)
         if reduction not in REDUCTIONS and reduction != "total":
-            raise LossError(complain("Unknown reduction", got=repr(reduction), expected=" or ".join(map(repr, REDUCTIONS))))
+            raise LossError(
+                complain(
+                    "Unknown reduction", got=repr(reduction), expected=" or ".join(map(repr, REDUCTIONS))
+                )
+            )
         batch = self._structure.prepare(self.entry, prediction, target, weight, **options)
         if reduction == "mean" and batch.given.size == 0:
-            raise LossError(complain("There is no mean of nothing: the input is empty", got=f"shape {batch.given.shape}", next_step='Use reduction="sum", or skip the empty batch'))
+            raise LossError(
+                complain(
+                    "There is no mean of nothing: the input is empty",
+                    got=f"shape {batch.given.shape}",
+                    next_step='Use reduction="sum", or skip the empty batch',
+                )
+            )
         scale = 1.0
         if reduction == "mean":
             scale = 1 / batch.total_weight if batch.total_weight else 0.0
@@ -202,11 +283,18 @@ class Loss:
         if out is not None:
             from losscope.structures.arrays import ready_out
 
-            out = ready_out(out, batch.given, batch.given, batch.target if batch.target is not None else batch.probabilities)
+            out = ready_out(
+                out,
+                batch.given,
+                batch.given,
+                batch.target if batch.target is not None else batch.probabilities,
+            )
             buffer = out if out.dtype == batch.dtype else None
         per_row = self.entry.over == "rows"
         with_values = reduction == "none"
-        total, outputs, inside = evaluate(self.entry, self.activation, batch, constants, scale, order, with_values, buffer)
+        total, outputs, inside = evaluate(
+            self.entry, self.activation, batch, constants, scale, order, with_values, buffer
+        )
         if not inside:
             self._structure.check_domains(self.entry, batch, self.activation is not None)
         if with_values:
@@ -220,7 +308,11 @@ class Loss:
             return total, batch
         else:
             first = total
-        derivatives = [_returned(outputs[name].reshape(batch.given.shape), batch.given) for name in ("gradient", "curvature") if name in outputs]
+        derivatives = [
+            _returned(outputs[name].reshape(batch.given.shape), batch.given)
+            for name in ("gradient", "curvature")
+            if name in outputs
+        ]
         if out is not None:
             if buffer is None:
                 out[...] = derivatives[0]
@@ -243,14 +335,24 @@ class Loss:
         if name not in known:
             options = structures.get(self.entry.structure).OPTIONS
             have = ", ".join([*known, *options]) or "none"
-            raise LossError(complain(f"{self.entry.name} has no parameter {name!r}", expected=have, next_step=did_you_mean(name, [*known, *options]) if known or options else "Leave it out"))
+            raise LossError(
+                complain(
+                    f"{self.entry.name} has no parameter {name!r}",
+                    expected=have,
+                    next_step=did_you_mean(name, [*known, *options]) if known or options else "Leave it out",
+                )
+            )
         try:
             number = float(value)
         except (TypeError, ValueError):
             raise LossError(complain(f"{name} must be a number", got=repr(value))) from None
         domain = known[name].domain
         if number != number or abs(number) == float("inf") or domain.excludes(number):
-            raise LossError(complain(f"{name} is out of its domain", got=value, expected=f"a finite number, {domain.words}"))
+            raise LossError(
+                complain(
+                    f"{name} is out of its domain", got=value, expected=f"a finite number, {domain.words}"
+                )
+            )
         parameters[name] = number
 
     # -- looking at it
@@ -316,12 +418,20 @@ def _front_end(prediction: Any) -> Any:
 
 def _restore(entry: str | Entry, activation: str | None, parameters: dict[str, float]) -> Loss:
     known = catalogue.entries()
-    return Loss(known[entry] if isinstance(entry, str) else entry, known[activation] if activation else None, parameters)
+    return Loss(
+        known[entry] if isinstance(entry, str) else entry,
+        known[activation] if activation else None,
+        parameters,
+    )
 
 
 def _names(kind: str) -> list[str]:
     """The names of all losses, or of all activations."""
-    return [name for name, entry in catalogue.entries().items() if (entry.structure == "activation") == (kind == "activation")]
+    return [
+        name
+        for name, entry in catalogue.entries().items()
+        if (entry.structure == "activation") == (kind == "activation")
+    ]
 
 
 def _entry(name: str, kind: str) -> Entry:
@@ -330,8 +440,18 @@ def _entry(name: str, kind: str) -> Entry:
         raise LossError(complain(f"The name of a {kind} must be text", got=repr(name)))
     found = catalogue.names().get(name.strip().lower().replace("-", "_"))
     if found is None or (kind == "activation" and entries[found].structure != "activation"):
-        candidates = [each for each, entry in catalogue.names().items() if (entries[entry].structure == "activation") == (kind == "activation")]
-        raise LossError(complain(f"There is no {kind} named {name!r}", next_step=did_you_mean(name, candidates) + ("" if kind == "activation" else " (losscope list shows all)")))
+        candidates = [
+            each
+            for each, entry in catalogue.names().items()
+            if (entries[entry].structure == "activation") == (kind == "activation")
+        ]
+        raise LossError(
+            complain(
+                f"There is no {kind} named {name!r}",
+                next_step=did_you_mean(name, candidates)
+                + ("" if kind == "activation" else " (losscope list shows all)"),
+            )
+        )
     return entries[found]
 
 
@@ -361,7 +481,9 @@ def _named(text: str, kind: str) -> Loss:
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
-            raise LossError(complain(f"{setting!r} in {text!r} is no setting", expected="name=value, as in huber:delta=2"))
+            raise LossError(
+                complain(f"{setting!r} in {text!r} is no setting", expected="name=value, as in huber:delta=2")
+            )
         parameters[key.strip()] = value
     return Loss(_entry(name, kind), None, parameters)  # type: ignore[arg-type]
 

@@ -50,7 +50,11 @@ leaky_relu = activation(
     parameters={"slope": nonnegative(0.01)},
     ties="at x = 0 the slope is that of the negative side, as in PyTorch",
     reference="A. L. Maas et al., Rectifier nonlinearities improve neural network acoustic models, ICML (2013).",
-    elsewhere={"torch": "LeakyReLU(negative_slope)", "keras": "leaky_relu(negative_slope)", "jax": "nn.leaky_relu"},
+    elsewhere={
+        "torch": "LeakyReLU(negative_slope)",
+        "keras": "leaky_relu(negative_slope)",
+        "jax": "nn.leaky_relu",
+    },
 )
 
 softplus = activation(

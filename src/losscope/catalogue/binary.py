@@ -13,7 +13,15 @@ binary_cross_entropy = elementwise(
     task="binary",
     infinite="NaN where an infinite logit meets a certain label (0 times infinity)",
     reference="D. R. Cox, The regression analysis of binary sequences, J. R. Stat. Soc. B 20 (1958). doi:10.1111/j.2517-6161.1958.tb00292.x",
-    elsewhere={"torch": "BCEWithLogitsLoss", "keras": "BinaryCrossentropy(from_logits=True)", "optax": "sigmoid_binary_cross_entropy", "sklearn": "HalfBinomialLoss", "xgboost": "binary:logistic", "lightgbm": "binary", "catboost": "Logloss"},
+    elsewhere={
+        "torch": "BCEWithLogitsLoss",
+        "keras": "BinaryCrossentropy(from_logits=True)",
+        "optax": "sigmoid_binary_cross_entropy",
+        "sklearn": "HalfBinomialLoss",
+        "xgboost": "binary:logistic",
+        "lightgbm": "binary",
+        "catboost": "Logloss",
+    },
 )
 
 binary_cross_entropy_of_probability = elementwise(
@@ -25,7 +33,10 @@ binary_cross_entropy_of_probability = elementwise(
     target=domain.probability,
     task="binary",
     reference="I. J. Good, Rational decisions, J. R. Stat. Soc. B 14 (1952). doi:10.1111/j.2517-6161.1952.tb00104.x",
-    elsewhere={"torch": "BCELoss (which clamps the logarithm at -100)", "keras": "BinaryCrossentropy (which clips at 1e-7)"},
+    elsewhere={
+        "torch": "BCELoss (which clamps the logarithm at -100)",
+        "keras": "BinaryCrossentropy (which clips at 1e-7)",
+    },
 )
 
 binary_focal = elementwise(

@@ -11,5 +11,11 @@ poisson = elementwise(
     target=domain.count,
     task="count",
     reference="J. A. Nelder and R. W. M. Wedderburn, Generalized linear models, J. R. Stat. Soc. A 135 (1972). doi:10.2307/2344614",
-    elsewhere={"torch": "PoissonNLLLoss()", "sklearn": "HalfPoissonLoss", "xgboost": "count:poisson", "lightgbm": "poisson", "catboost": "Poisson"},
+    elsewhere={
+        "torch": "PoissonNLLLoss()",
+        "sklearn": "HalfPoissonLoss",
+        "xgboost": "count:poisson",
+        "lightgbm": "poisson",
+        "catboost": "Poisson",
+    },
 )

@@ -15,7 +15,11 @@ kl_divergence = elementwise(
     task="distribution",
     over="rows",
     reference="S. Kullback and R. A. Leibler, On information and sufficiency, Ann. Math. Statist. 22 (1951). doi:10.1214/aoms/1177729694",
-    elsewhere={"torch": "KLDivLoss (of log-probabilities)", "keras": "KLDivergence", "optax": "generalized_kl_divergence"},
+    elsewhere={
+        "torch": "KLDivLoss (of log-probabilities)",
+        "keras": "KLDivergence",
+        "optax": "generalized_kl_divergence",
+    },
 )
 
 cross_entropy_of_probability = elementwise(

@@ -9,7 +9,12 @@ squared_error = elementwise(
     summary="The square of the residual: estimates the mean, and lets an outlier pull without bound.",
     aliases=("mse", "l2"),
     reference="C. F. Gauss, Theoria Motus Corporum Coelestium (1809), book II, section 3.",
-    elsewhere={"torch": "MSELoss", "keras": "MeanSquaredError", "optax": "squared_error", "sklearn": "2 x HalfSquaredError"},
+    elsewhere={
+        "torch": "MSELoss",
+        "keras": "MeanSquaredError",
+        "optax": "squared_error",
+        "sklearn": "2 x HalfSquaredError",
+    },
 )
 
 half_squared_error = elementwise(
@@ -18,7 +23,12 @@ half_squared_error = elementwise(
     summary="Half the square of the residual, so that the gradient is the residual itself.",
     aliases=("half_mse",),
     reference="C. F. Gauss, Theoria Motus Corporum Coelestium (1809), book II, section 3.",
-    elsewhere={"optax": "l2_loss", "sklearn": "HalfSquaredError", "xgboost": "reg:squarederror", "lightgbm": "regression"},
+    elsewhere={
+        "optax": "l2_loss",
+        "sklearn": "HalfSquaredError",
+        "xgboost": "reg:squarederror",
+        "lightgbm": "regression",
+    },
 )
 
 absolute_error = elementwise(
@@ -28,7 +38,14 @@ absolute_error = elementwise(
     aliases=("mae", "l1", "lad"),
     ties="at r = 0 the gradient is 0, as in PyTorch",
     reference="P. S. Laplace, Memoire sur la probabilite des causes par les evenements (1774).",
-    elsewhere={"torch": "L1Loss", "keras": "MeanAbsoluteError", "sklearn": "AbsoluteError", "xgboost": "reg:absoluteerror", "lightgbm": "regression_l1", "catboost": "MAE"},
+    elsewhere={
+        "torch": "L1Loss",
+        "keras": "MeanAbsoluteError",
+        "sklearn": "AbsoluteError",
+        "xgboost": "reg:absoluteerror",
+        "lightgbm": "regression_l1",
+        "catboost": "MAE",
+    },
 )
 
 smooth_l1 = elementwise(
@@ -48,7 +65,13 @@ huber = elementwise(
     parameters={"delta": positive(1.0)},
     ties="at |r| = delta both branches have the same slope; the curvature there is 1",
     reference="P. J. Huber, Robust estimation of a location parameter, Ann. Math. Statist. 35 (1964). doi:10.1214/aoms/1177703732",
-    elsewhere={"torch": "HuberLoss(delta)", "keras": "Huber(delta)", "optax": "huber_loss(delta)", "lightgbm": "huber(alpha)", "catboost": "Huber(delta)"},
+    elsewhere={
+        "torch": "HuberLoss(delta)",
+        "keras": "Huber(delta)",
+        "optax": "huber_loss(delta)",
+        "lightgbm": "huber(alpha)",
+        "catboost": "Huber(delta)",
+    },
 )
 
 pseudo_huber = elementwise(
@@ -77,5 +100,10 @@ pinball = elementwise(
     parameters={"quantile": fraction(0.5)},
     ties="at r = 0 the gradient is -quantile, as in scikit-learn",
     reference="R. Koenker and G. Bassett, Regression quantiles, Econometrica 46 (1978). doi:10.2307/1913643",
-    elsewhere={"sklearn": "PinballLoss(quantile)", "xgboost": "reg:quantileerror(quantile_alpha)", "lightgbm": "quantile(alpha)", "catboost": "Quantile(alpha)"},
+    elsewhere={
+        "sklearn": "PinballLoss(quantile)",
+        "xgboost": "reg:quantileerror(quantile_alpha)",
+        "lightgbm": "quantile(alpha)",
+        "catboost": "Quantile(alpha)",
+    },
 )

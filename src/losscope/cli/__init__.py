@@ -14,7 +14,11 @@ import losscope
 
 def parser() -> argparse.ArgumentParser:
     """The parser of all verbs; each module of this package adds its own."""
-    top = argparse.ArgumentParser(prog="losscope", description="Exact, fast loss functions, and what each of them does to training.", epilog="losscope VERB --help says more.")
+    top = argparse.ArgumentParser(
+        prog="losscope",
+        description="Exact, fast loss functions, and what each of them does to training.",
+        epilog="losscope VERB --help says more.",
+    )
     top.add_argument("--version", action="version", version=f"losscope {losscope.__version__}")
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
     for module in sorted(pkgutil.iter_modules(__path__), key=lambda each: each.name):

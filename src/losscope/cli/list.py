@@ -8,7 +8,9 @@ from typing import Any
 
 
 def add_parser(verbs: Any) -> None:
-    parser = verbs.add_parser("list", help="all losses and activations", description="All losses and activations, by family.")
+    parser = verbs.add_parser(
+        "list", help="all losses and activations", description="All losses and activations, by family."
+    )
     parser.add_argument("--json", action="store_true", help="the same as JSON")
     parser.set_defaults(run=run)
 
@@ -35,7 +37,10 @@ def run(args: argparse.Namespace) -> int:
             table.add_row("  " + entry.name, parameters, ", ".join(entry.aliases))
     console = Console()
     console.print(table)
-    console.print("\nlosscope show NAME says more of each. Names take parameters and an activation: huber:delta=2, mse@sigmoid.", highlight=False)
+    console.print(
+        "\nlosscope show NAME says more of each. Names take parameters and an activation: huber:delta=2, mse@sigmoid.",
+        highlight=False,
+    )
     return 0
 
 

@@ -7,11 +7,21 @@ from typing import Any
 
 
 def add_parser(verbs: Any) -> None:
-    parser = verbs.add_parser("plot", help="draw value, gradient and curvature", description="Draw value, gradient and curvature of losses or activations, side by side.")
+    parser = verbs.add_parser(
+        "plot",
+        help="draw value, gradient and curvature",
+        description="Draw value, gradient and curvature of losses or activations, side by side.",
+    )
     parser.add_argument("name", nargs="+", help="e.g. mse mae smooth_l1:beta=0.5 bce")
-    parser.add_argument("-o", "--out", default="curves.svg", help="an .svg, .png or .pdf file (default: %(default)s)")
-    parser.add_argument("--range", nargs=2, type=float, metavar=("LOW", "HIGH"), help="of the horizontal axis (default: -3 3)")
-    parser.add_argument("--target", type=float, help="the target of losses that are not of the residual alone")
+    parser.add_argument(
+        "-o", "--out", default="curves.svg", help="an .svg, .png or .pdf file (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--range", nargs=2, type=float, metavar=("LOW", "HIGH"), help="of the horizontal axis (default: -3 3)"
+    )
+    parser.add_argument(
+        "--target", type=float, help="the target of losses that are not of the residual alone"
+    )
     parser.set_defaults(run=run)
 
 

@@ -8,7 +8,11 @@ from typing import Any
 
 
 def add_parser(verbs: Any) -> None:
-    parser = verbs.add_parser("show", help="formula, gradient, curvature and facts of a loss", description="All that is known of a loss, without data.")
+    parser = verbs.add_parser(
+        "show",
+        help="formula, gradient, curvature and facts of a loss",
+        description="All that is known of a loss, without data.",
+    )
     parser.add_argument("name", nargs="+", help="e.g. huber, huber:delta=2, mse@sigmoid")
     parser.add_argument("--latex", action="store_true", help="formulas in LaTeX")
     parser.add_argument("--json", action="store_true", help="as JSON")
@@ -20,7 +24,20 @@ def run(args: argparse.Namespace) -> int:
 
     losses = [losscope.get(name) for name in args.name]
     if args.json:
-        print(json.dumps([{**_formulas(loss, args.latex), "name": loss.name, "facts": loss.facts.as_dict(), "elsewhere": dict(loss.entry.elsewhere)} for loss in losses], indent=2))
+        print(
+            json.dumps(
+                [
+                    {
+                        **_formulas(loss, args.latex),
+                        "name": loss.name,
+                        "facts": loss.facts.as_dict(),
+                        "elsewhere": dict(loss.entry.elsewhere),
+                    }
+                    for loss in losses
+                ],
+                indent=2,
+            )
+        )
         return 0
     from rich.console import Console
 
@@ -34,7 +51,10 @@ def _formulas(loss: Any, latex: bool) -> dict[str, str]:
 
     derived = loss._derived
     expressions = (derived.value, derived.gradient, derived.curvature)
-    return {name: loss.latex(order) if latex else plain(expressions[order]) for order, name in enumerate(("value", "gradient", "curvature"))}
+    return {
+        name: loss.latex(order) if latex else plain(expressions[order])
+        for order, name in enumerate(("value", "gradient", "curvature"))
+    }
 
 
 def _print(console: Any, loss: Any, latex: bool) -> None:
@@ -66,14 +86,24 @@ def _words(loss: Any) -> dict[str, str]:
     elif loss.structure == "softmax":
         words["with"] = "margin = logsumexp(logits of the other classes) - logit of the target"
     if loss.parameters:
-        words["parameters"] = ", ".join(f"{name} = {value:g} ({loss._open[name].domain.words})" for name, value in loss.parameters.items())
+        words["parameters"] = ", ".join(
+            f"{name} = {value:g} ({loss._open[name].domain.words})" for name, value in loss.parameters.items()
+        )
     if entry.structure == "elementwise":
         words["target"] = entry.target.words
     words["convex"] = "yes" if facts.convex else "no"
     words["steepest slope"] = f"{facts.lipschitz:g}" if facts.lipschitz is not None else "unbounded"
-    influence = "fades to nothing far out (redescending)" if facts.redescending else "bounded" if facts.bounded_influence else "unbounded"
+    influence = (
+        "fades to nothing far out (redescending)"
+        if facts.redescending
+        else "bounded"
+        if facts.bounded_influence
+        else "unbounded"
+    )
     words["influence"] = influence
-    words["kinks"] = ", ".join(f"{kink:g}" for kink in facts.kinks) if facts.kinks else "none: the slope is continuous"
+    words["kinks"] = (
+        ", ".join(f"{kink:g}" for kink in facts.kinks) if facts.kinks else "none: the slope is continuous"
+    )
     if facts.efficiency is not None:
         words["efficiency"] = f"{facts.efficiency:.2%} of the mean's, under Gaussian noise of scale 1"
     for name, text in (("at ties", entry.ties), ("at infinity", entry.infinite)):

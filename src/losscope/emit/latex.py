@@ -53,7 +53,9 @@ def latex(loss: Any, order: int = 0) -> str:
     derived = derive(loss.entry, loss.activation)
     expression = (derived.value, derived.gradient, derived.curvature)[order]
     score = "x" if loss.structure == "activation" else r"\hat{y}" if loss.activation is None else "z"
-    printer = _Printer({"symbol_names": {symbol("prediction"): score, symbol("target"): "y", symbol("margin"): "m"}})
+    printer = _Printer(
+        {"symbol_names": {symbol("prediction"): score, symbol("target"): "y", symbol("margin"): "m"}}
+    )
     written = printer.doprint(_pretty(expression))
     if loss.activation is not None and expression.has(symbol("r")):
         written += rf" \quad\text{{with}}\quad r = {printer.doprint(formula(loss.activation))} - y"

@@ -31,4 +31,8 @@ def plain(expression: Any) -> str:
 def as_written(condition: Any) -> Any:
     """A condition as people write it: what varies on the left."""
     left, right = condition.args if condition.is_Relational else (condition, None)
-    return condition.reversed if right is not None and left.is_Symbol and not right.is_Symbol and not right.is_number else condition
+    return (
+        condition.reversed
+        if right is not None and left.is_Symbol and not right.is_Symbol and not right.is_number
+        else condition
+    )

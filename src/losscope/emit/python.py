@@ -21,12 +21,17 @@ def functions(derived: Derived, arguments: Sequence[str], parameters: Sequence[s
     """Source of `order0`, `order1` and `order2`: they return the value; and the gradient; and the curvature."""
     results = (derived.value, derived.gradient, derived.curvature)
     return "\n\n".join(
-        function(f"order{order}", arguments, parameters, results[: order + 1], derived.residual) for order in range(3)
+        function(f"order{order}", arguments, parameters, results[: order + 1], derived.residual)
+        for order in range(3)
     )
 
 
 def function(
-    name: str, arguments: Sequence[str], parameters: Sequence[str], results: Sequence[sympy.Expr], residual: sympy.Expr | None = None
+    name: str,
+    arguments: Sequence[str],
+    parameters: Sequence[str],
+    results: Sequence[sympy.Expr],
+    residual: sympy.Expr | None = None,
 ) -> str:
     """Source of one function returning `results`, shared parts computed once."""
     lines = [f"def {name}({', '.join((*arguments, *parameters))}):"]

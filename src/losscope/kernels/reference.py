@@ -23,17 +23,23 @@ def _series(x: Any, first: int, coefficient: Any) -> Any:
 
 
 def log1pmx(x: Any) -> Any:
-    return numpy.where(numpy.abs(x) <= 0.5, _series(x, 2, lambda n: (-1.0) ** (n + 1) / n), numpy.log1p(x) - x)
+    return numpy.where(
+        numpy.abs(x) <= 0.5, _series(x, 2, lambda n: (-1.0) ** (n + 1) / n), numpy.log1p(x) - x
+    )
 
 
 def expm1mx(x: Any) -> Any:
-    return numpy.where(numpy.abs(x) <= 0.5, _series(x, 2, lambda n: 1 / special.gamma(n + 1.0)), numpy.expm1(x) - x)
+    return numpy.where(
+        numpy.abs(x) <= 0.5, _series(x, 2, lambda n: 1 / special.gamma(n + 1.0)), numpy.expm1(x) - x
+    )
 
 
 def log_cosh(x: Any) -> Any:
     x = numpy.abs(x)
     small = numpy.minimum(x, 1)
-    return numpy.where(x < 1, numpy.log1p(2 * numpy.sinh(small / 2) ** 2), x + numpy.log1p(numpy.exp(-2 * x)) - numpy.log(2))
+    return numpy.where(
+        x < 1, numpy.log1p(2 * numpy.sinh(small / 2) ** 2), x + numpy.log1p(numpy.exp(-2 * x)) - numpy.log(2)
+    )
 
 
 def sech2(x: Any) -> Any:
@@ -83,19 +89,29 @@ def pointwise(loss: Any, *arguments: Any) -> tuple[Any, Any, Any]:
         return tuple(numpy.broadcast_to(numpy.asarray(each, "float64"), shape) for each in results)  # type: ignore[return-value]
 
 
-def evaluate(loss: Any, prediction: Any, target: Any, weight: Any = None, **options: Any) -> tuple[Any, Any, Any]:
+def evaluate(
+    loss: Any, prediction: Any, target: Any, weight: Any = None, **options: Any
+) -> tuple[Any, Any, Any]:
     """Unreduced value, gradient and curvature by the book: elementwise, or row by row for softmax."""
     if loss.structure != "softmax":
         value, gradient, curvature = pointwise(loss, prediction, prediction if target is None else target)
         if loss.entry.over == "rows":
             value = value.sum(-1)
-        weights = 1.0 if weight is None else numpy.asarray(weight, "float64")
+        weights: Any = 1.0 if weight is None else numpy.asarray(weight, "float64")
         spread = weights[..., None] if loss.entry.over == "rows" and weight is not None else weights
         return value * weights, gradient * spread, curvature * spread
     return _softmax(loss, numpy.asarray(prediction, "float64"), numpy.asarray(target), weight, **options)
 
 
-def _softmax(loss: Any, logits: Any, target: Any, weight: Any, class_weight: Any = None, ignore_index: int = -100, label_smoothing: float = 0.0) -> tuple[Any, Any, Any]:
+def _softmax(
+    loss: Any,
+    logits: Any,
+    target: Any,
+    weight: Any,
+    class_weight: Any = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+) -> tuple[Any, Any, Any]:
     classes = logits.shape[-1]
     if target.shape == logits.shape:
         p, valid = target.astype("float64"), numpy.ones(logits.shape[:-1], bool)
@@ -106,10 +122,18 @@ def _softmax(loss: Any, logits: Any, target: Any, weight: Any, class_weight: Any
     if class_weight is not None:
         p = p * numpy.asarray(class_weight, "float64")
     p = p * (valid if weight is None else valid * numpy.asarray(weight, "float64"))[..., None]
-    value, gradient, curvature = numpy.zeros(logits.shape[:-1]), numpy.zeros(logits.shape), numpy.zeros(logits.shape)
+    value, gradient, curvature = (
+        numpy.zeros(logits.shape[:-1]),
+        numpy.zeros(logits.shape),
+        numpy.zeros(logits.shape),
+    )
     for c in range(classes):
         others = numpy.delete(numpy.arange(classes), c)
-        lse = special.logsumexp(logits[..., others], -1) if classes > 1 else numpy.full(logits.shape[:-1], -numpy.inf)
+        lse = (
+            special.logsumexp(logits[..., others], -1)
+            if classes > 1
+            else numpy.full(logits.shape[:-1], -numpy.inf)
+        )
         v, d, h = pointwise(loss, lse - logits[..., c])
         share = numpy.zeros(logits.shape)
         share[..., others] = special.softmax(logits[..., others], -1) if classes > 1 else 0

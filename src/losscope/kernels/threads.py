@@ -42,7 +42,9 @@ def set_num_threads(n: int) -> None:
     """
     global _threads, _pool
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-        raise LossError(complain("The number of threads must be a whole number", got=repr(n), expected="1 or more"))
+        raise LossError(
+            complain("The number of threads must be a whole number", got=repr(n), expected="1 or more")
+        )
     with _lock:
         _threads, _pool = n, None  # a running pool finishes what it was given
 
@@ -57,7 +59,11 @@ def get_num_threads() -> int:
         elif chosen.isdecimal() and int(chosen) >= 1:
             _threads = int(chosen)
         else:
-            raise LossError(complain("LOSSCOPE_NUM_THREADS must be a whole number", got=repr(chosen), expected="1 or more"))
+            raise LossError(
+                complain(
+                    "LOSSCOPE_NUM_THREADS must be a whole number", got=repr(chosen), expected="1 or more"
+                )
+            )
     return _threads
 
 

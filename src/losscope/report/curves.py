@@ -10,7 +10,9 @@ from losscope.errors import LossError, complain
 POINTS = 1201  # odd, so that 0 is among them
 
 
-def curves(losses: Sequence[Any], span: tuple[float, float] = (-3.0, 3.0), target: float | None = None) -> Any:
+def curves(
+    losses: Sequence[Any], span: tuple[float, float] = (-3.0, 3.0), target: float | None = None
+) -> Any:
     """A Chart of three panels. Losses of the residual are drawn over it; others over their raw score, for one
     target (1 by default; 2 for counts). Where the slope jumps the line is broken.
 
@@ -24,15 +26,24 @@ def curves(losses: Sequence[Any], span: tuple[float, float] = (-3.0, 3.0), targe
 
     low, high = span
     if not (numpy.isfinite(low) and numpy.isfinite(high) and low < high):
-        raise LossError(complain("The range of the axis is empty", got=f"{low} to {high}", expected="LOW < HIGH"))
+        raise LossError(
+            complain("The range of the axis is empty", got=f"{low} to {high}", expected="LOW < HIGH")
+        )
     axis = numpy.linspace(low, high, POINTS)
     drawn = [(loss.name, *_over(loss, axis, target)) for loss in losses]
     x_label = _axis_name(losses, target)
     panels = []
     for order, title in enumerate(("Value", "Gradient", "Curvature")):
         lines = [Line(x, _broken(results[order]), name) for name, x, results in drawn]
-        panels.append(Panel(title, x_label, ("loss", "slope of the loss", "slope of the gradient")[order], lines))
-    return Chart(panels, caption="Value, gradient and curvature of " + ", ".join(name for name, *_ in drawn) + ".", name="curves", columns=3)
+        panels.append(
+            Panel(title, x_label, ("loss", "slope of the loss", "slope of the gradient")[order], lines)
+        )
+    return Chart(
+        panels,
+        caption="Value, gradient and curvature of " + ", ".join(name for name, *_ in drawn) + ".",
+        name="curves",
+        columns=3,
+    )
 
 
 def _over(loss: Any, axis: Any, target: float | None) -> tuple[Any, Any]:
@@ -41,7 +52,9 @@ def _over(loss: Any, axis: Any, target: float | None) -> tuple[Any, Any]:
     if loss.entry.prediction.name == "probability" and loss.activation is None:
         axis = axis[(axis > 0) & (axis < 1)]
         if not len(axis):
-            raise LossError(complain(f"{loss.name} takes a probability", next_step="Use a range that meets 0 to 1"))
+            raise LossError(
+                complain(f"{loss.name} takes a probability", next_step="Use a range that meets 0 to 1")
+            )
     if loss.structure == "softmax":
         return axis, pointwise(loss, axis)
     return axis, pointwise(loss, axis, axis * 0 + _target(loss, target))
@@ -72,7 +85,9 @@ def _kind(loss: Any, target: float | None) -> str:
         return "margin (logsumexp of the others - logit)"
     if _of_residual(loss):
         return "residual r = prediction - target"
-    what = "probability" if loss.entry.prediction.name == "probability" and loss.activation is None else "score"
+    what = (
+        "probability" if loss.entry.prediction.name == "probability" and loss.activation is None else "score"
+    )
     return f"{what}, for target {_target(loss, target):g}"
 
 

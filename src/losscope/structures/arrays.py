@@ -19,10 +19,19 @@ def as_array(value: Any, name: str) -> numpy.ndarray:
         try:
             value = numpy.asarray(value)
         except ValueError:
-            raise LossTypeError(complain(f"{name} is not an array of numbers: its rows differ in length")) from None
+            raise LossTypeError(
+                complain(f"{name} is not an array of numbers: its rows differ in length")
+            ) from None
     if is_floating(value) or value.dtype.kind in "iub":
         return value
-    raise LossTypeError(complain(f"{name} is not an array of real numbers that a kernel can take", got=f"dtype {value.dtype}", expected="float32, float64, float16, bfloat16, integers or booleans", next_step=f"Use {name}.astype('float64')" if value.dtype.kind == "f" else ""))
+    raise LossTypeError(
+        complain(
+            f"{name} is not an array of real numbers that a kernel can take",
+            got=f"dtype {value.dtype}",
+            expected="float32, float64, float16, bfloat16, integers or booleans",
+            next_step=f"Use {name}.astype('float64')" if value.dtype.kind == "f" else "",
+        )
+    )
 
 
 def is_floating(array: numpy.ndarray) -> bool:
@@ -49,7 +58,9 @@ def same_shape(prediction: numpy.ndarray, target: numpy.ndarray) -> None:
     if prediction.shape == target.shape:
         return
     try:
-        broadcast = f"broadcasting would have made {numpy.broadcast_shapes(prediction.shape, target.shape)} of them"
+        broadcast = (
+            f"broadcasting would have made {numpy.broadcast_shapes(prediction.shape, target.shape)} of them"
+        )
     except ValueError:
         broadcast = "they do not even broadcast"
     raise LossError(
@@ -68,7 +79,9 @@ def _mend(prediction: tuple[int, ...], target: tuple[int, ...]) -> str:
     if target[:-1] == prediction and target and target[-1] == 1:
         return "Use target.squeeze(-1), or prediction[..., None]"
     if prediction[:-1] == target and len(prediction) >= 2:
-        return f"If target holds class indices, use cross_entropy, or losscope.one_hot(target, {prediction[-1]})"
+        return (
+            f"If target holds class indices, use cross_entropy, or losscope.one_hot(target, {prediction[-1]})"
+        )
     if numpy.prod(prediction) == numpy.prod(target):
         return f"Use target.reshape({prediction})"
     return "Check which of the two is wrong, and broadcast it yourself if that is what you mean"
@@ -78,7 +91,16 @@ def ready_weight(weight: Any, shape: tuple[int, ...], dtype: numpy.dtype, per: s
     """The weights, one for each of what `per` names, checked: none negative, none infinite."""
     array = as_array(weight, "weight")
     if array.shape != shape:
-        raise LossError(complain(f"weight must have one number per {per}", got=f"shape {array.shape}", expected=f"shape {shape}", next_step="A single weight for all has no effect on a mean: leave it out, or scale the result" if array.ndim == 0 else "Broadcast it yourself if that is what you mean"))
+        raise LossError(
+            complain(
+                f"weight must have one number per {per}",
+                got=f"shape {array.shape}",
+                expected=f"shape {shape}",
+                next_step="A single weight for all has no effect on a mean: leave it out, or scale the result"
+                if array.ndim == 0
+                else "Broadcast it yourself if that is what you mean",
+            )
+        )
     array = ready(array, dtype)
     wrong = (array < 0) | numpy.isinf(array)
     if wrong.any():
@@ -98,15 +120,36 @@ def _stray(name: str, array: numpy.ndarray, wrong: numpy.ndarray, expected: str,
     where = f"{name}[{', '.join(map(str, index))}]" if index else name
     count = int(wrong.sum())
     others = f" (and {count - 1} more)" if count > 1 else ""
-    return LossError(complain(f"{where} is out of its domain", got=f"{array[index]}{others}", expected=expected, next_step=hint))
+    return LossError(
+        complain(
+            f"{where} is out of its domain", got=f"{array[index]}{others}", expected=expected, next_step=hint
+        )
+    )
 
 
 def ready_out(out: Any, like: numpy.ndarray, *inputs: numpy.ndarray) -> numpy.ndarray:
     """A buffer for the gradient that may be written: the prediction's shape and dtype, contiguous, apart from it."""
     if not isinstance(out, numpy.ndarray):
         raise LossTypeError(complain("out must be a NumPy array", got=type(out).__name__))
-    if out.shape != like.shape or out.dtype != like.dtype or not out.flags.c_contiguous or not out.flags.writeable:
-        raise LossError(complain("out does not fit the gradient", got=f"shape {out.shape}, {out.dtype}, contiguous {out.flags.c_contiguous}, writable {out.flags.writeable}", expected=f"shape {like.shape}, {like.dtype}, contiguous, writable", next_step="Use numpy.empty_like(prediction)"))
+    if (
+        out.shape != like.shape
+        or out.dtype != like.dtype
+        or not out.flags.c_contiguous
+        or not out.flags.writeable
+    ):
+        raise LossError(
+            complain(
+                "out does not fit the gradient",
+                got=f"shape {out.shape}, {out.dtype}, contiguous {out.flags.c_contiguous}, writable {out.flags.writeable}",
+                expected=f"shape {like.shape}, {like.dtype}, contiguous, writable",
+                next_step="Use numpy.empty_like(prediction)",
+            )
+        )
     if any(numpy.may_share_memory(out, each) for each in inputs):
-        raise LossError(complain("out overlaps an input, which would be overwritten while it is read", next_step="Use numpy.empty_like(prediction)"))
+        raise LossError(
+            complain(
+                "out overlaps an input, which would be overwritten while it is read",
+                next_step="Use numpy.empty_like(prediction)",
+            )
+        )
     return out

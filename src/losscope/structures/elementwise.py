@@ -17,7 +17,14 @@ from losscope.structures import arrays
 
 ARGUMENTS = ("prediction", "target")
 VARIABLE = "prediction"
-SHORT = {"prediction": "prediction", "z": "prediction", "target": "target", "y": "target", "r": "r", "residual": "r"}
+SHORT = {
+    "prediction": "prediction",
+    "z": "prediction",
+    "target": "target",
+    "y": "target",
+    "r": "r",
+    "residual": "r",
+}
 OPTIONS: dict[str, Any] = {}
 
 
@@ -47,7 +54,12 @@ def prepare(entry: Entry, prediction: Any, target: Any, weight: Any) -> Batch:
     dtype = arrays.computing_dtype(given, target)
     rows = entry.over == "rows"
     if rows and not given.ndim:
-        raise LossError(complain(f"{entry.name} is summed over the last axis, and a single number has none", next_step="Give arrays of shape (classes,) or (rows, classes)"))
+        raise LossError(
+            complain(
+                f"{entry.name} is summed over the last axis, and a single number has none",
+                next_step="Give arrays of shape (classes,) or (rows, classes)",
+            )
+        )
     shape = given.shape[:-1] if rows else given.shape
     total = float(given.size // given.shape[-1] if rows and given.size else given.size)
     if weight is not None:
@@ -60,8 +72,15 @@ def prepare(entry: Entry, prediction: Any, target: Any, weight: Any) -> Batch:
 
 def check_domains(entry: Entry, batch: Batch, through: bool) -> None:
     """Find and report what the kernel saw outside its domain."""
-    hint = "If these are raw scores (logits), use binary_cross_entropy, or .through('sigmoid')" if entry.prediction.name == "probability" else ""
+    hint = (
+        "If these are raw scores (logits), use binary_cross_entropy, or .through('sigmoid')"
+        if entry.prediction.name == "probability"
+        else ""
+    )
     if not through:
         arrays.check_domain("prediction", batch.prediction, entry.prediction, hint)
-    labels = {"sign": "Turn labels 0 and 1 into -1 and 1 with 2*target - 1", "probability": "Turn labels -1 and 1 into 0 and 1 with (target + 1)/2; counts and classes need another loss"}
+    labels = {
+        "sign": "Turn labels 0 and 1 into -1 and 1 with 2*target - 1",
+        "probability": "Turn labels -1 and 1 into 0 and 1 with (target + 1)/2; counts and classes need another loss",
+    }
     arrays.check_domain("target", batch.target, entry.target, labels.get(entry.target.name, ""))

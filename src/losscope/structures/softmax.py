@@ -46,16 +46,31 @@ class Batch:
     dtype: Any
 
 
-def prepare(entry: Entry, logits: Any, target: Any, weight: Any, class_weight: Any = None, ignore_index: int = -100, label_smoothing: float = 0.0) -> Batch:
+def prepare(
+    entry: Entry,
+    logits: Any,
+    target: Any,
+    weight: Any,
+    class_weight: Any = None,
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+) -> Batch:
     """Check and convert; raises LossError."""
     given = arrays.as_array(logits, "prediction")
     target = arrays.as_array(target, "target")
     if not given.ndim or given.shape[-1] == 0:
-        raise LossError(complain("prediction must hold a row of logits, one per class, along its last axis", got=f"shape {given.shape}"))
+        raise LossError(
+            complain(
+                "prediction must hold a row of logits, one per class, along its last axis",
+                got=f"shape {given.shape}",
+            )
+        )
     shape, classes = given.shape[:-1], given.shape[-1]
     dtype = arrays.computing_dtype(given, *([target] if arrays.is_floating(target) else []))
     if not isinstance(label_smoothing, int | float) or not 0 <= label_smoothing <= 1:
-        raise LossError(complain("label_smoothing is out of its domain", got=label_smoothing, expected="between 0 and 1"))
+        raise LossError(
+            complain("label_smoothing is out of its domain", got=label_smoothing, expected="between 0 and 1")
+        )
     rows = int(numpy.prod(shape))
     if weight is not None:
         weight = arrays.ready_weight(weight, shape, dtype, "row")
@@ -75,7 +90,18 @@ def prepare(entry: Entry, logits: Any, target: Any, weight: Any, class_weight: A
         if class_weight is not None:
             counted = counted * class_weight[numpy.where(valid, index, 0)]
     else:
-        raise LossError(complain("target fits neither as class indices nor as rows of probabilities", got=f"prediction {given.shape}, target {target.shape}", expected=f"target {shape} of class indices, or {given.shape} of probabilities", next_step="Use target.squeeze(-1)" if target.shape == (*shape, 1) else "The class axis is the last one: move it there with numpy.moveaxis(prediction, 1, -1)" if given.ndim > 2 else ""))
+        raise LossError(
+            complain(
+                "target fits neither as class indices nor as rows of probabilities",
+                got=f"prediction {given.shape}, target {target.shape}",
+                expected=f"target {shape} of class indices, or {given.shape} of probabilities",
+                next_step="Use target.squeeze(-1)"
+                if target.shape == (*shape, 1)
+                else "The class axis is the last one: move it there with numpy.moveaxis(prediction, 1, -1)"
+                if given.ndim > 2
+                else "",
+            )
+        )
     return Batch(
         arrays.ready(given, dtype).reshape(rows, classes), index, probabilities, None if weight is None else weight.reshape(rows),
         class_weight, float(label_smoothing), int(ignore_index), given, shape, float(counted.sum()), dtype,
@@ -85,22 +111,50 @@ def prepare(entry: Entry, logits: Any, target: Any, weight: Any, class_weight: A
 def _class_index(target: Any, classes: int, ignore_index: int) -> Any:
     """Class indices as int64, every one within its row: a kernel never reads beyond it."""
     if target.dtype.kind not in "iu":
-        raise LossTypeError(complain("target must hold class indices of an integer dtype", got=f"{target.dtype}", expected="int64", next_step="Use target.astype('int64') if these are classes; rows of probabilities have the logits' shape"))
+        raise LossTypeError(
+            complain(
+                "target must hold class indices of an integer dtype",
+                got=f"{target.dtype}",
+                expected="int64",
+                next_step="Use target.astype('int64') if these are classes; rows of probabilities have the logits' shape",
+            )
+        )
     index = numpy.ascontiguousarray(target, "int64")
     wrong = ((index < 0) | (index >= classes)) & (index != ignore_index)
     if wrong.any():
         where = tuple(int(i) for i in numpy.argwhere(wrong)[0])
-        raise LossError(complain(f"target[{', '.join(map(str, where))}] is no class", got=f"{int(target[where])}", expected=f"0 to {classes - 1}, or ignore_index ({ignore_index})", next_step="Classes are counted from 0: subtract 1 if yours start at 1" if int(index[where]) == classes else ""))
+        raise LossError(
+            complain(
+                f"target[{', '.join(map(str, where))}] is no class",
+                got=f"{int(target[where])}",
+                expected=f"0 to {classes - 1}, or ignore_index ({ignore_index})",
+                next_step="Classes are counted from 0: subtract 1 if yours start at 1"
+                if int(index[where]) == classes
+                else "",
+            )
+        )
     return index
 
 
 def check_probabilities(rows: Any, name: str = "target") -> None:
-    arrays.check_domain(name, rows, domain.probability, "Rows of the logits' shape are read as probabilities" if name == "target" else "")
+    arrays.check_domain(
+        name,
+        rows,
+        domain.probability,
+        "Rows of the logits' shape are read as probabilities" if name == "target" else "",
+    )
     sums = rows.sum(1, dtype="float64")
     wrong = numpy.abs(sums - 1) > ROW_SUM_TOLERANCE
     if wrong.any():
         row = int(numpy.argmax(wrong))
-        raise LossError(complain(f"row {row} of {name} does not sum to 1", got=f"{sums[row]:.6g}", expected="a distribution over the classes", next_step=f"Use {name}/{name}.sum(-1, keepdims=True)"))
+        raise LossError(
+            complain(
+                f"row {row} of {name} does not sum to 1",
+                got=f"{sums[row]:.6g}",
+                expected="a distribution over the classes",
+                next_step=f"Use {name}/{name}.sum(-1, keepdims=True)",
+            )
+        )
 
 
 def check_domains(entry: Entry, batch: Batch, through: bool) -> None:

@@ -81,11 +81,8 @@ def summed(loss: Any, coefficients: Any, design: Any, target: Any) -> float:
 
 
 def minimised(loss: Any, design: Any, target: Any) -> Any:
-    """A smooth loss by BFGS with the library's gradient, from the L2 and the L1 solution; the better of the two.
-
-    From both, as a redescending loss has local minima. The columns are made orthonormal first: then the problem
-    is as well conditioned as it can be.
-    """
+    """A smooth loss by BFGS with the library's gradient. The columns are made orthonormal first: then the problem is
+    as well conditioned as it can be. A loss that is not convex has local minima: it starts from several places."""
     import numpy
     from scipy.optimize import minimize
 
@@ -96,8 +93,26 @@ def minimised(loss: Any, design: Any, target: Any) -> Any:
         value, gradient = loss.value_and_grad(basis @ coefficients, target)
         return float(value), basis.T @ gradient
 
+    starts = [least_squares(design, target)]
+    if not loss.facts.convex:
+        starts += [least_absolute(design, target), _through_few(loss, design, target)]
     found = []
-    for start in (least_squares(design, target), least_absolute(design, target)):
+    for start in starts:
         run = minimize(mean, back @ start, jac=True, method="BFGS", options={"gtol": 1e-10, "maxiter": 500})
         found.append((run.fun, tuple(numpy.linalg.solve(back, run.x))))
     return numpy.array(min(found)[1])
+
+
+def _through_few(loss: Any, design: Any, target: Any, tries: int = 100) -> Any:
+    """The best of a hundred fits that each go exactly through as many random points as there are coefficients:
+    some of them touch no outlier."""
+    import numpy
+
+    random, best = numpy.random.default_rng(0), (float("inf"), least_squares(design, target))
+    for _ in range(tries):
+        few = random.choice(len(target), design.shape[1], replace=False)
+        if abs(numpy.linalg.det(design[few])) > 1e-9:
+            coefficients = numpy.linalg.solve(design[few], target[few])
+            value = summed(loss, coefficients, design, target)
+            best = min(best, (value, coefficients), key=lambda each: each[0])
+    return best[1]

@@ -50,22 +50,29 @@ def experiment(
     distances = numpy.unique(numpy.concatenate([numpy.linspace(0, 10, 7 if quick else 21), numpy.geomspace(10, 10 * far, 5 if quick else 15)]))
     progress(0.2, "dragging one point")
     near = {name: drag(loss, x, y, distances, out=0.0) for name, loss in known.items()}
-    progress(0.45, "dragging a point far out")
-    leverage = {name: drag(loss, x, y, distances, out=far / 3) for name, loss in known.items()}
-    progress(0.7, "spoiling a share")
-    shares = numpy.arange(0, points // 2 + points // 10 + 1, 4 if quick else 2)
-    spoilt = {name: spoil(loss, x, y, shares, far, _order(points, seed)) for name, loss in known.items()}
+    progress(0.35, "dragging a point far out")
+    # In a line through the middle, one point outweighs all others when it lies farther out than they do together.
+    out = 2 * float(numpy.abs(x).sum())
+    leverage = {name: drag(loss, x, y, distances, out) for name, loss in known.items()}
+    progress(0.55, "spoiling a share")
+    counts = numpy.arange(0, points // 2 + points // 10 + 1, 4 if quick else 2)
+    shares = counts / points
+    spoilt = {name: spoil(loss, x, y, counts, far, _order(points, seed)) for name, loss in known.items()}
+    progress(0.75, "spoiling one end")
+    ended = {name: spoil(loss, x, y, counts, far, numpy.arange(points)[::-1]) for name, loss in known.items()}
+    progress(0.95, "clean samples")
     return Result(
-        done=_done(points, far),
+        done=_done(points, far, out),
         claims=[
             judge_solvers(checks), judge_unbounded(near["squared_error"], distances), judge_robust(near, leverage, distances),
-            judge_redescending(near, distances), judge_breakdown(spoilt, shares / points), judge_clean(known, x, seed, 20 if quick else 200),
+            judge_redescending(near, distances), judge_breakdown(spoilt, ended, shares), judge_clean(known, x, seed, 20 if quick else 200),
         ],
-        charts=[_influence(known), _dragging(near, leverage, distances), _shares(spoilt, shares / points)],
-        tables=[_table(near, leverage, spoilt, distances, shares / points), _check_table(checks)],
+        charts=[_influence(known), _dragging(near, leverage, distances), _shares(spoilt, ended, shares)],
+        tables=[_table(near, leverage, spoilt, ended, distances, shares), _check_table(checks)],
         numbers={
-            "distances": distances, "shift_near": near, "shift_far_out": leverage, "shares": shares / points, "shift_by_share": spoilt,
-            "breakdown": {name: breakdown(each, shares / points) for name, each in spoilt.items()}, "solver_gaps": checks,
+            "distances": distances, "shift_near": near, "shift_far_out": leverage, "shares": shares, "shift_by_share": spoilt,
+            "shift_by_share_at_one_end": ended, "breakdown": {name: breakdown(each, shares) for name, each in spoilt.items()},
+            "breakdown_at_one_end": {name: breakdown(each, shares) for name, each in ended.items()}, "far_out": out, "solvers": checks,
         },
     )  # fmt: skip
 
@@ -210,17 +217,21 @@ def judge_redescending(near: Mapping[str, Sequence[float]], distances: Any) -> C
     return Claim("A redescending loss forgets an outlier that is far enough away.", verdict, evidence)
 
 
-def judge_breakdown(spoilt: Mapping[str, Sequence[float]], shares: Any) -> Claim:
-    """Bounded influence is a statement on one point; the breakdown point on how many."""
-    found = {name: breakdown(each, shares) for name, each in spoilt.items()}
-    robust = {name: share for name, share in found.items() if name != "squared_error"}
+def judge_breakdown(spoilt: Mapping[str, Sequence[float]], ended: Mapping[str, Sequence[float]], shares: Any) -> Claim:
+    """Bounded influence is a statement on one point; the breakdown point on how many, and where."""
     claim = "The robust losses stand up to bad points until nearly half of them are bad."
-    shown = ", ".join(f"{name} {'never' if share is None else f'{share:.0%}'}" for name, share in found.items())
-    evidence = f"All bad points lie on one side. Share at which the line is off by more than {BROKEN:g} standard deviations: {shown}."
-    good = [name for name, share in robust.items() if share is None or share >= 0.4]
-    if len(good) == len(robust):
+    scattered, at_end = ({name: breakdown(each[name], shares) for name in each} for each in (spoilt, ended))
+
+    def stands(found: Mapping[str, float | None]) -> bool:
+        return all(share is None or share >= 0.4 for name, share in found.items() if name != "squared_error")
+
+    def shown(found: Mapping[str, float | None]) -> str:
+        return ", ".join(f"{name} {_percent(share)}" for name, share in found.items())
+
+    evidence = f"Share at which the line is off by more than {BROKEN:g} standard deviations, bad points scattered: {shown(scattered)}; all at one end: {shown(at_end)}."
+    if stands(scattered) and stands(at_end):
         return Claim(claim, HOLDS, evidence)
-    return Claim(claim, holds_when(f"the loss is {' or '.join(good)}") if good else DOES_NOT_HOLD, evidence)
+    return Claim(claim, holds_when("the bad points are scattered, not all at one end") if stands(scattered) else DOES_NOT_HOLD, evidence)
 
 
 def judge_clean(known: Mapping[str, Any], x: Any, seed: int, repeats: int) -> Claim:
@@ -242,12 +253,13 @@ def judge_price(ratio: float, repeats: int) -> Claim:
     return Claim("Robustness is free: on clean data L1 is as good as L2.", HOLDS if ratio >= 0.98 else DOES_NOT_HOLD, evidence)
 
 
-def _done(points: int, far: float) -> list[str]:
+def _done(points: int, far: float, out: float) -> list[str]:
     return [
         f"{points} points lie around the line y = {INTERCEPT:g} + {SLOPE:g} x with Gaussian noise of standard deviation 1. A straight line is fitted under each loss: "
         "L2 by least squares, L1 exactly by a linear programme (HiGHS), the others by BFGS with the library's gradients from two starts. "
         "Tukey's loss, which redescends, is not in the catalogue; it is defined from its formula.",
-        "First the last point is lifted, up to far beyond the others. Then the same with a point that lies far out in x as well. The shift is the root of the mean "
+        "First the last point is lifted, up to far beyond the others. Then the same with a point that lies far out in x as well, by "
+        f"{out:.3g}: twice as far as all others together, where it outweighs them. The shift is the root of the mean "
         f"squared distance from the line fitted without that point. Last, a growing share of the points is lifted by {far:g}, all to the same side, and the line compared with the true one. "
         "All lengths are in standard deviations of the noise.",
     ]
@@ -270,24 +282,27 @@ def _dragging(near: Mapping[str, Sequence[float]], leverage: Mapping[str, Sequen
     panels = []
     for title, shifts in (("Off in y", near), ("Off in y, and far out in x", leverage)):
         items = [Line(distances, each, name) for name, each in shifts.items()]
-        panels.append(Panel(title, "distance of the point (sd of the noise)", "shift of the line (sd of the noise)", items, x_limits=(0, 60), y_limits=(0, 4.0) if shifts is near else None))
+        panels.append(Panel(title, "distance of the point (sd of the noise)", "shift of the line (sd of the noise)", items, x_limits=(0, 60), y_limits=(0, 3)))
     return Chart(panels, caption="One point is dragged away. Off in y, only L2 follows; far out in x, every convex loss does.", name="dragging")
 
 
-def _shares(spoilt: Mapping[str, Sequence[float]], shares: Any) -> Chart:
+def _shares(spoilt: Mapping[str, Sequence[float]], ended: Mapping[str, Sequence[float]], shares: Any) -> Chart:
     from losscope.report import Chart, Line, Panel
 
-    items = [Line(shares * 100, each, name) for name, each in spoilt.items()]
-    panel = Panel("Breakdown", "bad points (% of all)", "distance from the true line (sd of the noise)", items, notes=[(50, "half")])
-    return Chart([panel], caption="A growing share of the points is lifted, all to one side.", name="breakdown")
+    panels = []
+    for title, shifts in (("Bad points scattered", spoilt), ("Bad points at one end", ended)):
+        items = [Line(shares * 100, each, name) for name, each in shifts.items()]
+        panels.append(Panel(title, "bad points (% of all)", "distance from the true line (sd of the noise)", items, notes=[(50, "half")]))
+    return Chart(panels, caption="A growing share of the points is lifted, all by the same.", name="breakdown")
 
 
-def _table(near: Any, leverage: Any, spoilt: Any, distances: Any, shares: Any) -> Table:
+def _table(near: Any, leverage: Any, spoilt: Any, ended: Any, distances: Any, shares: Any) -> Table:
     from losscope.report import Table
 
-    rows = [[name, max(near[name]), near[name][-1], leverage[name][-1], _percent(breakdown(spoilt[name], shares))] for name in near]
-    columns = ["loss", "most shift, off in y", f"shift at {distances[-1]:g}", "same, far out in x", "breaks at"]
-    return Table(columns, rows, caption="How far one point moves the line (standard deviations of the noise), and the share of bad points that breaks it")
+    rows = [[name, max(near[name]), near[name][-1], leverage[name][-1], _percent(breakdown(spoilt[name], shares)), _percent(breakdown(ended[name], shares))] for name in near]
+    columns = ["loss", "most shift", f"at {distances[-1]:g}", "and far out", "breaks at", "at one end"]
+    caption = "How far one point moves the line: at most, when it is farthest away in y, and when it is also far out in x (standard deviations of the noise); and the share of bad points that breaks it"
+    return Table(columns, rows, caption=caption)
 
 
 def _percent(share: float | None) -> str:

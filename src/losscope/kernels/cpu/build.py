@@ -54,7 +54,11 @@ def kernels(entry: Entry, through: Entry | None, real: Any) -> dict[str, Any]:
     # Compiled code finds its globals by the module's name when it is loaded again.
     module = sys.modules[f"losscope_generated_{key}"] = ModuleType(f"losscope_generated_{key}")
     exec(compile(text, f"<losscope {entry.name} {dtype}>", "exec"), vars(module))
-    loops = {name: value for name, value in vars(module).items() if isinstance(value, Dispatcher) and "nogil" in value.targetoptions}
+    loops = {
+        name: value
+        for name, value in vars(module).items()
+        if isinstance(value, Dispatcher) and "nogil" in value.targetoptions
+    }
     for name, value in loops.items():
         value._cache = KernelCache(f"{key}-{name}")
     return loops
@@ -81,13 +85,21 @@ def source(entry: Entry, through: Entry | None, dtype: str) -> str:
 
 def _written_in(module: Any) -> list[Any]:
     """The functions of a module, in its order."""
-    return [each for each in vars(module).values() if inspect.isfunction(each) and each.__module__ == module.__name__]
+    return [
+        each
+        for each in vars(module).values()
+        if inspect.isfunction(each) and each.__module__ == module.__name__
+    ]
 
 
 def _outside(entry: Entry, through: Entry | None) -> str:
     """Source of `outside`: how many of a pair's two numbers lie outside their domain."""
     prediction = "" if through else entry.prediction.outside
-    tests = [f"where({test.replace('x', name)}, real(1), real(0))" for name, test in (("prediction", prediction), ("target", entry.target.outside)) if test]
+    tests = [
+        f"where({test.replace('x', name)}, real(1), real(0))"
+        for name, test in (("prediction", prediction), ("target", entry.target.outside))
+        if test
+    ]
     return f"def outside(prediction, target):\n    return {' + '.join(tests) or 'real(0)'}\n"
 
 
@@ -96,7 +108,19 @@ def fingerprint(entry: Entry, through: Entry | None, dtype: str) -> str:
     parts = [toolchain(), dtype]
     for each in (entry, through):
         if each is not None:
-            parts.append(repr((each.structure, each.name, each.forms, each.residual, list(each.parameters), each.prediction, each.target)))
+            parts.append(
+                repr(
+                    (
+                        each.structure,
+                        each.name,
+                        each.forms,
+                        each.residual,
+                        list(each.parameters),
+                        each.prediction,
+                        each.target,
+                    )
+                )
+            )
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:40]
 
 
@@ -110,7 +134,9 @@ def toolchain() -> str:
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())
-    digest.update(repr([sys.version, *(version(each) for each in ("numba", "llvmlite", "numpy", "sympy"))]).encode())
+    digest.update(
+        repr([sys.version, *(version(each) for each in ("numba", "llvmlite", "numpy", "sympy"))]).encode()
+    )
     return digest.hexdigest()
 
 

@@ -1,6 +1,6 @@
-"""Prints the polynomial coefficients of `float32.py` and `float64.py`: `python -m losscope.kernels.cpu.coefficients`.
+"""Prints the polynomial coefficients of `float32.py` and `float64.py`.
 
-Each is a minimax fit (Remez exchange, mpmath at 60 digits) of a smooth quotient f on the reduced interval,
+Run `python -m losscope.kernels.cpu.coefficients`. Each is a minimax fit (Remez exchange, mpmath at 60 digits) of a smooth quotient f on the reduced interval,
 rounded to the dtype. f(0) is fixed beforehand, so that it stays exact. Not imported at run time.
 """
 
@@ -31,7 +31,7 @@ def tanh_tail(w):
 
 
 def fits():
-    """Name -> f, f(0), interval, weight of an error in f, number of coefficients in float32, float64 (0: unused)."""
+    """Name -> f, f(0), interval, weight of an error in f, coefficients in float32 and float64 (0: unused)."""
     exp_tail = series(lambda n: 1 / mp.factorial(n + 2))  # (exp(r) - 1 - r)/r**2
     atanh_tail = series(lambda n: mpf(2) / (2 * n + 3))  # (2 atanh(s) - 2s)/s**3 at s**2
     half, root, third = mp.log(2) / 2 * mpf("1.0001"), mp.sqrt(2), mpf(2) / 3

@@ -17,7 +17,9 @@ BLOCK = 2048  # elements: a sum over 64 lanes is then 32 terms long, and the blo
 SERIAL = 32  # blocks up to which waking another thread costs more than it saves
 
 
-def loop(prediction, target, weight, values, gradient, curvature, sums, strays, first, last, scale, parameters):
+def loop(
+    prediction, target, weight, values, gradient, curvature, sums, strays, first, last, scale, parameters
+):
     """Blocks first..last of flat arrays. Whatever is None is neither read nor written, at compile time.
 
     sums[block] is the weighted sum of the values; strays[block] the number of elements outside the domain.
@@ -35,16 +37,16 @@ def loop(prediction, target, weight, values, gradient, curvature, sums, strays, 
             g = gradient[low:high]
         if curvature is not None:
             c = curvature[low:high]
-        total = real(0)  # noqa: F821  in the working dtype: a wider sum would halve the lanes of the whole loop
-        stray = real(0)  # noqa: F821
+        total = real(0)  # in the working dtype: a wider sum would halve the lanes of the whole loop
+        stray = real(0)
         for i in range(z.size):
-            stray += outside(z[i], y[i])  # noqa: F821
+            stray += outside(z[i], y[i])
             if curvature is not None:
-                value, slope, bend = order2(z[i], y[i], *parameters)  # noqa: F821
+                value, slope, bend = order2(z[i], y[i], *parameters)
             elif gradient is not None:
-                value, slope = order1(z[i], y[i], *parameters)  # noqa: F821
+                value, slope = order1(z[i], y[i], *parameters)
             else:
-                value = order0(z[i], y[i], *parameters)  # noqa: F821
+                value = order0(z[i], y[i], *parameters)
             if weight is None:
                 factor = scale
             else:
@@ -61,14 +63,35 @@ def loop(prediction, target, weight, values, gradient, curvature, sums, strays, 
         strays[block] = stray
 
 
-def run(kernel: Any, prediction: Any, target: Any, weight: Any, outputs: Mapping[str, Any], scale: Any, parameters: tuple) -> tuple[float, bool]:
+def run(
+    kernel: Any,
+    prediction: Any,
+    target: Any,
+    weight: Any,
+    outputs: Mapping[str, Any],
+    scale: Any,
+    parameters: tuple,
+) -> tuple[float, bool]:
     """Run a compiled loop over flat arrays; returns the weighted sum, and whether all was inside the domain."""
     values, gradient, curvature = outputs.get("values"), outputs.get("gradient"), outputs.get("curvature")
     blocks = -(-prediction.size // BLOCK)
     sums, strays = numpy.empty(blocks), numpy.empty(blocks, prediction.dtype)
 
     def part(first: int, last: int) -> None:
-        kernel(prediction, target, weight, values, gradient, curvature, sums, strays, first, last, scale, parameters)
+        kernel(
+            prediction,
+            target,
+            weight,
+            values,
+            gradient,
+            curvature,
+            sums,
+            strays,
+            first,
+            last,
+            scale,
+            parameters,
+        )
 
     if blocks <= SERIAL:
         part(0, blocks)

@@ -11,7 +11,6 @@ from losscope.kernels.cpu import elementwise, softmax
 from losscope.kernels.cpu.build import kernels
 
 
-
 def evaluate(
     entry: Entry,
     through: Entry | None,
@@ -37,15 +36,29 @@ def evaluate(
         if with_values:
             outputs["values"] = numpy.empty(len(prediction), prediction.dtype)
         if batch.probabilities is None and not batch.smoothing:
-            kernel, rows = loops["loop"], (batch.target,)
+            kernel = loops["loop"]
+            rows: tuple = (batch.target,)
         else:
             target = numpy.empty(0, "int64") if batch.target is None else batch.target  # typed, if never read
-            kernel, rows = loops["spread_loop"], (target, batch.probabilities, real(batch.smoothing))
-        total = softmax.run(kernel, prediction, rows, batch.weight, batch.class_weight, outputs, batch.ignore, real(scale), constants)
+            kernel = loops["spread_loop"]
+            rows = (target, batch.probabilities, real(batch.smoothing))
+        total = softmax.run(
+            kernel,
+            prediction,
+            rows,
+            batch.weight,
+            batch.class_weight,
+            outputs,
+            batch.ignore,
+            real(scale),
+            constants,
+        )
         return total, outputs, True
     if with_values:
         outputs["values"] = numpy.empty_like(prediction)
     flat = {name: each.reshape(-1) for name, each in outputs.items()}
     weight = None if batch.weight is None else batch.weight.reshape(-1)
-    total, inside = elementwise.run(loops["loop"], prediction.reshape(-1), batch.target.reshape(-1), weight, flat, real(scale), constants)
+    total, inside = elementwise.run(
+        loops["loop"], prediction.reshape(-1), batch.target.reshape(-1), weight, flat, real(scale), constants
+    )
     return total, outputs, inside

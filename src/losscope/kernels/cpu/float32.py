@@ -1,13 +1,14 @@
-"""The primitives of generated kernels in float32: branchless scalar functions that vectorise in the caller's loop.
+"""The primitives of generated kernels in float32: branchless scalar functions that vectorise in a loop.
 
-Every function is inlined into its caller by LLVM (`forceinline`), under its own floating point flags: none, so
-that error-free steps stay error-free whatever flags the caller compiles with. Each reduces its argument, runs a
-short polynomial (`coefficients.py` prints them) and mends the special cases with selects; no tables, no calls.
-Arguments are float32 (`real(...)` makes them); another dtype is a typing error, not a promotion.
+Every function is inlined into its caller by LLVM (`forceinline`), under its own floating point flags: none,
+so that error-free steps stay error-free whatever flags the caller compiles with. Each reduces its argument,
+runs a short polynomial (`coefficients.py` prints them) and mends the special cases with selects; no tables,
+no calls. Arguments are float32 (`real(...)` makes them); where two must agree, another dtype is an error or
+cast, never a promotion.
 
-The stated errors bound the largest found, in units in the last place (ulp) of the true value, denormal results
-in denormal units, over all exponents and both signs: every 12th float32 with 2**-26 < |x| < 128 as points
-of each function that bends, and the sweep of `tests/test_primitives.py`, which holds them to it.
+The stated errors bound the largest found, in units in the last place (ulp) of the true value, a denormal one
+in denormal units: over every 12th float32 with 2**-26 < |x| < 128, and
+the sweep of all exponents in `tests/test_primitives.py`, which holds them to it.
 """
 
 import numpy as np
@@ -151,8 +152,8 @@ _LOG_COSH = _constants(
 
 # --- exp and what is built from it
 
-# 2**k of a result is made in two factors, 2**(k + 30) and 2**-30, as float32 has no exponent for k < -126: the
-# product of the first is exact, and the second rounds once, into the denormal range too.
+# 2**k of a result is made in two factors, 2**(k + 30) and 2**-30, as float32 has no exponent for k < -126:
+# the product with the first is exact, and the second rounds once, into the denormal range too.
 _RAISE = 30
 _SHIFTER_RAISED = np.float32(_ROUND + _BIAS + _RAISE)
 _SHIFTER_LOWERED = np.float32(_ROUND + _BIAS - _RAISE)
@@ -306,7 +307,7 @@ def _exponent(x):
 
 @primitive
 def _log1pmx_factors(f):
-    """Two factors of log1p(f) - f, for sqrt(1/2) - 1 <= f <= sqrt(2) - 1: the caller's fma takes the product."""
+    """Two factors of log1p(f) - f, sqrt(1/2) <= 1 + f <= sqrt(2): the caller's fma takes the product."""
     return f * f, polynomial(f, _LOG_TAIL)
 
 
@@ -374,7 +375,7 @@ def xlogy(x, y):
 
 # --- real powers
 
-# In float64: y*log2(x) needs 8 bits more than float32 holds, and emulating them costs more than half the lanes.
+# In float64: y*log2(x) needs 8 bits more than float32 holds, and emulating them costs more than the lanes.
 _LOG2E_64 = 1.4426950408889634
 _LN2_64 = 0.6931471805599453
 _ROUND_64 = 6755399441055744.0 + 1023  # 1.5 * 2**52, and the bias of the exponent

@@ -1,13 +1,14 @@
-"""The primitives of generated kernels in float64: branchless scalar functions that vectorise in the caller's loop.
+"""The primitives of generated kernels in float64: branchless scalar functions that vectorise in a loop.
 
-Every function is inlined into its caller by LLVM (`forceinline`), under its own floating point flags: none, so
-that error-free steps stay error-free whatever flags the caller compiles with. Each reduces its argument, runs a
-short polynomial (`coefficients.py` prints them) and mends the special cases with selects; no tables, no calls.
-Arguments are float64 (`real(...)` makes them); another dtype is a typing error, not a promotion.
+Every function is inlined into its caller by LLVM (`forceinline`), under its own floating point flags: none,
+so that error-free steps stay error-free whatever flags the caller compiles with. Each reduces its argument,
+runs a short polynomial (`coefficients.py` prints them) and mends the special cases with selects; no tables,
+no calls. Arguments are float64 (`real(...)` makes them); where two must agree, another dtype is an error or
+cast, never a promotion.
 
-The stated errors bound the largest found, in units in the last place (ulp) of the true value, denormal results
-in denormal units, over all exponents and both signs: some 10**7 random points
-of each function that bends, and the sweep of `tests/test_primitives.py`, which holds them to it.
+The stated errors bound the largest found, in units in the last place (ulp) of the true value, a denormal one
+in denormal units: over some 10**7 random points where the functions bend, and
+the sweep of all exponents in `tests/test_primitives.py`, which holds them to it.
 """
 
 import numpy as np
@@ -176,8 +177,8 @@ _LOG_COSH = _constants(
 
 # --- exp and what is built from it
 
-# 2**k of a result is made in two factors, 2**(k + 60) and 2**-60, as float64 has no exponent for k < -1022: the
-# product of the first is exact, and the second rounds once, into the denormal range too.
+# 2**k of a result is made in two factors, 2**(k + 60) and 2**-60, as float64 has no exponent for k < -1022:
+# the product with the first is exact, and the second rounds once, into the denormal range too.
 _RAISE = 60
 _SHIFTER_RAISED = np.float64(_ROUND + _BIAS + _RAISE)
 _SHIFTER_LOWERED = np.float64(_ROUND + _BIAS - _RAISE)
@@ -334,7 +335,7 @@ def _exponent(x):
 
 @primitive
 def _log1pmx_factors(f):
-    """Two factors of log1p(f) - f, for sqrt(1/2) - 1 <= f <= sqrt(2) - 1: the caller's fma takes the product."""
+    """Two factors of log1p(f) - f, sqrt(1/2) <= 1 + f <= sqrt(2): the caller's fma takes the product."""
     s = f / (_TWO + f)
     z = s * s
     return -s, fma(-z, polynomial(z, _ATANH), f)

@@ -1,4 +1,4 @@
-"""Machine instructions for generated kernels: Numba intrinsics that are one vectorisable LLVM instruction each.
+"""Machine instructions for generated kernels: Numba intrinsics of one vectorisable LLVM instruction each.
 
 All are pure (`readnone` in LLVM), so equal calls merge, and typed strictly: arguments of two dtypes are a
 typing error instead of a silent promotion that would halve the vector width. Integer arithmetic keeps its

@@ -21,17 +21,17 @@ SERIAL = 4
 def largest(row):
     """The largest of a row; -inf of none. Compared as integers of the same order, which vectorises; NaN is
     met by the exponentials that follow."""
-    top = order_key(real(-numpy.inf))  # noqa: F821
+    top = order_key(real(-numpy.inf))
     for i in range(row.size):
-        top = max(top, order_key(row[i]))  # noqa: F821
-    return from_order_key(top)  # noqa: F821
+        top = max(top, order_key(row[i]))
+    return from_order_key(top)
 
 
 def exponentials(row, top, out):
     """out[i] = exp(row[i] - top); returns their sum in double precision."""
     total = 0.0
     for i in range(row.size):
-        e = exp(row[i] - top)  # noqa: F821
+        e = exp(row[i] - top)
         if out is not None:
             out[i] = e
         total += e
@@ -43,7 +43,22 @@ def rescale(row, factor):
         row[i] = row[i] * factor
 
 
-def loop(logits, target, weight, class_weight, values, gradient, curvature, sums, ignore, first, last, rows_in_block, scale, parameters):
+def loop(
+    logits,
+    target,
+    weight,
+    class_weight,
+    values,
+    gradient,
+    curvature,
+    sums,
+    ignore,
+    first,
+    last,
+    rows_in_block,
+    scale,
+    parameters,
+):
     """Rows of class indices: blocks first..last. A row whose target is `ignore` counts nothing."""
     classes = logits.shape[1]
     for block in range(first, last):
@@ -52,29 +67,29 @@ def loop(logits, target, weight, class_weight, values, gradient, curvature, sums
             t = target[row]
             if t == ignore:
                 if values is not None:
-                    values[row] = real(0)  # noqa: F821
+                    values[row] = real(0)
                 if gradient is not None:
-                    gradient[row, :] = real(0)  # noqa: F821
+                    gradient[row, :] = real(0)
                 if curvature is not None:
-                    curvature[row, :] = real(0)  # noqa: F821
+                    curvature[row, :] = real(0)
                 continue
             z = logits[row]
             before, after = z[:t], z[t + 1 :]
             top = max(largest(before), largest(after))
             if top == -numpy.inf:
-                top = real(0)  # noqa: F821  -inf - -inf would be NaN
+                top = real(0)  # -inf - -inf would be NaN
             if gradient is not None:
                 g = gradient[row]
                 others = exponentials(before, top, g[:t]) + exponentials(after, top, g[t + 1 :])
             else:
                 others = exponentials(before, top, None) + exponentials(after, top, None)
-            margin = log(real(others)) + (top - z[t])  # noqa: F821
+            margin = log(real(others)) + (top - z[t])
             if curvature is not None:
-                value, slope, bend = order2(margin, *parameters)  # noqa: F821
+                value, slope, bend = order2(margin, *parameters)
             elif gradient is not None:
-                value, slope = order1(margin, *parameters)  # noqa: F821
+                value, slope = order1(margin, *parameters)
             else:
-                value = order0(margin, *parameters)  # noqa: F821
+                value = order0(margin, *parameters)
             factor = scale
             if weight is not None:
                 factor = factor * weight[row]
@@ -95,12 +110,12 @@ def loop(logits, target, weight, class_weight, values, gradient, curvature, sums
                     elif i != t:
                         rest += g[i]
                 for i in range(classes):
-                    q = real(g[i] / others)  # noqa: F821
-                    left = real(1) - q if i != leader else real(rest / others)  # noqa: F821
+                    q = real(g[i] / others)
+                    left = real(1) - q if i != leader else real(rest / others)
                     h[i] = factor * (bend * q * q + slope * q * left)
                 h[t] = factor * bend
             if gradient is not None:
-                push = factor * (slope / real(others))  # noqa: F821
+                push = factor * (slope / real(others))
                 rescale(g[:t], push)
                 rescale(g[t + 1 :], push)
                 g[t] = -factor * slope
@@ -110,7 +125,24 @@ def loop(logits, target, weight, class_weight, values, gradient, curvature, sums
         sums[block] = total
 
 
-def spread_loop(logits, target, probabilities, smoothing, weight, class_weight, values, gradient, curvature, sums, ignore, first, last, rows_in_block, scale, parameters):
+def spread_loop(
+    logits,
+    target,
+    probabilities,
+    smoothing,
+    weight,
+    class_weight,
+    values,
+    gradient,
+    curvature,
+    sums,
+    ignore,
+    first,
+    last,
+    rows_in_block,
+    scale,
+    parameters,
+):
     """Rows of probabilities (given, or a class index smoothed): the mean of the formula over the classes.
 
     Relative to the leader k (the largest logit) and the largest of the rest: e_c = exp(z_c - second),
@@ -125,17 +157,17 @@ def spread_loop(logits, target, probabilities, smoothing, weight, class_weight, 
                 t = target[row]
                 if t == ignore:
                     if values is not None:
-                        values[row] = real(0)  # noqa: F821
+                        values[row] = real(0)
                     if gradient is not None:
-                        gradient[row, :] = real(0)  # noqa: F821
+                        gradient[row, :] = real(0)
                     if curvature is not None:
-                        curvature[row, :] = real(0)  # noqa: F821
+                        curvature[row, :] = real(0)
                     continue
-                p[:] = smoothing / real(classes)  # noqa: F821
-                p[t] += real(1) - smoothing  # noqa: F821
+                p[:] = smoothing / real(classes)
+                p[t] += real(1) - smoothing
             else:
                 for c in range(classes):
-                    p[c] = probabilities[row, c] * (real(1) - smoothing) + smoothing / real(classes)  # noqa: F821
+                    p[c] = probabilities[row, c] * (real(1) - smoothing) + smoothing / real(classes)
             if class_weight is not None:
                 for c in range(classes):
                     p[c] = p[c] * class_weight[c]
@@ -151,15 +183,15 @@ def spread_loop(logits, target, probabilities, smoothing, weight, class_weight, 
             top = z[k]
             second = z[runner_up] if runner_up >= 0 else top
             if second == -numpy.inf:
-                second = real(0)  # noqa: F821  -inf - -inf would be NaN
-            x = exp(second - top)  # noqa: F821
+                second = real(0)  # -inf - -inf would be NaN
+            x = exp(second - top)
             exponentials(z, second, e)
-            e[k] = real(0)  # noqa: F821  it may have overflowed; the leader is apart
+            e[k] = real(0)  # it may have overflowed; the leader is apart
             beyond = 0.0
             for c in range(classes):  # e[k] is 0
                 if c != runner_up:
                     beyond += e[c]
-            rest = beyond + (e[runner_up] if runner_up >= 0 else real(0))  # noqa: F821
+            rest = beyond + (e[runner_up] if runner_up >= 0 else real(0))
             factor = scale
             if weight is not None:
                 factor = factor * weight[row]
@@ -167,26 +199,26 @@ def spread_loop(logits, target, probabilities, smoothing, weight, class_weight, 
             pulled = 0.0
             bent = 0.0
             leader_bend = 0.0
-            leader_pull = real(0)  # noqa: F821
+            leader_pull = real(0)
             for c in range(classes):
-                pull[c] = real(0)  # noqa: F821
-                own[c] = real(0)  # noqa: F821
+                pull[c] = real(0)
+                own[c] = real(0)
                 if p[c] == 0 and z[c] == z[c]:
                     continue  # a class without a share says nothing, be its logit -inf
                 if c == k:
-                    margin = log(real(rest)) + (second - top)  # noqa: F821
-                    near = real(0)  # noqa: F821
+                    margin = log(real(rest)) + (second - top)
+                    near = real(0)
                 else:
-                    near = x * real(rest - e[c])  # noqa: F821
-                    margin = log1p(near) + (top - z[c])  # noqa: F821
+                    near = x * real(rest - e[c])
+                    margin = log1p(near) + (top - z[c])
                 if curvature is not None:
-                    value, slope, bend = order2(margin, *parameters)  # noqa: F821
+                    value, slope, bend = order2(margin, *parameters)
                 elif gradient is not None:
-                    value, slope = order1(margin, *parameters)  # noqa: F821
+                    value, slope = order1(margin, *parameters)
                 else:
-                    value = order0(margin, *parameters)  # noqa: F821
+                    value = order0(margin, *parameters)
                 loss += p[c] * value
-                o = real(1) + near  # noqa: F821
+                o = real(1) + near
                 if gradient is not None:
                     pull[c] = p[c] * slope
                     if c == k:
@@ -203,24 +235,26 @@ def spread_loop(logits, target, probabilities, smoothing, weight, class_weight, 
             if gradient is not None:
                 for c in range(classes):
                     if c == k:
-                        gradient[row, c] = factor * (real(pulled) - pull[c])  # noqa: F821
+                        gradient[row, c] = factor * (real(pulled) - pull[c])
                     else:
-                        o = real(1) + x * real(rest - e[c])  # noqa: F821
-                        share = x * real(pulled - pull[c] / o) + leader_pull / real(rest)  # noqa: F821
+                        o = real(1) + x * real(rest - e[c])
+                        share = x * real(pulled - pull[c] / o) + leader_pull / real(rest)
                         gradient[row, c] = factor * (e[c] * share - pull[c])
             if curvature is not None:
                 for c in range(classes):
                     if c == k:
-                        curvature[row, c] = factor * (real(leader_bend) + own[c])  # noqa: F821
+                        curvature[row, c] = factor * (real(leader_bend) + own[c])
                     else:
-                        o = real(1) + x * real(rest - e[c])  # noqa: F821
+                        o = real(1) + x * real(rest - e[c])
                         q = x * e[c]
-                        through_others = real(pulled - pull[c] / o) * q + real(bent - (own[c] - pull[c]) / (o * o)) * q * q  # noqa: F821
-                        q = e[c] / real(rest)  # noqa: F821
-                        left = real(beyond / rest) if c == runner_up else real(1) - q  # noqa: F821
+                        through_others = (
+                            real(pulled - pull[c] / o) * q + real(bent - (own[c] - pull[c]) / (o * o)) * q * q
+                        )
+                        q = e[c] / real(rest)
+                        left = real(beyond / rest) if c == runner_up else real(1) - q
                         through_leader = own[k] * q * q + leader_pull * q * left
                         curvature[row, c] = factor * (own[c] + through_others + through_leader)
-            value = real(loss)  # noqa: F821
+            value = real(loss)
             if weight is not None:
                 value = value * weight[row]
             if values is not None:
@@ -229,7 +263,17 @@ def spread_loop(logits, target, probabilities, smoothing, weight, class_weight, 
         sums[block] = total
 
 
-def run(kernel: Any, logits: Any, rows: tuple, weight: Any, class_weight: Any, outputs: Mapping[str, Any], ignore: int, scale: Any, parameters: tuple) -> float:
+def run(
+    kernel: Any,
+    logits: Any,
+    rows: tuple,
+    weight: Any,
+    class_weight: Any,
+    outputs: Mapping[str, Any],
+    ignore: int,
+    scale: Any,
+    parameters: tuple,
+) -> float:
     """Run a compiled loop over a matrix of logits; returns the weighted sum. `rows` says what each row is
     judged by: (target,) for `loop`; (target, probabilities, smoothing) for `spread_loop`."""
     values, gradient, curvature = outputs.get("values"), outputs.get("gradient"), outputs.get("curvature")
@@ -238,7 +282,22 @@ def run(kernel: Any, logits: Any, rows: tuple, weight: Any, class_weight: Any, o
     sums = numpy.empty(blocks)
 
     def part(first: int, last: int) -> None:
-        kernel(logits, *rows, weight, class_weight, values, gradient, curvature, sums, ignore, first, last, rows_in_block, scale, parameters)
+        kernel(
+            logits,
+            *rows,
+            weight,
+            class_weight,
+            values,
+            gradient,
+            curvature,
+            sums,
+            ignore,
+            first,
+            last,
+            rows_in_block,
+            scale,
+            parameters,
+        )
 
     if blocks <= SERIAL:
         part(0, blocks)
