@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -180,9 +181,8 @@ def compare(
     found = 0
     losses_by_name = {loss.name: loss for loss in chosen}
     formulas = {name: f"{loss.entry.formula}" for name, loss in losses_by_name.items()}
-    pending = [
-        job for name in losses_by_name for job in plan.jobs(name, plan.first_steps(settings), settings)
-    ]
+    # Losses alternate, so that two workers do not compile the same kernel at the same time.
+    pending = _alternating([plan.jobs(name, plan.first_steps(settings), settings) for name in losses_by_name])
     planned = 0
     while pending:
         planned += len(pending)
@@ -204,8 +204,9 @@ def compare(
             runs[keys[key]] = run
             if progress:
                 progress(len(runs), planned, found)
-        further = [job for name in losses_by_name
-                   for job in plan.jobs(name, plan.next_steps(name, settings, runs), settings)]  # fmt: skip
+        further = _alternating(
+            [plan.jobs(name, plan.next_steps(name, settings, runs), settings) for name in losses_by_name]
+        )
         pending = [job for job in further if job not in runs]
     return Comparison(
         dataset=dataset,
@@ -221,6 +222,11 @@ def compare(
         seconds=time.perf_counter() - started,
         steps_tried={name: sorted(plan.scores(name, settings, runs)) for name in losses_by_name},
     )
+
+
+def _alternating(jobs: Sequence[Sequence[Job]]) -> list[Job]:
+    """The first of each, then the second of each ..."""
+    return [job for group in zip_longest(*jobs) for job in group if job is not None]
 
 
 def _resolve(loss: Any) -> Any:

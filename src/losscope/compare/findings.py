@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SEAM_TOLERANCE = 0.2
 # A loss with more outputs than this saturated on the wrong side is held up by them.
 STUCK_SHARE = 0.01
+STUCK_COST = 0.05
 
 
 def findings(result: Comparison) -> list[str]:
@@ -161,7 +162,7 @@ def _saturation(result: Comparison) -> list[str]:
     if not ends:
         return []
     said = []
-    stuck = [end for end in ends if end[0] >= STUCK_SHARE]
+    stuck = [end for end in ends if end[0] >= STUCK_SHARE and _falls_short(result, end[1], end[2])]
     for share, name, rate in sorted(stuck, reverse=True)[:1]:
         said.append(
             f"At rate {rate:g}, {name} gets stuck: {100 * share:.1f}% of its outputs end saturated on the "
@@ -181,6 +182,13 @@ def _saturation(result: Comparison) -> list[str]:
             "No loss had more than 1% of its outputs saturated on the wrong side, at any time or rate."
         )
     return said
+
+
+def _falls_short(result: Comparison, name: str, rate: float) -> bool:
+    """Whether a rate costs the loss at least 5 points of test accuracy against its own best."""
+    here, best = result.at(name, rate).metrics["accuracy"], result.at_own_best(name)
+    there = best and best.metrics["accuracy"]
+    return bool(here and there and here[0] < there[0] - STUCK_COST)
 
 
 def _is_own_best(result: Comparison, name: str, rate: float) -> bool:

@@ -256,7 +256,7 @@ def judge_price(ratio: float, repeats: int) -> Claim:
 def _done(points: int, far: float, out: float) -> list[str]:
     return [
         f"{points} points lie around the line y = {INTERCEPT:g} + {SLOPE:g} x with Gaussian noise of standard deviation 1. A straight line is fitted under each loss: "
-        "L2 by least squares, L1 exactly by a linear programme (HiGHS), the others by BFGS with the library's gradients from two starts. "
+        "L2 by least squares, L1 exactly by a linear programme (HiGHS), the others by BFGS with the library's gradients. "
         "Tukey's loss, which redescends, is not in the catalogue; it is defined from its formula.",
         "First the last point is lifted, up to far beyond the others. Then the same with a point that lies far out in x as well, by "
         f"{out:.3g}: twice as far as all others together, where it outweighs them. The shift is the root of the mean "
