@@ -380,7 +380,8 @@ def test_loops_vectorise(name, dtype):
     kernel = binary if name == "power" else unary
     kernel.compile(arguments)
     text = next(iter(kernel.inspect_asm().values()))
-    features = numba.config.CPU_FEATURES if numba.config.CPU_NAME else numba.core.codegen.get_host_cpu_features()
+    config = numba.config
+    features = config.CPU_FEATURES if config.CPU_NAME else numba.core.codegen.get_host_cpu_features()
     if "+fma" not in features:
         pytest.skip("without FMA hardware, fma is a call")
     assert not re.search(r"movabs\w*\s+\$\.?(fma|exp|log|pow|rint|nearbyint)f?,", text)

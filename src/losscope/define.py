@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numbers
+import sys
 from typing import Any
 
 from losscope import catalogue, domain, structures
@@ -9,6 +11,9 @@ from losscope.entry import Entry, Parameter
 from losscope.errors import LossError, complain, did_you_mean
 from losscope.expression import PRIMITIVES
 from losscope.loss import Loss
+
+# What a call takes beside parameters, and what generated code calls its own.
+RESERVED = ("weight", "reduction", "out", "self", "real", "power", "unless_nan")
 
 
 def define(
@@ -63,7 +68,7 @@ def define(
     )
     module = structures.get(structure)
     for parameter in parameters:
-        if parameter in module.SHORT or parameter in module.OPTIONS or parameter in PRIMITIVES:
+        if parameter in {*module.SHORT, *module.OPTIONS, *PRIMITIVES, *RESERVED}:
             raise LossError(
                 complain(
                     f"A parameter cannot be named {parameter!r}: the language of formulas has that name already",
@@ -73,9 +78,8 @@ def define(
     for parameter, default in parameters.items():
         if (
             isinstance(default, bool)
-            or not isinstance(default, int | float)
-            or default != default
-            or abs(default) == float("inf")
+            or not isinstance(default, numbers.Real)
+            or not abs(default) <= sys.float_info.max
         ):
             raise LossError(
                 complain(f"The default of {parameter} must be a finite number", got=repr(default))

@@ -9,7 +9,7 @@ import sympy
 
 from losscope import structures
 from losscope.entry import Entry
-from losscope.expression import parse, sigmoid, symbol
+from losscope.expression import in_our_words, parse, sigmoid, symbol
 
 PREDICTION, TARGET, RESIDUAL, MARGIN = (symbol(name) for name in ("prediction", "target", "r", "margin"))
 
@@ -64,7 +64,7 @@ def derive(entry: Entry, through: Entry | None = None) -> Derived:
 
     def differentiate(expression: sympy.Expr) -> sympy.Expr:
         # r is a name of its own, so the chain rule through it is taken here.
-        return sympy.diff(expression, variable) + sympy.diff(expression, RESIDUAL) * slope
+        return in_our_words(sympy.diff(expression, variable) + sympy.diff(expression, RESIDUAL) * slope)
 
     gradient = differentiate(gradient_of)
     curvature = differentiate(gradient if curvature_of == gradient_of else differentiate(curvature_of))

@@ -12,6 +12,7 @@ At a kink the derivative is a decision: `abs` has slope 0 at 0 (so has `sign`), 
 from __future__ import annotations
 
 import ast
+import decimal
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,9 @@ from losscope.errors import LossError, complain, did_you_mean
 
 LONGEST_FORMULA = 4000
 LARGEST_CONSTANT_BITS = 1024
+LARGEST_MAGNITUDE = 300  # decimal places before or after the point
+LARGEST_EXPONENT = 64
+DEEPEST_NESTING = 20
 
 
 class sigmoid(Function):
@@ -286,6 +290,12 @@ def symbol(name: str) -> sympy.Symbol:
     return sympy.Symbol(name, real=True)
 
 
+def in_our_words(expression: Any) -> Any:
+    """SymPy's own functions, which it brings in by itself (sqrt(r**2) is |r|, 2**r has a logarithm in its
+    slope), as the primitives that every target knows."""
+    return expression.replace(sympy.Abs, absolute).replace(sympy.log, log).replace(sympy.sign, sign)
+
+
 def parse(text: str, names: Mapping[str, Any]) -> sympy.Expr:
     """Read a formula over `names` (name -> SymPy expression).
 
@@ -315,6 +325,8 @@ class _Parser:
         self.text = " ".join(self.text.split())
         try:
             tree = ast.parse(self.text, mode="eval")
+            if self.nesting(tree.body) > DEEPEST_NESTING:
+                raise RecursionError
             result = self.visit(tree.body)
         except SyntaxError as error:
             place = " " * ((error.offset or 1) - 1) + "^"
@@ -340,9 +352,27 @@ class _Parser:
             )
         return self.bounded(node, method(node))
 
+    def nesting(self, tree: ast.AST) -> int:
+        """How deeply functions and powers stand inside one another: derivatives grow with it faster than any
+        machine. (Terms in a row do not count.)"""
+        deepest, open_nodes = 0, [(tree, 0)]
+        while open_nodes:
+            node, depth = open_nodes.pop()
+            depth += isinstance(node, ast.Call) or (
+                isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)
+            )
+            deepest = max(deepest, depth)
+            open_nodes += [(each, depth) for each in ast.iter_child_nodes(node)]
+        return deepest
+
     def bounded(self, node: ast.AST, value: Any) -> Any:
         """Constants stay small: 9**9**9 must not eat the machine."""
         if isinstance(value, sympy.Expr):
+            value = in_our_words(value)
+            if any(
+                each.exp.is_Rational and abs(each.exp) > LARGEST_EXPONENT for each in value.atoms(sympy.Pow)
+            ):
+                raise self.error(node, f"Powers multiply to one beyond {LARGEST_EXPONENT}")
             for atom in value.atoms(sympy.Rational):
                 if max(abs(atom.p).bit_length(), atom.q.bit_length()) > LARGEST_CONSTANT_BITS:
                     raise self.error(node, "This constant is out of all proportion")
@@ -353,8 +383,13 @@ class _Parser:
     def visit_Constant(self, node: ast.Constant) -> sympy.Expr:
         if isinstance(node.value, bool) or not isinstance(node.value, int | float):
             raise self.error(node, "Only numbers may stand here")
+        if isinstance(node.value, int):
+            return sympy.Integer(node.value)
         source = ast.get_source_segment(self.text, node) or repr(node.value)
-        return Rational(source.replace("_", ""))  # exactly what was written: 0.1 is one tenth
+        written = decimal.Decimal(source.replace("_", ""))
+        if abs(written.adjusted()) > LARGEST_MAGNITUDE:  # before 10**999999999 is worked out
+            raise self.error(node, "This constant is out of all proportion")
+        return Rational(str(written))  # exactly what was written: 0.1 is one tenth
 
     def visit_Name(self, node: ast.Name) -> sympy.Expr:
         if node.id in self.names:
@@ -413,9 +448,11 @@ class _Parser:
         return None
 
     def power(self, node: ast.BinOp, base: sympy.Expr, exponent: sympy.Expr) -> sympy.Expr:
-        if exponent.is_Rational and (abs(exponent) > 64 or exponent.q > 64):  # type: ignore[attr-defined]
+        if exponent.is_Rational and (abs(exponent) > LARGEST_EXPONENT or exponent.q > LARGEST_EXPONENT):  # type: ignore[attr-defined]
             raise self.error(
-                node, "An exponent that is a number must be between -64 and 64, with a denominator up to 64"
+                node,
+                f"An exponent that is a number must be between -{LARGEST_EXPONENT} and {LARGEST_EXPONENT}, "
+                f"with a denominator up to {LARGEST_EXPONENT}",
             )
         return base**exponent
 

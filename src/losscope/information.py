@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from typing import Any
 
 from losscope.errors import LossError, LossTypeError, complain
@@ -26,7 +27,7 @@ def entropy(p: Any, base: float = math.e) -> Any:
 
     from losscope.structures.arrays import as_array
 
-    if not isinstance(base, int | float) or not base > 0 or base == 1:
+    if not isinstance(base, numbers.Real) or not 0 < base < math.inf or base == 1:
         raise LossError(
             complain("base is out of its domain", got=base, expected="a positive number other than 1")
         )
@@ -52,9 +53,9 @@ def one_hot(index: Any, classes: int, dtype: Any = "float64") -> Any:
     """
     import numpy
 
-    from losscope.structures.arrays import as_array
+    from losscope.structures.arrays import as_array, place
 
-    if isinstance(classes, bool) or not isinstance(classes, int) or classes < 1:
+    if isinstance(classes, bool) or not isinstance(classes, numbers.Integral) or classes < 1:
         raise LossError(complain("classes must be a whole number", got=repr(classes), expected="1 or more"))
     array = as_array(index, "index")
     if array.dtype.kind not in "iu":
@@ -68,11 +69,16 @@ def one_hot(index: Any, classes: int, dtype: Any = "float64") -> Any:
         where = tuple(int(i) for i in numpy.argwhere(wrong)[0])
         raise LossError(
             complain(
-                f"index[{', '.join(map(str, where))}] is no class",
+                f"{place('index', where)} is no class",
                 got=int(array[where]),
                 expected=f"0 to {classes - 1}",
             )
         )
-    result = numpy.zeros((*array.shape, classes), dtype)
+    try:
+        result = numpy.zeros((*array.shape, int(classes)), dtype)
+    except TypeError:
+        raise LossTypeError(
+            complain("dtype must be one that NumPy knows", got=repr(dtype), expected="e.g. 'float32'")
+        ) from None
     numpy.put_along_axis(result, array[..., None].astype("int64"), 1, -1)
     return result

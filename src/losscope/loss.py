@@ -183,7 +183,7 @@ class Loss:
     ) -> Any:
         """The loss: `mean` = sum(weight*loss)/sum(weight), `sum`, or `none` for one value per element or row."""
         if self.structure == "activation":
-            return self._activate(prediction, target, 0)[0]
+            return self._activate(prediction, target, 0, weight, reduction, options)[0]
         front_end = _front_end(prediction)
         if front_end is not None:
             return front_end.call(self, prediction, target, weight=weight, reduction=reduction, **options)
@@ -205,7 +205,7 @@ class Loss:
         both are per element: each value, and its own derivative.
         """
         if self.structure == "activation":
-            return self._activate(prediction, target, 1)
+            return self._activate(prediction, target, 1, weight, reduction, options, out)
         return tuple(self._evaluate(1, prediction, target, weight, reduction, options, out)[:2])
 
     def value_grad_curvature(
@@ -219,23 +219,38 @@ class Loss:
     ) -> Any:
         """Value, gradient and curvature (the diagonal of the Hessian) with respect to the prediction."""
         if self.structure == "activation":
-            return self._activate(prediction, target, 2)
+            return self._activate(prediction, target, 2, weight, reduction, options)
         return tuple(self._evaluate(2, prediction, target, weight, reduction, options)[:3])
 
-    def total(self, prediction: Any, target: Any, *, weight: Any = None, **options: Any) -> Total:
+    def total(self, prediction: Any, target: Any = None, *, weight: Any = None, **options: Any) -> Total:
         """The sum and its weight: add those of micro-batches, ranks or files, then take `.mean()`.
 
         >>> import losscope as ls
         >>> (ls.mse.total([1.0], [0.0]) + ls.mse.total([2.0, 3.0], [0.0, 0.0])).mean()
         4.666666666666667
         """
+        if self.structure == "activation":
+            raise LossError(
+                complain(
+                    f"{self.entry.name} is an activation, and has no total", next_step="Only a loss adds up"
+                )
+            )
         front_end = _front_end(prediction)
         if front_end is not None:
             return front_end.total(self, prediction, target, weight=weight, **options)
         loss, batch = self._evaluate(0, prediction, target, weight, "total", options)
         return Total(loss, batch.total_weight)
 
-    def _activate(self, score: Any, target: Any, order: int) -> Any:
+    def _activate(
+        self,
+        score: Any,
+        target: Any,
+        order: int,
+        weight: Any,
+        reduction: str,
+        options: dict[str, Any],
+        out: Any = None,
+    ) -> Any:
         if target is not None:
             raise LossError(
                 complain(
@@ -243,10 +258,16 @@ class Loss:
                     next_step=f"A loss goes through it: losscope.squared_error.through({self.entry.name!r})",
                 )
             )
+        if weight is not None or reduction not in ("mean", "none"):  # "mean" is the default of a call
+            raise LossError(
+                complain(
+                    f"{self.entry.name} is an activation: one number out for each number in, without weight or reduction"
+                )
+            )
         front_end = _front_end(score)
         if front_end is not None:
-            return (front_end.activate(self, score),)
-        return self._evaluate(order, score, score, None, "none", {})
+            return (front_end.activate(self.bind(**options) if options else self, score),)
+        return self._evaluate(order, score, score, None, "none", options, out)
 
     def _evaluate(
         self,
@@ -261,7 +282,7 @@ class Loss:
         from losscope.kernels.cpu.evaluate import evaluate
 
         constants, options = self._split(options)
-        if reduction not in REDUCTIONS and reduction != "total":
+        if not isinstance(reduction, str) or reduction not in (*REDUCTIONS, "total"):
             raise LossError(
                 complain(
                     "Unknown reduction", got=repr(reduction), expected=" or ".join(map(repr, REDUCTIONS))
@@ -287,7 +308,10 @@ class Loss:
                 out,
                 batch.given,
                 batch.given,
-                batch.target if batch.target is not None else batch.probabilities,
+                *(
+                    getattr(batch, name, None)
+                    for name in ("target", "weight", "probabilities", "class_weight")
+                ),
             )
             buffer = out if out.dtype == batch.dtype else None
         per_row = self.entry.over == "rows"
@@ -344,7 +368,7 @@ class Loss:
             )
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise LossError(complain(f"{name} must be a number", got=repr(value))) from None
         domain = known[name].domain
         if number != number or abs(number) == float("inf") or domain.excludes(number):

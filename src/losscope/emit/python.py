@@ -35,11 +35,12 @@ def function(
 ) -> str:
     """Source of one function returning `results`, shared parts computed once."""
     lines = [f"def {name}({', '.join((*arguments, *parameters))}):"]
+    taken = [symbol(each) for each in parameters]  # a parameter may be called t0
     if residual is not None and any(each.has(RESIDUAL) for each in results):
-        steps, (last,) = sympy.cse([residual], sympy.numbered_symbols("s", real=True))
+        steps, (last,) = sympy.cse([residual], sympy.numbered_symbols("s", exclude=taken, real=True))
         lines += [f"    {left} = {text(right)}" for left, right in steps]
         lines.append(f"    r = {text(last)}")
-    steps, outputs = sympy.cse(list(results), sympy.numbered_symbols("t", real=True))
+    steps, outputs = sympy.cse(list(results), sympy.numbered_symbols("t", exclude=taken, real=True))
     lines += [f"    {left} = {text(right)}" for left, right in steps]
     # An activation's formulas never look at the target, so it is not theirs to watch.
     unseen = set() if any(each.has(TARGET, RESIDUAL, MARGIN) for each in results) else {"target"}
@@ -77,7 +78,7 @@ def _write(e: sympy.Basic, context: int) -> str:
 def _form(e: sympy.Basic) -> tuple[str, int]:
     if e.is_Symbol:
         return str(e), _ATOM
-    if e.is_Number:
+    if e.is_Number or e.is_NumberSymbol:  # exp(1) is a number with a name
         return _number(e), _ATOM
     if e.is_Add:
         return _sum(e), _SUM

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
+from numbers import Integral
 from pathlib import Path
 from threading import Lock
 
@@ -41,12 +42,12 @@ def set_num_threads(n: int) -> None:
     Results do not depend on it, to the last bit.
     """
     global _threads, _pool
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+    if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
         raise LossError(
             complain("The number of threads must be a whole number", got=repr(n), expected="1 or more")
         )
     with _lock:
-        _threads, _pool = n, None  # a running pool finishes what it was given
+        _threads, _pool = int(n), None  # a running pool finishes what it was given
 
 
 def get_num_threads() -> int:

@@ -15,12 +15,32 @@ COMPUTED_IN = {FLOAT32: FLOAT32, FLOAT64: FLOAT64, numpy.dtype("float16"): FLOAT
 
 def as_array(value: Any, name: str) -> numpy.ndarray:
     """The value as an array of numbers; whole numbers and booleans are kept as they are."""
-    if not isinstance(value, numpy.ndarray):
+    if type(value) is not numpy.ndarray:
+        if value is None:
+            raise LossTypeError(
+                complain(
+                    f"{name} is missing",
+                    got=None,
+                    expected="an array of numbers",
+                    next_step="A loss takes prediction, then target: loss(prediction, target)",
+                )
+            )
+        if isinstance(value, numpy.ma.MaskedArray) and numpy.ma.is_masked(value):
+            raise LossTypeError(
+                complain(
+                    f"{name} is a masked array, and a mask is not looked at",
+                    next_step=f"Use {name}.compressed(), or weight=~mask",
+                )
+            )
         try:
             value = numpy.asarray(value)
         except ValueError:
             raise LossTypeError(
                 complain(f"{name} is not an array of numbers: its rows differ in length")
+            ) from None
+        except Exception as error:  # an array-like may refuse in its own way
+            raise LossTypeError(
+                complain(f"{name} cannot be read as an array ({error})", got=type(value).__name__)
             ) from None
     if is_floating(value) or value.dtype.kind in "iub":
         return value
@@ -115,9 +135,14 @@ def check_domain(name: str, array: numpy.ndarray, domain: Domain, hint: str = ""
         raise _stray(name, array, wrong, domain.words, hint)
 
 
+def place(name: str, index: tuple[int, ...]) -> str:
+    """How an element is written: `target[2, 0]`; of a single number, its name."""
+    return f"{name}[{', '.join(map(str, index))}]" if index else name
+
+
 def _stray(name: str, array: numpy.ndarray, wrong: numpy.ndarray, expected: str, hint: str = "") -> LossError:
     index = tuple(int(i) for i in numpy.argwhere(wrong)[0])
-    where = f"{name}[{', '.join(map(str, index))}]" if index else name
+    where = place(name, index)
     count = int(wrong.sum())
     others = f" (and {count - 1} more)" if count > 1 else ""
     return LossError(
@@ -127,25 +152,22 @@ def _stray(name: str, array: numpy.ndarray, wrong: numpy.ndarray, expected: str,
     )
 
 
-def ready_out(out: Any, like: numpy.ndarray, *inputs: numpy.ndarray) -> numpy.ndarray:
-    """A buffer for the gradient that may be written: the prediction's shape and dtype, contiguous, apart from it."""
+def ready_out(out: Any, like: numpy.ndarray, *inputs: numpy.ndarray | None) -> numpy.ndarray:
+    """A buffer for the gradient that may be written: the prediction's shape and dtype (a floating one for whole
+    numbers), contiguous, apart from every input."""
+    dtype = like.dtype if is_floating(like) else FLOAT64
     if not isinstance(out, numpy.ndarray):
         raise LossTypeError(complain("out must be a NumPy array", got=type(out).__name__))
-    if (
-        out.shape != like.shape
-        or out.dtype != like.dtype
-        or not out.flags.c_contiguous
-        or not out.flags.writeable
-    ):
+    if out.shape != like.shape or out.dtype != dtype or not out.flags.c_contiguous or not out.flags.writeable:
         raise LossError(
             complain(
                 "out does not fit the gradient",
                 got=f"shape {out.shape}, {out.dtype}, contiguous {out.flags.c_contiguous}, writable {out.flags.writeable}",
-                expected=f"shape {like.shape}, {like.dtype}, contiguous, writable",
-                next_step="Use numpy.empty_like(prediction)",
+                expected=f"shape {like.shape}, {dtype}, contiguous, writable",
+                next_step=f"Use numpy.empty({like.shape}, {dtype.name!r})",
             )
         )
-    if any(numpy.may_share_memory(out, each) for each in inputs):
+    if any(each is not None and numpy.may_share_memory(out, each) for each in inputs):
         raise LossError(
             complain(
                 "out overlaps an input, which would be overwritten while it is read",

@@ -7,6 +7,7 @@ formula over the classes. The target's own logit stays out of the sum, so nothin
 
 from __future__ import annotations
 
+import numbers
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,10 +68,12 @@ def prepare(
         )
     shape, classes = given.shape[:-1], given.shape[-1]
     dtype = arrays.computing_dtype(given, *([target] if arrays.is_floating(target) else []))
-    if not isinstance(label_smoothing, int | float) or not 0 <= label_smoothing <= 1:
+    if not isinstance(label_smoothing, numbers.Real) or not 0 <= label_smoothing <= 1:
         raise LossError(
             complain("label_smoothing is out of its domain", got=label_smoothing, expected="between 0 and 1")
         )
+    if isinstance(ignore_index, bool) or not isinstance(ignore_index, numbers.Integral):
+        raise LossTypeError(complain("ignore_index must be a whole number", got=repr(ignore_index)))
     rows = int(numpy.prod(shape))
     if weight is not None:
         weight = arrays.ready_weight(weight, shape, dtype, "row")
@@ -119,21 +122,21 @@ def _class_index(target: Any, classes: int, ignore_index: int) -> Any:
                 next_step="Use target.astype('int64') if these are classes; rows of probabilities have the logits' shape",
             )
         )
-    index = numpy.ascontiguousarray(target, "int64")
-    wrong = ((index < 0) | (index >= classes)) & (index != ignore_index)
+    # Compared as they came: a large uint64 would turn negative, perhaps into ignore_index.
+    wrong = ((target < 0) | (target >= classes)) & (target != ignore_index)
     if wrong.any():
         where = tuple(int(i) for i in numpy.argwhere(wrong)[0])
         raise LossError(
             complain(
-                f"target[{', '.join(map(str, where))}] is no class",
+                f"{arrays.place('target', where)} is no class",
                 got=f"{int(target[where])}",
                 expected=f"0 to {classes - 1}, or ignore_index ({ignore_index})",
                 next_step="Classes are counted from 0: subtract 1 if yours start at 1"
-                if int(index[where]) == classes
+                if int(target[where]) == classes
                 else "",
             )
         )
-    return index
+    return numpy.ascontiguousarray(target, "int64")
 
 
 def check_probabilities(rows: Any, name: str = "target") -> None:

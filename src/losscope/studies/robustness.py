@@ -270,8 +270,11 @@ def _influence(known: Mapping[str, Any]) -> Chart:
 
     from losscope.report import Chart, Line, Panel
 
-    error = numpy.linspace(-8, 8, 640)
-    items = [Line(error, loss.value_and_grad(error, numpy.zeros_like(error), reduction="none")[1], name) for name, loss in known.items()]
+    error = numpy.concatenate([numpy.linspace(-8, -1e-9, 320), [numpy.nan], numpy.linspace(1e-9, 8, 320)])  # a gap at L1's kink
+    items = []
+    for name, loss in known.items():
+        x = error if loss.facts.kinks else error[~numpy.isnan(error)]
+        items.append(Line(x, loss.value_and_grad(x, numpy.zeros_like(x), reduction="none")[1], name))
     panel = Panel("Influence curves: the pull of one point", "residual (standard deviations of the noise)", "gradient of the loss", items, y_limits=(-4.0, 4.0))
     return Chart([panel], caption="L2 pulls without bound, L1 and its smooth kin with a limit, Tukey's loss not at all from far away.", name="influence")
 
@@ -282,8 +285,8 @@ def _dragging(near: Mapping[str, Sequence[float]], leverage: Mapping[str, Sequen
     panels = []
     for title, shifts in (("Off in y", near), ("Off in y, and far out in x", leverage)):
         items = [Line(distances, each, name) for name, each in shifts.items()]
-        panels.append(Panel(title, "distance of the point (sd of the noise)", "shift of the line (sd of the noise)", items, x_limits=(0, 60), y_limits=(0, 3)))
-    return Chart(panels, caption="One point is dragged away. Off in y, only L2 follows; far out in x, every convex loss does.", name="dragging")
+        panels.append(Panel(title, "distance of the point (sd of the noise)", "shift of the line (sd of the noise)", items, y_scale="log", x_limits=(0, 60), y_limits=(1e-3, 10)))
+    return Chart(panels, caption="One point is dragged away. Off in y, only L2 follows; far out in x, every convex loss does. Tukey's loss leaves through the bottom.", name="dragging")
 
 
 def _shares(spoilt: Mapping[str, Sequence[float]], ended: Mapping[str, Sequence[float]], shares: Any) -> Chart:
@@ -300,8 +303,8 @@ def _table(near: Any, leverage: Any, spoilt: Any, ended: Any, distances: Any, sh
     from losscope.report import Table
 
     rows = [[name, max(near[name]), near[name][-1], leverage[name][-1], _percent(breakdown(spoilt[name], shares)), _percent(breakdown(ended[name], shares))] for name in near]
-    columns = ["loss", "most shift", f"at {distances[-1]:g}", "and far out", "breaks at", "at one end"]
-    caption = "How far one point moves the line: at most, when it is farthest away in y, and when it is also far out in x (standard deviations of the noise); and the share of bad points that breaks it"
+    columns = ["loss", "most, off in y", f"off by {distances[-1]:g}", "and far out in x", "breaks at", "at one end"]
+    caption = "Shift by one point (sd of the noise), and the share of bad points that breaks the line"
     return Table(columns, rows, caption=caption)
 
 

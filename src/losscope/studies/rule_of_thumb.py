@@ -204,7 +204,8 @@ def experiment(
     models = ("mlp",) if quick else ("linear", "mlp")
     rates = QUICK_RATES if quick else RATES
     sets = _sets(quick, file, target)
-    chosen = range(seed, seed + (min(splits, 2) if quick else splits))
+    splits, epochs = (min(splits, 2), min(epochs, 12)) if quick else (splits, epochs)
+    chosen = range(seed, seed + splits)
     cells: list[Cell] = []
     todo = [
         (dataset, task, condition, model)

@@ -1,7 +1,8 @@
 """Prints the polynomial coefficients of `float32.py` and `float64.py`.
 
-Run `python -m losscope.kernels.cpu.coefficients`. Each is a minimax fit (Remez exchange, mpmath at 60 digits) of a smooth quotient f on the reduced interval,
-rounded to the dtype. f(0) is fixed beforehand, so that it stays exact. Not imported at run time.
+Run `python -m losscope.kernels.cpu.coefficients`. Each is a minimax fit (Remez exchange, mpmath at 60 digits)
+of a smooth quotient f on the reduced interval, rounded to the dtype. f(0) is fixed beforehand, so that it
+stays exact. Not imported at run time.
 """
 
 import numpy as np

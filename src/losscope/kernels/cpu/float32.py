@@ -7,8 +7,8 @@ no calls. Arguments are float32 (`real(...)` makes them); where two must agree, 
 cast, never a promotion.
 
 The stated errors bound the largest found, in units in the last place (ulp) of the true value, a denormal one
-in denormal units: over every 12th float32 with 2**-26 < |x| < 128, and
-the sweep of all exponents in `tests/test_primitives.py`, which holds them to it.
+in denormal units: over every 12th float32 with 2**-26 < |x| < 128, and the sweep of all exponents in
+`tests/test_primitives.py`, which holds them to it.
 """
 
 import numpy as np

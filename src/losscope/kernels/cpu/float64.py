@@ -7,8 +7,8 @@ no calls. Arguments are float64 (`real(...)` makes them); where two must agree, 
 cast, never a promotion.
 
 The stated errors bound the largest found, in units in the last place (ulp) of the true value, a denormal one
-in denormal units: over some 10**7 random points where the functions bend, and
-the sweep of all exponents in `tests/test_primitives.py`, which holds them to it.
+in denormal units: over some 10**7 random points where the functions bend, and the sweep of all exponents in
+`tests/test_primitives.py`, which holds them to it.
 """
 
 import numpy as np

@@ -141,12 +141,6 @@ def bits_and(typingctx, a, b):
 
 
 @intrinsic
-def bits_or(typingctx, a, b):
-    """a | b in the width of a."""
-    return _integer_operation("or_")(typingctx, a, b)
-
-
-@intrinsic
 def shift_left(typingctx, a, count):
     """a << count in the width of a."""
     return _integer_operation("shl")(typingctx, a, count)

@@ -28,10 +28,10 @@ def largest(row):
 
 
 def exponentials(row, top, out):
-    """out[i] = exp(row[i] - top); returns their sum in double precision."""
+    """out[i] = exp(row[i] - top), for a top that none exceeds; returns their sum in double precision."""
     total = 0.0
     for i in range(row.size):
-        e = exp(row[i] - top)
+        e = exp_nonpositive(row[i] - top)
         if out is not None:
             out[i] = e
         total += e

@@ -1,0 +1,333 @@
+"""The losses of `torch.nn.functional`, with PyTorch's names, signatures, defaults, reductions and errors.
+
+    from losscope.torch import functional as F
+
+    F.cross_entropy(logits, target)
+
+Where a kernel of ours fits the call, it computes value and gradient in one pass: tensors on the CPU of one dtype
+and shape (float32, float64, bfloat16, float16), whatever their layout. Everything else is handed to PyTorch's own
+function as it came: other devices, broadcasting (with PyTorch's warning), complex numbers, wrong arguments (with
+PyTorch's errors), subclasses, tracing. `losscope.torch.table` says which is which.
+
+    >>> import torch
+    >>> from losscope.torch import functional as F
+    >>> logits = torch.tensor([[20.0, 0.0], [0.0, 0.0]], requires_grad=True)
+    >>> F.cross_entropy(logits, torch.tensor([0, 1]), reduction="sum").backward()
+    >>> bool(logits.grad[0, 1] > 0)  # 2e-9, where float32 arithmetic on probabilities gives 0
+    True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as _F
+from torch import Tensor
+
+from losscope.torch import ready
+from losscope.torch.clamped import clamped_binary_cross_entropy
+from losscope.torch.pointwise import Outside, Pointwise
+from losscope.torch.rows import Rows
+
+__all__ = [
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cosine_embedding_loss",
+    "cross_entropy",
+    "ctc_loss",
+    "gaussian_nll_loss",
+    "hinge_embedding_loss",
+    "huber_loss",
+    "kl_div",
+    "l1_loss",
+    "linear_cross_entropy",
+    "margin_ranking_loss",
+    "mse_loss",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
+    "nll_loss",
+    "poisson_nll_loss",
+    "smooth_l1_loss",
+    "soft_margin_loss",
+    "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
+]
+
+# PyTorch's own, held here because losscope.torch.patch() puts ours in their place.
+torchs: dict[str, Callable[..., Any]] = {name: getattr(_F, name) for name in __all__ if hasattr(_F, name)}
+
+_SQUARED = Pointwise("squared_error")
+_ABSOLUTE = Pointwise("absolute_error")
+_SMOOTH = Pointwise("smooth_l1")
+_HUBER = Pointwise("huber")
+_BINARY = Pointwise("binary_cross_entropy")
+_BINARY_WEIGHTED = Pointwise("weighted_binary_cross_entropy")
+_CLAMPED = Pointwise(clamped_binary_cross_entropy, refuses=True)
+_POISSON = Pointwise("poisson")
+_POISSON_OF_RATE = Pointwise("poisson_of_rate")
+_KL = Pointwise("kl_divergence_of_log")
+_KL_OF_LOGS = Pointwise("kl_divergence_of_logs")
+_SOFT_MARGIN = Pointwise("soft_margin", to_target=False)  # PyTorch has no derivative in the target, and says so
+_HINGE_EMBEDDING = Pointwise("hinge_embedding", to_target=False)
+_CROSS_ENTROPY = Rows("cross_entropy")
+
+
+def mse_loss(input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
+    """Squared error, (input - target)^2, reduced; `weight` weighs each element, and a mean is then over its sum.
+
+    Shapes: input, target and weight (*). Errors and warnings are those of `torch.nn.functional.mse_loss`.
+
+    >>> mse_loss(torch.tensor([1.0, 3.0]), torch.tensor([0.0, 0.0]))
+    tensor(5.)
+    """
+    if size_average is None and reduce is None:
+        if weight is None:
+            ours = _SQUARED(input, target, reduction)
+        else:
+            ours = _weighted(_SQUARED, input, target, reduction, weight)
+        if ours is not None:
+            return ours
+    return torchs["mse_loss"](input, target, size_average, reduce, reduction, weight)
+
+
+def l1_loss(input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
+    """Absolute error, |input - target|, reduced; its slope at 0 is 0. `weight` is as in `mse_loss`.
+
+    Shapes: input, target and weight (*). Errors and warnings are those of `torch.nn.functional.l1_loss`.
+
+    >>> l1_loss(torch.tensor([1.0, 3.0]), torch.tensor([0.0, 0.0]))
+    tensor(2.)
+    """
+    if size_average is None and reduce is None:
+        if weight is None:
+            ours = _ABSOLUTE(input, target, reduction)
+        else:
+            ours = _weighted(_ABSOLUTE, input, target, reduction, weight)
+        if ours is not None:
+            return ours
+    return torchs["l1_loss"](input, target, size_average, reduce, reduction, weight)
+
+
+def _weighted(loss: Pointwise, input: Tensor, target: Tensor, reduction: str, weight: Tensor) -> Tensor | None:
+    """A mean over the sum of the weights, one for each element."""
+    if not ready.usual(weight) or weight.shape != input.shape or torch.compiler.is_compiling() or ready.transforming():
+        return None
+    divisor = None
+    if reduction == "mean":
+        divisor = float(weight.sum(dtype=torch.float64))
+        if divisor == 0:
+            return None
+    return loss(input, target, reduction, weight=weight, divisor=divisor)
+
+
+def smooth_l1_loss(input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+    """r^2/(2 beta) where |r| < beta, |r| - beta/2 beyond; r = input - target. beta = 0 is the absolute error.
+
+    Shapes: input and target (*). Errors and warnings are those of `torch.nn.functional.smooth_l1_loss`.
+
+    >>> smooth_l1_loss(torch.tensor([1.0, 3.0]), torch.tensor([0.0, 0.0]), reduction="none")
+    tensor([0.5000, 2.5000])
+    """
+    if size_average is None and reduce is None:
+        if beta > 0:
+            ours = _SMOOTH(input, target, reduction, (float(beta),))
+        else:
+            ours = _ABSOLUTE(input, target, reduction) if beta == 0 else None
+        if ours is not None:
+            return ours
+    return torchs["smooth_l1_loss"](input, target, size_average, reduce, reduction, beta)
+
+
+def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None) -> Tensor:
+    """r^2/2 where |r| <= delta, delta (|r| - delta/2) beyond. A mean with `weight` is over the number of elements.
+
+    Shapes: input, target and weight (*). Errors and warnings are those of `torch.nn.functional.huber_loss`.
+
+    >>> huber_loss(torch.tensor([1.0, 3.0]), torch.tensor([0.0, 0.0]), delta=2.0, reduction="none")
+    tensor([0.5000, 4.0000])
+    """
+    if delta > 0 and (weight is None or (isinstance(weight, Tensor) and weight.shape == input.shape)):
+        ours = _HUBER(input, target, reduction, (float(delta),), weight)
+        if ours is not None:
+            return ours
+    return torchs["huber_loss"](input, target, reduction, delta, weight)
+
+
+def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> Tensor:
+    """-(y log p + (1 - y) log(1 - p)) of a probability p, its logarithms not below -100, its slope not beyond 1e12.
+
+    Shapes: input and target (*), `weight` expands to it and does not change what a mean is over. Raises as
+    `torch.nn.functional.binary_cross_entropy` does, RuntimeError for input outside 0 to 1 among others.
+
+    >>> binary_cross_entropy(torch.tensor([0.5]), torch.tensor([1.0]))
+    tensor(0.6931)
+    """
+    if size_average is None and reduce is None:
+        try:
+            ours = _CLAMPED(input, target, reduction, weight=weight)
+        except Outside:
+            ours = None
+        if ours is not None:
+            return ours
+    return torchs["binary_cross_entropy"](input, target, weight, size_average, reduce, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", pos_weight: Tensor | None = None
+) -> Tensor:
+    """y softplus(-z) + (1 - y) softplus(z) of a logit z: exact, gradient included, however confident it is.
+
+    Shapes: input and target (*), `weight` expands to it; `pos_weight` (one number on our kernel) multiplies the
+    first part. Errors are those of `torch.nn.functional.binary_cross_entropy_with_logits`.
+
+    >>> binary_cross_entropy_with_logits(torch.tensor([0.0]), torch.tensor([1.0]))
+    tensor(0.6931)
+    """
+    if size_average is None and reduce is None:
+        if pos_weight is None:
+            ours = _BINARY(input, target, reduction, (), weight)
+        elif not torch.compiler.is_compiling() and not ready.transforming() and ready.usual(pos_weight) and pos_weight.numel() == 1 and pos_weight.ndim <= 1 and input.ndim:
+            ours = _BINARY_WEIGHTED(input, target, reduction, (float(pos_weight),), weight)
+        else:
+            ours = None
+        if ours is not None:
+            return ours
+    return torchs["binary_cross_entropy_with_logits"](input, target, weight, size_average, reduce, reduction, pos_weight)
+
+
+def poisson_nll_loss(
+    input: Tensor, target: Tensor, log_input: bool = True, full: bool = False, size_average: bool | None = None, eps: float = 1e-8, reduce: bool | None = None, reduction: str = "mean"
+) -> Tensor:
+    """exp(z) - y z of a log-rate z; for `log_input=False` z - y log(z + eps) of a rate. `full` runs in PyTorch.
+
+    Shapes: input and target (*). Errors are those of `torch.nn.functional.poisson_nll_loss`.
+
+    >>> poisson_nll_loss(torch.tensor([0.0]), torch.tensor([2.0]))
+    tensor(1.)
+    """
+    if size_average is None and reduce is None and not full:
+        ours = _POISSON(input, target, reduction) if log_input else _POISSON_OF_RATE(input, target, reduction, (float(eps),))
+        if ours is not None:
+            return ours
+    return torchs["poisson_nll_loss"](input, target, log_input, full, size_average, eps, reduce, reduction)
+
+
+def kl_div(input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", log_target: bool = False) -> Tensor:
+    """p (log p - input) for a log-probability `input` and a probability p, or its logarithm (`log_target`).
+
+    Shapes: input and target (*); "batchmean" is the sum over the first dimension's size. Warnings (that "mean" is
+    not the mathematical one) and errors are those of `torch.nn.functional.kl_div`.
+
+    >>> kl_div(torch.tensor([0.5, 0.5]).log(), torch.tensor([0.5, 0.5]), reduction="sum")
+    tensor(0.)
+    """
+    if size_average is None and reduce is None and reduction in ("batchmean", "sum", "none"):
+        loss = _KL_OF_LOGS if log_target else _KL
+        if reduction != "batchmean":
+            ours = loss(input, target, reduction)
+        else:
+            ours = loss(input, target, "sum", divisor=input.shape[0] if input.ndim else 1) if isinstance(input, Tensor) else None
+        if ours is not None:
+            return ours
+    return torchs["kl_div"](input, target, size_average, reduce, reduction, log_target)
+
+
+def soft_margin_loss(input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> Tensor:
+    """log(1 + exp(-y z)) for y of -1 and 1; finite where PyTorch's overflows.
+
+    Shapes: input and target (*). Errors are those of `torch.nn.functional.soft_margin_loss`.
+
+    >>> soft_margin_loss(torch.tensor([-100.0]), torch.tensor([1.0]))
+    tensor(100.)
+    """
+    if size_average is None and reduce is None:
+        ours = _SOFT_MARGIN(input, target, reduction)
+        if ours is not None:
+            return ours
+    return torchs["soft_margin_loss"](input, target, size_average, reduce, reduction)
+
+
+def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> Tensor:
+    """The distance `input` for y = 1, max(0, margin - input) for y = -1.
+
+    Shapes: input and target (*). Errors are those of `torch.nn.functional.hinge_embedding_loss`.
+
+    >>> hinge_embedding_loss(torch.tensor([0.25, 0.25]), torch.tensor([1.0, -1.0]), reduction="none")
+    tensor([0.2500, 0.7500])
+    """
+    if size_average is None and reduce is None:
+        ours = _HINGE_EMBEDDING(input, target, reduction, (float(margin),))
+        if ours is not None:
+            return ours
+    return torchs["hinge_embedding_loss"](input, target, margin, size_average, reduce, reduction)
+
+
+def multilabel_soft_margin_loss(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
+) -> Tensor:
+    """Binary cross-entropy on logits, the mean over the last axis; the rest is reduced.
+
+    Shapes: input and target (*, classes), `weight` expands to it; "none" gives (*), and runs in PyTorch. Errors
+    are those of `torch.nn.functional.multilabel_soft_margin_loss`.
+
+    >>> multilabel_soft_margin_loss(torch.zeros(2, 3), torch.ones(2, 3))
+    tensor(0.6931)
+    """
+    if size_average is None and reduce is None and reduction in ("mean", "sum") and isinstance(input, Tensor) and input.ndim and not _mixed_by_autocast(input, target):
+        divisor = None if reduction == "mean" else input.shape[-1]
+        ours = _BINARY(input, target, reduction, (), weight, divisor)
+        if ours is not None:
+            return ours
+    return torchs["multilabel_soft_margin_loss"](input, target, weight, size_average, reduce, reduction)
+
+
+def _mixed_by_autocast(*tensors: Any) -> bool:
+    """Whether autocast would matter to a loss that it does not know: PyTorch's works in the dtypes as they come."""
+    return ready.autocasting("cpu") and any(isinstance(each, Tensor) and each.dtype in ready.HALVES for each in tensors)
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """-log softmax(input)[target]: exact, gradient included, however confident the prediction is.
+
+    Shapes: input (C), (N, C) or (N, C, d...); target without the axis of C as class indices (int64), or in the
+    shape of input as probabilities; weight (C). A mean over indices is over the summed weight of the targets that
+    are not `ignore_index`, NaN if none is left; a mean over probabilities over the number of rows. Errors
+    (IndexError for a class that is none) are those of `torch.nn.functional.cross_entropy`.
+
+    >>> cross_entropy(torch.zeros(1, 4), torch.tensor([2]))
+    tensor(1.3863)
+    """
+    if size_average is None and reduce is None:
+        ours = _CROSS_ENTROPY(input, target, weight, ignore_index, reduction, label_smoothing)
+        if ours is not None:
+            return ours
+    return torchs["cross_entropy"](input, target, weight, size_average, ignore_index, reduce, reduction, label_smoothing)
+
+
+def _as_it_is(name: str) -> Callable[..., Any]:
+    """PyTorch's own function, for which there is no kernel of ours (yet)."""
+    return torchs[name]
+
+
+nll_loss = _as_it_is("nll_loss")
+gaussian_nll_loss = _as_it_is("gaussian_nll_loss")
+margin_ranking_loss = _as_it_is("margin_ranking_loss")
+multi_margin_loss = _as_it_is("multi_margin_loss")
+multilabel_margin_loss = _as_it_is("multilabel_margin_loss")
+cosine_embedding_loss = _as_it_is("cosine_embedding_loss")
+triplet_margin_loss = _as_it_is("triplet_margin_loss")
+triplet_margin_with_distance_loss = _as_it_is("triplet_margin_with_distance_loss")
+ctc_loss = _as_it_is("ctc_loss")
+linear_cross_entropy = _as_it_is("linear_cross_entropy")
