@@ -10,6 +10,7 @@ from functools import lru_cache
 
 FAMILY = "DejaVu Sans"
 LEADING = 1.25  # line height over font size
+JOINTS = "_@:-/"  # where a name may be broken: squared_error@sigmoid
 
 
 @lru_cache(maxsize=4096)
@@ -25,11 +26,12 @@ def width(text: str, size: float, bold: bool = False) -> float:
 
 
 def _cut(word: str, size: float, room: float, bold: bool) -> str:
-    """The longest beginning of `word` that fits (at least one letter)."""
+    """The longest beginning of `word` that fits (at least one letter), cut at a joint of the name if it has one."""
     end = 1
     while end < len(word) and width(word[: end + 1], size, bold) <= room:
         end += 1
-    return word[:end]
+    joint = max(word.rfind(mark, 0, end) for mark in JOINTS) + 1
+    return word[: joint if joint > 1 and end < len(word) else end]
 
 
 def wrap(text: str, size: float, room: float, most: int = 3, bold: bool = False) -> list[str]:

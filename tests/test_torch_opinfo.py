@@ -1,0 +1,120 @@
+"""PyTorch's own tests of its losses, run against ours: OpInfo samples and error inputs from its wheel.
+
+Every sample of every loss in PyTorch's database is tried: the value in each dtype against PyTorch's (computed in
+float64 for halves), first and second derivatives by gradcheck and gradgradcheck. What is left out is left out by
+PyTorch too: a loss whose OpInfo says that it has no second derivative.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("expecttest", reason="torch.testing._internal needs it")
+
+from torch.testing._internal.common_methods_invocations import op_db  # noqa: E402
+
+from losscope.torch import functional  # noqa: E402
+
+LOSSES = [op for op in op_db if op.name.removeprefix("nn.functional.") in functional.__all__]
+DTYPES = [torch.float64, torch.float32, torch.bfloat16, torch.float16]
+# What a value may be off by: float64 and float32 as they are, halves after one rounding.
+TOLERANCE = {torch.float64: 1e-11, torch.float32: 1e-5, torch.bfloat16: 1e-2, torch.float16: 2e-3}
+
+
+def ours(op):
+    return getattr(functional, op.name.removeprefix("nn.functional."))
+
+
+def theirs(op):
+    return functional.torchs[op.name.removeprefix("nn.functional.")]
+
+
+def wide(value):
+    """Halves in float64, so that what is compared with is exact."""
+    if isinstance(value, torch.Tensor) and value.dtype in (torch.bfloat16, torch.float16):
+        return value.double()
+    return value
+
+
+def named(op) -> str:
+    return op.name.removeprefix("nn.functional.") + (f"-{op.variant_test_name}" if op.variant_test_name else "")
+
+
+def samples(op, dtype, requires_grad):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield from op.sample_inputs("cpu", dtype, requires_grad=requires_grad)
+
+
+def test_all_losses_are_tried():
+    assert {op.name.removeprefix("nn.functional.") for op in LOSSES} == set(functional.__all__)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("op", LOSSES, ids=named)
+@pytest.mark.filterwarnings("ignore")
+def test_values_and_gradients(op, dtype):
+    if dtype not in op.dtypes:
+        pytest.skip("PyTorch's own loss does not take this dtype")
+    tried = 0
+    for sample in samples(op, dtype, True):
+        arguments = (sample.input, *sample.args)
+        value = ours(op)(*arguments, **sample.kwargs)
+        exact = theirs(op)(*(wide(each) for each in arguments), **{k: wide(v) for k, v in sample.kwargs.items()})
+        tolerance = TOLERANCE[dtype]
+        torch.testing.assert_close(value.to(exact.dtype), exact, rtol=tolerance, atol=tolerance, equal_nan=True)
+        assert value.dtype == theirs(op)(*arguments, **sample.kwargs).dtype
+        inputs = [each for each in arguments if isinstance(each, torch.Tensor) and each.requires_grad]
+        if value.requires_grad:
+            upstream = torch.randn_like(value)
+            gradients = torch.autograd.grad(value, inputs, upstream, allow_unused=True)
+            expected = torch.autograd.grad(exact, inputs, upstream.to(exact.dtype), allow_unused=True)
+            for gradient, truth in zip(gradients, expected, strict=True):
+                assert (gradient is None) == (truth is None)
+                if gradient is not None:
+                    torch.testing.assert_close(gradient, truth, rtol=tolerance, atol=tolerance, equal_nan=True)
+        tried += 1
+    assert tried
+
+
+@pytest.mark.parametrize("op", [op for op in LOSSES if op.error_inputs_func], ids=named)
+@pytest.mark.filterwarnings("ignore")
+def test_errors(op):
+    for case in op.error_inputs("cpu"):
+        sample = case.sample_input
+        with pytest.raises(case.error_type, match=case.error_regex):
+            ours(op)(sample.input, *sample.args, **sample.kwargs)
+
+
+@pytest.mark.parametrize("op", [op for op in LOSSES if op.supports_gradgrad], ids=named)
+@pytest.mark.filterwarnings("ignore")
+def test_gradgradcheck(op):
+    if op.variant_test_name.startswith("chunked"):
+        pytest.skip("PyTorch's own chunked path has no second derivative")
+    derivatives(op, torch.autograd.gradgradcheck)
+
+
+@pytest.mark.parametrize("op", LOSSES, ids=named)
+@pytest.mark.filterwarnings("ignore")
+def test_gradcheck(op):
+    derivatives(op, torch.autograd.gradcheck)
+
+
+def derivatives(op, check):
+    for sample in samples(op, torch.float64, True):
+        arguments = (sample.input, *sample.args)
+        places = [i for i, each in enumerate(arguments) if isinstance(each, torch.Tensor) and each.requires_grad]
+
+        def loss(*inputs, arguments=arguments, places=places, sample=sample):
+            given = list(arguments)
+            for place, each in zip(places, inputs, strict=True):
+                given[place] = each
+            value = ours(op)(*given, **sample.kwargs)
+            return sample.output_process_fn_grad(value) if sample.output_process_fn_grad else value
+
+        inputs = [arguments[place] for place in places]
+        if loss(*inputs).requires_grad:
+            check(loss, inputs, fast_mode=True, nondet_tol=op.gradcheck_nondet_tol)
