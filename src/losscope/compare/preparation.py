@@ -63,7 +63,11 @@ def prepare(dataset: Dataset, task: Task, split_seed: int = 0) -> Prepared:
         f"and "
         f"{len(test):,} for the test"
         + (" (the test set the data came with)" if dataset.test_rows is not None else "")
-        + (", each with the same shares of classes" if task.kind != "regression" else "")
+        + (
+            f", {'the first two' if dataset.test_rows is not None else 'each'} with the same shares of classes"
+            if task.kind != "regression"
+            else ""
+        )
     )
     if dataset.pixels is not None:
         features = dataset.features.to_numpy(np.float32) / np.float32(dataset.pixels)

@@ -169,6 +169,8 @@ def under_the_tables(result: Comparison) -> list[str]:
             else "gives scores, not probabilities: it has"
         )
         notes.append(f"{' and '.join(scores)} {verb} no log loss and no Brier score.")
+    if result.task.kind == "regression":
+        notes += [f"{name} {note}." for name in result.losses for note in result.encodings[name].notes]
     sigmoids = [name for name in result.losses if result.encodings[name].link == "sigmoid"]
     if sigmoids and result.task.kind == "classes":
         notes.append(

@@ -7,6 +7,7 @@ formula over the classes. The target's own logit stays out of the sum, so nothin
 
 from __future__ import annotations
 
+import math
 import numbers
 from dataclasses import dataclass
 from typing import Any
@@ -74,24 +75,17 @@ def prepare(
         )
     if isinstance(ignore_index, bool) or not isinstance(ignore_index, numbers.Integral):
         raise LossTypeError(complain("ignore_index must be a whole number", got=repr(ignore_index)))
-    rows = int(numpy.prod(shape))
+    rows = math.prod(shape)
     if weight is not None:
-        weight = arrays.ready_weight(weight, shape, dtype, "row")
+        weight = arrays.ready_weight(weight, shape, dtype, "row").reshape(rows)
     if class_weight is not None:
         class_weight = arrays.ready_weight(class_weight, (classes,), dtype, "class")
-    counted = numpy.ones(rows) if weight is None else weight.reshape(rows).astype("float64")
     index, probabilities = None, None
     if target.shape == given.shape and (arrays.is_floating(target) or target.shape != shape):
         probabilities = arrays.ready(target, dtype).reshape(rows, classes)
         check_probabilities(probabilities)
-        if class_weight is not None:
-            counted = counted * (probabilities @ class_weight)
     elif target.shape == shape:
         index = _class_index(target, classes, ignore_index).reshape(rows)
-        valid = index != ignore_index
-        counted = counted * valid
-        if class_weight is not None:
-            counted = counted * class_weight[numpy.where(valid, index, 0)]
     else:
         raise LossError(
             complain(
@@ -106,9 +100,23 @@ def prepare(
             )
         )
     return Batch(
-        arrays.ready(given, dtype).reshape(rows, classes), index, probabilities, None if weight is None else weight.reshape(rows),
-        class_weight, float(label_smoothing), int(ignore_index), given, shape, float(counted.sum()), dtype,
+        arrays.ready(given, dtype).reshape(rows, classes), index, probabilities, weight, class_weight, float(label_smoothing),
+        int(ignore_index), given, shape, _total_weight(rows, index, probabilities, weight, class_weight, ignore_index), dtype,
     )  # fmt: skip
+
+
+def _total_weight(rows: int, index: Any, probabilities: Any, weight: Any, class_weight: Any, ignore: int) -> float:
+    """What a mean is over: the rows that count, each by its weight and the weight of its class."""
+    if index is not None:
+        counts = index != ignore
+        if weight is None and class_weight is None:
+            return float(numpy.count_nonzero(counts))
+        each = counts if class_weight is None else counts * class_weight[numpy.where(counts, index, 0)]
+    elif class_weight is not None:
+        each = probabilities @ class_weight
+    else:
+        each = numpy.ones(rows)
+    return float((each if weight is None else each * weight).sum(dtype="float64"))
 
 
 def _class_index(target: Any, classes: int, ignore_index: int) -> Any:

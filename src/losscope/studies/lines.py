@@ -71,8 +71,9 @@ def absolute_interval(design: Any, target: Any) -> Any:
     for column in range(design.shape[1]):
         unit = numpy.eye(design.shape[1])[column]
         ends.append([_programme(design, target, slack, unit)[1], -_programme(design, target, slack, -unit)[1]])
-    # An interval as narrow as the room left for rounding is a point.
-    return numpy.array([[low, high] if high - low > 1e-6 else [here, here] for (low, high), here in zip(ends, coefficients)])
+    # An interval as narrow as the room left for rounding is a point, and its ends are no surer than that.
+    points = [[low, high] if high - low > 1e-6 else [here, here] for (low, high), here in zip(ends, coefficients)]
+    return numpy.round(points, 7) + 0.0
 
 
 def summed(loss: Any, coefficients: Any, design: Any, target: Any) -> float:

@@ -50,7 +50,7 @@ def experiment(
         raise LossError(complain("points is out of its domain", got=points, expected="3 to 1000"))
     random = numpy.random.default_rng(seed)
     x = numpy.linspace(0, WIDTH, points)
-    y = x / 2 + random.normal(0, 0.6, points)
+    y = x / 2 + random.normal(0, 1.5, points)
     steps = 46 if quick else 181
     sideways, upward = {}, {}
     for number, (name, method) in enumerate((("L1", lines.least_absolute), ("L2", lines.least_squares))):
@@ -195,7 +195,7 @@ def judge_rank(differing: int, same: int) -> Claim:
 
 def _done(points: int) -> list[str]:
     return [
-        f"{points} points lie about y = x/2, and one more stands apart at a height of {HEIGHT:g}. It is moved sideways over all of them while a line is fitted by L1 (exactly, by a linear programme) "
+        f"{points} points lie about y = x/2 with noise of standard deviation 1.5, and one more stands apart at a height of {HEIGHT:g}. It is moved sideways over all of them while a line is fitted by L1 (exactly, by a linear programme) "
         "and by L2. Wherever the slope changes, the interval is halved until it is a billionth wide: a jump stays, a movement shrinks.",
         "Then the same point is moved up and down. And for two small sets of points the linear programme is asked for the least and the greatest value "
         "each coefficient has in any L1 solution.",
@@ -233,7 +233,8 @@ def _line(swept: Sweep, name: str) -> Any:
 def _example_table(sums: dict[str, float]) -> Table:
     from losscope.report import Table
 
-    caption = f"Prediction {list(PREDICTION)}, target {[int(each) for each in TARGET]}"
+    prediction, target = (", ".join(f"{each:g}" for each in numbers) for numbers in (PREDICTION, TARGET))
+    caption = f"Prediction {prediction}; target {target}"
     return Table(["loss", "sum over the five"], [["L1", sums["L1"]], ["L2", sums["L2"]]], caption=caption)
 
 
@@ -241,7 +242,7 @@ def _interval_table(intervals: dict[str, dict[str, Any]]) -> Table:
     from losscope.report import Table
 
     rows = [
-        [name, called, f"{low:.4g} to {high:.4g}", f"{found['least_squares'][called]:.4g}", f"{found['sum']:.4g}"]
+        [name, called, f"{low:.4g} to {high:.4g}", f"{round(found['least_squares'][called], 9) + 0.0:.4g}", f"{found['sum']:.4g}"]
         for name, found in intervals.items()
         for called, (low, high) in found["intervals"].items()
     ]

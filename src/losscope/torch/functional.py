@@ -27,7 +27,7 @@ import torch.nn.functional as _F
 from torch import Tensor
 
 from losscope.torch import ready
-from losscope.torch.clamped import clamped_binary_cross_entropy
+from losscope.torch.forms import clamped_binary_cross_entropy, kl_divergence_of_log, kl_divergence_of_logs, poisson_of_rate
 from losscope.torch.pointwise import Outside, Pointwise
 from losscope.torch.rows import Rows
 
@@ -67,9 +67,9 @@ _BINARY = Pointwise("binary_cross_entropy")
 _BINARY_WEIGHTED = Pointwise("weighted_binary_cross_entropy")
 _CLAMPED = Pointwise(clamped_binary_cross_entropy, refuses=True)
 _POISSON = Pointwise("poisson")
-_POISSON_OF_RATE = Pointwise("poisson_of_rate")
-_KL = Pointwise("kl_divergence_of_log")
-_KL_OF_LOGS = Pointwise("kl_divergence_of_logs")
+_POISSON_OF_RATE = Pointwise(poisson_of_rate)
+_KL = Pointwise(kl_divergence_of_log)
+_KL_OF_LOGS = Pointwise(kl_divergence_of_logs)
 _SOFT_MARGIN = Pointwise("soft_margin", to_target=False)  # PyTorch has no derivative in the target, and says so
 _HINGE_EMBEDDING = Pointwise("hinge_embedding", to_target=False)
 _CROSS_ENTROPY = Rows("cross_entropy")

@@ -1,0 +1,17 @@
+"""Imbalance: losses that weigh the rarer label up."""
+
+from losscope import domain
+from losscope.entry import positive
+from losscope.structures.elementwise import elementwise
+
+weighted_binary_cross_entropy = elementwise(
+    "weighted_binary_cross_entropy",
+    "positive_weight*target*softplus(-prediction) + (1 - target)*softplus(prediction)",
+    summary="Binary cross-entropy on logits whose positive part counts positive_weight times: for labels of which few are positive.",
+    parameters={"positive_weight": positive(1.0)},
+    target=domain.probability,
+    task="binary",
+    infinite="NaN where an infinite logit meets a certain label (0 times infinity)",
+    reference="D. R. Cox, The regression analysis of binary sequences, J. R. Stat. Soc. B 20 (1958). doi:10.1111/j.2517-6161.1958.tb00292.x",
+    elsewhere={"torch": "BCEWithLogitsLoss(pos_weight)", "xgboost": "binary:logistic(scale_pos_weight)", "lightgbm": "binary(scale_pos_weight)"},
+)

@@ -1,0 +1,49 @@
+"""Losses in forms that are PyTorch's own: clamped, offset, of log-probabilities. The catalogue has them without."""
+
+from losscope import domain
+from losscope.entry import Parameter
+from losscope.structures.elementwise import elementwise
+
+clamped_binary_cross_entropy = elementwise(
+    "clamped_binary_cross_entropy",
+    "-target*maximum(log(prediction), -100) - (1 - target)*maximum(log1p(-prediction), -100)",
+    # Not the slope of the clamped value but PyTorch's own: (p - y)/max(p (1 - p), 1e-12).
+    gradient_of="where(prediction*(1 - prediction) < 1/1000000000000, (prediction**2/2 - target*prediction)*1000000000000, -target*log(prediction) - (1 - target)*log1p(-prediction))",
+    summary="Binary cross-entropy of a probability as PyTorch has it: no logarithm below -100, no slope beyond 1e12.",
+    prediction=domain.probability,
+    target=domain.probability,
+    task="binary",
+    ties="beyond the clamp the slope is that of PyTorch, not the value's own",
+    reference="I. J. Good, Rational decisions, J. R. Stat. Soc. B 14 (1952). doi:10.1111/j.2517-6161.1952.tb00104.x",
+    elsewhere={"torch": "BCELoss"},
+)
+
+poisson_of_rate = elementwise(
+    "poisson_of_rate",
+    "prediction - target*log(prediction + offset)",
+    summary="Poisson negative log-likelihood of a count under a rate, the rate kept from 0 by offset.",
+    parameters={"offset": Parameter(1e-8, domain.nonnegative)},
+    target=domain.count,
+    task="count",
+    reference="J. A. Nelder and R. W. M. Wedderburn, Generalized linear models, J. R. Stat. Soc. A 135 (1972). doi:10.2307/2344614",
+    elsewhere={"torch": "PoissonNLLLoss(log_input=False, eps=offset)", "keras": "Poisson"},
+)
+
+kl_divergence_of_log = elementwise(
+    "kl_divergence_of_log",
+    "xlogy(target, target) - target*prediction",
+    summary="target*(log target - prediction) for a prediction that is a log-probability: its sum over a row is KL(target || exp(prediction)).",
+    target=domain.probability,
+    task="distribution",
+    reference="S. Kullback and R. A. Leibler, On information and sufficiency, Ann. Math. Statist. 22 (1951). doi:10.1214/aoms/1177729694",
+    elsewhere={"torch": "KLDivLoss()", "optax": "kl_divergence"},
+)
+
+kl_divergence_of_logs = elementwise(
+    "kl_divergence_of_logs",
+    "exp(target)*(target - prediction)",
+    summary="The same with the target as a log-probability too.",
+    task="distribution",
+    reference="S. Kullback and R. A. Leibler, On information and sufficiency, Ann. Math. Statist. 22 (1951). doi:10.1214/aoms/1177729694",
+    elsewhere={"torch": "KLDivLoss(log_target=True)", "optax": "kl_divergence_with_log_targets"},
+)

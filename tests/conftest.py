@@ -1,0 +1,55 @@
+"""What the tests of every loss share: the names of all entries, and batches that fit them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from losscope.catalogue import entries
+
+ALL = list(entries())
+LOSSES = [name for name, entry in entries().items() if entry.structure != "activation"]
+ACTIVATIONS = [name for name, entry in entries().items() if entry.structure == "activation"]
+ELEMENTWISE = [name for name, entry in entries().items() if entry.structure == "elementwise"]
+SOFTMAX = [name for name, entry in entries().items() if entry.structure == "softmax"]
+CLASSES = 4
+
+
+def batch(loss: Any, rows: int, seed: int = 0, dtype: Any = "float64") -> tuple[np.ndarray, np.ndarray]:
+    """A prediction and a target of `rows` observations, inside the loss's domains, away from their edges."""
+    rng = np.random.default_rng(seed)
+    entry = loss.entry
+    if entry.structure == "softmax":
+        return rng.normal(size=(rows, CLASSES)).astype(dtype) * 2, rng.integers(0, CLASSES, rows)
+    shape = (rows, CLASSES) if entry.over == "rows" else (rows,)
+    prediction = rng.normal(size=shape) * 2
+    if entry.prediction.name == "probability" and loss.activation is None:
+        prediction = rng.uniform(0.05, 0.95, shape)
+        if entry.over == "rows":
+            prediction /= prediction.sum(-1, keepdims=True)
+    return prediction.astype(dtype), target_of(entry, shape, rng).astype(dtype)
+
+
+def target_of(entry: Any, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    if entry.target.name == "sign":
+        return rng.choice([-1.0, 1.0], shape)
+    if entry.target.name == "count":
+        return rng.integers(0, 6, shape).astype(float)
+    if entry.target.name == "label":
+        return rng.integers(0, 2, shape).astype(float)
+    if entry.target.name == "probability":
+        target = rng.uniform(0.05, 0.95, shape)
+        return target / target.sum(-1, keepdims=True) if entry.over == "rows" else target
+    return rng.normal(size=shape) * 2
+
+
+
+
+def weights(rows: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed + 1).uniform(0.1, 3, rows)
+
+
+def per_row(loss: Any, array: np.ndarray) -> np.ndarray:
+    """One number per observation, spread over the elements of its gradient."""
+    return array[:, None] if loss.structure == "softmax" or loss.entry.over == "rows" else array
