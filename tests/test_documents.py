@@ -34,7 +34,11 @@ def test_the_readmes_examples_run_and_give_what_they_say() -> None:
                 continue
             value = eval(code, names)
             if number:
-                expected = {"True": 1.0, "False": 0.0}.get(number[1]) if number[1] in ("True", "False") else float(number[1])
+                expected = (
+                    {"True": 1.0, "False": 0.0}.get(number[1])
+                    if number[1] in ("True", "False")
+                    else float(number[1])
+                )
                 assert float(value) == pytest.approx(expected, rel=1e-4), line
                 checked += 1
     assert checked >= 3
@@ -57,7 +61,9 @@ def test_links_in_the_documents_lead_somewhere() -> None:
 
 
 def test_the_page_of_losses_is_current() -> None:
-    assert (ROOT / "docs/losses.md").read_text() == describe.page(), "run: python -m losscope.describe > docs/losses.md"
+    assert (ROOT / "docs/losses.md").read_text() == describe.page(), (
+        "run: python -m losscope.describe > docs/losses.md"
+    )
 
 
 def test_the_example_of_contributing_is_a_loss() -> None:

@@ -32,9 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         args = parser().parse_args(arguments)
         return args.run(args) or 0
     except ModuleNotFoundError as error:
-        from losscope.cli.extras import install_hint  # pragma: no cover
-
-        print(f"losscope: {install_hint(error)}", file=sys.stderr)
+        if error.name is None or error.name.partition(".")[0] == "losscope":
+            raise
+        print(
+            f"losscope: this needs the package {error.name}. Use: pip install 'losscope[compare]'.",
+            file=sys.stderr,
+        )
         return 2
     except BrokenPipeError:  # the reader (head, less) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

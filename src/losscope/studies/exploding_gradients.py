@@ -457,9 +457,11 @@ def _charts(found: _Found) -> list[Any]:
     what = "Before the first step; medians over the starts."
     charts.append(Chart(by_length, f"How the gradient grows with length. {what}", "length", 2))
     longest = (
-        f"Where the gradient is large, at length {found.lengths[-1]}. {what} A deep layer's weights multiply what "
-        "grew on the way forward by what grew on the way back, so all layers are hit alike; a state is hit the "
-        "harder the earlier it is."
+        f"Where the gradient is large, at length {found.lengths[-1]}. {what} A layer's weights get what "
+        "grew on "
+        "the way forward times what grew on the way back, so above a gain of 1 all layers are hit alike; "
+        "a state "
+        "gets only what grew on the way back."
     )
     charts.append(Chart(by_place, longest, "place", 2))
     return charts

@@ -1,0 +1,275 @@
+"""A formula typed by a user: parsed, never run; and then as good as any in the catalogue."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ACTIVATIONS, ALL, ELEMENTWISE, batch
+from numpy.testing import assert_allclose, assert_array_equal
+
+import losscope as ls
+from losscope.catalogue import entries
+from losscope.expression import PRIMITIVES, parse, symbol
+
+HOSTILE = {
+    "attributes": "r.__class__", "attributes of a tuple": "().__class__.__bases__[0].__subclasses__()",
+    "import": "__import__('os').system('touch hostile')", "eval": "eval('1')", "exec": "exec('x = 1')",
+    "open": "open('hostile', 'w')", "a call of a call": "abs(r)(r)", "a call of a name": "r(r)",
+    "lambda": "(lambda: 1)()", "list comprehension": "[x for x in r]", "generator": "abs(x for x in r)",
+    "dictionary": "{}", "set": "{r}", "list": "[r]", "tuple": "(r, r)", "trailing comma": "r,",
+    "conditional": "r if r > 0 else 0", "and": "r > 0 and r < 1", "not": "not r", "f-string": "f'{r}'",
+    "text": "'a'*r", "bytes": "b'a'", "subscript": "r[0]", "slice": "r[0:1]", "starred": "abs(*r)", "double starred": "abs(**r)",
+    "keyword": "abs(x=r)", "walrus": "(r := 2)", "assignment": "r = 2", "statement": "import os", "two": "r; r",
+    "await": "await r", "yield": "(yield r)", "ellipsis": "...*r", "None": "None", "True": "True*r", "complex": "1j*r",
+    "floor division": "r//2", "modulo": "r % 2", "matrix product": "r @ r", "shift": "r << 2", "or": "r | 1", "invert": "~r",
+    "xor": "r^2", "equality": "where(r == 1, 1, 0)", "in": "where(r in r, 1, 0)", "chain": "where(0 < r < 1, 1, 0)",
+    "dunder name": "__name__", "builtin": "print(r)", "dunder": "__builtins__", "unknown name": "foo*r", "null": "r\x00",
+    "superscript": "r²", "other letters": "ρ**2", "right-to-left": "r\u202e**2", "emoji": "😀", "empty": "", "blank": " \n\t ",
+    "unclosed": "abs(r", "closed too often": "r)", "two names": "r r", "only an operator": "*", "too few": "maximum(r)",
+    "too many": "abs(r, r)", "a bare function": "abs", "a condition": "r > 0", "a condition in a sum": "(r > 0) + 1",
+    "a condition as a value": "where(r > 0, r > 1, 0)", "no condition": "where(r, 1, 2)", "minus a condition": "-(r > 0)",
+    "division by zero": "r/0", "hidden division by zero": "r/(r - r)", "zero to a negative": "0**-1*r", "imaginary": "sqrt(-1)*r",
+}  # fmt: skip
+HUGE = {
+    "tower": "9**9**9*r", "wide power": "2**100*r", "grown": "((2**64)**64)**64*r", "factor by factor": "r*" + "*".join(["2**64"] * 40),
+    "long literal": "9" * 3000 + "*r", "longer literal": "9" * 4500 + "*r", "1e9": "1e999999999*r", "1e-9": "1e-999999999*r",
+    "0e9": "0e999999999 + r", "grown powers": "(((((r**64)**64)**64)**64)**64)", "powers side by side": "r**64*r**64",
+    "parentheses": "(" * 10_000 + "r" + ")" * 10_000, "fewer parentheses": "(" * 1_900 + "r" + ")" * 1_900,
+    "minus signs": "-" * 3_900 + "r", "nested functions": "sigmoid(" * 100 + "r" + ")" * 100,
+    "nested where": "where(r > 0, " * 90 + "r" + ", 0)" * 90, "nested powers": "(" * 90 + "r" + "**2 + 1)" * 90, "long": "r + " * 2_000 + "r",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=list(HOSTILE))
+def test_what_is_no_formula_is_refused(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ls.LossError) as caught:
+        ls.define("mine", text)
+    assert type(caught.value) is ls.LossError
+    assert "Traceback" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("text", HUGE.values(), ids=list(HUGE))
+def test_what_is_out_of_proportion_is_refused_at_once(text: str) -> None:
+    start = time.process_time()
+    with pytest.raises(ls.LossError):
+        ls.define("mine", text)
+    assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize("text", [None, 3, b"r", ["r"], symbol("r")])
+def test_what_is_no_text_is_refused(text: object) -> None:
+    with pytest.raises(ls.LossError, match="A formula must be text"):
+        ls.define("mine", text)
+
+
+def test_the_place_is_shown() -> None:
+    with pytest.raises(ls.LossError) as caught:
+        ls.define("mine", "r**2 + fo*r")
+    first, formula, caret, hint = str(caught.value).splitlines()
+    assert first == "Unknown name 'fo':"
+    assert formula[caret.index("^") :].startswith("fo*r")
+    assert "give other names as parameters" in hint
+    with pytest.raises(ls.LossError, match=r"Powers are written x\*\*2"):
+        ls.define("mine", "r^2")
+    with pytest.raises(ls.LossError, match="Did you mean 'softplus'"):
+        ls.define("mine", "sofplus(r)")
+    with pytest.raises(ls.LossError, match="takes 2 arguments, got 1"):
+        ls.define("mine", "maximum(r)")
+
+
+# --- what is a formula
+
+WRITTEN = {
+    "0x10*r": lambda r: 16 * r, "1_000*r": lambda r: 1000 * r, "1e-3*r": lambda r: r / 1000, ".5*r + 2.": lambda r: r / 2 + 2,
+    "exp(1)*r**2": lambda r: np.e * r**2, "2**r": lambda r: 2.0**r, "sqrt(r**2)": np.abs, "(r**2)**(1/2)": np.abs,
+    "(r**4)**(1/4)": np.abs, "log(r**2 + 1)": lambda r: np.log(r**2 + 1), "abs(r)**1.5": lambda r: np.abs(r) ** 1.5,
+    "where(r > 0, where(r > 1, r, r**2), 0)": lambda r: np.where(r > 0, np.where(r > 1, r, r**2), 0),
+    "minimum(r**2, 1)": lambda r: np.minimum(r**2, 1), "maximum(r, -r)": np.abs, "sqrt(r**2 + 1)": lambda r: np.hypot(r, 1),
+    "r ** 2  # the square": lambda r: r**2, "sign(r)*r\n + 1": lambda r: np.abs(r) + 1, "-r": lambda r: -r, "7": lambda r: 7 + 0 * r,
+    "residual + prediction - z + target - y": lambda r: r,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", WRITTEN)
+def test_a_formula_means_what_it_says(text: str) -> None:
+    loss = ls.define("mine", text)
+    r = np.array([-2.5, -0.75, 0.3, 1.5])
+    value, gradient, curvature = loss.value_grad_curvature(r + 1, np.ones(4), reduction="none")
+    meant = WRITTEN[text]
+    assert_allclose(value, meant(r), rtol=1e-14, atol=1e-15)
+    h = 1e-4
+    assert_allclose(gradient, (meant(r + h) - meant(r - h)) / (2 * h), rtol=1e-6, atol=1e-8)
+    assert_allclose(curvature, (meant(r + h) - 2 * meant(r) + meant(r - h)) / h**2, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("text", "by_hand"), [
+    ("c**r", lambda r, c: (c**r, np.log(c) * c**r)),
+    ("(r**2)**c", lambda r, c: (np.abs(r) ** (2 * c), 2 * c * np.sign(r) * np.abs(r) ** (2 * c - 1))),
+    ("abs(r)**c", lambda r, c: (np.abs(r) ** c, c * np.sign(r) * np.abs(r) ** (c - 1))),
+])  # fmt: skip
+def test_a_parameter_as_an_exponent_or_a_base(text: str, by_hand: object) -> None:
+    loss = ls.define("mine", text, c=1.5)
+    r = np.array([-2.5, 0.3, 1.5])
+    for c in (1.5, 2.25):
+        found = loss.value_and_grad(r, np.zeros(3), c=c, reduction="none")
+        for got, expected in zip(found, by_hand(r, c)):
+            assert_allclose(got, expected, rtol=1e-13)
+
+
+def test_the_residual_is_recognised_however_it_is_written() -> None:
+    """Written out, 3*(prediction - target) would cancel."""
+    names = {"prediction": symbol("prediction"), "target": symbol("target"), "z": symbol("prediction"), "y": symbol("target"), "r": symbol("r")}  # fmt: skip
+    for text in ("prediction - target", "z - y", "r", "-(y - z)"):
+        assert parse(f"3*({text})", names) == 3 * symbol("r")
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_a_built_in_formula_defined_anew_is_the_built_in(name: str) -> None:
+    entry = entries()[name]
+    mine = ls.define(
+        "mine", entry.formula, target=entry.target.name, prediction=entry.prediction.name,
+        **{each: parameter.default for each, parameter in entry.parameters.items()},
+    )  # fmt: skip
+    loss = ls.get(name)
+    prediction, target = batch(loss, 50, 1)
+    # A loss over rows sums what an elementwise one leaves apart.
+    expected = loss.value_and_grad(prediction, target, reduction="none")
+    found = mine.value_and_grad(prediction, target, reduction="none")
+    value = found[0].sum(-1) if entry.over == "rows" else found[0]
+    assert_allclose(value, expected[0], rtol=1e-13)
+    assert_allclose(found[1], expected[1], rtol=1e-13)
+
+
+def test_a_softmax_loss_of_ones_own() -> None:
+    mine = ls.define("mine", "softplus(m) + c*sigmoid(m)", structure="softmax", c=0.0)
+    logits, target = batch(ls.cross_entropy, 20, 2)
+    for got, expected in zip(
+        mine.value_and_grad(logits, target, label_smoothing=0.1),
+        ls.cross_entropy.value_and_grad(logits, target, label_smoothing=0.1),
+    ):
+        assert_allclose(got, expected, rtol=1e-12)
+    assert mine(logits, target, c=1.0) > mine(logits, target)
+
+
+def test_tukey_by_hand() -> None:
+    tukey = ls.define("tukey", "where(abs(r) <= c, c**2/6*(1 - (1 - (r/c)**2)**3), c**2/6)", c=4.685)
+    r = np.array([-10.0, -4.0, 0.0, 0.5, 4.0, 10.0])
+    value, gradient = tukey.value_and_grad(r, np.zeros(6), reduction="none")
+    inside = np.abs(r) <= 4.685
+    assert_allclose(value, np.where(inside, 4.685**2 / 6 * (1 - (1 - (r / 4.685) ** 2) ** 3), 4.685**2 / 6))
+    assert_allclose(gradient, np.where(inside, r * (1 - (r / 4.685) ** 2) ** 2, 0), atol=1e-15)
+
+
+@pytest.mark.parametrize("parameter", ["t0", "t1", "s0", "s1", "e", "c1", "x", "numpy", "loop", "order0", "scale", "pi", "I", "E", "S", "N", "lambda_"])  # fmt: skip
+def test_parameters_may_have_any_other_name(parameter: str) -> None:
+    text = "exp(-{0}*r**2)*{0} + {0}**2*abs(r)"
+    named = ls.define("mine", text.format(parameter), **{parameter: 0.5})
+    plain = ls.define("plain", text.format("c"), c=0.5)
+    from losscope.kernels import reference
+
+    for loss, other in ((named, plain), (named.through("sigmoid"), plain.through("sigmoid"))):
+        x, y = np.linspace(-2, 2, 5), np.full(5, 0.3)
+        for got, expected in zip(reference.pointwise(loss, x, y), reference.pointwise(other, x, y)):
+            assert_allclose(got, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("parameter", ["r", "z", "y", "exp", "where", "weight", "reduction", "out", "real", "power"])
+def test_names_that_are_taken(parameter: str) -> None:
+    with pytest.raises(ls.LossError, match=f"cannot be named '{parameter}'"):
+        ls.define("mine", f"{parameter}*prediction", **{parameter: 1.0})
+
+
+def test_other_mistakes_in_a_definition() -> None:
+    for arguments, options, words in [
+        (("a b", "r"), {}, "The name of a loss must be a word"),
+        ((3, "r"), {}, "The name of a loss must be a word"),
+        (("mse", "r"), {}, "already has a loss named 'mse'"),
+        (("mine", "r"), {"target": "probabilty"}, "Did you mean 'probability'"),
+        (("mine", "r"), {"prediction": 3}, "no domain named 3"),
+        (("mine", "r"), {"structure": "overlap"}, "'elementwise' or 'softmax'"),
+        (("mine", "r"), {"c": 1.0}, "does not use the parameter 'c'"),
+        (("mine", "target**2"), {}, "does not depend on the prediction"),
+        (("mine", "c*r"), {"c": float("nan")}, "default of c must be a finite number"),
+        (("mine", "c*r"), {"c": float("inf")}, "default of c must be a finite number"),
+        (("mine", "c*r"), {"c": "1"}, "default of c must be a finite number"),
+        (("mine", "c*r"), {"c": True}, "default of c must be a finite number"),
+        (("mine", "r"), {"structure": "softmax"}, "Unknown name 'r'"),
+        (("mine", "m"), {}, "Unknown name 'm'"),
+    ]:
+        with pytest.raises(ls.LossError, match=words):
+            ls.define(*arguments, **options)
+    assert ls.define("mine", "c*r", c=np.float32(1.5))([2.0], [0.0]) == 3
+
+
+def test_a_domain_of_ones_own_is_checked() -> None:
+    mine = ls.define("mine", "target*log(target/prediction) + r", target="positive", prediction="positive")
+    with pytest.raises(ls.LossError, match=r"target\[1\] is out of its domain. Got: 0.0. Expected: more than 0"):
+        mine([1.0, 2.0], [1.0, 0.0])
+    with pytest.raises(ls.LossError, match=r"prediction\[0\]"):
+        mine([-1.0, 2.0], [1.0, 1.0])
+
+
+@pytest.mark.parametrize("name", PRIMITIVES)
+def test_every_primitive_can_be_written_and_derived(name: str) -> None:
+    count = PRIMITIVES[name][0]
+    arguments = {1: "r", 2: "r, c*r + 3", 3: "r > c, r**2, c*r"}[count]
+    loss = ls.define("mine", f"{name}({arguments}) + c*r", c=0.5)
+    from losscope.kernels import reference
+
+    x, h = np.array([0.2, 0.7, 1.3]), 1e-6
+    zero = np.zeros(3)
+    _, gradient, curvature = reference.pointwise(loss, x, zero)
+    right, left = reference.pointwise(loss, x + h, zero), reference.pointwise(loss, x - h, zero)
+    assert_allclose((right[0] - left[0]) / (2 * h), gradient, rtol=1e-7, atol=1e-9)
+    assert_allclose((right[1] - left[1]) / (2 * h), curvature, rtol=1e-6, atol=1e-8)
+
+
+# --- copies
+
+MINE = ls.define("mine", "where(abs(r) <= c, r**2, c)", c=1.5)
+
+
+@pytest.mark.parametrize("clone", [lambda loss: pickle.loads(pickle.dumps(loss)), copy.copy, copy.deepcopy])
+@pytest.mark.parametrize(
+    "loss", [*map(ls.get, ALL), ls.huber.bind(delta=2), ls.mse.through("leaky_relu", slope=0.2), MINE, MINE.bind(c=3)], ids=lambda loss: loss.name
+)  # fmt: skip
+def test_a_loss_can_be_pickled_and_copied(loss: ls.Loss, clone: object) -> None:
+    again = clone(loss)
+    assert again.name == loss.name
+    assert again.parameters == loss.parameters
+    assert again == loss
+    assert hash(again) == hash(loss)
+    if loss.name.startswith("mine"):
+        x, y = np.linspace(-3, 3, 9), np.zeros(9)
+        assert_array_equal(again(x, y, reduction="none"), loss(x, y, reduction="none"))
+
+
+def test_equality() -> None:
+    assert ls.get("mse") == ls.squared_error
+    assert ls.huber != ls.smooth_l1
+    assert ls.huber.bind(delta=2) != ls.huber
+    assert ls.huber.bind(delta=2).bind(delta=1) == ls.huber
+    assert ls.mse.through("sigmoid") != ls.mse.through("tanh")
+    assert ls.mse.through("sigmoid") == ls.get("mse@sigmoid")
+    assert ls.define("mine", "r**2") != ls.define("mine", "2*r**2")
+    assert ls.define("mine", "r**2") == ls.define("mine", "r**2")
+    assert len({ls.get(name) for name in [*ALL, *ALL]}) == len(ALL)
+
+
+@pytest.mark.parametrize("name", [*ALL, "huber:delta=2", "mse@sigmoid", "huber:delta=0.5@leaky_relu:slope=0.25"])
+def test_a_name_finds_its_loss_again(name: str) -> None:
+    loss = ls.get(name)
+    assert ls.get(loss.name) == loss
+    assert loss.name in repr(loss)
+
+
+def test_activations_go_through_by_name_or_by_object() -> None:
+    for name in ACTIVATIONS:
+        assert ls.mse.through(name) == ls.mse.through(ls.get(name))
