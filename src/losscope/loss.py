@@ -105,14 +105,15 @@ class Loss:
         return f"<losscope {'activation' if self.structure == 'activation' else 'loss'} {self.name}>"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Loss) and (self.entry, self.activation, self.parameters) == (
-            other.entry,
-            other.activation,
-            other.parameters,
+        return (
+            isinstance(other, Loss)
+            and _same(self.entry, other.entry)
+            and _same(self.activation, other.activation)
+            and self.parameters == other.parameters
         )
 
     def __hash__(self) -> int:
-        return hash((self.entry, self.activation, self._constants))
+        return hash((self.entry.name, self.activation and self.activation.name, self._constants))
 
     def __reduce__(self) -> Any:
         known = catalogue.entries().get(self.entry.name) is self.entry
@@ -438,6 +439,11 @@ def _returned(array: Any, given: Any) -> Any:
 def _front_end(prediction: Any) -> Any:
     package = type(prediction).__module__.partition(".")[0]
     return import_module(FRONT_ENDS[package]) if package in FRONT_ENDS and package in sys.modules else None
+
+
+def _same(one: Entry | None, other: Entry | None) -> bool:
+    """Whether two entries say the same: one of a user's may have come back from a pickle as another object."""
+    return one is other or (one is not None and other is not None and vars(one) == vars(other))
 
 
 def _restore(entry: str | Entry, activation: str | None, parameters: dict[str, float]) -> Loss:

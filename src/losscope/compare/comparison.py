@@ -20,6 +20,7 @@ from losscope.compare.results import Store, bearing_on_a_run
 from losscope.compare.settings import METRICS, Settings, check, settle
 from losscope.compare.task import DEFAULT_LOSSES, Encoding, Task, decide, encoding_of
 from losscope.compare.training import Job
+from losscope.kernels.cpu.build import fingerprint
 
 if TYPE_CHECKING:
     from losscope.report import Table
@@ -180,7 +181,7 @@ def compare(
     runs: dict[Job, dict[str, Any]] = {}
     found = 0
     losses_by_name = {loss.name: loss for loss in chosen}
-    formulas = {name: f"{loss.entry.formula}" for name, loss in losses_by_name.items()}
+    formulas = {name: fingerprint(loss.entry, loss.activation, "float32") for name, loss in losses_by_name.items()}
     # Losses alternate, so that two workers do not compile the same kernel at the same time.
     pending = _alternating([plan.jobs(name, plan.first_steps(settings), settings) for name in losses_by_name])
     planned = 0

@@ -51,7 +51,8 @@ class Store:
             self.folder.mkdir(exist_ok=True)
 
     def key(self, job: Job, formula: str) -> str:
-        """A hash of the data, the settings that bear on one run, the loss's formula, and the versions."""
+        """A hash of the data, the settings that bear on one run, the loss's formula with all that compiles it,
+        and the versions."""
         everything = {"schema": RUN_SCHEMA, "job": asdict(job), "formula": formula, **self.context}
         return hashlib.sha256(json.dumps(everything, sort_keys=True, default=str).encode()).hexdigest()[:24]
 

@@ -63,13 +63,14 @@ def train(job: Job, settings: Settings, prepared: Prepared, task: Task, loss: An
     `status` is "done" or "diverged" (a loss, gradient or output that is not finite); a diverged run keeps
     the curves up to that epoch and has no test metrics.
     """
-    threads = torch.get_num_threads()
+    threads, ours = torch.get_num_threads(), ls.get_num_threads()
     torch.set_num_threads(1)  # jobs are the parallelism; and one thread adds up in one order
     ls.set_num_threads(1)
     try:
         return _train(job, settings, prepared, task, ls.get(job.loss) if loss is None else loss)
     finally:
         torch.set_num_threads(threads)
+        ls.set_num_threads(ours)
 
 
 def _train(job: Job, settings: Settings, prepared: Prepared, task: Task, loss: Any) -> dict[str, Any]:

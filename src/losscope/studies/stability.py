@@ -64,7 +64,7 @@ def experiment(
     return Result(
         done=_done(points),
         claims=[judge_jumps(sideways["L1"]), judge_continuous(sideways["L2"]), judge_stable(sideways, upward), judge_unique(intervals), judge_unique_squares()],
-        charts=[_sideways(sideways), _upward(upward)],
+        charts=[*_at_the_jump(x, y, sideways["L1"]), _sideways(sideways), _upward(upward)],
         tables=[_example_table(sums), _interval_table(intervals), _travel_table(sideways, upward)],
         numbers={
             "worked_example": sums, "intervals": intervals, "jumps": sideways["L1"].jumps, "jumps_of_L2": sideways["L2"].jumps,
@@ -208,6 +208,24 @@ def _sideways(swept: dict[str, Sweep]) -> Chart:
     items = [_line(each, name) for name, each in swept.items()]
     panel = Panel("A point moves sideways", "x of the moved point (units of x)", "slope of the line (units of y per unit of x)", items)
     return Chart([panel], caption="The L1 line rests on two of the points. When the moved one passes a turning point, another pair takes over, and the line jumps.", name="sideways")
+
+
+def _at_the_jump(x: Any, y: Any, swept: Sweep) -> list[Chart]:
+    """The points, and the lines just before and just after the largest jump."""
+    import numpy
+
+    from losscope.report import Chart, Line, Panel, Points
+
+    if not swept.jumps:
+        return []
+    place = max(swept.jumps, key=lambda jump: abs(jump[1]))[0]
+    ends = numpy.array([0.0, WIDTH])
+    items: list[Any] = [Points(x, y, "points that stay"), Points([place], [HEIGHT], "moved point")]
+    for label, method, right in (("L1, just before", lines.least_absolute, place - 1e-3), ("L1, just after", lines.least_absolute, place + 1e-3), ("L2, before and after", lines.least_squares, place)):
+        found = method(lines.with_ones(numpy.append(x, right)), numpy.append(y, HEIGHT))
+        items.append(Line(ends, found[0] + found[1] * ends, label))
+    panel = Panel("The jump", "x (units of x)", "y (units of y)", items)
+    return [Chart([panel], caption=f"The largest jump: the moved point passes x = {place:.3f}, by a thousandth to each side.", name="jump")]
 
 
 def _upward(swept: dict[str, Sweep]) -> Chart:

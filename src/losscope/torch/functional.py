@@ -26,7 +26,7 @@ import torch
 import torch.nn.functional as _F
 from torch import Tensor
 
-from losscope.torch import ready
+from losscope.torch import operators, ready
 from losscope.torch.forms import clamped_binary_cross_entropy, kl_divergence_of_log, kl_divergence_of_logs, poisson_of_rate
 from losscope.torch.pointwise import Outside, Pointwise
 from losscope.torch.rows import Rows
@@ -73,6 +73,9 @@ _KL_OF_LOGS = Pointwise(kl_divergence_of_logs)
 _SOFT_MARGIN = Pointwise("soft_margin", to_target=False)  # PyTorch has no derivative in the target, and says so
 _HINGE_EMBEDDING = Pointwise("hinge_embedding", to_target=False)
 _CROSS_ENTROPY = Rows("cross_entropy")
+
+operators.POINTWISE.update({each.name: each for each in list(globals().values()) if isinstance(each, Pointwise)})
+operators.ROWS[_CROSS_ENTROPY.name] = _CROSS_ENTROPY
 
 
 def mse_loss(input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:

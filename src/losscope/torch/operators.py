@@ -1,4 +1,224 @@
-"""Losses as registered torch operators: what a compiler sees. (stub)"""
+"""Losses as registered operators of torch: what a compiler sees in the place of a kernel.
 
-def traced(*args):
-    return None
+Under `torch.compile` a loss is one node with a fake kernel (for shapes) and an autograd formula, so that
+`fullgraph=True` works. In eager mode the same costs twice as much as `losscope.torch.pointwise`, which is why there
+are two ways. A backward that is to be differentiated again answers with torch operations, as there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from losscope.torch import formula, pointwise, ready, rows
+from losscope.torch.pointwise import Outside, Pointwise
+from losscope.torch.rows import Batch, Rows
+
+# Losses by the name that a graph holds; a compiled graph may outlive the call that made it.
+POINTWISE: dict[str, Pointwise] = {}
+ROWS: dict[str, Rows] = {}
+
+
+# --- elementwise
+
+
+@torch.library.custom_op("losscope::pointwise", mutates_args=())
+def pointwise_operator(
+    input: Tensor, target: Tensor, weight: Tensor | None, loss: str, parameters: list[float], reduction: str, divisor: float, differentiate: bool
+) -> tuple[Tensor, Tensor]:
+    this = POINTWISE[loss]
+    input, target = pointwise.dense(input.detach(), target.detach())
+    weight = None if weight is None else pointwise.aligned(weight.detach(), input)
+    scale = _scale(input, reduction, divisor)
+    unreduced = reduction == "none"
+    value = torch.empty_like(input) if unreduced else input.new_empty(())
+    gradient = torch.empty_like(input) if differentiate and not unreduced else input.new_empty(0)
+    if not input.numel():
+        return value.fill_(float("nan") if reduction == "mean" else 0.0), gradient
+    try:
+        this.run(
+            input, target, weight, value if unreduced else None, gradient if gradient.numel() else None, None if unreduced else value, scale, scale, tuple(parameters)
+        )
+    except Outside:
+        raise RuntimeError("all elements of input and target should be between 0 and 1") from None
+    return value, gradient
+
+
+@pointwise_operator.register_fake
+def _(input, target, weight, loss, parameters, reduction, divisor, differentiate):
+    unreduced = reduction == "none"
+    value = torch.empty_like(input) if unreduced else input.new_empty(())
+    return value, torch.empty_like(input) if differentiate and not unreduced else input.new_empty(0)
+
+
+@torch.library.custom_op("losscope::pointwise_gradient", mutates_args=())
+def pointwise_gradient(input: Tensor, target: Tensor, upstream: Tensor, loss: str, parameters: list[float]) -> Tensor:
+    input, target = pointwise.dense(input.detach(), target.detach())
+    gradient = torch.empty_like(input)
+    if input.numel():
+        POINTWISE[loss].run(input, target, pointwise.aligned(upstream.detach(), input), None, gradient, None, 1.0, 1.0, tuple(parameters))
+    return gradient
+
+
+@pointwise_gradient.register_fake
+def _(input, target, upstream, loss, parameters):
+    return torch.empty_like(input)
+
+
+def _scale(input: Tensor, reduction: str, divisor: float) -> float:
+    if reduction == "mean":
+        return 1.0 / (divisor or input.numel() or 1)
+    return 1.0 / divisor if divisor else 1.0
+
+
+def _keep_pointwise(ctx: Any, inputs: tuple, output: tuple) -> None:
+    input, target, weight, ctx.loss, ctx.parameters, ctx.reduction, ctx.divisor, _ = inputs
+    ctx.save_for_backward(input, target, weight, output[1])
+    ctx.set_materialize_grads(False)
+
+
+def _back_pointwise(ctx: Any, upstream: Tensor | None, _: Tensor | None) -> Any:
+    input, target, weight, gradient = ctx.saved_tensors
+    none = (None,) * 7
+    if upstream is None:
+        return (None, *none)
+    if _to_be_differentiated():
+        this = POINTWISE[ctx.loss]
+        slope = formula.Partial.apply(input, target, formula.Derivative(this.entry, this.through, tuple(ctx.parameters), prediction=1))
+        slope = slope if weight is None else slope * weight
+        return (slope * (upstream * _scale(input, ctx.reduction, ctx.divisor)), *none)
+    if ctx.reduction != "none":
+        return (gradient * upstream, *none)
+    weights = upstream.expand_as(input) if weight is None else upstream * weight
+    return (pointwise_gradient(input, target, weights, ctx.loss, ctx.parameters), *none)
+
+
+pointwise_operator.register_autograd(_back_pointwise, setup_context=_keep_pointwise)
+
+
+def _to_be_differentiated() -> bool:
+    """Grad mode is on in a backward that makes a graph; a compiler's tracing, under modes of its own, makes none."""
+    return torch.is_grad_enabled() and not ready.watched()
+
+
+def traced(loss: Pointwise, input: Tensor, target: Tensor, reduction: str, parameters: tuple[float, ...], weight: Tensor | None, divisor: float | None) -> Tensor | None:
+    """The loss as an operator in a graph that is being traced, or None where it is not ours."""
+    if not (isinstance(input, Tensor) and isinstance(target, Tensor)) or reduction not in ("mean", "sum", "none"):
+        return None
+    if ready.autocasting("cpu"):
+        input, target = ready.full_precision(input, target)
+    if input.dtype != target.dtype or input.dtype not in ready.NAMES or input.shape != target.shape or input.device.type != "cpu" or target.device.type != "cpu":
+        return None
+    if target.requires_grad:
+        return None
+    if weight is not None:
+        if weight.requires_grad or weight.dtype != input.dtype or weight.device.type != "cpu" or weight.ndim > input.ndim:
+            return None
+        weight = weight.expand(input.shape)
+    value, _ = pointwise_operator(input, target, weight, loss.name, list(parameters), reduction, float(divisor or 0.0), input.requires_grad and torch.is_grad_enabled())
+    return value
+
+
+# --- rows of logits
+
+
+@torch.library.custom_op("losscope::rows", mutates_args=())
+def rows_operator(
+    input: Tensor, target: Tensor, class_weight: Tensor | None, loss: str, ignore: int, reduction: str, smoothing: float, differentiate: bool
+) -> tuple[Tensor, Tensor]:
+    this = ROWS[loss]
+    batch = _batch(this, input, target, class_weight, ignore, smoothing)
+    counted = this.count(batch)
+    if counted is None:
+        wrong = target[(target != ignore) & ((target < 0) | (target >= batch.classes))][0]
+        raise IndexError(f"Target {int(wrong)} is out of bounds.")
+    unreduced = reduction == "none"
+    scale = 1.0
+    if reduction == "mean":
+        scale = 1.0 / counted if counted else float("inf")
+    gradient = torch.empty_like(batch.logits) if differentiate and not unreduced else None
+    value, _ = this.run(batch, gradient, None, unreduced, scale, ())
+    if gradient is None:
+        return value, input.new_empty(0)
+    return value, torch.empty_like(input).copy_(rows.in_layout(gradient, input.dtype, False))
+
+
+@rows_operator.register_fake
+def _(input, target, class_weight, loss, ignore, reduction, smoothing, differentiate):
+    unreduced = reduction == "none"
+    shape = input.shape[:1] + input.shape[2:] if input.ndim > 1 else ()
+    return input.new_empty(shape if unreduced else ()), torch.empty_like(input) if differentiate and not unreduced else input.new_empty(0)
+
+
+@torch.library.custom_op("losscope::rows_gradient", mutates_args=())
+def rows_gradient(input: Tensor, target: Tensor, class_weight: Tensor | None, upstream: Tensor, loss: str, ignore: int, smoothing: float) -> Tensor:
+    this = ROWS[loss]
+    batch = _batch(this, input, target, class_weight, ignore, smoothing)
+    gradient = torch.empty_like(batch.logits)
+    this.run(batch, gradient, upstream.detach().reshape(-1).to(batch.computed).contiguous(), False, 1.0, ())
+    return torch.empty_like(input).copy_(rows.in_layout(gradient, input.dtype, False))
+
+
+@rows_gradient.register_fake
+def _(input, target, class_weight, upstream, loss, ignore, smoothing):
+    return torch.empty_like(input)
+
+
+def _batch(loss: Rows, input: Tensor, target: Tensor, class_weight: Tensor | None, ignore: int, smoothing: float) -> Batch:
+    batch = Batch.of(input.detach(), target.detach(), None if class_weight is None else class_weight.detach(), ignore, smoothing)
+    if batch is None:  # checked when it was traced
+        raise RuntimeError(f"losscope::{loss.entry.name}: shapes {tuple(input.shape)} and {tuple(target.shape)} do not fit")
+    return batch
+
+
+def _keep_rows(ctx: Any, inputs: tuple, output: tuple) -> None:
+    input, target, class_weight, ctx.loss, ctx.ignore, ctx.reduction, ctx.smoothing, _ = inputs
+    ctx.save_for_backward(input, target, class_weight, output[1])
+    ctx.set_materialize_grads(False)
+
+
+def _back_rows(ctx: Any, upstream: Tensor | None, _: Tensor | None) -> Any:
+    input, target, class_weight, gradient = ctx.saved_tensors
+    none = (None,) * 7
+    if upstream is None:
+        return (None, *none)
+    if _to_be_differentiated():
+        from losscope.torch import margin
+
+        this = ROWS[ctx.loss]
+        scale = 1.0
+        if ctx.reduction == "mean":
+            counted = this.count(_batch(this, input, target, class_weight, ctx.ignore, ctx.smoothing))
+            scale = 1.0 / counted if counted else float("inf")
+        return (margin.gradient(this.entry, (), input, target, class_weight, ctx.ignore, ctx.smoothing, scale, upstream), *none)
+    if ctx.reduction != "none":
+        return (gradient * upstream, *none)
+    return (rows_gradient(input, target, class_weight, upstream, ctx.loss, ctx.ignore, ctx.smoothing), *none)
+
+
+rows_operator.register_autograd(_back_rows, setup_context=_keep_rows)
+
+
+def traced_rows(loss: Rows, input: Tensor, target: Tensor, class_weight: Tensor | None, ignore: int, reduction: str, smoothing: float) -> Tensor | None:
+    """The loss as an operator in a graph that is being traced, or None where it is not ours."""
+    if not (isinstance(input, Tensor) and isinstance(target, Tensor)) or reduction not in ("mean", "sum", "none") or not 0.0 <= smoothing <= 1.0:
+        return None
+    if ready.autocasting("cpu"):
+        input, target = ready.full_precision(input, target)
+        class_weight = ready.full_precision(class_weight, None)[0]
+    if input.dtype not in ready.NAMES or input.device.type != "cpu" or target.device.type != "cpu" or not input.ndim or not input.numel() or target.requires_grad:
+        return None
+    shape = input.shape[:1] + input.shape[2:] if input.ndim > 1 else input.shape[:0]
+    if target.shape == input.shape:
+        if target.dtype != input.dtype:
+            return None
+    elif target.shape != shape or target.dtype != torch.int64:
+        return None
+    if class_weight is not None:
+        classes = input.shape[1] if input.ndim > 1 else input.shape[0]
+        if class_weight.requires_grad or class_weight.dtype != input.dtype or class_weight.ndim != 1 or class_weight.shape[0] != classes:
+            return None
+    value, _ = rows_operator(input, target, class_weight, loss.name, int(ignore), reduction, float(smoothing), input.requires_grad and torch.is_grad_enabled())
+    return value

@@ -38,6 +38,7 @@ class Pointwise:
 
     def __init__(self, entry: str | Entry, through: Entry | None = None, *, refuses: bool = False, to_target: bool = True):
         self._given = entry
+        self.name = entry if isinstance(entry, str) else entry.name
         self.through = through
         self.refuses = refuses
         self.to_target = to_target

@@ -33,6 +33,11 @@ _tracing = getattr(torch._C, "_get_tracing_state", _absent)
 autocasting = torch.is_autocast_enabled
 
 
+def watched() -> bool:
+    """Whether a mode looks on: fake tensors, a compiler's tracing, a profiler of operations."""
+    return bool(_modes())
+
+
 def how(input: Tensor, target: Tensor) -> int:
     """KERNEL, FORMULA or NOT_OURS for a pair of tensors that must agree in shape and dtype."""
     if (

@@ -28,6 +28,7 @@ class Rows:
 
     def __init__(self, entry: str | Entry):
         self._given = entry
+        self.name = entry if isinstance(entry, str) else entry.name
         self._loops: dict[str, Any] = {}
 
     @cached_property
@@ -50,6 +51,10 @@ class Rows:
         self, input: Tensor, target: Tensor, class_weight: Tensor | None, ignore_index: int, reduction: str, smoothing: float, parameters: tuple[float, ...] = ()
     ) -> Tensor | None:
         """The loss with torch's meaning of every argument, or None where it is not ours to compute."""
+        if torch.compiler.is_compiling():
+            from losscope.torch.operators import traced_rows
+
+            return None if parameters else traced_rows(self, input, target, class_weight, ignore_index, reduction, smoothing)
         if ready.autocasting("cpu"):
             input, target = ready.full_precision(input, target)
             class_weight = ready.full_precision(class_weight, None)[0]
@@ -87,7 +92,7 @@ class Rows:
         loops = self.loops(batch.dtype)
         real = numpy.float64 if batch.dtype == "float64" else numpy.float32
         constants = tuple(real(each) for each in parameters)
-        values = torch.empty(rows, dtype=torch.float64 if batch.dtype == "float64" else torch.float32) if unreduced else None
+        values = torch.empty(rows, dtype=batch.computed) if unreduced else None
         rows_in_block = max(1, ELEMENTS // classes)
         blocks = -(-rows // rows_in_block)
         sums = numpy.empty(blocks)
@@ -127,6 +132,11 @@ class Batch:
     dtype: str
     given: torch.dtype
 
+    @property
+    def computed(self) -> torch.dtype:
+        """The dtype of what is per row or per class."""
+        return torch.float64 if self.dtype == "float64" else torch.float32
+
     @staticmethod
     def of(input: Tensor, target: Tensor, class_weight: Tensor | None, ignore: int, smoothing: float) -> Batch | None:
         """None where the shapes are not torch's, which then says so."""
@@ -160,7 +170,7 @@ class Batch:
         if class_weight is not None:
             if class_weight.shape != (batch.classes,) or class_weight.dtype is not input.dtype:
                 return None
-            batch.class_weight = class_weight.to(torch.float64 if batch.dtype == "float64" else torch.float32).contiguous()
+            batch.class_weight = class_weight.to(batch.computed).contiguous()
         return batch
 
 
@@ -217,7 +227,7 @@ class _Rows(Function):
             assert batch is not None
             if gradient_rows is None:
                 gradient_rows = buffers.like(batch.logits)
-            weight = upstream.reshape(-1).to(torch.float64 if batch.dtype == "float64" else torch.float32).contiguous() if unreduced else None
+            weight = upstream.reshape(-1).to(batch.computed).contiguous() if unreduced else None
             loss.run(batch, gradient_rows, weight, False, scale * factor, parameters)
         elif factor != 1.0:
             gradient_rows.mul_(factor)

@@ -1,0 +1,365 @@
+"""The studies that need no training: the issue's numbers to the digits shown, and verdict rules that can say each."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy
+import pytest
+
+import losscope as ls
+from losscope.errors import LossError
+from losscope.report.write import plain
+from losscope.studies import curves, entropy, get, lines, mean_squared_error, neuron, robustness, saturation, stability, which_delta
+from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Result
+
+NAMES = ("curves", "neuron", "saturation", "robustness", "stability", "entropy", "mean-squared-error", "which-delta")
+
+
+@pytest.fixture(scope="module")
+def results() -> dict[str, Result]:
+    return {name: get(name)(quick=True) for name in NAMES}
+
+
+def verdicts(result: Result) -> dict[str, str]:
+    return {each.claim: each.verdict for each in result.claims}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_study_is_complete_and_repeats_itself(results, name):
+    found = results[name]
+    assert found.done
+    assert found.claims
+    assert found.charts
+    assert found.tables
+    for chart in found.charts:
+        for panel in chart.panels:
+            assert panel.x_label
+            assert panel.title
+    first = json.dumps(plain({"numbers": found.numbers, "claims": [vars(each) for each in found.claims]}))
+    again = get(name)(quick=True)
+    assert first == json.dumps(plain({"numbers": again.numbers, "claims": [vars(each) for each in again.claims]}))
+
+
+# -- 1 curves
+
+
+def test_curves_finds_kinks_and_bends(results):
+    numbers = results["curves"].numbers
+    assert numbers["absolute_error"]["jumps"] == {"value": (), "gradient": (0.0,), "curvature": ()}
+    assert numbers["squared_error"]["jumps"] == {"value": (), "gradient": (), "curvature": ()}
+    assert numbers["smooth_l1"]["jumps"] == {"value": (), "gradient": (), "curvature": (-1.0, 1.0)}
+    assert [numbers[name]["bounded"] for name in ("absolute_error", "squared_error", "smooth_l1")] == [True, False, True]
+
+
+def test_curves_agrees_with_the_facts_of_other_losses():
+    for name in ("huber:delta=0.5", "pinball:quantile=0.9", "log_cosh", "pseudo_huber"):
+        traced = curves.trace(ls.get(name), 3.0, 801)
+        assert traced.jumps[1] == ls.get(name).facts.kinks
+        assert traced.bounded == ls.get(name).facts.bounded_influence
+
+
+def test_curves_draws_a_gap_and_no_vertical_line(results):
+    for panel in results["curves"].charts[0].panels[1:]:
+        for line in panel.items:
+            steep = numpy.abs(numpy.diff(line.y)) > 0.5
+            assert not steep.any(), f"{line.label} has a vertical stroke in {panel.title}"
+
+
+def test_curves_verdicts_can_go_either_way():
+    l1, l2, smooth = (curves.trace(ls.get(name), 3.0, 401) for name in curves.SAID_OF)
+    assert curves.judge_kink(l1).verdict == HOLDS
+    assert curves.judge_kink(l2).verdict == DOES_NOT_HOLD
+    assert [curves.judge_smooth(each, "it").verdict[:10] for each in (l2, l1, smooth)] == [HOLDS, DOES_NOT_HOLD[:10], "holds when"]
+    assert [curves.judge_growth(each).verdict for each in (l2, l1)] == [HOLDS, DOES_NOT_HOLD]
+    assert [curves.judge_limit(each, l1).verdict for each in (smooth, l2)] == [HOLDS, DOES_NOT_HOLD]
+    assert curves.judge_below(smooth, l1).verdict.startswith("holds when")
+    assert [curves.judge_below(each, l1).verdict for each in (l1, l2)] == [HOLDS, DOES_NOT_HOLD]
+
+
+@pytest.mark.parametrize("name", ["bce", "cross_entropy", "mse@sigmoid"])
+def test_curves_refuses_what_is_no_function_of_the_error(name):
+    with pytest.raises(LossError, match="no function of a real error"):
+        get("curves")(losses=(name,))
+
+
+# -- 2 neuron
+
+
+def test_neuron_shows_the_update_of_the_textbook(results):
+    squared = results["neuron"].numbers["half_squared_error@sigmoid"]["step"]
+    cross = results["neuron"].numbers["binary_cross_entropy_of_probability@sigmoid"]["step"]
+    a = 1 / (1 + math.exp(-1.5))
+    assert squared["dL/dw"] == pytest.approx(a * a * (1 - a), rel=1e-14)
+    assert cross["dL/dw"] == pytest.approx(a, rel=1e-14)
+    assert cross["new w"] == pytest.approx(0.6 - 0.15 * a, rel=1e-14)
+    assert set(verdicts(results["neuron"]).values()) == {HOLDS}
+
+
+def test_neuron_sees_the_slope_stay_or_cancel():
+    squared, cross = neuron.chain(neuron.SQUARED), neuron.chain(neuron.CROSS)
+    assert neuron.judge_factor(squared.in_z).verdict == HOLDS
+    assert neuron.judge_factor(cross.in_z).verdict == DOES_NOT_HOLD
+    assert neuron.judge_cancels(cross.in_z).verdict == HOLDS
+    assert neuron.judge_cancels(squared.in_z).verdict == DOES_NOT_HOLD
+    assert str(neuron.after_cancelling(cross.in_z, "x")) == "x*(a - y)"
+    assert str(neuron.after_cancelling(squared.in_z)) == "a*(1 - a)*(a - y)"
+
+
+@pytest.mark.parametrize("name", ["mse", "huber:delta=0.5@tanh", "pinball:quantile=0.9@exp", "poisson@softplus", "log_cosh@leaky_relu", "bce@identity"])
+def test_neuron_takes_any_loss_and_activation(name):
+    links = neuron.chain(name)
+    assert neuron.agreement(links)
+    for target in (0.0, 1.0):
+        assert neuron.step(links, {"w": 0.7, "b": -0.2, "x": 1.3, "y": target}, 0.1).gap < 1e-12
+    written = neuron.latex_of(links)
+    assert all(written.values())
+
+
+def test_neuron_latex_keeps_the_brackets():
+    written = neuron.latex_of(neuron.chain(neuron.CROSS))
+    assert r"\left(1 - y\right)" in written["L"]
+
+
+def test_neuron_verdicts_can_go_either_way():
+    assert neuron.judge_chain({"mse": "0", "mae": ""}).verdict == DOES_NOT_HOLD
+    assert neuron.judge_check({"mse": 1e-3}).verdict == DOES_NOT_HOLD
+    with pytest.raises(LossError, match="no loss of one output"):
+        neuron.chain("cross_entropy")
+
+
+# -- 3 saturation
+
+
+def ends(runs, kind):
+    return [each["end"] for each in runs if each["loss"] == kind]
+
+
+def test_saturation_gives_the_reference_numbers(results):
+    numbers = results["saturation"].numbers
+    assert [round(each, 3) for each in ends(numbers["runs"], saturation.SQUARED)] == [0.094, 0.203]
+    assert [round(each, 4) for each in ends(numbers["runs"], saturation.CROSS)] == [0.0116, 0.0120]
+    assert [round(each, 3) for each in ends(numbers["runs_at_0.005"], saturation.CROSS)] == [0.418, 0.780]
+    assert [round(each, 2) for each in ends(numbers["runs_at_0.005"], saturation.WRONG)] == [0.04, 0.05]
+    assert [round(each["start"], 2) for each in numbers["runs"][:4]] == [0.82, 0.82, 0.98, 0.98]
+
+
+def test_saturation_names_the_wrong_rule(results):
+    claim = next(each for each in results["saturation"].claims if "demonstration" in each.claim)
+    assert claim.verdict == DOES_NOT_HOLD
+    assert "wrong rule" in claim.evidence
+    assert saturation.judge_demonstration([0.041, 0.049], [0.3, 0.3]).verdict == HOLDS
+
+
+def lesson(outputs, slopes=None):
+    return saturation.Lesson(tuple(outputs), tuple(outputs), tuple(slopes or outputs))
+
+
+def test_saturation_verdicts_can_go_either_way():
+    assert saturation.judge_less_when_more_wrong(lesson([0.8], [0.1]), lesson([0.9], [0.2])).verdict == DOES_NOT_HOLD
+    assert saturation.judge_gradient_is_error([lesson([0.8], [0.1])]).verdict == DOES_NOT_HOLD
+    slow, quick = lesson([0.9, 0.8]), lesson([0.9, 0.5])
+    pairs = {(saturation.CROSS, 0): quick, (saturation.SQUARED, 0): slow, (saturation.CROSS, 1): quick, (saturation.SQUARED, 1): slow}
+    assert saturation.judge_faster(pairs, [None, None], 0.1).verdict == HOLDS
+    assert saturation.judge_faster(pairs, [1.0, None], 0.1).verdict == "holds when both use the same learning rate"
+    swapped = {(kind, at): each for (_, at), each, kind in zip(pairs, pairs.values(), [saturation.SQUARED, saturation.CROSS] * 2)}
+    assert saturation.judge_faster(swapped, [None, None], 0.1).verdict == DOES_NOT_HOLD
+
+
+def test_saturation_refuses_senseless_options():
+    for options in ({"learning_rate": 0.0}, {"learning_rate": float("nan")}, {"epochs": 0}):
+        with pytest.raises(LossError, match="out of its domain"):
+            get("saturation")(**options)
+
+
+# -- 6 robustness, and the solvers
+
+
+def test_absolute_line_is_exact():
+    x = numpy.array([0.0, 1, 2, 3, 4])
+    assert lines.least_absolute(lines.with_ones(x), numpy.array([1.0, 3, 5, 7, 100])) == pytest.approx([1, 2], abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ["huber:delta=1.345", "smooth_l1", "log_cosh", "pseudo_huber"])
+def test_the_optimiser_ends_where_the_gradient_is_nothing(name):
+    random = numpy.random.default_rng(3)
+    design = lines.with_ones(random.normal(0, 1, (50, 3)) * [1, 10, 100])
+    target = random.standard_t(2, 50)
+    gradient = ls.get(name).value_and_grad(design @ lines.fit(ls.get(name), design, target), target)[1]
+    assert numpy.abs(design.T @ gradient).max() < 1e-5
+
+
+def test_robustness_solvers_agree_with_others(results):
+    checks = results["robustness"].numbers["solvers"]
+    assert len(checks) == 7
+    for name, each in checks.items():
+        assert each["ours"] <= each["theirs"] * (1 + 1e-8), name
+        assert each["ours"] == pytest.approx(each["theirs"], rel=1e-6), name
+
+
+def test_robustness_breakdown(results):
+    numbers = results["robustness"].numbers
+    assert numbers["breakdown"]["squared_error"] < 0.3 <= 0.4 < numbers["breakdown"]["absolute_error"]
+    assert numbers["breakdown_at_one_end"]["absolute_error"] < 0.4
+
+
+def test_robustness_verdicts_can_go_either_way():
+    distances = numpy.array([0.0, 1, 10, 100])
+    flat, steep, back = [0.0, 0.1, 0.1, 0.1], [0.0, 0.1, 1.0, 10.0], [0.0, 1.0, 0.1, 0.001]
+    assert robustness.judge_unbounded(steep, distances).verdict == HOLDS
+    assert robustness.judge_unbounded(flat, distances).verdict == DOES_NOT_HOLD
+
+    def said(near, far):
+        return robustness.judge_robust({"absolute_error": near}, {"absolute_error": far, "squared_error": steep}, distances).verdict[:10]
+
+    assert [said(flat, flat), said(flat, steep), said(steep, steep)] == [HOLDS, "holds when", DOES_NOT_HOLD[:10]]
+    others = dict.fromkeys(robustness.NAMES, flat)
+    assert robustness.judge_redescending({**others, "tukey": back}, distances).verdict == HOLDS
+    assert robustness.judge_redescending({**others, "tukey": flat}, distances).verdict == DOES_NOT_HOLD
+    shares = numpy.array([0.1, 0.3, 0.5])
+    late, early = {"absolute_error": [0, 0, 9]}, {"absolute_error": [0, 9, 9]}
+    assert robustness.judge_breakdown(late, late, shares).verdict == HOLDS
+    assert robustness.judge_breakdown(late, early, shares).verdict.startswith("holds when")
+    assert robustness.judge_breakdown(early, early, shares).verdict == DOES_NOT_HOLD
+    assert [robustness.judge_price(ratio, 9).verdict for ratio in (1.0, 0.64)] == [HOLDS, DOES_NOT_HOLD]
+    assert robustness.judge_solvers({"mse": {"ours": 2.0, "theirs": 1.0}}).verdict == DOES_NOT_HOLD
+
+
+# -- 7 stability
+
+
+def test_stability_gives_the_worked_example_and_the_interval(results):
+    numbers = results["stability"].numbers
+    assert {name: round(value, 12) for name, value in numbers["worked_example"].items()} == {"L1": 3.1, "L2": 2.15}
+    square, constant = numbers["intervals"]["a line through the corners of the unit square"], numbers["intervals"]["a constant for 1, 2, 4, 9"]
+    assert square["intervals"] == {"intercept": [0.0, 1.0], "slope": [-1.0, 1.0]}
+    assert constant["intervals"] == {"constant": [2.0, 4.0]}
+    assert square["least_squares"] == pytest.approx({"intercept": 0.5, "slope": 0.0})
+
+
+def test_stability_finds_a_true_jump_only():
+    places = numpy.linspace(0, 1, 11)
+    assert stability.sweep(lambda x: 1.0 if x > 0.33 else 0.0, places).jumps == ((0.33, 1.0),)
+    assert stability.sweep(lambda x: math.tanh(50 * (x - 0.5)), places).jumps == ()
+    assert [stability.judge_jumps(stability.sweep(each, places)).verdict for each in (lambda x: float(x > 0.33), lambda x: x)] == [HOLDS, DOES_NOT_HOLD]
+
+
+def test_stability_verdicts_can_go_either_way(results):
+    still, moving = stability.Sweep([0, 1], [0.0, 0.1], ((0.5, 0.1),)), stability.Sweep([0, 1], [0.0, 1.0], ())
+    wild = stability.Sweep([0, 1], [0.0, 2.0], ((0.5, 2.0),))
+    assert stability.judge_continuous(still).verdict == DOES_NOT_HOLD
+    assert stability.judge_stable({"L1": still, "L2": moving}, {"L1": still, "L2": moving}).verdict.startswith("holds when")
+    assert stability.judge_stable({"L1": wild, "L2": moving}, {"L1": wild, "L2": moving}).verdict == HOLDS
+    assert stability.judge_stable({"L1": moving, "L2": moving}, {"L1": moving, "L2": moving}).verdict == DOES_NOT_HOLD
+    point = {"one": {"sum": 1.0, "intervals": {"constant": (1.0, 1.0)}}}
+    assert stability.judge_unique(point).verdict == HOLDS
+    assert stability.judge_unique(results["stability"].numbers["intervals"]).verdict == DOES_NOT_HOLD
+    assert [stability.judge_rank(*ranks).verdict[:10] for ranks in ((2, 2), (2, 1), (1, 1))] == [HOLDS, "holds when", DOES_NOT_HOLD[:10]]
+
+
+# -- 9 entropy
+
+
+def test_entropy_gives_the_reference_numbers(results):
+    numbers = results["entropy"].numbers
+    assert [f"{each:.6f}" for each in numbers["entropy_bits"].values()] == ["2.000000", "1.356780", "0.241941"]
+    assert {key: f"{each:.6f}" for key, each in numbers["one_hot_cross_entropy_nats"].items()} == {"0.25": "1.386294", "0.1": "2.302585", "0.97": "0.030459"}
+    assert numbers["largest_gap_of_the_sum"] < 1e-14
+
+
+def test_entropy_verdicts_can_go_either_way():
+    assert entropy.judge_identity([0.0, 1e-3], 2).verdict == DOES_NOT_HOLD
+    assert entropy.judge_self([1e-3], 1).verdict == DOES_NOT_HOLD
+    assert entropy.judge_one_hot({0.5: 0.6}).verdict == DOES_NOT_HOLD
+    assert entropy.judge_symmetry([0.0], [1.0]).verdict == HOLDS
+    assert entropy.judge_least([-1e-9]).verdict == DOES_NOT_HOLD
+    assert entropy.judge_uniform([1.1]).verdict == DOES_NOT_HOLD
+    assert [entropy.judge_order(*kept).verdict[:10] for kept in ((1.0, 1.0), (0.9, 1.0), (0.9, 0.9))] == [HOLDS, "holds when", DOES_NOT_HOLD[:10]]
+
+
+# -- 10 mean squared error
+
+
+def test_mean_squared_error_catches_indices(results):
+    tried = {each["framework"]: each for each in results["mean-squared-error"].numbers["frameworks"]}
+    assert tried["losscope"]["number"] is None
+    assert "broadcasting would have made (4, 4)" in tried["losscope"]["error"]
+    assert tried["PyTorch"]["number"] == tried["NumPy"]["number"] != 0
+    assert "broadcasting" in tried["PyTorch"]["warning"]
+    columns = {each["framework"]: each for each in results["mean-squared-error"].numbers["frameworks_column_against_row"]}
+    assert columns["PyTorch"]["number"] > 0  # although prediction and target hold the same numbers
+    assert columns["losscope"]["error"]
+
+
+def test_mean_squared_error_claims(results):
+    found = verdicts(results["mean-squared-error"])
+    assert found["Cross-entropy uses only the largest output of each row."] == DOES_NOT_HOLD
+    assert found["Squared error uses all outputs of each row."] == HOLDS
+
+
+def test_mean_squared_error_verdicts_can_go_either_way():
+    def three(*numbers):
+        return mean_squared_error.judge_three(dict(zip("abcd", numbers))).verdict[:10]
+
+    assert [three(1.0, 1.0, 1.0, 1.0), three(1.0, 1.0, 4.0, 1.0), three(1.0, 1.0, 1.0, 2.0)] == [HOLDS, "holds when", DOES_NOT_HOLD[:10]]
+    error, number = mean_squared_error.Tried("one", error="no"), mean_squared_error.Tried("two", 1.0)
+    assert [mean_squared_error.judge_frameworks(each).verdict[:10] for each in ([error], [error, number], [number])] == [HOLDS, "holds when", DOES_NOT_HOLD[:10]]
+    logits, index = numpy.array([[3.0, 1.0], [0.0, 2.0]]), numpy.array([0, 1])
+    only = numpy.array([[1.0, 0.0], [0.0, 1.0]])
+
+    def largest(of_logits, of_probabilities):
+        return mean_squared_error.judge_largest({"cross-entropy of logits": of_logits, "cross-entropy of probabilities": of_probabilities}, logits, index).verdict[:10]
+
+    assert [largest(only, only), largest(only + 1, only), largest(only + 1, only + 1)] == [HOLDS, "holds when", DOES_NOT_HOLD[:10]]
+    assert mean_squared_error.judge_all({"squared error": only}).verdict == DOES_NOT_HOLD
+
+
+# -- 12 which delta
+
+
+def test_which_delta_gives_95_percent_at_1345():
+    assert which_delta.efficiency("huber", 1.345) == pytest.approx(0.95, abs=5e-5)
+    assert which_delta.efficiency("huber", 1.345) == pytest.approx(ls.get("huber").bind(delta=1.345).facts.efficiency, abs=1e-4)
+    assert which_delta.efficiency("huber", 1e-3) == pytest.approx(2 / math.pi, abs=1e-3)  # the median
+
+
+def test_which_delta_bias_agrees_with_closed_forms():
+    # The median under contamination goes to the quantile 1/(2(1 - share)); its gross-error sensitivity is sqrt(pi/2).
+    from scipy.stats import norm
+
+    assert which_delta.worst_bias(1e-3, 0.1) == pytest.approx(norm.ppf(1 / (2 * 0.9)), abs=1e-3)
+    assert which_delta.gross_error_sensitivity(0.01) == pytest.approx(math.sqrt(math.pi / 2), abs=1e-3)
+
+
+def test_which_delta_location_is_between_median_and_mean():
+    sample = numpy.array([[0.0, 1.0, 2.0, 3.0, 100.0]])
+    assert which_delta.locations(1e6, sample)[0] == pytest.approx(sample.mean())
+    assert which_delta.locations(1e-6, sample)[0] == pytest.approx(2.0, abs=1e-5)
+
+
+def test_which_delta_reads_a_table(tmp_path):
+    random = numpy.random.default_rng(0)
+    x = random.normal(size=(60, 2))
+    rows = [f"{a},{b},{a - b + c},word" for (a, b), c in zip(x, random.standard_t(3, 60))]
+    path = tmp_path / "table.csv"
+    path.write_text("a,b,y,text\n" + "\n".join(rows) + "\n,1,2,word\n")
+    found = get("which-delta")(quick=True, data=str(path), target="y")
+    assert found.numbers["real"]["table"]["count"] == 60
+    with pytest.raises(LossError, match="no numeric column 'z'"):
+        get("which-delta")(quick=True, data=str(path), target="z")
+    with pytest.raises(LossError, match="no such file"):
+        get("which-delta")(quick=True, data=str(tmp_path / "none.csv"))
+
+
+def test_which_delta_verdicts_can_go_either_way():
+    known = {"Gaussian": 0.95, "Laplace": 0.7}
+    assert which_delta.judge_known({"Gaussian": 0.9500}).verdict == HOLDS
+    assert which_delta.judge_known(known).verdict == "holds when the noise is Gaussian"
+    assert which_delta.judge_known({"Gaussian": 0.9}).verdict == DOES_NOT_HOLD
+    assert which_delta.judge_same({"huber": [0.9], "smooth_l1": [0.8]}).verdict == DOES_NOT_HOLD
+    assert [which_delta.judge_robust(each, [1, 2], 0.1).verdict for each in ([1, 2], [2, 1])] == [HOLDS, DOES_NOT_HOLD]
+    assert [which_delta.judge_trade([0.99], each).verdict for each in ([1.0, 2.0][1:], [1.0])] == [DOES_NOT_HOLD, DOES_NOT_HOLD]
+    assert which_delta.judge_trade([0.64, 1.0], [1.0, 3.0]).verdict == HOLDS
+    deltas = numpy.array([1.0, 1.345, 2.0])
+    assert [which_delta.judge_real("x", deltas, each).verdict for each in ([1.0, 0.9, 1.0], [0.5, 0.9, 1.0])] == [HOLDS, DOES_NOT_HOLD]
