@@ -28,6 +28,8 @@ def batch(loss: Any, rows: int, seed: int = 0, dtype: Any = "float64") -> tuple[
         prediction = rng.uniform(0.05, 0.95, shape)
         if entry.over == "rows":
             prediction /= prediction.sum(-1, keepdims=True)
+    elif entry.prediction.name in ("nonnegative", "positive", "count") and loss.activation is None:
+        prediction = np.abs(prediction) + 0.1
     return prediction.astype(dtype), target_of(entry, shape, rng).astype(dtype)
 
 
@@ -41,7 +43,8 @@ def target_of(entry: Any, shape: tuple[int, ...], rng: np.random.Generator) -> n
     if entry.target.name == "probability":
         target = rng.uniform(0.05, 0.95, shape)
         return target / target.sum(-1, keepdims=True) if entry.over == "rows" else target
-    return rng.normal(size=shape) * 2
+    target = rng.normal(size=shape) * 2
+    return np.abs(target) + 0.1 if entry.target.name in ("nonnegative", "positive") else target
 
 
 

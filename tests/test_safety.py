@@ -435,3 +435,19 @@ def test_a_large_batch_equals_its_parts() -> None:
     assert_array_equal(value[part], again)
     assert_array_equal(gradient[part], again_gradient)
     assert_allclose(ls.huber(prediction, target), value.mean(), rtol=1e-13)
+
+
+def test_the_cache_forgets_what_was_longest_unused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+
+    monkeypatch.setenv("LOSSCOPE_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(store, "LIMIT", 3000)
+    store.write("first", b"x" * 1000)
+    for age, name in enumerate(("old", "used", "new")):
+        (tmp_path / name).write_bytes(b"x" * 1000)
+        os.utime(tmp_path / name, (age, age))
+    store.read("used")  # not whole, and yet asked for
+    store.prune.cache_clear()
+    store.write("last", b"x" * 1000)
+    left = {each.name for each in tmp_path.iterdir()}
+    assert "old" not in left and "new" not in left and {"used", "last"} <= left
+    assert (tmp_path / "last").exists()

@@ -79,7 +79,7 @@ def define(
         if (
             isinstance(default, bool)
             or not isinstance(default, numbers.Real)
-            or not abs(default) <= sys.float_info.max
+            or not abs(float(default)) <= sys.float_info.max
         ):
             raise LossError(
                 complain(f"The default of {parameter} must be a finite number", got=repr(default))

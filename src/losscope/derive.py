@@ -75,7 +75,7 @@ def derive(entry: Entry, through: Entry | None = None) -> Derived:
 def compose(expression: sympy.Expr, activated: sympy.Expr) -> sympy.Expr:
     """Put an activation in the place of the prediction, mending what would cancel: 1 - sigmoid(x) is
     sigmoid(-x)."""
-    return expression.subs(PREDICTION, activated).replace(
+    return in_our_words(expression.subs(PREDICTION, activated)).replace(
         lambda part: part.is_Add and len(part.args) == 2 and part.has(sigmoid), _complement
     )
 

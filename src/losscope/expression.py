@@ -293,7 +293,15 @@ def symbol(name: str) -> sympy.Symbol:
 def in_our_words(expression: Any) -> Any:
     """SymPy's own functions, which it brings in by itself (sqrt(r**2) is |r|, 2**r has a logarithm in its
     slope), as the primitives that every target knows."""
-    return expression.replace(sympy.Abs, absolute).replace(sympy.log, log).replace(sympy.sign, sign)
+    for theirs, ours in ((sympy.Abs, absolute), (sympy.log, log), (sympy.sign, sign), (sympy.ITE, _either)):
+        if expression.has(theirs):
+            expression = expression.replace(theirs, ours)
+    return expression
+
+
+def _either(condition: Any, yes: Any, no: Any) -> Any:
+    """`yes` if the condition, else `no`, of conditions: what a comparison with a where(...) becomes."""
+    return sympy.Or(sympy.And(condition, yes), sympy.And(sympy.Not(condition), no))
 
 
 def parse(text: str, names: Mapping[str, Any]) -> sympy.Expr:

@@ -13,10 +13,12 @@ import os
 import stat
 import sys
 import tempfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 MAGIC = b"losscope-1\n"
+LIMIT = 256 << 20  # bytes: some thousand kernels; beyond it those longest unused go
 
 
 def write(name: str, blob: bytes) -> None:
@@ -30,10 +32,11 @@ def write(name: str, blob: bytes) -> None:
             with os.fdopen(handle, "wb") as file:
                 file.write(MAGIC + hashlib.sha256(blob).digest() + blob)
             os.replace(temporary, folder / name)
+            prune(folder)
         except BaseException:
             os.unlink(temporary)
             raise
-    except OSError:
+    except OSError:  # no room, or no right: then without
         return
 
 
@@ -46,11 +49,26 @@ def read(name: str) -> bytes | None:
         stored = (folder / name).read_bytes()
     except OSError:
         return None
+    with suppress(OSError):  # read-only: it is then nobody's to prune
+        os.utime(folder / name)
     head = len(MAGIC) + 32
     blob = stored[head:]
     if stored[: len(MAGIC)] != MAGIC or hashlib.sha256(blob).digest() != stored[len(MAGIC) : head]:
         return None
     return blob
+
+
+@cache  # once a process is often enough
+def prune(folder: Path) -> None:
+    """Keep the cache below its limit: old versions leave blobs that nobody will ask for again."""
+    with suppress(OSError):
+        blobs = sorted((each.stat().st_mtime, each.stat().st_size, each) for each in folder.iterdir())
+        excess = sum(size for _, size, _ in blobs) - LIMIT
+        for _, size, blob in blobs:
+            if excess <= 0:
+                return
+            blob.unlink()
+            excess -= size
 
 
 def directory() -> Path | None:

@@ -29,12 +29,13 @@ class Curve:
     jumps: tuple[tuple[float, ...], ...]
     at_zero: tuple[float, ...]
     steepest: float  # over the axis drawn
-    far_slope: float  # the slope at an error of a million
+    outer_slope: float  # at an error of a thousand
+    far_slope: float  # at an error of a million
 
     @property
     def bounded(self) -> bool:
-        """Whether the slope far out is what it is at the edge of the picture, or smaller."""
-        return abs(self.far_slope) <= 1.01 * self.steepest
+        """Whether the slope at a million is no steeper than anywhere up to a thousand."""
+        return abs(self.far_slope) <= 1.01 * max(self.steepest, abs(self.outer_slope))
 
     def size_of_jump(self, order: int) -> float:
         """How far the value, gradient or curvature jumps, at most."""
@@ -96,7 +97,7 @@ def trace(loss: Any, reach: float, points: int = 1601) -> Curve:
     jumps = tuple(_jumps(lambda error, order=order: outputs(error)[order], axis, found[order]) for order in range(3))
     return Curve(
         loss.name, axis, found, jumps, tuple(float(each) for each in outputs(0.0)),
-        steepest=float(numpy.abs(found[1]).max()), far_slope=float(outputs(FAR)[1]),
+        steepest=float(numpy.abs(found[1]).max()), outer_slope=float(outputs(FAR / 1000)[1]), far_slope=float(outputs(FAR)[1]),
     )  # fmt: skip
 
 

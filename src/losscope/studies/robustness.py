@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from losscope.studies import lines
+from losscope.studies.curves import trace
 from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, Study, holds_when, silent
 
 if TYPE_CHECKING:
@@ -273,7 +274,7 @@ def _influence(known: Mapping[str, Any]) -> Chart:
     error = numpy.concatenate([numpy.linspace(-8, -1e-9, 320), [numpy.nan], numpy.linspace(1e-9, 8, 320)])  # a gap at L1's kink
     items = []
     for name, loss in known.items():
-        x = error if loss.facts.kinks else error[~numpy.isnan(error)]
+        x = error if trace(loss, 8.0, 400).jumps[1] else error[~numpy.isnan(error)]
         items.append(Line(x, loss.value_and_grad(x, numpy.zeros_like(x), reduction="none")[1], name))
     panel = Panel("Influence curves: the pull of one point", "residual (standard deviations of the noise)", "gradient of the loss", items, y_limits=(-4.0, 4.0))
     return Chart([panel], caption="L2 pulls without bound, L1 and its smooth kin with a limit, Tukey's loss not at all from far away.", name="influence")

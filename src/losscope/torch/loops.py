@@ -76,9 +76,8 @@ def whole(prediction, target, weight, values, gradient, result, size, scale, val
         array_at(prediction, size, REALS), array_at(target, size, REALS), array_at(weight, size, REALS),
         array_at(values, size, REALS), array_at(gradient, size, REALS), None, sums, strays, 0, blocks, scale, parameters,
     )  # fmt: skip
-    out = array_at(result, 1, REALS)
-    if out is not None:
-        out[0] = sums.sum() * value_scale
+    if result is not None:
+        array_at(result, 1, REALS)[0] = sums.sum() * value_scale
     return strays.any()
 
 
@@ -104,11 +103,10 @@ def whole_bits(prediction, target, weight, values, gradient, result, size, scale
     blocks = (size + BLOCK - 1) // BLOCK
     sums, strays = numpy.empty(blocks), numpy.empty(blocks, REALS.dtype)
     at_bits(prediction, target, weight, values, gradient, sums.ctypes.data, strays.ctypes.data, size, 0, blocks, scale, parameters)
-    out = array_at(result, 1, BITS)
-    if out is not None:
+    if result is not None:
         total = numpy.empty(1, numpy.float32)
         total[0] = sums.sum() * value_scale
-        narrow(total, out)
+        narrow(total, array_at(result, 1, BITS))
     return strays.any()
 
 
