@@ -1,4 +1,4 @@
-"""The studies that need no training: the issue's numbers to the digits shown, and verdict rules that can say each."""
+"""The studies that need no training: the issue's numbers to the digits, and verdict rules that can say each."""
 
 from __future__ import annotations
 
@@ -11,10 +11,30 @@ import pytest
 import losscope as ls
 from losscope.errors import LossError
 from losscope.report.write import plain
-from losscope.studies import curves, entropy, get, lines, mean_squared_error, neuron, robustness, saturation, stability, which_delta
+from losscope.studies import (
+    curves,
+    entropy,
+    get,
+    lines,
+    mean_squared_error,
+    neuron,
+    robustness,
+    saturation,
+    stability,
+    which_delta,
+)
 from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Result
 
-NAMES = ("curves", "neuron", "saturation", "robustness", "stability", "entropy", "mean-squared-error", "which-delta")
+NAMES = (
+    "curves",
+    "neuron",
+    "saturation",
+    "robustness",
+    "stability",
+    "entropy",
+    "mean-squared-error",
+    "which-delta",
+)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +59,9 @@ def test_a_study_is_complete_and_repeats_itself(results, name):
             assert panel.title
     first = json.dumps(plain({"numbers": found.numbers, "claims": [vars(each) for each in found.claims]}))
     again = get(name)(quick=True)
-    assert first == json.dumps(plain({"numbers": again.numbers, "claims": [vars(each) for each in again.claims]}))
+    assert first == json.dumps(
+        plain({"numbers": again.numbers, "claims": [vars(each) for each in again.claims]})
+    )
 
 
 # -- 1 curves
@@ -50,19 +72,26 @@ def test_curves_finds_kinks_and_bends(results):
     assert numbers["absolute_error"]["jumps"] == {"value": (), "gradient": (0.0,), "curvature": ()}
     assert numbers["squared_error"]["jumps"] == {"value": (), "gradient": (), "curvature": ()}
     assert numbers["smooth_l1"]["jumps"] == {"value": (), "gradient": (), "curvature": (-1.0, 1.0)}
-    assert [numbers[name]["bounded"] for name in ("absolute_error", "squared_error", "smooth_l1")] == [True, False, True]
+    assert [numbers[name]["bounded"] for name in ("absolute_error", "squared_error", "smooth_l1")] == [
+        True,
+        False,
+        True,
+    ]
 
 
-def test_curves_agrees_with_the_facts_of_other_losses():
-    for name in ("log_cosh", "pseudo_huber"):
-        traced = curves.trace(ls.get(name), 3.0, 801)
-        assert traced.jumps[1] == ls.get(name).facts.kinks
-        assert traced.bounded == ls.get(name).facts.bounded_influence
-
-
-@pytest.mark.parametrize(("name", "kinks"), [("huber:delta=0.5", ()), ("pinball:quantile=0.9", (0.0,)), ("smooth_l1:beta=0", (0.0,))])
+@pytest.mark.parametrize(
+    ("name", "kinks"),
+    [
+        ("huber:delta=0.5", ()),
+        ("pinball:quantile=0.9", (0.0,)),
+        ("smooth_l1:beta=0", (0.0,)),
+        ("pseudo_huber:delta=30", ()),
+    ],
+)
 def test_curves_finds_the_kinks_of_other_losses(name, kinks):
-    assert curves.trace(ls.get(name), 3.0, 801).jumps[1] == kinks
+    traced = curves.trace(ls.get(name), 3.0, 801)
+    assert traced.jumps[1] == kinks
+    assert traced.bounded
 
 
 def test_curves_draws_a_gap_and_no_vertical_line(results):
@@ -76,7 +105,11 @@ def test_curves_verdicts_can_go_either_way():
     l1, l2, smooth = (curves.trace(ls.get(name), 3.0, 401) for name in curves.SAID_OF)
     assert curves.judge_kink(l1).verdict == HOLDS
     assert curves.judge_kink(l2).verdict == DOES_NOT_HOLD
-    assert [curves.judge_smooth(each, "it").verdict[:10] for each in (l2, l1, smooth)] == [HOLDS, DOES_NOT_HOLD[:10], "holds when"]
+    assert [curves.judge_smooth(each, "it").verdict[:10] for each in (l2, l1, smooth)] == [
+        HOLDS,
+        DOES_NOT_HOLD[:10],
+        "holds when",
+    ]
     assert [curves.judge_growth(each).verdict for each in (l2, l1)] == [HOLDS, DOES_NOT_HOLD]
     assert [curves.judge_limit(each, l1).verdict for each in (smooth, l2)] == [HOLDS, DOES_NOT_HOLD]
     assert curves.judge_below(smooth, l1).verdict.startswith("holds when")
@@ -112,7 +145,17 @@ def test_neuron_sees_the_slope_stay_or_cancel():
     assert str(neuron.after_cancelling(squared.in_z)) == "a*(1 - a)*(a - y)"
 
 
-@pytest.mark.parametrize("name", ["mse", "huber:delta=0.5@tanh", "pinball:quantile=0.9@exp", "poisson@softplus", "log_cosh@leaky_relu", "bce@identity"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mse",
+        "huber:delta=0.5@tanh",
+        "pinball:quantile=0.9@exp",
+        "poisson@softplus",
+        "log_cosh@leaky_relu",
+        "bce@identity",
+    ],
+)
 def test_neuron_takes_any_loss_and_activation(name):
     links = neuron.chain(name)
     assert neuron.agreement(links)
@@ -162,13 +205,27 @@ def lesson(outputs, slopes=None):
 
 
 def test_saturation_verdicts_can_go_either_way():
-    assert saturation.judge_less_when_more_wrong(lesson([0.8], [0.1]), lesson([0.9], [0.2])).verdict == DOES_NOT_HOLD
+    assert (
+        saturation.judge_less_when_more_wrong(lesson([0.8], [0.1]), lesson([0.9], [0.2])).verdict
+        == DOES_NOT_HOLD
+    )
     assert saturation.judge_gradient_is_error([lesson([0.8], [0.1])]).verdict == DOES_NOT_HOLD
     slow, quick = lesson([0.9, 0.8]), lesson([0.9, 0.5])
-    pairs = {(saturation.CROSS, 0): quick, (saturation.SQUARED, 0): slow, (saturation.CROSS, 1): quick, (saturation.SQUARED, 1): slow}
+    pairs = {
+        (saturation.CROSS, 0): quick,
+        (saturation.SQUARED, 0): slow,
+        (saturation.CROSS, 1): quick,
+        (saturation.SQUARED, 1): slow,
+    }
     assert saturation.judge_faster(pairs, [None, None], 0.1).verdict == HOLDS
-    assert saturation.judge_faster(pairs, [1.0, None], 0.1).verdict == "holds when both use the same learning rate"
-    swapped = {(kind, at): each for (_, at), each, kind in zip(pairs, pairs.values(), [saturation.SQUARED, saturation.CROSS] * 2)}
+    assert (
+        saturation.judge_faster(pairs, [1.0, None], 0.1).verdict
+        == "holds when both use the same learning rate"
+    )
+    swapped = {
+        (kind, at): each
+        for (_, at), each, kind in zip(pairs, pairs.values(), [saturation.SQUARED, saturation.CROSS] * 2)
+    }
     assert saturation.judge_faster(swapped, [None, None], 0.1).verdict == DOES_NOT_HOLD
 
 
@@ -183,7 +240,9 @@ def test_saturation_refuses_senseless_options():
 
 def test_absolute_line_is_exact():
     x = numpy.array([0.0, 1, 2, 3, 4])
-    assert lines.least_absolute(lines.with_ones(x), numpy.array([1.0, 3, 5, 7, 100])) == pytest.approx([1, 2], abs=1e-9)
+    assert lines.least_absolute(lines.with_ones(x), numpy.array([1.0, 3, 5, 7, 100])) == pytest.approx(
+        [1, 2], abs=1e-9
+    )
 
 
 @pytest.mark.parametrize("name", ["huber:delta=1.345", "smooth_l1", "log_cosh", "pseudo_huber"])
@@ -216,9 +275,15 @@ def test_robustness_verdicts_can_go_either_way():
     assert robustness.judge_unbounded(flat, distances).verdict == DOES_NOT_HOLD
 
     def said(near, far):
-        return robustness.judge_robust({"absolute_error": near}, {"absolute_error": far, "squared_error": steep}, distances).verdict[:10]
+        return robustness.judge_robust(
+            {"absolute_error": near}, {"absolute_error": far, "squared_error": steep}, distances
+        ).verdict[:10]
 
-    assert [said(flat, flat), said(flat, steep), said(steep, steep)] == [HOLDS, "holds when", DOES_NOT_HOLD[:10]]
+    assert [said(flat, flat), said(flat, steep), said(steep, steep)] == [
+        HOLDS,
+        "holds when",
+        DOES_NOT_HOLD[:10],
+    ]
     others = dict.fromkeys(robustness.NAMES, flat)
     assert robustness.judge_redescending({**others, "tukey": back}, distances).verdict == HOLDS
     assert robustness.judge_redescending({**others, "tukey": flat}, distances).verdict == DOES_NOT_HOLD
@@ -236,8 +301,14 @@ def test_robustness_verdicts_can_go_either_way():
 
 def test_stability_gives_the_worked_example_and_the_interval(results):
     numbers = results["stability"].numbers
-    assert {name: round(value, 12) for name, value in numbers["worked_example"].items()} == {"L1": 3.1, "L2": 2.15}
-    square, constant = numbers["intervals"]["a line through the corners of the unit square"], numbers["intervals"]["a constant for 1, 2, 4, 9"]
+    assert {name: round(value, 12) for name, value in numbers["worked_example"].items()} == {
+        "L1": 3.1,
+        "L2": 2.15,
+    }
+    square, constant = (
+        numbers["intervals"]["a line through the corners of the unit square"],
+        numbers["intervals"]["a constant for 1, 2, 4, 9"],
+    )
     assert square["intervals"] == {"intercept": [0.0, 1.0], "slope": [-1.0, 1.0]}
     assert constant["intervals"] == {"constant": [2.0, 4.0]}
     assert square["least_squares"] == pytest.approx({"intercept": 0.5, "slope": 0.0})
@@ -247,20 +318,35 @@ def test_stability_finds_a_true_jump_only():
     places = numpy.linspace(0, 1, 11)
     assert stability.sweep(lambda x: 1.0 if x > 0.33 else 0.0, places).jumps == ((0.33, 1.0),)
     assert stability.sweep(lambda x: math.tanh(50 * (x - 0.5)), places).jumps == ()
-    assert [stability.judge_jumps(stability.sweep(each, places)).verdict for each in (lambda x: float(x > 0.33), lambda x: x)] == [HOLDS, DOES_NOT_HOLD]
+    assert [
+        stability.judge_jumps(stability.sweep(each, places)).verdict
+        for each in (lambda x: float(x > 0.33), lambda x: x)
+    ] == [HOLDS, DOES_NOT_HOLD]
 
 
 def test_stability_verdicts_can_go_either_way(results):
-    still, moving = stability.Sweep([0, 1], [0.0, 0.1], ((0.5, 0.1),)), stability.Sweep([0, 1], [0.0, 1.0], ())
+    still, moving = (
+        stability.Sweep([0, 1], [0.0, 0.1], ((0.5, 0.1),)),
+        stability.Sweep([0, 1], [0.0, 1.0], ()),
+    )
     wild = stability.Sweep([0, 1], [0.0, 2.0], ((0.5, 2.0),))
     assert stability.judge_continuous(still).verdict == DOES_NOT_HOLD
-    assert stability.judge_stable({"L1": still, "L2": moving}, {"L1": still, "L2": moving}).verdict.startswith("holds when")
+    assert stability.judge_stable(
+        {"L1": still, "L2": moving}, {"L1": still, "L2": moving}
+    ).verdict.startswith("holds when")
     assert stability.judge_stable({"L1": wild, "L2": moving}, {"L1": wild, "L2": moving}).verdict == HOLDS
-    assert stability.judge_stable({"L1": moving, "L2": moving}, {"L1": moving, "L2": moving}).verdict == DOES_NOT_HOLD
+    assert (
+        stability.judge_stable({"L1": moving, "L2": moving}, {"L1": moving, "L2": moving}).verdict
+        == DOES_NOT_HOLD
+    )
     point = {"one": {"sum": 1.0, "intervals": {"constant": (1.0, 1.0)}}}
     assert stability.judge_unique(point).verdict == HOLDS
     assert stability.judge_unique(results["stability"].numbers["intervals"]).verdict == DOES_NOT_HOLD
-    assert [stability.judge_rank(*ranks).verdict[:10] for ranks in ((2, 2), (2, 1), (1, 1))] == [HOLDS, "holds when", DOES_NOT_HOLD[:10]]
+    assert [stability.judge_rank(*ranks).verdict[:10] for ranks in ((2, 2), (2, 1), (1, 1))] == [
+        HOLDS,
+        "holds when",
+        DOES_NOT_HOLD[:10],
+    ]
 
 
 # -- 9 entropy
@@ -268,8 +354,16 @@ def test_stability_verdicts_can_go_either_way(results):
 
 def test_entropy_gives_the_reference_numbers(results):
     numbers = results["entropy"].numbers
-    assert [f"{each:.6f}" for each in numbers["entropy_bits"].values()] == ["2.000000", "1.356780", "0.241941"]
-    assert {key: f"{each:.6f}" for key, each in numbers["one_hot_cross_entropy_nats"].items()} == {"0.25": "1.386294", "0.1": "2.302585", "0.97": "0.030459"}
+    assert [f"{each:.6f}" for each in numbers["entropy_bits"].values()] == [
+        "2.000000",
+        "1.356780",
+        "0.241941",
+    ]
+    assert {key: f"{each:.6f}" for key, each in numbers["one_hot_cross_entropy_nats"].items()} == {
+        "0.25": "1.386294",
+        "0.1": "2.302585",
+        "0.97": "0.030459",
+    }
     assert numbers["largest_gap_of_the_sum"] < 1e-14
 
 
@@ -280,7 +374,11 @@ def test_entropy_verdicts_can_go_either_way():
     assert entropy.judge_symmetry([0.0], [1.0]).verdict == HOLDS
     assert entropy.judge_least([-1e-9]).verdict == DOES_NOT_HOLD
     assert entropy.judge_uniform([1.1]).verdict == DOES_NOT_HOLD
-    assert [entropy.judge_order(*kept).verdict[:10] for kept in ((1.0, 1.0), (0.9, 1.0), (0.9, 0.9))] == [HOLDS, "holds when", DOES_NOT_HOLD[:10]]
+    assert [entropy.judge_order(*kept).verdict[:10] for kept in ((1.0, 1.0), (0.9, 1.0), (0.9, 0.9))] == [
+        HOLDS,
+        "holds when",
+        DOES_NOT_HOLD[:10],
+    ]
 
 
 # -- 10 mean squared error
@@ -290,9 +388,12 @@ def test_mean_squared_error_catches_indices(results):
     tried = {each["framework"]: each for each in results["mean-squared-error"].numbers["frameworks"]}
     assert tried["losscope"]["number"] is None
     assert "broadcasting would have made (4, 4)" in tried["losscope"]["error"]
-    assert tried["PyTorch"]["number"] == tried["NumPy"]["number"] != 0
+    assert tried["PyTorch"]["number"] == pytest.approx(tried["NumPy"]["number"]) != 0
     assert "broadcasting" in tried["PyTorch"]["warning"]
-    columns = {each["framework"]: each for each in results["mean-squared-error"].numbers["frameworks_column_against_row"]}
+    columns = {
+        each["framework"]: each
+        for each in results["mean-squared-error"].numbers["frameworks_column_against_row"]
+    }
     assert columns["PyTorch"]["number"] > 0  # although prediction and target hold the same numbers
     assert columns["losscope"]["error"]
 
@@ -307,16 +408,31 @@ def test_mean_squared_error_verdicts_can_go_either_way():
     def three(*numbers):
         return mean_squared_error.judge_three(dict(zip("abcd", numbers))).verdict[:10]
 
-    assert [three(1.0, 1.0, 1.0, 1.0), three(1.0, 1.0, 4.0, 1.0), three(1.0, 1.0, 1.0, 2.0)] == [HOLDS, "holds when", DOES_NOT_HOLD[:10]]
+    assert [three(1.0, 1.0, 1.0, 1.0), three(1.0, 1.0, 4.0, 1.0), three(1.0, 1.0, 1.0, 2.0)] == [
+        HOLDS,
+        "holds when",
+        DOES_NOT_HOLD[:10],
+    ]
     error, number = mean_squared_error.Tried("one", error="no"), mean_squared_error.Tried("two", 1.0)
-    assert [mean_squared_error.judge_frameworks(each).verdict[:10] for each in ([error], [error, number], [number])] == [HOLDS, "holds when", DOES_NOT_HOLD[:10]]
+    assert [
+        mean_squared_error.judge_frameworks(each).verdict[:10]
+        for each in ([error], [error, number], [number])
+    ] == [HOLDS, "holds when", DOES_NOT_HOLD[:10]]
     logits, index = numpy.array([[3.0, 1.0], [0.0, 2.0]]), numpy.array([0, 1])
     only = numpy.array([[1.0, 0.0], [0.0, 1.0]])
 
     def largest(of_logits, of_probabilities):
-        return mean_squared_error.judge_largest({"cross-entropy of logits": of_logits, "cross-entropy of probabilities": of_probabilities}, logits, index).verdict[:10]
+        return mean_squared_error.judge_largest(
+            {"cross-entropy of logits": of_logits, "cross-entropy of probabilities": of_probabilities},
+            logits,
+            index,
+        ).verdict[:10]
 
-    assert [largest(only, only), largest(only + 1, only), largest(only + 1, only + 1)] == [HOLDS, "holds when", DOES_NOT_HOLD[:10]]
+    assert [largest(only, only), largest(only + 1, only), largest(only + 1, only + 1)] == [
+        HOLDS,
+        "holds when",
+        DOES_NOT_HOLD[:10],
+    ]
     assert mean_squared_error.judge_all({"squared error": only}).verdict == DOES_NOT_HOLD
 
 
@@ -325,12 +441,14 @@ def test_mean_squared_error_verdicts_can_go_either_way():
 
 def test_which_delta_gives_95_percent_at_1345():
     assert which_delta.efficiency("huber", 1.345) == pytest.approx(0.95, abs=5e-5)
-    assert which_delta.efficiency("huber", 1.345) == pytest.approx(ls.get("huber").bind(delta=1.345).facts.efficiency, abs=1e-4)
+    assert which_delta.efficiency("huber", 1.345) == pytest.approx(
+        ls.get("huber").bind(delta=1.345).facts.efficiency, abs=1e-4
+    )
     assert which_delta.efficiency("huber", 1e-3) == pytest.approx(2 / math.pi, abs=1e-3)  # the median
 
 
 def test_which_delta_bias_agrees_with_closed_forms():
-    # The median under contamination goes to the quantile 1/(2(1 - share)); its gross-error sensitivity is sqrt(pi/2).
+    # The median goes to the quantile 1/(2(1 - share)); its gross-error sensitivity is sqrt(pi/2).
     from scipy.stats import norm
 
     assert which_delta.worst_bias(1e-3, 0.1) == pytest.approx(norm.ppf(1 / (2 * 0.9)), abs=1e-3)
@@ -363,8 +481,16 @@ def test_which_delta_verdicts_can_go_either_way():
     assert which_delta.judge_known(known).verdict == "holds when the noise is Gaussian"
     assert which_delta.judge_known({"Gaussian": 0.9}).verdict == DOES_NOT_HOLD
     assert which_delta.judge_same({"huber": [0.9], "smooth_l1": [0.8]}).verdict == DOES_NOT_HOLD
-    assert [which_delta.judge_robust(each, [1, 2], 0.1).verdict for each in ([1, 2], [2, 1])] == [HOLDS, DOES_NOT_HOLD]
-    assert [which_delta.judge_trade([0.99], each).verdict for each in ([1.0, 2.0][1:], [1.0])] == [DOES_NOT_HOLD, DOES_NOT_HOLD]
+    assert [which_delta.judge_robust(each, [1, 2], 0.1).verdict for each in ([1, 2], [2, 1])] == [
+        HOLDS,
+        DOES_NOT_HOLD,
+    ]
+    assert [which_delta.judge_trade([0.99], each).verdict for each in ([1.0, 2.0][1:], [1.0])] == [
+        DOES_NOT_HOLD,
+        DOES_NOT_HOLD,
+    ]
     assert which_delta.judge_trade([0.64, 1.0], [1.0, 3.0]).verdict == HOLDS
     deltas = numpy.array([1.0, 1.345, 2.0])
-    assert [which_delta.judge_real("x", deltas, each).verdict for each in ([1.0, 0.9, 1.0], [0.5, 0.9, 1.0])] == [HOLDS, DOES_NOT_HOLD]
+    assert [
+        which_delta.judge_real("x", deltas, each).verdict for each in ([1.0, 0.9, 1.0], [0.5, 0.9, 1.0])
+    ] == [HOLDS, DOES_NOT_HOLD]

@@ -47,6 +47,23 @@ def check_result(result, claims):
     return json.dumps(result.numbers, allow_nan=False, sort_keys=True)
 
 
+@pytest.mark.parametrize(
+    ("module", "option"),
+    [
+        (convergence, {"epochs": 0}),
+        (convergence, {"accuracy": 1.5}),
+        (rule_of_thumb, {"splits": 0}),
+        (exploding_gradients, {"learning_rate": -1.0}),
+        (activations, {"rows": 3}),
+    ],
+)
+def test_an_option_out_of_range_is_a_users_mistake(module, option):
+    from losscope.errors import LossError
+
+    with pytest.raises(LossError, match=next(iter(option))):
+        module.study(quick=True, **option)
+
+
 # -------------------------------------------------------------------------------------------- convergence
 
 
@@ -145,9 +162,6 @@ def test_verdicts_on_the_rule_of_thumb():
     assert rule_of_thumb.verdict_on_rivals({key("capped"): (4, 4)}) == HOLDS
     assert rule_of_thumb.verdict_on_rivals({key("capped"): (1, 4)}) == DOES_NOT_HOLD
     assert rule_of_thumb.verdict_on_rivals(mixed) == "holds when the targets are capped (by MAE)"
-    assert rule_of_thumb.verdict_on_noise({"a": (3, 4), "b": (4, 4)}) == HOLDS
-    assert rule_of_thumb.verdict_on_noise({"a": (3, 4), "b": (2, 4)}) == "holds when judged by a"
-    assert rule_of_thumb.verdict_on_noise({"a": (2, 4), "b": (2, 4)}) == DOES_NOT_HOLD
 
 
 @pytest.mark.parametrize(("data", "task"), [("diabetes", "regression"), ("wine", "classification")])

@@ -29,7 +29,7 @@ def entropy(p: Any, base: float = math.e) -> Any:
 
     if not isinstance(base, numbers.Real) or not 0 < base < math.inf or base == 1:
         raise LossError(
-            complain("base is out of its domain", got=base, expected="a positive number other than 1")
+            complain("base is out of its domain", got=repr(base), expected="a positive number other than 1")
         )
     array = as_array(p, "p").astype("float64")
     if not array.ndim or not array.shape[-1]:

@@ -14,6 +14,7 @@ from losscope.entry import Entry
 from losscope.errors import LossError, complain, did_you_mean
 
 REDUCTIONS = ("mean", "sum", "none")
+_TOTAL: Any = object()  # asks for the sum and the batch; no word of a user's
 
 # Arrays of these packages are answered by a front-end of ours, in kind.
 FRONT_ENDS = {"torch": "losscope.torch.differentiable"}
@@ -239,7 +240,7 @@ class Loss:
         front_end = _front_end(prediction)
         if front_end is not None:
             return front_end.total(self, prediction, target, weight=weight, **options)
-        loss, batch = self._evaluate(0, prediction, target, weight, "total", options)
+        loss, batch = self._evaluate(0, prediction, target, weight, _TOTAL, options)
         return Total(loss, batch.total_weight)
 
     def _activate(
@@ -283,7 +284,7 @@ class Loss:
         from losscope.kernels.cpu.evaluate import evaluate
 
         constants, options = self._split(options)
-        if not isinstance(reduction, str) or reduction not in (*REDUCTIONS, "total"):
+        if reduction is not _TOTAL and (not isinstance(reduction, str) or reduction not in REDUCTIONS):
             raise LossError(
                 complain(
                     "Unknown reduction", got=repr(reduction), expected=" or ".join(map(repr, REDUCTIONS))
@@ -329,7 +330,7 @@ class Loss:
             first: Any = _returned(values.reshape(batch.shape), batch.given)
         elif reduction == "mean":
             first = total / batch.total_weight if batch.total_weight else float("nan")
-        elif reduction == "total":
+        elif reduction is _TOTAL:
             return total, batch
         else:
             first = total

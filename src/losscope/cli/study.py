@@ -31,9 +31,11 @@ OWN_TO_EVERY_STUDY = ("quick", "seed", "progress")  # of an experiment's argumen
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
-    """Add the verb. Its options depend on the study, so that they are read in `run`, when studies are imported:
-    no prefix makes an option here, and every word comes through."""
-    parser = subparsers.add_parser("study", help="run what is said about losses as experiments", add_help=False, prefix_chars="\0")
+    """Add the verb. Its options depend on the study, so that they are read in `run`, when studies are
+    imported: no prefix makes an option here, and every word comes through."""
+    parser = subparsers.add_parser(
+        "study", help="run what is said about losses as experiments", add_help=False, prefix_chars="\0"
+    )
     parser.add_argument("words", nargs=argparse.REMAINDER)
     parser.set_defaults(run=run)
     return parser
@@ -45,9 +47,14 @@ def run(args: argparse.Namespace) -> int:
     from losscope.studies import get, studies
 
     common = _common(add_help=False, usage="losscope study [NAME] [options]")
-    known, rest = common.parse_known_args(args.words)
+    known, _ = common.parse_known_args(args.words)
     if known.name is None:
-        parser = _common(prog="losscope study", description=_DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
+        parser = _common(
+            prog="losscope study",
+            description=_DESCRIPTION,
+            epilog=EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         chosen = parser.parse_args(args.words)
         if not chosen.all:
             if chosen.out or chosen.quick:
@@ -56,20 +63,31 @@ def run(args: argparse.Namespace) -> int:
             return 0
         return _run_all(list(studies().values()), chosen)
     if known.all:
-        raise LossError(complain("A study is named and --all is given", got=f"{known.name} --all", next_step="Leave one of them out"))
+        raise LossError(
+            complain(
+                "A study is named and --all is given",
+                got=f"{known.name} --all",
+                next_step="Leave one of them out",
+            )
+        )
     study = get(known.name)
     chosen, options = _own_options(study, args.words)
     return _run_all([study], chosen, options)
 
 
-_DESCRIPTION = "Textbooks make claims about losses. Each study runs some of them as an experiment, and computes what holds."
+_DESCRIPTION = (
+    "Textbooks make claims about losses. Each study runs some of them as an experiment, and computes what"
+    " holds."
+)
 
 
 def _common(**settings: Any) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(allow_abbrev=False, **settings)
     parser.add_argument("name", nargs="?", metavar="NAME", help="a study (without one: list them)")
     parser.add_argument("--all", action="store_true", help="run every study")
-    parser.add_argument("--out", metavar="DIR", help="write report.html, results.json and one SVG per figure there")
+    parser.add_argument(
+        "--out", metavar="DIR", help="write report.html, results.json and one SVG per figure there"
+    )
     parser.add_argument("--json", action="store_true", help="results as JSON on stdout, the words on stderr")
     parser.add_argument("--quick", action="store_true", help="a look: smaller runs")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all random numbers (default 0)")
@@ -78,7 +96,11 @@ def _common(**settings: Any) -> argparse.ArgumentParser:
 
 def _own_options(study: Study, words: Sequence[str]) -> tuple[argparse.Namespace, dict[str, Any]]:
     """Parse the words again, now with the options that the study's experiment takes."""
-    parser = _common(prog=f"losscope study {study.name}", description=study.question, usage=f"losscope study {study.name} [options]")
+    parser = _common(
+        prog=f"losscope study {study.name}",
+        description=study.question,
+        usage=f"losscope study {study.name} [options]",
+    )
     own = parser.add_argument_group(f"options of {study.name}")
     parameters = own_parameters(study)
     for name, (kind, default, words_on_it) in parameters.items():
@@ -104,19 +126,27 @@ def own_parameters(study: Study) -> dict[str, tuple[Any, Any, str]]:
 
 def _add_option(group: Any, name: str, kind: Any, default: Any, what: str) -> None:
     flag = "--" + name.replace("_", "-")
-    shown = " ".join(f"{each:g}" if isinstance(each, float) else str(each) for each in (default if isinstance(default, tuple | list) else [default]))
+    shown = " ".join(
+        f"{each:g}" if isinstance(each, float) else str(each)
+        for each in (default if isinstance(default, tuple | list) else [default])
+    )
     help_text = (what + (f" (default {shown})" if default is not None else "")).strip().replace("%", "%%")
     kind, several = _scalar(kind)
     if kind is bool:
         group.add_argument(flag, action=argparse.BooleanOptionalAction, default=default, help=help_text)
     else:
         metavar = {int: "N", float: "X"}.get(kind, "TEXT")
-        group.add_argument(flag, type=kind, default=default, nargs="+" if several else None, metavar=metavar, help=help_text)
+        group.add_argument(
+            flag, type=kind, default=default, nargs="+" if several else None, metavar=metavar, help=help_text
+        )
 
 
 def _scalar(kind: Any) -> tuple[Any, bool]:
     """A type -> the type of one word of it, and whether it takes several."""
-    origin, inside = typing.get_origin(kind), [each for each in typing.get_args(kind) if each not in (type(None), Ellipsis)]
+    origin, inside = (
+        typing.get_origin(kind),
+        [each for each in typing.get_args(kind) if each not in (type(None), Ellipsis)],
+    )
     if origin in (typing.Union, types.UnionType):
         return _scalar(inside[0])
     if origin is typing.Literal:
@@ -139,7 +169,9 @@ def _run_all(chosen: Sequence[Study], args: argparse.Namespace, options: dict[st
     with _Bar(errors, len(chosen)) as bar:
         try:
             for study in chosen:
-                runs.append(_run_one(study, args, options, alone=len(chosen) == 1, progress=bar.follow(study.name)))
+                runs.append(
+                    _run_one(study, args, options, alone=len(chosen) == 1, progress=bar.follow(study.name))
+                )
         except KeyboardInterrupt:
             stopped = True
         if args.out and runs:
@@ -148,24 +180,42 @@ def _run_all(chosen: Sequence[Study], args: argparse.Namespace, options: dict[st
     console = errors if args.json else Console()
     for each in runs:
         presentation.show(each, console, brief=len(chosen) > 1)
-    _last_words(console, args, [str(report)] if args.out and runs else [], time.monotonic() - started, len(runs), stopped)
+    _last_words(
+        console,
+        args,
+        [str(report)] if args.out and runs else [],
+        time.monotonic() - started,
+        len(runs),
+        stopped,
+    )
     if args.json and not stopped:
         print(presentation.json_text(runs, command_of(args, options, chosen)))
     return 130 if stopped else 0
 
 
-def _run_one(study: Study, args: argparse.Namespace, options: dict[str, Any] | None, alone: bool, progress: Any) -> Run:
+def _run_one(
+    study: Study, args: argparse.Namespace, options: dict[str, Any] | None, alone: bool, progress: Any
+) -> Run:
     from losscope.studies.presentation import Run
 
     given = dict(options or {})
-    command = command_of(argparse.Namespace(**{**vars(args), "all": False, "name": study.name, "out": None}), given, [study])
+    command = command_of(
+        argparse.Namespace(**{**vars(args), "all": False, "name": study.name, "out": None}), given, [study]
+    )
     try:
         result = study(quick=args.quick, seed=args.seed, progress=progress, **given)
     except ModuleNotFoundError as error:
         if alone:
             raise
         # One package that is missing must not cost the other studies; the report says what was not run.
-        return Run(study, None, command, args.quick, args.seed, missing=f"it needs the package {error.name}, which is not installed")
+        return Run(
+            study,
+            None,
+            command,
+            args.quick,
+            args.seed,
+            missing=f"it needs the package {error.name}, which is not installed",
+        )
     return Run(study, result, command, args.quick, args.seed)
 
 
@@ -193,7 +243,15 @@ def command_of(args: argparse.Namespace, options: dict[str, Any] | None, chosen:
 def _show_list(known: dict[str, Study], as_json: bool) -> None:
     """Names and questions, in reading order."""
     if as_json:
-        print(json.dumps({"schema": "losscope.study/1", "studies": [{"name": each.name, "question": each.question} for each in known.values()]}, indent=2))
+        print(
+            json.dumps(
+                {
+                    "schema": "losscope.study/1",
+                    "studies": [{"name": each.name, "question": each.question} for each in known.values()],
+                },
+                indent=2,
+            )
+        )
         return
     from rich.console import Console
     from rich.table import Table
@@ -204,10 +262,15 @@ def _show_list(known: dict[str, Study], as_json: bool) -> None:
     for study in known.values():
         grid.add_row(Text(study.name, style="bold", no_wrap=True), Text(study.question))
     console.print(grid)
-    console.print("\nlosscope study NAME runs one (--help: its options); losscope study --all --out DIR runs all.", highlight=False)
+    console.print(
+        "\nlosscope study NAME runs one (--help: its options); losscope study --all --out DIR runs all.",
+        highlight=False,
+    )
 
 
-def _last_words(console: Any, args: argparse.Namespace, written: list[str], seconds: float, count: int, stopped: bool) -> None:
+def _last_words(
+    console: Any, args: argparse.Namespace, written: list[str], seconds: float, count: int, stopped: bool
+) -> None:
     if stopped:
         kept = f"; the {count} finished are in {args.out}" if written else ""
         print(f"losscope: stopped{kept}.", file=sys.stderr)
@@ -227,7 +290,12 @@ class _Bar:
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
         self.console, self.studies, self.begun, self.spoke = console, studies, 0, time.monotonic()
-        columns = (TextColumn("{task.description}"), BarColumn(bar_width=30), TaskProgressColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+        )
         self.bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self.task = self.bar.add_task("starting", total=float(studies))
 
@@ -245,7 +313,11 @@ class _Bar:
 
         def progress(fraction: float, doing: str) -> None:
             where = f"{number}/{self.studies} {name}" if self.studies > 1 else name
-            self.bar.update(self.task, completed=number - 1 + min(max(fraction, 0.0), 1.0), description=f"{where}: {doing}")
+            self.bar.update(
+                self.task,
+                completed=number - 1 + min(max(fraction, 0.0), 1.0),
+                description=f"{where}: {doing}",
+            )
             if not self.console.is_terminal and time.monotonic() - self.spoke > 10:
                 self.spoke = time.monotonic()
                 self.console.print(f"{where}: {doing}", highlight=False, markup=False)

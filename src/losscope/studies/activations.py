@@ -377,7 +377,11 @@ def experiment(
     import torch
 
     import losscope as ls
+    from losscope.errors import LossError, complain
 
+    if min(seeds, elements) < 1 or not 20 <= rows <= 1000:
+        got = f"seeds {seeds}, elements {elements}, rows {rows}"
+        raise LossError(complain("seeds and elements must be 1 or more, and rows 20 to 1000", got=got))
     seeds, elements = (min(seeds, 2), min(elements, 200_000)) if quick else (seeds, elements)
     threads, ours = torch.get_num_threads(), ls.get_num_threads()
     torch.set_num_threads(1)  # one thread adds up in one order, and costs are per core
@@ -402,10 +406,10 @@ def _measure(starts: range, quick: bool, rows: int, elements: int, progress: Pro
     progress(0.0, "multiplying the weights out")
     collapsed = {depth: max(collapse(depth, seed) for seed in starts) for depth in depths}
     progress(0.05, "XOR and two circles")
-    steps, layers = (150, (2,)) if quick else (300, (1, 2, 4))
+    steps, layers, few = (150, (2,), starts[:1]) if quick else (300, (1, 2, 4), starts)
     solved = {
         name: {
-            label: [solve(name, label, hidden, seed, steps) for hidden in layers for seed in starts]
+            label: [solve(name, label, hidden, seed, steps) for hidden in layers for seed in few]
             for label in ACTIVATIONS
         }
         for name in ("XOR", "two circles")

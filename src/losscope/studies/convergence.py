@@ -191,7 +191,13 @@ def experiment(
     import torch
 
     import losscope as ls
+    from losscope.errors import LossError, complain
 
+    if min(epochs, seeds, batch_size) < 1 or learning_rate <= 0 or not 0 < accuracy < 1:
+        raise LossError(complain(
+            "epochs, seeds and batch_size must be 1 or more, learning_rate positive, accuracy between 0 and 1",
+            got=f"{epochs}, {seeds}, {batch_size}, {learning_rate:g}, {accuracy:g}",
+        ))  # fmt: skip
     threads, ours = torch.get_num_threads(), ls.get_num_threads()
     torch.set_num_threads(1)  # one thread adds up in one order
     ls.set_num_threads(1)

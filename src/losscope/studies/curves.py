@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, Study, holds_when, silent
@@ -53,7 +54,11 @@ def experiment(
     quick: bool = False,
     seed: int = 0,
     progress: Progress = silent,
-    losses: Annotated[tuple[str, ...], "the losses to draw, of a real error"] = ("absolute_error", "squared_error", "smooth_l1"),
+    losses: Annotated[tuple[str, ...], "the losses to draw, of a real error"] = (
+        "absolute_error",
+        "squared_error",
+        "smooth_l1",
+    ),
     reach: Annotated[float, "the axis goes from minus this error to this error"] = 3.0,
 ) -> Result:
     """Evaluate each loss on a fine axis, and find its kinks by halving intervals."""
@@ -61,11 +66,18 @@ def experiment(
     from losscope.errors import LossError, complain
 
     if not 0 < reach <= FAR / 10:
-        raise LossError(complain("reach is out of its domain", got=reach, expected=f"more than 0, at most {FAR / 10:g}"))
+        raise LossError(
+            complain("reach is out of its domain", got=reach, expected=f"more than 0, at most {FAR / 10:g}")
+        )
     drawn = [ls.get(name) for name in losses]
     for loss in drawn:
         if loss.structure != "elementwise" or loss.entry.target.name != "real" or loss.activation is not None:
-            raise LossError(complain(f"{loss.name} is no function of a real error alone", next_step="Name losses of regression, such as huber:delta=2"))
+            raise LossError(
+                complain(
+                    f"{loss.name} is no function of a real error alone",
+                    next_step="Name losses of regression, such as huber:delta=2",
+                )
+            )
     wanted = {loss.name: loss for loss in [*drawn, *(ls.get(name) for name in SAID_OF)]}
     curves = {}
     for number, (name, loss) in enumerate(wanted.items()):
@@ -75,7 +87,14 @@ def experiment(
     shown = [curves[loss.name] for loss in drawn]
     return Result(
         done=_done(reach),
-        claims=[judge_kink(l1), judge_smooth(l2, "L2"), judge_smooth(smooth, "Smooth L1"), judge_growth(l2), judge_limit(smooth, l1), judge_below(smooth, l1)],
+        claims=[
+            judge_kink(l1),
+            judge_smooth(l2, "L2"),
+            judge_smooth(smooth, "Smooth L1"),
+            judge_growth(l2),
+            judge_limit(smooth, l1),
+            judge_below(smooth, l1),
+        ],
         charts=[_chart(shown, reach)],
         tables=[_table(shown)],
         numbers={each.name: _numbers(each) for each in curves.values()},
@@ -88,17 +107,29 @@ def trace(loss: Any, reach: float, points: int = 1601) -> Curve:
 
     def outputs(error: Any) -> tuple[Any, ...]:
         error = numpy.asarray(error, "float64")
-        value, gradient, curvature = loss.value_grad_curvature(error, numpy.zeros_like(error), reduction="none")
+        value, gradient, curvature = loss.value_grad_curvature(
+            error, numpy.zeros_like(error), reduction="none"
+        )
         return value, gradient, curvature
 
     # An even number of points, so that no point lies on a kink at 0, where the derivative is a convention.
     axis = numpy.linspace(-reach, reach, points // 2 * 2)
     found = outputs(axis)
-    jumps = tuple(_jumps(lambda error, order=order: outputs(error)[order], axis, found[order]) for order in range(3))
+    jumps = tuple(_jumps(partial(_one_of, outputs, order), axis, found[order]) for order in range(3))
     return Curve(
-        loss.name, axis, found, jumps, tuple(float(each) for each in outputs(0.0)),
-        steepest=float(numpy.abs(found[1]).max()), outer_slope=float(outputs(FAR / 1000)[1]), far_slope=float(outputs(FAR)[1]),
-    )  # fmt: skip
+        loss.name,
+        axis,
+        found,
+        jumps,
+        tuple(float(each) for each in outputs(0.0)),
+        steepest=float(numpy.abs(found[1]).max()),
+        outer_slope=float(outputs(FAR / 1000)[1]),
+        far_slope=float(outputs(FAR)[1]),
+    )
+
+
+def _one_of(outputs: Callable[[Any], tuple[Any, ...]], order: int, error: Any) -> Any:
+    return outputs(error)[order]
 
 
 def _jumps(function: Callable[[Any], Any], axis: Any, values: Any) -> tuple[float, ...]:
@@ -126,7 +157,12 @@ def judge_kink(curve: Curve) -> Claim:
     """A kink is a jump of the gradient."""
     claim = "L1 has a kink at an error of 0: its gradient jumps from -1 to 1."
     places, size = curve.jumps[1], curve.size_of_jump(1)
-    evidence = f"The gradient jumps by {size:.4g} at {_places(places)}; at 0 itself the library gives {curve.at_zero[1]:g}." if places else "The gradient does not jump anywhere on the axis."
+    evidence = (
+        f"The gradient jumps by {size:.4g} at {_places(places)}; at 0 itself the library gives"
+        f" {curve.at_zero[1]:g}."
+        if places
+        else "The gradient does not jump anywhere on the axis."
+    )
     if places == (0.0,) and abs(size - 2) < 1e-9:
         return Claim(claim, HOLDS, evidence)
     return Claim(claim, DOES_NOT_HOLD, evidence)
@@ -136,17 +172,27 @@ def judge_smooth(curve: Curve, called: str) -> Claim:
     """Smooth without a condition only if the curvature does not jump either."""
     claim = f"{called} is smooth everywhere."
     if curve.jumps[0] or curve.jumps[1]:
-        return Claim(claim, DOES_NOT_HOLD, f"Its gradient jumps at {_places(curve.jumps[0] + curve.jumps[1])}.")
+        return Claim(
+            claim, DOES_NOT_HOLD, f"Its gradient jumps at {_places(curve.jumps[0] + curve.jumps[1])}."
+        )
     if curve.jumps[2]:
-        evidence = f"Its gradient never jumps. Its curvature jumps by {curve.size_of_jump(2):.4g} at {_places(curve.jumps[2])}, where a parabola meets a straight line."
-        return Claim(claim, holds_when("smooth means a slope without jumps, not a curvature without jumps"), evidence)
+        evidence = (
+            f"Its gradient never jumps. Its curvature jumps by {curve.size_of_jump(2):.4g} at"
+            f" {_places(curve.jumps[2])}, where a parabola meets a straight line."
+        )
+        return Claim(
+            claim, holds_when("smooth means a slope without jumps, not a curvature without jumps"), evidence
+        )
     return Claim(claim, HOLDS, "Neither its gradient nor its curvature jumps anywhere on the axis.")
 
 
 def judge_growth(curve: Curve) -> Claim:
     """Unbounded: far outside the picture the slope is still larger."""
     verdict = DOES_NOT_HOLD if curve.bounded else HOLDS
-    evidence = f"The steepest slope in the picture is {curve.steepest:.4g}; at an error of {FAR:,.0f} it is {curve.far_slope:,.4g}."
+    evidence = (
+        f"The steepest slope in the picture is {curve.steepest:.4g}; at an error of {FAR:,.0f} it is"
+        f" {curve.far_slope:,.0f}."
+    )
     return Claim("The gradient of L2 grows with the error, without a limit.", verdict, evidence)
 
 
@@ -155,7 +201,11 @@ def judge_limit(smooth: Curve, l1: Curve) -> Claim:
     steepest = max(smooth.steepest, abs(smooth.far_slope))
     limit = max(l1.steepest, abs(l1.far_slope))
     evidence = f"Steepest slope of smooth L1: {steepest:.4g}; of L1: {limit:.4g}."
-    return Claim("Smooth L1 is never steeper than L1, however large the error.", HOLDS if steepest <= limit else DOES_NOT_HOLD, evidence)
+    return Claim(
+        "Smooth L1 is never steeper than L1, however large the error.",
+        HOLDS if steepest <= limit else DOES_NOT_HOLD,
+        evidence,
+    )
 
 
 def judge_below(smooth: Curve, l1: Curve) -> Claim:
@@ -164,12 +214,32 @@ def judge_below(smooth: Curve, l1: Curve) -> Claim:
 
     gap = l1.outputs[0] - smooth.outputs[0]
     far = gap[numpy.abs(smooth.axis) >= 1]
-    evidence = f"L1 minus smooth L1 runs from {gap.min():.4g} to {gap.max():.4g}" + (f"; beyond an error of 1 it is always {far.max():.4g}." if far.size and numpy.ptp(far) < 1e-12 else ".")
+    evidence = f"L1 minus smooth L1 runs from {gap.min():.4g} to {gap.max():.4g}" + (
+        f"; beyond an error of 1 it is always {far.max():.4g}."
+        if far.size and numpy.ptp(far) < 1e-12
+        else "."
+    )
     same = gap.min() >= -1e-12 and bool(far.size) and numpy.ptp(far) < 1e-12
     if gap.min() < -1e-12:
-        return Claim("Smooth L1 is L1 with its kink rounded off: the same beyond an error of 1.", DOES_NOT_HOLD, evidence)
-    verdict = HOLDS if same and far.max() == 0 else holds_when("a shift is allowed for: it lies lower by a constant, and only the slopes are the same") if same else DOES_NOT_HOLD
-    return Claim("Smooth L1 is L1 with its kink rounded off: the same beyond an error of 1.", verdict, evidence)
+        return Claim(
+            "Smooth L1 is L1 with its kink rounded off: the same beyond an error of 1.",
+            DOES_NOT_HOLD,
+            evidence,
+        )
+    verdict = (
+        HOLDS
+        if same and far.max() == 0
+        else (
+            holds_when(
+                "a shift is allowed for: it lies lower by a constant, and only the slopes are the same"
+            )
+            if same
+            else DOES_NOT_HOLD
+        )
+    )
+    return Claim(
+        "Smooth L1 is L1 with its kink rounded off: the same beyond an error of 1.", verdict, evidence
+    )
 
 
 def _places(places: Sequence[float]) -> str:
@@ -178,10 +248,16 @@ def _places(places: Sequence[float]) -> str:
 
 def _done(reach: float) -> list[str]:
     return [
-        f"Value, gradient and curvature of each loss are evaluated at errors (prediction minus target) from {-reach:g} to {reach:g}. "
-        "Nothing is typed in for the purpose: gradient and curvature are the library's, derived from the formula of the loss.",
-        "Where two neighbouring points differ by an unusual step, the interval between them is halved forty times. A steep slope "
-        "shrinks with the interval, a jump does not. The curves are broken where they jump: a vertical line there would show slopes that no error has.",
+        (
+            "Value, gradient and curvature of each loss are evaluated at errors (prediction minus target)"
+            f" from {-reach:g} to {reach:g}. Nothing is typed in for the purpose: gradient and curvature are"
+            " the library's, derived from the formula of the loss."
+        ),
+        (
+            "Where two neighbouring points differ by an unusual step, the interval between them is halved"
+            " forty times. A steep slope shrinks with the interval, a jump does not. The curves are broken"
+            " where they jump: a vertical line there would show slopes that no error has."
+        ),
     ]
 
 
@@ -190,8 +266,9 @@ def _chart(curves: Sequence[Curve], reach: float) -> Chart:
 
     panels = [_panel(curves, order, reach) for order in range(3)]
     caption = (
-        "Value, gradient and curvature over the error. A loss is in units of the target (squared for squared error). Curves are broken "
-        "where they jump. The curvature of absolute error is 0 on both sides of its kink; all of its bend is in that one point."
+        "Value, gradient and curvature over the error. A loss is in units of the target (squared for squared"
+        " error). Curves are broken where they jump. The curvature of absolute error is 0 on both sides of"
+        " its kink; all of its bend is in that one point."
     )
     return Chart(panels, caption=caption, name="curves", columns=2)
 
@@ -205,7 +282,13 @@ def _panel(curves: Sequence[Curve], order: int, reach: float) -> Panel:
         lines.append(Line(x, y, curve.name))
     limits = _limits(curves, order, reach)
     label = ("loss", "gradient (loss per unit of error)", "curvature (gradient per unit of error)")[order]
-    return Panel(ORDERS[order].capitalize(), "error: prediction - target (units of the target)", label, lines, y_limits=limits)
+    return Panel(
+        ORDERS[order].capitalize(),
+        "error: prediction - target (units of the target)",
+        label,
+        lines,
+        y_limits=limits,
+    )
 
 
 def _limits(curves: Sequence[Curve], order: int, reach: float) -> tuple[float, float] | None:
@@ -238,9 +321,21 @@ def _table(curves: Sequence[Curve]) -> Table:
     for curve in curves:
         kinks = _places(curve.jumps[1]) or "none"
         bends = _places(curve.jumps[2]) or "none"
-        rows.append([curve.name, kinks, bends, "unbounded" if not curve.bounded else f"{max(curve.steepest, abs(curve.far_slope)):.4g}", curve.at_zero[1]])
+        rows.append(
+            [
+                curve.name,
+                kinks,
+                bends,
+                "unbounded" if not curve.bounded else f"{max(curve.steepest, abs(curve.far_slope)):.4g}",
+                curve.at_zero[1],
+            ]
+        )
     columns = ["loss", "kinks (the gradient jumps)", "the curvature jumps", "steepest slope", "gradient at 0"]
-    return Table(columns, rows, caption="Where each is smooth, and how steep it gets. Places are errors, in units of the target.")
+    return Table(
+        columns,
+        rows,
+        caption="Where each is smooth, and how steep it gets. Places are errors, in units of the target.",
+    )
 
 
 def _numbers(curve: Curve) -> dict[str, Any]:
@@ -253,4 +348,9 @@ def _numbers(curve: Curve) -> dict[str, Any]:
     }
 
 
-curves = Study("curves", 1, "How do L1, L2 and smooth L1 look, where are they smooth, and how steep do they get?", experiment)
+curves = Study(
+    "curves",
+    1,
+    "How do L1, L2 and smooth L1 look, where are they smooth, and how steep do they get?",
+    experiment,
+)

@@ -32,7 +32,11 @@ def experiment(
     from losscope.errors import LossError, complain
 
     if pairs < 1 or classes < 2:
-        raise LossError(complain("pairs must be 1 or more, and classes 2 or more", got=f"pairs {pairs}, classes {classes}"))
+        raise LossError(
+            complain(
+                "pairs must be 1 or more, and classes 2 or more", got=f"pairs {pairs}, classes {classes}"
+            )
+        )
     random = numpy.random.default_rng(seed)
     count = min(pairs, 1000) if quick else pairs
     progress(0.1, "random distributions")
@@ -46,18 +50,27 @@ def experiment(
     return Result(
         done=_done(count, classes),
         claims=[
-            judge_identity(found["sum_gap"], count), judge_self(found["self_gap"], count), judge_one_hot(surprises),
-            judge_symmetry(found["reversed_gap"], found["divergence"]), judge_least(found["divergence"]), judge_uniform(found["entropy_share"]),
+            judge_identity(found["sum_gap"], count),
+            judge_self(found["self_gap"], count),
+            judge_one_hot(surprises),
+            judge_symmetry(found["reversed_gap"], found["divergence"]),
+            judge_least(found["divergence"]),
+            judge_uniform(found["entropy_share"]),
             judge_order(found["order_kept"], found["order_kept_of_one_p"]),
         ],
         charts=[_two_outcomes(), _belief()],
         tables=[_entropies(), _surprise_table(surprises)],
         numbers={
-            "entropy_bits": bits, "one_hot_cross_entropy_nats": {f"{each:g}": value for each, value in surprises.items()}, "pairs": count,
-            "classes": classes, "largest_gap_of_the_sum": float(found["sum_gap"].max()), "largest_gap_to_itself": float(found["self_gap"].max()),
-            "least_divergence": float(found["divergence"].min()), "share_of_pairs_in_the_same_order": found["order_kept"],
+            "entropy_bits": bits,
+            "one_hot_cross_entropy_nats": {f"{each:g}": value for each, value in surprises.items()},
+            "pairs": count,
+            "classes": classes,
+            "largest_gap_of_the_sum": float(found["sum_gap"].max()),
+            "largest_gap_to_itself": float(found["self_gap"].max()),
+            "least_divergence": float(found["divergence"].min()),
+            "share_of_pairs_in_the_same_order": found["order_kept"],
         },
-    )  # fmt: skip
+    )
 
 
 def _draw(random: numpy.random.Generator, concentration: Any, classes: int) -> Any:
@@ -114,21 +127,36 @@ def _order_kept(one: Any, other: Any) -> float:
 
 def judge_identity(gaps: Any, count: int) -> Claim:
     """To rounding, over all pairs."""
-    evidence = f"Over {count:,} random pairs the two sides differ by at most {max(gaps):.1g} (relative to the larger of 1 and H(p, q))."
-    return Claim("Cross-entropy is entropy plus divergence: H(p, q) = H(p) + KL(p||q).", HOLDS if max(gaps) < ROUNDING else DOES_NOT_HOLD, evidence)
+    evidence = (
+        f"Over {count:,} random pairs the two sides differ by at most {max(gaps):.1g} (relative to the larger"
+        " of 1 and H(p, q))."
+    )
+    return Claim(
+        "Cross-entropy is entropy plus divergence: H(p, q) = H(p) + KL(p||q).",
+        HOLDS if max(gaps) < ROUNDING else DOES_NOT_HOLD,
+        evidence,
+    )
 
 
 def judge_self(gaps: Any, count: int) -> Claim:
     """To rounding, over all rows."""
     evidence = f"Over {count:,} random distributions they differ by at most {max(gaps):.1g}."
-    return Claim("The cross-entropy of a distribution with itself is its entropy, not 0: H(p, p) = H(p).", HOLDS if max(gaps) < ROUNDING else DOES_NOT_HOLD, evidence)
+    return Claim(
+        "The cross-entropy of a distribution with itself is its entropy, not 0: H(p, p) = H(p).",
+        HOLDS if max(gaps) < ROUNDING else DOES_NOT_HOLD,
+        evidence,
+    )
 
 
 def judge_one_hot(surprises: Mapping[float, float]) -> Claim:
     """The library's H(p, q) against the logarithm."""
     gap = max(abs(value + math.log(believed)) for believed, value in surprises.items())
     shown = ", ".join(f"{believed:g} -> {value:.6f}" for believed, value in surprises.items())
-    return Claim("With a one-hot p only the probability of the right class counts: H(p, q) = -log q_k.", HOLDS if gap < ROUNDING else DOES_NOT_HOLD, f"In nats: {shown}.")
+    return Claim(
+        "With a one-hot p only the probability of the right class counts: H(p, q) = -log q_k.",
+        HOLDS if gap < ROUNDING else DOES_NOT_HOLD,
+        f"In nats: {shown}.",
+    )
 
 
 def judge_symmetry(gaps: Any, divergence: Any) -> Claim:
@@ -137,38 +165,65 @@ def judge_symmetry(gaps: Any, divergence: Any) -> Claim:
 
     share = float((numpy.asarray(gaps) > ROUNDING * numpy.maximum(divergence, 1)).mean())
     evidence = f"KL(p||q) and KL(q||p) differ for {share:.1%} of the pairs, by up to {max(gaps):.3g} nats."
-    return Claim("The KL divergence is a distance: the same from p to q as from q to p.", HOLDS if share == 0 else DOES_NOT_HOLD, evidence)
+    return Claim(
+        "The KL divergence is a distance: the same from p to q as from q to p.",
+        HOLDS if share == 0 else DOES_NOT_HOLD,
+        evidence,
+    )
 
 
 def judge_least(divergence: Any) -> Claim:
     """Never negative, as computed."""
-    evidence = f"The smallest divergence found is {min(divergence):.3g} nats; the library's form of each term cannot be negative even by rounding."
-    return Claim("Believing the wrong distribution never helps: KL(p||q) is never negative.", HOLDS if min(divergence) >= 0 else DOES_NOT_HOLD, evidence)
+    evidence = (
+        f"The smallest divergence found is {min(divergence):.3g} nats; the library's form of each term cannot"
+        " be negative even by rounding."
+    )
+    return Claim(
+        "Believing the wrong distribution never helps: KL(p||q) is never negative.",
+        HOLDS if min(divergence) >= 0 else DOES_NOT_HOLD,
+        evidence,
+    )
 
 
 def judge_uniform(share: Any) -> Claim:
     """Entropy over that of the uniform distribution."""
     evidence = f"The random distributions reach at most {max(share):.4f} of the entropy of the uniform one."
-    return Claim("No distribution has more entropy than the uniform one.", HOLDS if max(share) <= 1 + ROUNDING else DOES_NOT_HOLD, evidence)
+    return Claim(
+        "No distribution has more entropy than the uniform one.",
+        HOLDS if max(share) <= 1 + ROUNDING else DOES_NOT_HOLD,
+        evidence,
+    )
 
 
 def judge_order(kept: float, kept_of_one_p: float) -> Claim:
     """Does the smaller cross-entropy always mean the smaller divergence? Over different p, and over one."""
     claim = "The smaller the cross-entropy, the closer q is to p."
-    evidence = f"For different p, cross-entropy and divergence put {1 - kept:.1%} of pairs in opposite orders; for one p, {1 - kept_of_one_p:.1%}."
+    evidence = (
+        f"For different p, cross-entropy and divergence put {1 - kept:.1%} of pairs in opposite orders; for"
+        f" one p, {1 - kept_of_one_p:.1%}."
+    )
     if kept == 1:
         return Claim(claim, HOLDS, evidence)
     if kept_of_one_p == 1:
-        return Claim(claim, holds_when("p stays the same"), evidence + " They differ by H(p), which no q changes.")
+        return Claim(
+            claim, holds_when("p stays the same"), evidence + " They differ by H(p), which no q changes."
+        )
     return Claim(claim, DOES_NOT_HOLD, evidence)
 
 
 def _done(count: int, classes: int) -> list[str]:
     return [
-        "Entropy H(p) is the mean surprise -log p of an outcome, in bits with base 2 and in nats with base e. Cross-entropy H(p, q) is the mean "
-        "surprise of someone who believes q while outcomes follow p, and the divergence KL(p||q) is the part of it that the wrong belief costs. "
-        "All three come from the library: `entropy`, `cross_entropy_of_probability` and `kl_divergence`, each computed by itself.",
-        f"The identities were tried on {count:,} random pairs of distributions over {classes} outcomes, from nearly uniform to nearly certain.",
+        (
+            "Entropy H(p) is the mean surprise -log p of an outcome, in bits with base 2 and in nats with"
+            " base e. Cross-entropy H(p, q) is the mean surprise of someone who believes q while outcomes"
+            " follow p, and the divergence KL(p||q) is the part of it that the wrong belief costs. All three"
+            " come from the library: `entropy`, `cross_entropy_of_probability` and `kl_divergence`, each"
+            " computed by itself."
+        ),
+        (
+            f"The identities were tried on {count:,} random pairs of distributions over {classes} outcomes,"
+            " from nearly uniform to nearly certain."
+        ),
     ]
 
 
@@ -182,39 +237,83 @@ def _two_outcomes() -> Chart:
     chance = numpy.linspace(0.001, 0.999, 400)
     rows = numpy.stack([chance, 1 - chance], -1)
     coin = numpy.tile([0.7, 0.3], (len(chance), 1))
-    entropy = Panel("A coin's entropy", "probability of heads", "entropy (bits)", [Line(chance, numpy.asarray(ls.entropy(rows, base=2)), "entropy H(p)")])
+    entropy = Panel(
+        "A coin's entropy",
+        "probability of heads",
+        "entropy (bits)",
+        [Line(chance, numpy.asarray(ls.entropy(rows, base=2)), "entropy H(p)")],
+    )
     crossed = ls.get("cross_entropy_of_probability")(rows, coin, reduction="none") / math.log(2)
     divergence = ls.get("kl_divergence")(rows, coin, reduction="none") / math.log(2)
     flat = numpy.full_like(chance, _entropy((0.7, 0.3), 2))
-    lines = [Line(chance, flat, "entropy H(p)"), Line(chance, crossed, "cross-entropy H(p, q)"), Line(chance, divergence, "divergence KL(p||q)")]
-    belief = Panel("Believing q of a coin with p = 0.7", "believed probability of heads", "mean surprise (bits)", lines, y_limits=(0.0, 4.0), notes=[(0.7, "q = p")])
-    return Chart([entropy, belief], caption="Left: a fair coin surprises most. Right: cross-entropy lies above the divergence by H(p), and both are least at q = p.", name="coin")
+    lines = [
+        Line(chance, flat, "entropy H(p)"),
+        Line(chance, crossed, "cross-entropy H(p, q)"),
+        Line(chance, divergence, "divergence KL(p||q)"),
+    ]
+    belief = Panel(
+        "Believing q of a coin with p = 0.7",
+        "believed probability of heads",
+        "mean surprise (bits)",
+        lines,
+        y_limits=(0.0, 4.0),
+        notes=[(0.7, "q = p")],
+    )
+    return Chart(
+        [entropy, belief],
+        caption=(
+            "Left: a fair coin surprises most. Right: cross-entropy lies above the divergence by H(p), and"
+            " both are least at q = p."
+        ),
+        name="coin",
+    )
 
 
 def _belief() -> Chart:
     import numpy
 
-    from losscope.report import Chart, Line, Panel, Points
+    from losscope.report import Chart, Line, Panel
 
     chance = numpy.linspace(0.01, 1.0, 199)
     line = Line(chance, [one_hot_cross_entropy(each) for each in chance], "cross-entropy")
-    marks = Points(BELIEVED, [one_hot_cross_entropy(each) for each in BELIEVED], "values of the table")
-    panel = Panel("The right class is certain", "probability given to the right class", "cross-entropy (nats)", [line, marks])
-    return Chart([panel], caption="With a one-hot target cross-entropy is -log of the probability given to the right class.", name="one-hot")
+    marks = [(each, f"{each:g}") for each in BELIEVED]
+    panel = Panel(
+        "The right class is certain",
+        "probability given to the right class",
+        "cross-entropy (nats)",
+        [line],
+        notes=marks,
+    )
+    return Chart(
+        [panel],
+        caption="With a one-hot target cross-entropy is -log of the probability given to the right class.",
+        name="one-hot",
+    )
 
 
 def _entropies() -> Table:
     from losscope.report import Table
 
-    rows = [[", ".join(f"{each:g}" for each in p), f"{_entropy(p, 2):.6f}", f"{_entropy(p):.6f}"] for p in DISTRIBUTIONS]
-    return Table(["distribution", "entropy (bits)", "entropy (nats)"], rows, caption="The more certain, the less entropy.")
+    rows = [
+        [", ".join(f"{each:g}" for each in p), f"{_entropy(p, 2):.6f}", f"{_entropy(p):.6f}"]
+        for p in DISTRIBUTIONS
+    ]
+    return Table(
+        ["distribution", "entropy (bits)", "entropy (nats)"],
+        rows,
+        caption="The more certain, the less entropy.",
+    )
 
 
 def _surprise_table(surprises: Mapping[float, float]) -> Table:
     from losscope.report import Table
 
-    rows: Sequence[Sequence[Any]] = [[f"{believed:g}", f"{value:.6f}"] for believed, value in surprises.items()]
+    rows: Sequence[Sequence[Any]] = [
+        [f"{believed:g}", f"{value:.6f}"] for believed, value in surprises.items()
+    ]
     return Table(["probability of the right class", "cross-entropy (nats)"], rows, caption="One-hot target")
 
 
-entropy = Study("entropy", 9, "What are entropy, cross-entropy and divergence, and how do they hang together?", experiment)
+entropy = Study(
+    "entropy", 9, "What are entropy, cross-entropy and divergence, and how do they hang together?", experiment
+)

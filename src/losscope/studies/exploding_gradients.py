@@ -222,7 +222,11 @@ def experiment(
     import torch
 
     import losscope as ls
+    from losscope.errors import LossError, complain
 
+    if min(steps, seeds) < 1 or learning_rate <= 0:
+        got = f"steps {steps}, seeds {seeds}, learning_rate {learning_rate:g}"
+        raise LossError(complain("steps and seeds must be 1 or more, and learning_rate positive", got=got))
     steps, seeds = (min(steps, 60), 1) if quick else (steps, seeds)
     starts = range(seed, seed + seeds)
     outliers = (1e2, 1e6) if quick else (1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e8)

@@ -1,4 +1,4 @@
-"""Linear models fitted under a loss: L2 by least squares, L1 by an exact linear programme, others by an optimiser.
+"""Linear models fitted under a loss: L2 by least squares, L1 by an exact linear programme, others by BFGS.
 
 `design` has shape (n, k) with its column of ones where an intercept is wanted; `target` shape (n,).
 """
@@ -39,7 +39,9 @@ def least_absolute(design: Any, target: Any) -> Any:
     return _programme(design, target)[0]
 
 
-def _programme(design: Any, target: Any, at_most: float | None = None, objective: Any = None) -> tuple[Any, float]:
+def _programme(
+    design: Any, target: Any, at_most: float | None = None, objective: Any = None
+) -> tuple[Any, float]:
     """Solve for the least sum of sizes; or, among the solutions whose sum is at most `at_most`, for the least
     `objective @ b`."""
     import numpy
@@ -52,10 +54,14 @@ def _programme(design: Any, target: Any, at_most: float | None = None, objective
     cost = sizes if objective is None else numpy.concatenate([objective, numpy.zeros(2 * rows)])
     limit: dict[str, Any] = {} if at_most is None else {"A_ub": csr_array(sizes[None]), "b_ub": [at_most]}
     found = linprog(
-        cost, A_eq=hstack([csr_array(design), identity, -identity], format="csr"), b_eq=target,
-        bounds=[(None, None)] * columns + [(0, None)] * (2 * rows), method="highs",
-        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}, **limit,
-    )  # fmt: skip
+        cost,
+        A_eq=hstack([csr_array(design), identity, -identity], format="csr"),
+        b_eq=target,
+        bounds=[(None, None)] * columns + [(0, None)] * (2 * rows),
+        method="highs",
+        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
+        **limit,
+    )
     if found.status != 0:
         raise ArithmeticError(f"the linear programme was not solved: {found.message}")
     return found.x[:columns], float(found.fun)
@@ -70,9 +76,13 @@ def absolute_interval(design: Any, target: Any) -> Any:
     ends = []
     for column in range(design.shape[1]):
         unit = numpy.eye(design.shape[1])[column]
-        ends.append([_programme(design, target, slack, unit)[1], -_programme(design, target, slack, -unit)[1]])
+        ends.append(
+            [_programme(design, target, slack, unit)[1], -_programme(design, target, slack, -unit)[1]]
+        )
     # An interval as narrow as the room left for rounding is a point, and its ends are no surer than that.
-    points = [[low, high] if high - low > 1e-6 else [here, here] for (low, high), here in zip(ends, coefficients)]
+    points = [
+        [low, high] if high - low > 1e-6 else [here, here] for (low, high), here in zip(ends, coefficients)
+    ]
     return numpy.round(points, 7) + 0.0
 
 
@@ -82,8 +92,10 @@ def summed(loss: Any, coefficients: Any, design: Any, target: Any) -> float:
 
 
 def minimised(loss: Any, design: Any, target: Any) -> Any:
-    """A smooth loss by BFGS with the library's gradient. The columns are made orthonormal first: then the problem is
-    as well conditioned as it can be. A loss that is not convex has local minima: it starts from several places."""
+    """A smooth loss by BFGS with the library's gradient. The columns are made orthonormal first: then the
+    problem is as well conditioned as it can be. A loss that is not convex has local minima: it starts from
+    several places.
+    """
     import numpy
     from scipy.optimize import minimize
 
@@ -105,7 +117,7 @@ def minimised(loss: Any, design: Any, target: Any) -> Any:
 
 
 def _convex(loss: Any) -> bool:
-    """Whether the slope never falls, over a wide axis. (`facts.convex` says the same, and much else, at a price.)"""
+    """Whether the slope never falls, over a wide axis (`facts.convex` says so, too, at a price)."""
     import numpy
 
     size = numpy.geomspace(1e-3, 1e4, 400)
@@ -115,8 +127,8 @@ def _convex(loss: Any) -> bool:
 
 
 def _through_few(loss: Any, design: Any, target: Any, tries: int = 100) -> Any:
-    """The best of a hundred fits that each go exactly through as many random points as there are coefficients:
-    some of them touch no outlier."""
+    """The best of a hundred fits that each go exactly through as many random points as there are
+    coefficients: some of them touch no outlier."""
     import numpy
 
     random, best = numpy.random.default_rng(0), (float("inf"), least_squares(design, target))

@@ -16,7 +16,7 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class Tried:
-    """What a framework did with targets of another shape: a number, a warning, or an error in its own words."""
+    """What a framework did with targets of another shape: a number, a warning, or an error."""
 
     framework: str
     number: float | None = None
@@ -33,7 +33,10 @@ def experiment(
     quick: bool = False,
     seed: int = 0,
     progress: Progress = silent,
-    rows: Annotated[int, "rows of the batch, at least 2; as many as classes, or targets of another shape would not broadcast"] = 4,
+    rows: Annotated[
+        int,
+        "rows of the batch, at least 2; as many as classes, or targets of another shape would not broadcast",
+    ] = 4,
     classes: Annotated[int, "outputs of each row"] = 4,
 ) -> Result:
     """Three ways on one batch; index targets in each framework; which outputs each loss uses."""
@@ -47,7 +50,9 @@ def experiment(
     random = numpy.random.default_rng(seed)
     logits = random.normal(0, 1.5, (rows, classes))
     index = random.integers(0, classes, rows)
-    index[0] = numpy.argsort(logits[0])[0]  # one row that is wrong for sure: its largest output is not its class
+    index[0] = numpy.argsort(logits[0])[
+        0
+    ]  # one row that is wrong for sure: its largest output is not its class
     progress(0.2, "three ways")
     ways = three_ways(logits, numpy.asarray(ls.one_hot(index, classes)))
     progress(0.4, "frameworks")
@@ -56,14 +61,29 @@ def experiment(
     used = outputs_used(logits, index)
     return Result(
         done=_done(rows, classes),
-        claims=[judge_three(ways), judge_frameworks(tried), judge_largest(used, logits, index), judge_all(used)],
+        claims=[
+            judge_three(ways),
+            judge_frameworks(tried),
+            judge_largest(used, logits, index),
+            judge_all(used),
+        ],
         charts=[_chart(used, logits, index)],
-        tables=[_ways_table(ways), _tried_table(tried, "Class indices (n,) in the place of one-hot rows (n, classes)"), _tried_table(columns, "A column (n, 1) against (n,), both with the same numbers: the answer is 0")],
+        tables=[
+            _ways_table(ways),
+            _tried_table(tried, "Class indices (n,) in the place of one-hot rows (n, classes)"),
+            _tried_table(
+                columns, "A column (n, 1) against (n,), both with the same numbers: the answer is 0"
+            ),
+        ],
         numbers={
-            "three_ways": ways, "frameworks": [vars(each) for each in tried], "frameworks_column_against_row": [vars(each) for each in columns], "logits": logits, "index": index,
+            "three_ways": ways,
+            "frameworks": [vars(each) for each in tried],
+            "frameworks_column_against_row": [vars(each) for each in columns],
+            "logits": logits,
+            "index": index,
             "gradients": used,
         },
-    )  # fmt: skip
+    )
 
 
 def three_ways(prediction: Any, target: Any) -> dict[str, float]:
@@ -98,7 +118,11 @@ def frameworks(prediction: Any, target: Any) -> list[Tried]:
 def _torch(prediction: Any, target: Any) -> float:
     import torch
 
-    return float(torch.nn.functional.mse_loss(torch.as_tensor(prediction), torch.as_tensor(target, dtype=torch.float64)))
+    return float(
+        torch.nn.functional.mse_loss(
+            torch.as_tensor(prediction), torch.as_tensor(target, dtype=torch.float64)
+        )
+    )
 
 
 def _sklearn(prediction: Any, target: Any) -> float:
@@ -138,14 +162,19 @@ def outputs_used(logits: Any, index: Any) -> dict[str, Any]:
     probabilities = softmax(logits, axis=-1)
     return {
         "cross-entropy of logits": numpy.abs(ls.get("cross_entropy").value_and_grad(logits, index)[1]),
-        "cross-entropy of probabilities": numpy.abs(ls.get("cross_entropy_of_probability").value_and_grad(probabilities, target)[1]),
+        "cross-entropy of probabilities": numpy.abs(
+            ls.get("cross_entropy_of_probability").value_and_grad(probabilities, target)[1]
+        ),
         "squared error": numpy.abs(ls.get("mse").value_and_grad(probabilities, target)[1]),
     }
 
 
 def judge_three(ways: Mapping[str, float]) -> Claim:
     """The same to rounding; n may be read in two ways."""
-    claim = "The mean of the squares, the squared norm over n, and the library's mean squared error are the same number."
+    claim = (
+        "The mean of the squares, the squared norm over n, and the library's mean squared error are the same"
+        " number."
+    )
     mean, by_size, by_rows, ours = ways.values()
     shown = "; ".join(f"{name}: {value:.6g}" for name, value in ways.items())
 
@@ -157,7 +186,12 @@ def judge_three(ways: Mapping[str, float]) -> Claim:
     if same(mean, by_size) and same(mean, by_rows):
         return Claim(claim, HOLDS, shown + ".")
     if same(mean, by_size):
-        return Claim(claim, holds_when("n counts all numbers"), f"{shown}. With n as the number of rows it is larger by the number of outputs, {by_rows / mean:.4g}.")
+        return Claim(
+            claim,
+            holds_when("n counts all numbers"),
+            f"{shown}. With n as the number of rows it is larger by the number of outputs,"
+            f" {by_rows / mean:.4g}.",
+        )
     return Claim(claim, DOES_NOT_HOLD, shown + ".")
 
 
@@ -166,7 +200,9 @@ def judge_frameworks(tried: Sequence[Tried]) -> Claim:
     claim = "If class indices are given where one-hot rows belong, you will notice."
     said = {
         "an error": [each.framework for each in tried if each.error],
-        "a number with a warning": [each.framework for each in tried if each.number is not None and each.warning],
+        "a number with a warning": [
+            each.framework for each in tried if each.number is not None and each.warning
+        ],
         "a number and no word": [each.framework for each in tried if each.silent],
     }
     evidence = "; ".join(f"{', '.join(names)}: {what}" for what, names in said.items() if names) + "."
@@ -175,7 +211,14 @@ def judge_frameworks(tried: Sequence[Tried]) -> Claim:
     if not said["an error"]:
         return Claim(claim, DOES_NOT_HOLD, evidence)
     heard = said["an error"] + said["a number with a warning"]
-    return Claim(claim, holds_when(f"you use {' or '.join(heard)}" + (" (and read warnings)" if said["a number with a warning"] else "")), evidence)
+    return Claim(
+        claim,
+        holds_when(
+            f"you use {' or '.join(heard)}"
+            + (" (and read warnings)" if said["a number with a warning"] else "")
+        ),
+        evidence,
+    )
 
 
 def judge_largest(used: Mapping[str, Any], logits: Any, index: Any) -> Claim:
@@ -184,24 +227,36 @@ def judge_largest(used: Mapping[str, Any], logits: Any, index: Any) -> Claim:
 
     claim = "Cross-entropy uses only the largest output of each row."
     largest = numpy.asarray(logits).argmax(-1)
-    only = {name: _only_at(used[name], largest) for name in ("cross-entropy of logits", "cross-entropy of probabilities")}
+    only = {
+        name: _only_at(used[name], largest)
+        for name in ("cross-entropy of logits", "cross-entropy of probabilities")
+    }
     logits_used = float((used["cross-entropy of logits"] > 0).mean())
     right = _only_at(used["cross-entropy of probabilities"], numpy.asarray(index))
     evidence = f"On logits it has a gradient at {logits_used:.0%} of the outputs. "
     if right:
         hit = int((largest == index).sum())
-        evidence += f"On probabilities it looks at one output of each row, but that is the one of the right class: the largest in {hit} of {len(index)} rows here."
+        evidence += (
+            "On probabilities it looks at one output of each row, but that is the one of the right class:"
+            f" the largest in {hit} of {len(index)} rows here."
+        )
     if all(only.values()):
         return Claim(claim, HOLDS, evidence)
     if any(only.values()):
-        return Claim(claim, holds_when("every row is classified rightly, and the outputs are probabilities"), evidence)
+        return Claim(
+            claim, holds_when("every row is classified rightly, and the outputs are probabilities"), evidence
+        )
     return Claim(claim, DOES_NOT_HOLD, evidence)
 
 
 def judge_all(used: Mapping[str, Any]) -> Claim:
     """A gradient at every output."""
     share = float((used["squared error"] > 0).mean())
-    return Claim("Squared error uses all outputs of each row.", HOLDS if share == 1 else DOES_NOT_HOLD, f"It has a gradient at {share:.0%} of the outputs.")
+    return Claim(
+        "Squared error uses all outputs of each row.",
+        HOLDS if share == 1 else DOES_NOT_HOLD,
+        f"It has a gradient at {share:.0%} of the outputs.",
+    )
 
 
 def _only_at(sizes: Any, columns: Any) -> bool:
@@ -215,11 +270,18 @@ def _only_at(sizes: Any, columns: Any) -> bool:
 
 def _done(rows: int, classes: int) -> list[str]:
     return [
-        f"One batch of {rows} rows with {classes} outputs each, and a class index per row. With the indices turned one-hot, the mean squared error is "
-        "computed as the mean of the squares, as the squared norm of the residuals over n, and by the library.",
-        "Then the indices are given as they are, shape (n,) against (n, classes). Where n happens to equal the number of classes, array libraries stretch "
-        "them to a square, and compare every output with an index that is none of its business. The same is tried for a column (n, 1) against (n,), "
-        "the commonest form of this mistake, on targets that equal the predictions: the right answer is 0.",
+        (
+            f"One batch of {rows} rows with {classes} outputs each, and a class index per row. With the"
+            " indices turned one-hot, the mean squared error is computed as the mean of the squares, as the"
+            " squared norm of the residuals over n, and by the library."
+        ),
+        (
+            "Then the indices are given as they are, shape (n,) against (n, classes). Where n happens to"
+            " equal the number of classes, array libraries stretch them to a square, and compare every output"
+            " with an index that is none of its business. The same is tried for a column (n, 1) against (n,),"
+            " the commonest form of this mistake, on targets that equal the predictions: the right answer"
+            " is 0."
+        ),
         "Last, the gradient of each loss at each output shows which outputs it uses at all.",
     ]
 
@@ -231,14 +293,31 @@ def _chart(used: Mapping[str, Any], logits: Any, index: Any) -> Chart:
     largest = int(logits[0].argmax())
     marks = {int(index[0]): " (right class)", largest: " (largest)"}
     names = [f"output {column}{marks.get(column, '')}" for column in range(logits.shape[-1])]
-    panels = [Panel(name[:1].upper() + name[1:], "size of the gradient (loss per unit of output)", "", [Bars(names, sizes[0], name)]) for name, sizes in used.items()]
-    return Chart(panels, caption="Which outputs of one misclassified row each loss uses: the size of its gradient there.", name="outputs-used", columns=2)
+    panels = [
+        Panel(
+            name[:1].upper() + name[1:],
+            "size of the gradient (loss per unit of output)",
+            "",
+            [Bars(names, sizes[0], name)],
+        )
+        for name, sizes in used.items()
+    ]
+    return Chart(
+        panels,
+        caption="Which outputs of one misclassified row each loss uses: the size of its gradient there.",
+        name="outputs-used",
+        columns=2,
+    )
 
 
 def _ways_table(ways: Mapping[str, float]) -> Table:
     from losscope.report import Table
 
-    return Table(["way", "mean squared error"], [[name, value] for name, value in ways.items()], caption="One batch, one-hot targets")
+    return Table(
+        ["way", "mean squared error"],
+        [[name, value] for name, value in ways.items()],
+        caption="One batch, one-hot targets",
+    )
 
 
 def _tried_table(tried: Sequence[Tried], caption: str) -> Table:
@@ -248,4 +327,9 @@ def _tried_table(tried: Sequence[Tried], caption: str) -> Table:
     return Table(["framework", "number given", "what it says"], rows, caption=caption)
 
 
-mean_squared_error = Study("mean-squared-error", 10, "Is the mean squared error the same whichever way it is computed, and what if targets are class indices?", experiment)
+mean_squared_error = Study(
+    "mean-squared-error",
+    10,
+    "Is the mean squared error the same whichever way it is computed, and what if targets are class indices?",
+    experiment,
+)

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 SCHEMA = "losscope.study/1"
 TITLE = "What is said about losses, measured"
 LEAD = (
-    "Textbooks and blog posts make claims about loss functions. Here each of them is an experiment, run on this "
-    "library's own losses. A verdict is computed from the numbers of the run, and a claim that proved false is "
-    "reported as false."
+    "Textbooks and blog posts make claims about loss functions. Here each of them is an experiment, run on"
+    " this library's own losses. A verdict is computed from the numbers of the run, and a claim that proved"
+    " false is reported as false."
 )
 
 
@@ -38,12 +38,17 @@ class Run:
     def charts(self) -> list[tuple[str, Chart]]:
         """The figures and the names of their files."""
         charts = list(self.result.charts) if self.result else []
-        return [(f"{self.study.name}-{_word(chart.name, number)}", chart) for number, chart in enumerate(charts, 1)]
+        return [
+            (f"{self.study.name}-{_word(chart.name, number)}", chart)
+            for number, chart in enumerate(charts, 1)
+        ]
 
 
 def _word(name: str, number: int) -> str:
     """A file's name from a chart's; a chart that was given none goes by its number."""
-    return str(number) if name == "chart" else re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or str(number)
+    return (
+        str(number) if name == "chart" else re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or str(number)
+    )
 
 
 def page(runs: Sequence[Run], command: str = "") -> Page:
@@ -58,7 +63,11 @@ def page(runs: Sequence[Run], command: str = "") -> Page:
 
 
 def _quick_note(runs: Sequence[Run]) -> str:
-    return "**This is a quick look**: smaller runs than the studies' own defaults." if any(run.quick for run in runs) else ""
+    return (
+        "**This is a quick look**: smaller runs than the studies' own defaults."
+        if any(run.quick for run in runs)
+        else ""
+    )
 
 
 def _glance(runs: Sequence[Run]) -> Section:
@@ -67,8 +76,16 @@ def _glance(runs: Sequence[Run]) -> Section:
     found = [claim for run in runs if run.result for claim in run.result.claims]
     held = sum(claim.verdict == HOLDS for claim in found)
     failed = sum(claim.verdict == DOES_NOT_HOLD for claim in found)
-    words = f"Of {len(found)} claims, **{held} hold**, **{len(found) - held - failed} hold under a condition**, **{failed} do not hold**."
-    rows = [[run.study.name, plain_words(claim.claim), claim.verdict] for run in runs if run.result for claim in run.result.claims]
+    words = (
+        f"Of {len(found)} claims, **{held} hold**, **{len(found) - held - failed} hold under a condition**,"
+        f" **{failed} do not hold**."
+    )
+    rows = [
+        [run.study.name if first else "", plain_words(claim.claim), claim.verdict]
+        for run in runs
+        if run.result
+        for claim, first in zip(run.result.claims, [True] + [False] * len(run.result.claims))
+    ]
     left_out = [f"Not run: {run.study.name}; {run.missing}." for run in runs if run.result is None]
     return Section("At a glance", [words, *left_out, Table(["study", "claim", "verdict"], rows)])
 
@@ -81,7 +98,9 @@ def _section(run: Run) -> Section:
         return Section(run.study.question, [f"Not run: {run.missing}.", Code(run.command)])
     found = run.result
     verdicts = [Verdict(each.claim, each.verdict, each.evidence) for each in found.claims]
-    return Section(run.study.question, [*found.done, *found.charts, *found.tables, *verdicts, Code(run.command)])
+    return Section(
+        run.study.question, [*found.done, *found.charts, *found.tables, *verdicts, Code(run.command)]
+    )
 
 
 def _parts(run: Run) -> list[Section]:
@@ -118,7 +137,9 @@ def _study_data(run: Run) -> dict[str, Any]:
     return {
         **data,
         "done": list(found.done),
-        "claims": [{"claim": each.claim, "verdict": each.verdict, "evidence": each.evidence} for each in found.claims],
+        "claims": [
+            {"claim": each.claim, "verdict": each.verdict, "evidence": each.evidence} for each in found.claims
+        ],
         "tables": [{"caption": table.caption, "records": table.records()} for table in found.tables],
         "figures": [f"{name}.svg" for name, _ in run.charts],
         "numbers": found.numbers,
@@ -143,7 +164,9 @@ def json_text(runs: Sequence[Run], command: str = "") -> str:
     """The results as JSON text, as `save` writes them."""
     from losscope.report.write import plain
 
-    return json.dumps({"schema": SCHEMA, **plain(as_data(runs, command))}, indent=2, ensure_ascii=False, allow_nan=False)
+    return json.dumps(
+        {"schema": SCHEMA, **plain(as_data(runs, command))}, indent=2, ensure_ascii=False, allow_nan=False
+    )
 
 
 def save(runs: Sequence[Run], folder: Path, command: str = "") -> Path:

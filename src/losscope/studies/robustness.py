@@ -1,4 +1,4 @@
-"""Study 6: a straight line fitted under several losses while one point, or a share of them, is dragged away."""
+"""Study 6: a line fitted under several losses while one point, or a share of them, is dragged away."""
 
 from __future__ import annotations
 
@@ -38,21 +38,17 @@ def experiment(
     """Drag one point up, one point up that lies far out in x, and a growing share; check every solver."""
     import numpy
 
-    from losscope.errors import LossError, complain
-
-    if points < 10 or not 6 <= far < 1e6:
-        raise LossError(complain("points must be 10 or more, and far from 6 to a million", got=f"points {points}, far {far:g}"))
-    random = numpy.random.default_rng(seed)
+    _check(points, far)
     x = numpy.linspace(-2, 2, points)
-    y = INTERCEPT + SLOPE * x + random.normal(0, 1, points)
+    y = INTERCEPT + SLOPE * x + numpy.random.default_rng(seed).normal(0, 1, points)
     known = losses()
     progress(0.0, "checking the solvers")
     checks = check_solvers(known, lines.with_ones(x), y)
-    distances = numpy.unique(numpy.concatenate([numpy.linspace(0, 10, 7 if quick else 21), numpy.geomspace(10, 10 * far, 5 if quick else 15)]))
+    distances = _distances(far, quick)
     progress(0.2, "dragging one point")
     near = {name: drag(loss, x, y, distances, out=0.0) for name, loss in known.items()}
     progress(0.35, "dragging a point far out")
-    # In a line through the middle, one point outweighs all others when it lies farther out than they do together.
+    # One point outweighs all others when it lies farther out than they do together.
     out = 2 * float(numpy.abs(x).sum())
     leverage = {name: drag(loss, x, y, distances, out) for name, loss in known.items()}
     progress(0.55, "spoiling a share")
@@ -65,17 +61,46 @@ def experiment(
     return Result(
         done=_done(points, far, out),
         claims=[
-            judge_solvers(checks), judge_unbounded(near["squared_error"], distances), judge_robust(near, leverage, distances),
-            judge_redescending(near, distances), judge_breakdown(spoilt, ended, shares), judge_clean(known, x, seed, 20 if quick else 200),
+            judge_solvers(checks),
+            judge_unbounded(near["squared_error"], distances),
+            judge_robust(near, leverage, distances),
+            judge_redescending(near, distances),
+            judge_breakdown(spoilt, ended, shares),
+            judge_clean(known, x, seed, 100 if quick else 200),
         ],
         charts=[_influence(known), _dragging(near, leverage, distances), _shares(spoilt, ended, shares)],
         tables=[_table(near, leverage, spoilt, ended, distances, shares), _check_table(checks)],
         numbers={
-            "distances": distances, "shift_near": near, "shift_far_out": leverage, "shares": shares, "shift_by_share": spoilt,
-            "shift_by_share_at_one_end": ended, "breakdown": {name: breakdown(each, shares) for name, each in spoilt.items()},
-            "breakdown_at_one_end": {name: breakdown(each, shares) for name, each in ended.items()}, "far_out": out, "solvers": checks,
+            "distances": distances,
+            "shift_near": near,
+            "shift_far_out": leverage,
+            "shares": shares,
+            "shift_by_share": spoilt,
+            "shift_by_share_at_one_end": ended,
+            "breakdown": {name: breakdown(each, shares) for name, each in spoilt.items()},
+            "breakdown_at_one_end": {name: breakdown(each, shares) for name, each in ended.items()},
+            "far_out": out,
+            "solvers": checks,
         },
-    )  # fmt: skip
+    )
+
+
+def _check(points: int, far: float) -> None:
+    from losscope.errors import LossError, complain
+
+    if points < 10 or not 6 <= far < 1e6:
+        got = f"points {points}, far {far:g}"
+        raise LossError(complain("points must be 10 or more, and far from 6 to a million", got=got))
+
+
+def _distances(far: float, quick: bool) -> Any:
+    """Where the dragged point stops: close by first, then ever farther."""
+    import numpy
+
+    close, away = (7, 5) if quick else (21, 15)
+    return numpy.unique(
+        numpy.concatenate([numpy.linspace(0, 10, close), numpy.geomspace(10, 10 * far, away)])
+    )
 
 
 def _order(points: int, seed: int) -> Any:
@@ -132,14 +157,18 @@ def bounded(shifts: Sequence[float], distances: Any) -> bool:
 
 
 def check_solvers(known: Mapping[str, Any], design: Any, target: Any) -> dict[str, dict[str, Any]]:
-    """Our summed loss beside that of an independent solver for the same problem, on data with three outliers."""
+    """Our summed loss beside that of an independent solver, on data with three outliers."""
     bad = target.copy()
     bad[[3, 17 % len(bad), -2]] += (12.0, -9.0, 25.0)
     checks = {}
     for name, loss in known.items():
         ours = lines.fit(loss, design, bad)
         by, other = _other_solver(name, loss, design, bad, ours)
-        checks[name] = {"checked_by": by, "ours": lines.summed(loss, ours, design, bad), "theirs": lines.summed(loss, other, design, bad)}
+        checks[name] = {
+            "checked_by": by,
+            "ours": lines.summed(loss, ours, design, bad),
+            "theirs": lines.summed(loss, other, design, bad),
+        }
     huber = _huber_regressor(design, bad)
     if huber:
         checks["huber (scale estimated)"] = huber
@@ -154,54 +183,102 @@ def _other_solver(name: str, loss: Any, design: Any, target: Any, ours: Any) -> 
     if name == "squared_error":
         from sklearn.linear_model import LinearRegression
 
-        return "scikit-learn LinearRegression", LinearRegression(fit_intercept=False).fit(design, target).coef_
+        return (
+            "scikit-learn LinearRegression",
+            LinearRegression(fit_intercept=False).fit(design, target).coef_,
+        )
     if name == "absolute_error":
         from sklearn.linear_model import QuantileRegressor
 
-        return "scikit-learn QuantileRegressor", QuantileRegressor(quantile=0.5, alpha=0, fit_intercept=False, solver="highs").fit(design, target).coef_
+        return (
+            "scikit-learn QuantileRegressor",
+            QuantileRegressor(quantile=0.5, alpha=0, fit_intercept=False, solver="highs")
+            .fit(design, target)
+            .coef_,
+        )
     if name in ("smooth_l1", "huber:delta=1.345"):
         scale = loss.parameters.get("delta") or loss.parameters["beta"]
         start = numpy.zeros(design.shape[1])
-        found = least_squares(lambda b: design @ b - target, start, loss="huber", f_scale=scale, xtol=1e-15, ftol=1e-15, gtol=1e-12)
+        found = least_squares(
+            lambda b: design @ b - target,
+            start,
+            loss="huber",
+            f_scale=scale,
+            xtol=1e-15,
+            ftol=1e-15,
+            gtol=1e-12,
+        )
         return "SciPy least_squares(loss='huber')", found.x
     # No one else has these ready-made: a search that sees values only, from a distance, on the same loss.
-    found = minimize(lambda b: lines.summed(loss, b, design, target), numpy.asarray(ours) + 0.5, method="Nelder-Mead", options={"xatol": 1e-10, "fatol": 1e-12, "maxiter": 4000})
+    found = minimize(
+        lambda b: lines.summed(loss, b, design, target),
+        numpy.asarray(ours) + 0.5,
+        method="Nelder-Mead",
+        options={"xatol": 1e-10, "fatol": 1e-12, "maxiter": 4000},
+    )
     return "SciPy minimize(Nelder-Mead), values only", found.x
 
 
 def _huber_regressor(design: Any, target: Any) -> dict[str, Any] | None:
     """scikit-learn's HuberRegressor estimates the scale as well; at its scale, its line must be ours."""
-    import losscope as ls
-
     from sklearn.linear_model import HuberRegressor
 
-    theirs = HuberRegressor(epsilon=1.345, alpha=0, fit_intercept=False, tol=1e-10, max_iter=2000).fit(design, target)
+    import losscope as ls
+
+    theirs = HuberRegressor(epsilon=1.345, alpha=0, fit_intercept=False, tol=1e-10, max_iter=2000).fit(
+        design, target
+    )
     loss = ls.get("huber").bind(delta=1.345 * theirs.scale_)
     ours = lines.fit(loss, design, target)
-    return {"checked_by": "scikit-learn HuberRegressor", "ours": lines.summed(loss, ours, design, target), "theirs": lines.summed(loss, theirs.coef_, design, target)}
+    return {
+        "checked_by": "scikit-learn HuberRegressor",
+        "ours": lines.summed(loss, ours, design, target),
+        "theirs": lines.summed(loss, theirs.coef_, design, target),
+    }
 
 
 def judge_solvers(checks: Mapping[str, Mapping[str, Any]]) -> Claim:
     """Ours must not be worse than theirs, and theirs not better."""
     gaps = {name: (each["ours"] - each["theirs"]) / each["theirs"] for name, each in checks.items()}
     worst = max(gaps, key=lambda name: gaps[name])
-    evidence = f"Summed loss of our fit against that of the other solver: at worst {gaps[worst]:+.1g} of it ({worst}); theirs is higher by up to {-min(gaps.values()):.1g}."
-    return Claim("The solvers used here find the least loss.", HOLDS if gaps[worst] < 1e-8 else DOES_NOT_HOLD, evidence)
+    evidence = (
+        f"Summed loss of our fit against that of the other solver: at worst {gaps[worst]:+.1g} of it"
+        f" ({worst}); theirs is higher by up to {-min(gaps.values()):.1g}."
+    )
+    return Claim(
+        "The solvers used here find the least loss.", HOLDS if gaps[worst] < 1e-8 else DOES_NOT_HOLD, evidence
+    )
 
 
 def judge_unbounded(shifts: Sequence[float], distances: Any) -> Claim:
     """The L2 line under one dragged point."""
-    evidence = f"With the point {distances[-1]:g} away the line has moved by {shifts[-1]:.3g}; each ten times farther moves it ten times more."
+    evidence = (
+        f"With the point {distances[-1]:g} away the line has moved by {shifts[-1]:.3g}; each ten times"
+        " farther moves it ten times more."
+    )
     if bounded(shifts, distances):
-        return Claim("One point can move the L2 line as far as you like.", DOES_NOT_HOLD, f"The shift stops at {max(shifts):.3g}.")
+        return Claim(
+            "One point can move the L2 line as far as you like.",
+            DOES_NOT_HOLD,
+            f"The shift stops at {max(shifts):.3g}.",
+        )
     return Claim("One point can move the L2 line as far as you like.", HOLDS, evidence)
 
 
-def judge_robust(near: Mapping[str, Sequence[float]], leverage: Mapping[str, Sequence[float]], distances: Any) -> Claim:
+def judge_robust(
+    near: Mapping[str, Sequence[float]], leverage: Mapping[str, Sequence[float]], distances: Any
+) -> Claim:
     """L1 under a point that is off in y, and under one that is also far out in x."""
     claim = "L1 is robust: an outlier hardly moves the line."
-    holds_near, holds_far = bounded(near["absolute_error"], distances), bounded(leverage["absolute_error"], distances)
-    evidence = f"A point off in y moves the L1 line by at most {max(near['absolute_error']):.3g}. If the point also lies far out in x, by {leverage['absolute_error'][-1]:.3g} (L2: {leverage['squared_error'][-1]:.3g})."
+    holds_near, holds_far = (
+        bounded(near["absolute_error"], distances),
+        bounded(leverage["absolute_error"], distances),
+    )
+    evidence = (
+        f"A point off in y moves the L1 line by at most {max(near['absolute_error']):.3g}. If the point also"
+        f" lies far out in x, by {leverage['absolute_error'][-1]:.3g} (L2:"
+        f" {leverage['squared_error'][-1]:.3g})."
+    )
     if holds_near and holds_far:
         return Claim(claim, HOLDS, evidence)
     if holds_near:
@@ -213,12 +290,18 @@ def judge_redescending(near: Mapping[str, Sequence[float]], distances: Any) -> C
     """The redescending loss far out, against its own worst and against the bounded ones."""
     last, most = near[TUKEY[0]][-1], max(near[TUKEY[0]])
     others = min(near[name][-1] for name in ("absolute_error", "huber:delta=1.345", "log_cosh", "smooth_l1"))
-    evidence = f"Under Tukey's loss the line moves by at most {most:.3g} and is back to within {last:.2g} when the point is {distances[-1]:g} away; the least shift of a bounded, not redescending loss there is {others:.2g}."
+    evidence = (
+        f"Under Tukey's loss the line moves by at most {most:.3g} and is back to within {last:.2g} when the"
+        f" point is {distances[-1]:g} away; the least shift of a bounded, not redescending loss there is"
+        f" {others:.2g}."
+    )
     verdict = HOLDS if last < 0.05 * most and last < others else DOES_NOT_HOLD
     return Claim("A redescending loss forgets an outlier that is far enough away.", verdict, evidence)
 
 
-def judge_breakdown(spoilt: Mapping[str, Sequence[float]], ended: Mapping[str, Sequence[float]], shares: Any) -> Claim:
+def judge_breakdown(
+    spoilt: Mapping[str, Sequence[float]], ended: Mapping[str, Sequence[float]], shares: Any
+) -> Claim:
     """Bounded influence is a statement on one point; the breakdown point on how many, and where."""
     claim = "The robust losses stand up to bad points until nearly half of them are bad."
     scattered, at_end = ({name: breakdown(each[name], shares) for name in each} for each in (spoilt, ended))
@@ -229,14 +312,25 @@ def judge_breakdown(spoilt: Mapping[str, Sequence[float]], ended: Mapping[str, S
     def shown(found: Mapping[str, float | None]) -> str:
         return ", ".join(f"{name} {_percent(share)}" for name, share in found.items())
 
-    evidence = f"Share at which the line is off by more than {BROKEN:g} standard deviations, bad points scattered: {shown(scattered)}; all at one end: {shown(at_end)}."
+    evidence = (
+        f"Share at which the line is off by more than {BROKEN:g} standard deviations, bad points scattered:"
+        f" {shown(scattered)}; all at one end: {shown(at_end)}."
+    )
     if stands(scattered) and stands(at_end):
         return Claim(claim, HOLDS, evidence)
-    return Claim(claim, holds_when("the bad points are scattered, not all at one end") if stands(scattered) else DOES_NOT_HOLD, evidence)
+    return Claim(
+        claim,
+        (
+            holds_when("the bad points are scattered, not all at one end")
+            if stands(scattered)
+            else DOES_NOT_HOLD
+        ),
+        evidence,
+    )
 
 
 def judge_clean(known: Mapping[str, Any], x: Any, seed: int, repeats: int) -> Claim:
-    """What robustness costs when there are no outliers: the spread of the slope over repeated clean samples."""
+    """What robustness costs without outliers: the spread of the slope over repeated clean samples."""
     import numpy
 
     random, slopes = numpy.random.default_rng([seed, 2]), {"squared_error": [], "absolute_error": []}  # type: ignore[var-annotated]
@@ -250,19 +344,33 @@ def judge_clean(known: Mapping[str, Any], x: Any, seed: int, repeats: int) -> Cl
 
 def judge_price(ratio: float, repeats: int) -> Claim:
     """Free if L1's variance is no more than 2% larger."""
-    evidence = f"Over {repeats} clean samples with Gaussian noise the slope of the L2 line has {ratio:.0%} of the variance of that of the L1 line (2/pi = 64% in the limit)."
-    return Claim("Robustness is free: on clean data L1 is as good as L2.", HOLDS if ratio >= 0.98 else DOES_NOT_HOLD, evidence)
+    evidence = (
+        f"Over {repeats} clean samples with Gaussian noise the slope of the L2 line has {ratio:.0%} of the"
+        " variance of that of the L1 line (2/pi = 64% in the limit)."
+    )
+    return Claim(
+        "Robustness is free: on clean data L1 is as good as L2.",
+        HOLDS if ratio >= 0.98 else DOES_NOT_HOLD,
+        evidence,
+    )
 
 
 def _done(points: int, far: float, out: float) -> list[str]:
     return [
-        f"{points} points lie around the line y = {INTERCEPT:g} + {SLOPE:g} x with Gaussian noise of standard deviation 1. A straight line is fitted under each loss: "
-        "L2 by least squares, L1 exactly by a linear programme (HiGHS), the others by BFGS with the library's gradients. "
-        "Tukey's loss, which redescends, is not in the catalogue; it is defined from its formula.",
-        "First the last point is lifted, up to far beyond the others. Then the same with a point that lies far out in x as well, by "
-        f"{out:.3g}: twice as far as all others together, where it outweighs them. The shift is the root of the mean "
-        f"squared distance from the line fitted without that point. Last, a growing share of the points is lifted by {far:g}, all to the same side, and the line compared with the true one. "
-        "All lengths are in standard deviations of the noise.",
+        (
+            f"{points} points lie around the line y = {INTERCEPT:g} + {SLOPE:g} x with Gaussian noise of"
+            " standard deviation 1. A straight line is fitted under each loss: L2 by least squares, L1"
+            " exactly by a linear programme (HiGHS), the others by BFGS with the library's gradients."
+            " Tukey's loss, which redescends, is not in the catalogue; it is defined from its formula."
+        ),
+        (
+            "First the last point is lifted, up to far beyond the others. Then the same with a point that"
+            f" lies far out in x as well, by {out:.3g}: twice as far as all others together, where it"
+            " outweighs them. The shift is the root of the mean squared distance from the line fitted"
+            f" without that point. Last, a growing share of the points is lifted by {far:g}, all to the same"
+            " side, and the line compared with the true one. All lengths are in standard deviations of the"
+            " noise."
+        ),
     ]
 
 
@@ -271,40 +379,103 @@ def _influence(known: Mapping[str, Any]) -> Chart:
 
     from losscope.report import Chart, Line, Panel
 
-    error = numpy.concatenate([numpy.linspace(-8, -1e-9, 320), [numpy.nan], numpy.linspace(1e-9, 8, 320)])  # a gap at L1's kink
+    error = numpy.concatenate(
+        [numpy.linspace(-8, -1e-9, 320), [numpy.nan], numpy.linspace(1e-9, 8, 320)]
+    )  # a gap at L1's kink
     items = []
     for name, loss in known.items():
         x = error if trace(loss, 8.0, 400).jumps[1] else error[~numpy.isnan(error)]
         items.append(Line(x, loss.value_and_grad(x, numpy.zeros_like(x), reduction="none")[1], name))
-    panel = Panel("Influence curves: the pull of one point", "residual (standard deviations of the noise)", "gradient of the loss", items, y_limits=(-4.0, 4.0))
-    return Chart([panel], caption="L2 pulls without bound, L1 and its smooth kin with a limit, Tukey's loss not at all from far away.", name="influence")
+    panel = Panel(
+        "Influence curves: the pull of one point",
+        "residual (standard deviations of the noise)",
+        "gradient of the loss",
+        items,
+        y_limits=(-4.0, 4.0),
+    )
+    return Chart(
+        [panel],
+        caption=(
+            "L2 pulls without bound, L1 and its smooth kin with a limit, Tukey's loss not at all from far"
+            " away."
+        ),
+        name="influence",
+    )
 
 
-def _dragging(near: Mapping[str, Sequence[float]], leverage: Mapping[str, Sequence[float]], distances: Any) -> Chart:
+def _dragging(
+    near: Mapping[str, Sequence[float]], leverage: Mapping[str, Sequence[float]], distances: Any
+) -> Chart:
     from losscope.report import Chart, Line, Panel
 
     panels = []
     for title, shifts in (("Off in y", near), ("Off in y, and far out in x", leverage)):
         items = [Line(distances, each, name) for name, each in shifts.items()]
-        panels.append(Panel(title, "distance of the point (sd of the noise)", "shift of the line (sd of the noise)", items, y_scale="log", x_limits=(0, 60), y_limits=(1e-3, 10)))
-    return Chart(panels, caption="One point is dragged away. Off in y, only L2 follows; far out in x, every convex loss does. Tukey's loss leaves through the bottom.", name="dragging")
+        panels.append(
+            Panel(
+                title,
+                "distance of the point (sd of the noise)",
+                "shift of the line (sd of the noise)",
+                items,
+                y_scale="log",
+                x_limits=(0, 60),
+                y_limits=(1e-3, 10),
+            )
+        )
+    return Chart(
+        panels,
+        caption=(
+            "One point is dragged away. Off in y, only L2 follows; far out in x, every convex loss does."
+            " Tukey's loss leaves through the bottom."
+        ),
+        name="dragging",
+    )
 
 
-def _shares(spoilt: Mapping[str, Sequence[float]], ended: Mapping[str, Sequence[float]], shares: Any) -> Chart:
+def _shares(
+    spoilt: Mapping[str, Sequence[float]], ended: Mapping[str, Sequence[float]], shares: Any
+) -> Chart:
     from losscope.report import Chart, Line, Panel
 
     panels = []
     for title, shifts in (("Bad points scattered", spoilt), ("Bad points at one end", ended)):
         items = [Line(shares * 100, each, name) for name, each in shifts.items()]
-        panels.append(Panel(title, "bad points (% of all)", "distance from the true line (sd of the noise)", items, notes=[(50, "half")]))
-    return Chart(panels, caption="A growing share of the points is lifted, all by the same.", name="breakdown")
+        panels.append(
+            Panel(
+                title,
+                "bad points (% of all)",
+                "distance from the true line (sd of the noise)",
+                items,
+                notes=[(50, "half")],
+            )
+        )
+    return Chart(
+        panels, caption="A growing share of the points is lifted, all by the same.", name="breakdown"
+    )
 
 
 def _table(near: Any, leverage: Any, spoilt: Any, ended: Any, distances: Any, shares: Any) -> Table:
     from losscope.report import Table
 
-    rows = [[name, max(near[name]), near[name][-1], leverage[name][-1], _percent(breakdown(spoilt[name], shares)), _percent(breakdown(ended[name], shares))] for name in near]
-    columns = ["loss", "most, off in y", f"off by {distances[-1]:g}", "and far out in x", "breaks at", "at one end"]
+    rows = [
+        [
+            name,
+            max(near[name]),
+            near[name][-1],
+            leverage[name][-1],
+            _percent(breakdown(spoilt[name], shares)),
+            _percent(breakdown(ended[name], shares)),
+        ]
+        for name in near
+    ]
+    columns = [
+        "loss",
+        "most, off in y",
+        f"off by {distances[-1]:g}",
+        "and far out in x",
+        "breaks at",
+        "at one end",
+    ]
     caption = "Shift by one point (sd of the noise), and the share of bad points that breaks the line"
     return Table(columns, rows, caption=caption)
 
@@ -316,8 +487,15 @@ def _percent(share: float | None) -> str:
 def _check_table(checks: Mapping[str, Mapping[str, Any]]) -> Table:
     from losscope.report import Table
 
-    rows = [[name, each["checked_by"], f"{each['ours']:.9g}", f"{each['theirs']:.9g}"] for name, each in checks.items()]
-    return Table(["loss", "checked by", "summed loss, ours", "theirs"], rows, caption="Each solver against an independent one, on the same data with three outliers")
+    rows = [
+        [name, each["checked_by"], f"{each['ours']:.9g}", f"{each['theirs']:.9g}"]
+        for name, each in checks.items()
+    ]
+    return Table(
+        ["loss", "checked by", "summed loss, ours", "theirs"],
+        rows,
+        caption="Each solver against an independent one, on the same data with three outliers",
+    )
 
 
 robustness = Study("robustness", 6, "How far do outliers move a line fitted under each loss?", experiment)

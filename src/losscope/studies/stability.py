@@ -1,4 +1,4 @@
-"""Study 7: a point moved a little to the side. L1's line jumps, L2's moves continuously; where L1 has no single line."""
+"""Study 7: a point moved a little to the side; which lines jump, and where there is no single best line."""
 
 from __future__ import annotations
 
@@ -55,26 +55,43 @@ def experiment(
     sideways, upward = {}, {}
     for number, (name, method) in enumerate((("L1", lines.least_absolute), ("L2", lines.least_squares))):
         progress(0.1 + 0.4 * number, f"{name}: moving the point sideways")
-        sideways[name] = sweep(_slope(method, x, y, lambda place: (place, HEIGHT)), numpy.linspace(0, WIDTH, steps))
+        sideways[name] = sweep(
+            _slope(method, x, y, lambda place: (place, HEIGHT)), numpy.linspace(0, WIDTH, steps)
+        )
         progress(0.3 + 0.4 * number, f"{name}: moving the point up")
-        upward[name] = sweep(_slope(method, x, y, lambda place: (WIDTH * 0.8, place)), numpy.linspace(-10, 20, steps))
+        upward[name] = sweep(
+            _slope(method, x, y, lambda place: (WIDTH * 0.8, place)), numpy.linspace(-10, 20, steps)
+        )
     progress(0.9, "all solutions of L1")
     intervals = solutions()
     sums = worked_example()
     return Result(
         done=_done(points),
-        claims=[judge_jumps(sideways["L1"]), judge_continuous(sideways["L2"]), judge_stable(sideways, upward), judge_unique(intervals), judge_unique_squares()],
+        claims=[
+            judge_jumps(sideways["L1"]),
+            judge_continuous(sideways["L2"]),
+            judge_stable(sideways, upward),
+            judge_unique(intervals),
+            judge_unique_squares(),
+        ],
         charts=[*_at_the_jump(x, y, sideways["L1"]), _sideways(sideways), _upward(upward)],
         tables=[_example_table(sums), _interval_table(intervals), _travel_table(sideways, upward)],
         numbers={
-            "worked_example": sums, "intervals": intervals, "jumps": sideways["L1"].jumps, "jumps_of_L2": sideways["L2"].jumps,
-            "travel_sideways": {name: each.travel for name, each in sideways.items()}, "travel_up": {name: each.travel for name, each in upward.items()},
-            "places": sideways["L1"].places, "slopes": {name: each.slopes for name, each in sideways.items()},
+            "worked_example": sums,
+            "intervals": intervals,
+            "jumps": sideways["L1"].jumps,
+            "jumps_of_L2": sideways["L2"].jumps,
+            "travel_sideways": {name: each.travel for name, each in sideways.items()},
+            "travel_up": {name: each.travel for name, each in upward.items()},
+            "places": sideways["L1"].places,
+            "slopes": {name: each.slopes for name, each in sideways.items()},
         },
-    )  # fmt: skip
+    )
 
 
-def _slope(method: Callable[[Any, Any], Any], x: Any, y: Any, moved: Callable[[float], tuple[float, float]]) -> Callable[[float], float]:
+def _slope(
+    method: Callable[[Any, Any], Any], x: Any, y: Any, moved: Callable[[float], tuple[float, float]]
+) -> Callable[[float], float]:
     """The slope of the line through all points and the moved one, as a function of its place."""
     import numpy
 
@@ -86,7 +103,7 @@ def _slope(method: Callable[[Any, Any], Any], x: Any, y: Any, moved: Callable[[f
 
 
 def sweep(slope: Callable[[float], float], places: Any) -> Sweep:
-    """Slopes at the places, and jumps: steps that stay when the interval around them is halved to a billionth."""
+    """Slopes at the places, and jumps: steps that stay when the interval is halved to a billionth."""
     import numpy
 
     slopes = numpy.array([slope(float(place)) for place in places])
@@ -108,7 +125,7 @@ def sweep(slope: Callable[[float], float], places: Any) -> Sweep:
 
 
 def solutions() -> dict[str, dict[str, Any]]:
-    """Two data sets with more than one L1 solution: all constants for 1, 2, 4, 9, and all lines through a square."""
+    """Two data sets with more than one L1 solution: constants for 1, 2, 4, 9, and lines through a square."""
     import numpy
 
     corners = numpy.array(SQUARE)
@@ -116,16 +133,23 @@ def solutions() -> dict[str, dict[str, Any]]:
     found = {}
     for name, design, target, called in (
         ("a constant for 1, 2, 4, 9", numpy.ones((4, 1)), numbers, ["constant"]),
-        ("a line through the corners of the unit square", lines.with_ones(corners[:, 0]), corners[:, 1], ["intercept", "slope"]),
+        (
+            "a line through the corners of the unit square",
+            lines.with_ones(corners[:, 0]),
+            corners[:, 1],
+            ["intercept", "slope"],
+        ),
     ):
         import losscope as ls
 
         best = lines.least_absolute(design, target)
         found[name] = {
-            "sum": lines.summed(ls.get("mae"), best, design, target), "intervals": dict(zip(called, lines.absolute_interval(design, target).tolist())),
+            "sum": lines.summed(ls.get("mae"), best, design, target),
+            "intervals": dict(zip(called, lines.absolute_interval(design, target).tolist())),
             "least_squares": dict(zip(called, lines.least_squares(design, target).tolist())),
-            "rank": int(numpy.linalg.matrix_rank(design)), "coefficients": design.shape[1],
-        }  # fmt: skip
+            "rank": int(numpy.linalg.matrix_rank(design)),
+            "coefficients": design.shape[1],
+        }
     return found
 
 
@@ -133,7 +157,10 @@ def worked_example() -> dict[str, float]:
     """The summed losses of the example."""
     import losscope as ls
 
-    return {name: float(ls.get(loss)(list(PREDICTION), list(TARGET), reduction="sum")) for name, loss in (("L1", "mae"), ("L2", "mse"))}
+    return {
+        name: float(ls.get(loss)(list(PREDICTION), list(TARGET), reduction="sum"))
+        for name, loss in (("L1", "mae"), ("L2", "mse"))
+    }
 
 
 def judge_jumps(swept: Sweep) -> Claim:
@@ -143,12 +170,20 @@ def judge_jumps(swept: Sweep) -> Claim:
         return Claim(claim, DOES_NOT_HOLD, "The slope never jumped in this sweep.")
     place, size = max(swept.jumps, key=lambda jump: abs(jump[1]))
     places = f"{len(swept.jumps)} places" if len(swept.jumps) > 1 else "one place"
-    return Claim(claim, HOLDS, f"The slope jumps at {places}; at x = {place:.4f} it changes by {size:+.3f} within a billionth.")
+    return Claim(
+        claim,
+        HOLDS,
+        f"The slope jumps at {places}; at x = {place:.4f} it changes by {size:+.3f} within a billionth.",
+    )
 
 
 def judge_continuous(swept: Sweep) -> Claim:
     """No jump at all."""
-    evidence = "Every step of its slope shrinks with the interval." if not swept.jumps else f"It jumps at {len(swept.jumps)} places."
+    evidence = (
+        "Every step of its slope shrinks with the interval."
+        if not swept.jumps
+        else f"It jumps at {len(swept.jumps)} places."
+    )
     return Claim("The L2 line moves continuously.", DOES_NOT_HOLD if swept.jumps else HOLDS, evidence)
 
 
@@ -156,7 +191,10 @@ def judge_stable(sideways: dict[str, Sweep], upward: dict[str, Sweep]) -> Claim:
     """Jumps are one sense of unstable, moving far in all another."""
     claim = "L2 is the stable one, L1 the unstable one."
     side, up = ({name: each.travel for name, each in swept.items()} for swept in (sideways, upward))
-    evidence = f"Moved sideways, the point makes the slope travel {side['L1']:.2f} in all under L1 and {side['L2']:.2f} under L2; moved up, {up['L1']:.2f} and {up['L2']:.2f}."
+    evidence = (
+        f"Moved sideways, the point makes the slope travel {side['L1']:.2f} in all under L1 and"
+        f" {side['L2']:.2f} under L2; moved up, {up['L1']:.2f} and {up['L2']:.2f}."
+    )
     if not sideways["L1"].jumps or sideways["L2"].jumps:
         return Claim(claim, DOES_NOT_HOLD, evidence)
     if side["L1"] <= side["L2"] or up["L1"] <= up["L2"]:
@@ -168,10 +206,14 @@ def judge_unique(intervals: dict[str, dict[str, Any]]) -> Claim:
     """One solution only if every interval is a point."""
     shown = []
     for name, found in intervals.items():
-        ends = ", ".join(f"{called} from {low:.3g} to {high:.3g}" for called, (low, high) in found["intervals"].items())
+        ends = ", ".join(
+            f"{called} from {low:.3g} to {high:.3g}" for called, (low, high) in found["intervals"].items()
+        )
         shown.append(f"{name}: {ends}, each with a sum of {found['sum']:.3g}")
     wide = any(high > low for found in intervals.values() for low, high in found["intervals"].values())
-    return Claim("There is one best L1 fit.", DOES_NOT_HOLD if wide else HOLDS, f"{'; '.join(shown)}.".capitalize())
+    return Claim(
+        "There is one best L1 fit.", DOES_NOT_HOLD if wide else HOLDS, f"{'; '.join(shown)}.".capitalize()
+    )
 
 
 def judge_unique_squares() -> Claim:
@@ -187,7 +229,10 @@ def judge_unique_squares() -> Claim:
 def judge_rank(differing: int, same: int) -> Claim:
     """The rank of the design of a line, with inputs that differ and with inputs that are all the same."""
     claim = "There is one best L2 fit."
-    evidence = f"Of a line with 2 coefficients the data fix {differing} where the inputs differ, and {same} where all inputs are the same."
+    evidence = (
+        f"Of a line with 2 coefficients the data fix {differing} where the inputs differ, and {same} where"
+        " all inputs are the same."
+    )
     if differing < 2:
         return Claim(claim, DOES_NOT_HOLD, evidence)
     return Claim(claim, HOLDS if same == 2 else holds_when("the inputs are not all the same"), evidence)
@@ -195,10 +240,16 @@ def judge_rank(differing: int, same: int) -> Claim:
 
 def _done(points: int) -> list[str]:
     return [
-        f"{points} points lie about y = x/2 with noise of standard deviation 1.5, and one more stands apart at a height of {HEIGHT:g}. It is moved sideways over all of them while a line is fitted by L1 (exactly, by a linear programme) "
-        "and by L2. Wherever the slope changes, the interval is halved until it is a billionth wide: a jump stays, a movement shrinks.",
-        "Then the same point is moved up and down. And for two small sets of points the linear programme is asked for the least and the greatest value "
-        "each coefficient has in any L1 solution.",
+        (
+            f"{points} points lie about y = x/2 with noise of standard deviation 1.5, and one more stands"
+            f" apart at a height of {HEIGHT:g}. It is moved sideways over all of them while a line is fitted"
+            " by L1 (exactly, by a linear programme) and by L2. Wherever the slope changes, the interval is"
+            " halved until it is a billionth wide: a jump stays, a movement shrinks."
+        ),
+        (
+            "Then the same point is moved up and down. And for two small sets of points the linear programme"
+            " is asked for the least and the greatest value each coefficient has in any L1 solution."
+        ),
     ]
 
 
@@ -206,8 +257,20 @@ def _sideways(swept: dict[str, Sweep]) -> Chart:
     from losscope.report import Chart, Panel
 
     items = [_line(each, name) for name, each in swept.items()]
-    panel = Panel("A point moves sideways", "x of the moved point (units of x)", "slope of the line (units of y per unit of x)", items)
-    return Chart([panel], caption="The L1 line rests on two of the points. When the moved one passes a turning point, another pair takes over, and the line jumps.", name="sideways")
+    panel = Panel(
+        "A point moves sideways",
+        "x of the moved point (units of x)",
+        "slope of the line (units of y per unit of x)",
+        items,
+    )
+    return Chart(
+        [panel],
+        caption=(
+            "The L1 line rests on two of the points. When the moved one passes a turning point, another pair"
+            " takes over, and the line jumps."
+        ),
+        name="sideways",
+    )
 
 
 def _at_the_jump(x: Any, y: Any, swept: Sweep) -> list[Chart]:
@@ -221,18 +284,42 @@ def _at_the_jump(x: Any, y: Any, swept: Sweep) -> list[Chart]:
     place = max(swept.jumps, key=lambda jump: abs(jump[1]))[0]
     ends = numpy.array([0.0, WIDTH])
     items: list[Any] = [Points(x, y, "points that stay"), Points([place], [HEIGHT], "moved point")]
-    for label, method, right in (("L1, just before", lines.least_absolute, place - 1e-3), ("L1, just after", lines.least_absolute, place + 1e-3), ("L2, before and after", lines.least_squares, place)):
+    for label, method, right in (
+        ("L1, just before", lines.least_absolute, place - 1e-3),
+        ("L1, just after", lines.least_absolute, place + 1e-3),
+        ("L2, before and after", lines.least_squares, place),
+    ):
         found = method(lines.with_ones(numpy.append(x, right)), numpy.append(y, HEIGHT))
         items.append(Line(ends, found[0] + found[1] * ends, label))
     panel = Panel("The jump", "x (units of x)", "y (units of y)", items)
-    return [Chart([panel], caption=f"The largest jump: the moved point passes x = {place:.3f}, by a thousandth to each side.", name="jump")]
+    return [
+        Chart(
+            [panel],
+            caption=(
+                f"The largest jump: the moved point passes x = {place:.3f}, by a thousandth to each side."
+            ),
+            name="jump",
+        )
+    ]
 
 
 def _upward(swept: dict[str, Sweep]) -> Chart:
     from losscope.report import Chart, Panel
 
-    panel = Panel("The point moves up", "y of the moved point (units of y)", "slope of the line (units of y per unit of x)", [_line(each, name) for name, each in swept.items()])
-    return Chart([panel], caption="Moved up and down, the same point moves L2 all the way. L1 stops caring as soon as it is clear of the line.", name="upward")
+    panel = Panel(
+        "The point moves up",
+        "y of the moved point (units of y)",
+        "slope of the line (units of y per unit of x)",
+        [_line(each, name) for name, each in swept.items()],
+    )
+    return Chart(
+        [panel],
+        caption=(
+            "Moved up and down, the same point moves L2 all the way. L1 stops caring as soon as it is clear"
+            " of the line."
+        ),
+        name="upward",
+    )
 
 
 def _line(swept: Sweep, name: str) -> Any:
@@ -260,18 +347,34 @@ def _interval_table(intervals: dict[str, dict[str, Any]]) -> Table:
     from losscope.report import Table
 
     rows = [
-        [name, called, f"{low:.4g} to {high:.4g}", f"{round(found['least_squares'][called], 9) + 0.0:.4g}", f"{found['sum']:.4g}"]
+        [
+            name,
+            called,
+            f"{low:.4g} to {high:.4g}",
+            f"{round(found['least_squares'][called], 9) + 0.0:.4g}",
+            f"{found['sum']:.4g}",
+        ]
         for name, found in intervals.items()
         for called, (low, high) in found["intervals"].items()
     ]
-    return Table(["data", "coefficient", "L1: any of", "L2", "L1 sum"], rows, caption="All solutions of L1, and the one of L2")
+    return Table(
+        ["data", "coefficient", "L1: any of", "L2", "L1 sum"],
+        rows,
+        caption="All solutions of L1, and the one of L2",
+    )
 
 
 def _travel_table(sideways: dict[str, Sweep], upward: dict[str, Sweep]) -> Table:
     from losscope.report import Table
 
-    rows = [[name, len(sideways[name].jumps), sideways[name].travel, upward[name].travel] for name in sideways]
-    return Table(["loss", "jumps", "travel, moved sideways", "travel, moved up"], rows, caption="How far the slope moves in all (units of y per unit of x)")
+    rows = [
+        [name, len(sideways[name].jumps), sideways[name].travel, upward[name].travel] for name in sideways
+    ]
+    return Table(
+        ["loss", "jumps", "travel, moved sideways", "travel, moved up"],
+        rows,
+        caption="How far the slope moves in all (units of y per unit of x)",
+    )
 
 
 stability = Study("stability", 7, "Does a small move of one point make a fitted line jump?", experiment)

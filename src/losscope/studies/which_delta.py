@@ -19,7 +19,7 @@ NOISES = ("Gaussian", "Laplace", "Student t, 3 degrees of freedom")
 
 @dataclass(frozen=True)
 class Residuals:
-    """Residuals of a linear model on real data, centred at their median, in units of their scale (MAD/0.6745)."""
+    """Residuals of a linear model on real data, centred at their median, in units of MAD/0.6745."""
 
     name: str
     sizes: Any
@@ -42,7 +42,12 @@ def experiment(
     from losscope.errors import LossError, complain
 
     if not 0 < share < 0.5 or resamples < 10:
-        raise LossError(complain("share must be between 0 and 0.5, and resamples 10 or more", got=f"share {share:g}, resamples {resamples}"))
+        raise LossError(
+            complain(
+                "share must be between 0 and 0.5, and resamples 10 or more",
+                got=f"share {share:g}, resamples {resamples}",
+            )
+        )
     deltas = numpy.unique(numpy.concatenate([numpy.geomspace(0.05, 5, 12 if quick else 40), TABLED]))
     progress(0.0, "Gaussian noise")
     theory = {name: [efficiency(name, delta) for delta in deltas] for name in ("huber", "smooth_l1")}
@@ -54,21 +59,29 @@ def experiment(
     real = {}
     for number, each in enumerate(sets):
         progress(0.4 + 0.6 * number / len(sets), f"residuals of {each.name}")
-        real[each.name] = measured(each, deltas, share, 50 if quick else resamples, seed)
+        real[each.name] = measured(each, deltas, share, min(resamples, 200) if quick else resamples, seed)
     at = {name: float(numpy.interp(KNOWN, deltas, values)) for name, values in by_noise.items()}
     return Result(
         done=_done(sets, share),
         claims=[
-            judge_known(at), judge_same(theory), judge_robust(sensitivity, biases, share), judge_trade(theory["huber"], sensitivity),
-            *(judge_real(name, deltas, found["variance"]) for name, found in real.items()),
+            judge_known(at),
+            judge_same(theory),
+            judge_robust(sensitivity, biases, share),
+            judge_trade(theory["huber"], sensitivity),
+            *(judge_real(name, deltas, found["plug_in_variance"]) for name, found in real.items()),
         ],
         charts=[_theory(deltas, by_noise, biases, share), _measured(deltas, real, share)],
         tables=[_table(deltas, theory["huber"], sensitivity, biases, share), _real_table(deltas, real)],
         numbers={
-            "deltas": deltas, "efficiency": theory, "efficiency_by_noise": by_noise, "gross_error_sensitivity": sensitivity,
-            "worst_bias": biases, "share": share, "real": real,
+            "deltas": deltas,
+            "efficiency": theory,
+            "efficiency_by_noise": by_noise,
+            "gross_error_sensitivity": sensitivity,
+            "worst_bias": biases,
+            "share": share,
+            "real": real,
         },
-    )  # fmt: skip
+    )
 
 
 def _bound(name: str, delta: float) -> Any:
@@ -97,7 +110,7 @@ def _scale(noise: str) -> float:
 
 
 def efficiency(name: str, delta: float, noise: str = "Gaussian") -> float:
-    """The variance that the best estimator would reach in the limit, over that of this one: (E psi')^2 / (E psi^2 I)."""
+    """The best estimator's variance in the limit over that of this one: (E psi')^2 / (E psi^2 I)."""
     import numpy
 
     x, step = numpy.linspace(-60, 60, 60_001, retstep=True)
@@ -120,7 +133,7 @@ def gross_error_sensitivity(delta: float) -> float:
 
 
 def worst_bias(delta: float, share: float) -> float:
-    """Where the estimate goes if this share of Gaussian noise is replaced by observations infinitely far to one side."""
+    """Where the estimate goes if this share of Gaussian noise is replaced by observations far to one side."""
     import numpy
     from scipy.optimize import brentq
 
@@ -154,13 +167,30 @@ def from_csv(path: str, target: str) -> Residuals:
 
     place = Path(path).expanduser()
     if not place.is_file():
-        raise LossError(complain("There is no such file", got=path, next_step="Give the path of a CSV file, e.g. housing.csv"))
+        raise LossError(
+            complain(
+                "There is no such file", got=path, next_step="Give the path of a CSV file, e.g. housing.csv"
+            )
+        )
     table = pandas.read_csv(place).select_dtypes("number").dropna()
     if target not in table.columns:
-        raise LossError(complain(f"{place.name} has no numeric column {target!r}", next_step=did_you_mean(target, table.columns)))
+        raise LossError(
+            complain(
+                f"{place.name} has no numeric column {target!r}",
+                next_step=did_you_mean(target, table.columns),
+            )
+        )
     if len(table) < 30 or len(table.columns) < 2:
-        raise LossError(complain(f"{place.name} has too little in it", got=f"{len(table)} complete rows of {len(table.columns)} numeric columns", expected="30 rows, 2 columns"))
-    return _residuals(place.stem, table.drop(columns=target).to_numpy("float64"), table[target].to_numpy("float64"))
+        raise LossError(
+            complain(
+                f"{place.name} has too little in it",
+                got=f"{len(table)} complete rows of {len(table.columns)} numeric columns",
+                expected="30 rows, 2 columns",
+            )
+        )
+    return _residuals(
+        place.stem, table.drop(columns=target).to_numpy("float64"), table[target].to_numpy("float64")
+    )
 
 
 def _residuals(name: str, inputs: Any, target: Any) -> Residuals:
@@ -179,8 +209,8 @@ def _residuals(name: str, inputs: Any, target: Any) -> Residuals:
 
 
 def measured(residuals: Residuals, deltas: Any, share: float, resamples: int, seed: int) -> dict[str, Any]:
-    """For each delta: the variance of the Huber location over bootstrap samples, relative to that of the mean; and how
-    far it moves when this share of the residuals is put far to one side."""
+    """For each delta: the variance of the Huber location over bootstrap samples, relative to that of the
+    mean; and how far it moves when this share of the residuals is put far to one side."""
     import numpy
 
     random = numpy.random.default_rng(seed)
@@ -196,7 +226,13 @@ def measured(residuals: Residuals, deltas: Any, share: float, resamples: int, se
         variance.append(float(clean.var() / mean.var()))
         bias.append(float((locations(delta, bad) - clean[: len(bad)]).mean()))
         plug_in.append(_plug_in(delta, sizes))
-    return {"scale": residuals.scale, "count": len(sizes), "variance": variance, "plug_in_variance": plug_in, "bias": bias}
+    return {
+        "scale": residuals.scale,
+        "count": len(sizes),
+        "variance": variance,
+        "plug_in_variance": plug_in,
+        "bias": bias,
+    }
 
 
 def locations(delta: float, samples: Any) -> Any:
@@ -218,7 +254,9 @@ def _plug_in(delta: float, sizes: Any) -> float:
     import numpy
 
     centred = sizes - locations(delta, sizes[None])[0]
-    _, psi, slope = _bound("huber", delta).value_grad_curvature(centred, numpy.zeros_like(centred), reduction="none")
+    _, psi, slope = _bound("huber", delta).value_grad_curvature(
+        centred, numpy.zeros_like(centred), reduction="none"
+    )
     return float((psi**2).mean() / slope.mean() ** 2 / sizes.var())
 
 
@@ -236,8 +274,15 @@ def judge_known(at: Mapping[str, float]) -> Claim:
 def judge_same(theory: Mapping[str, Sequence[float]]) -> Claim:
     """Equal efficiencies at every delta = beta."""
     gap = max(abs(one - other) for one, other in zip(theory["huber"], theory["smooth_l1"]))
-    evidence = f"At every delta = beta tried their efficiencies differ by at most {gap:.1g}: smooth L1 is Huber over delta, so that both are least at the same place (but a learning rate means something else)."
-    return Claim("Huber and smooth L1 estimate the same when delta = beta.", HOLDS if gap < 1e-9 else DOES_NOT_HOLD, evidence)
+    evidence = (
+        f"At every delta = beta tried their efficiencies differ by at most {gap:.1g}: smooth L1 is Huber over"
+        " delta, so that both are least at the same place (but a learning rate means something else)."
+    )
+    return Claim(
+        "Huber and smooth L1 estimate the same when delta = beta.",
+        HOLDS if gap < 1e-9 else DOES_NOT_HOLD,
+        evidence,
+    )
 
 
 def judge_robust(sensitivity: Sequence[float], biases: Sequence[float], share: float) -> Claim:
@@ -245,72 +290,156 @@ def judge_robust(sensitivity: Sequence[float], biases: Sequence[float], share: f
     import numpy
 
     rises = bool((numpy.diff(sensitivity) > -1e-9).all() and (numpy.diff(biases) > -1e-9).all())
-    evidence = f"From the smallest delta to the largest, the most one observation moves the estimate (times n) goes from {sensitivity[0]:.3f} to {sensitivity[-1]:.3f} sigma, and the worst bias of {share:.0%} bad observations from {biases[0]:.3f} to {biases[-1]:.3f}."
+    evidence = (
+        "From the smallest delta to the largest, the most one observation moves the estimate (times n) goes"
+        f" from {sensitivity[0]:.3f} to {sensitivity[-1]:.3f} sigma, and the worst bias of {share:.0%} bad"
+        f" observations from {biases[0]:.3f} to {biases[-1]:.3f}."
+    )
     return Claim("The smaller delta, the more robust.", HOLDS if rises else DOES_NOT_HOLD, evidence)
 
 
 def judge_trade(efficiencies: Sequence[float], sensitivity: Sequence[float]) -> Claim:
     """Is there a delta that has nearly all of both?"""
     best = max(min(one, sensitivity[0] / other) for one, other in zip(efficiencies, sensitivity))
-    evidence = f"The best compromise keeps {best:.0%} of the efficiency of the mean and at the same time {best:.0%} of the robustness of the median."
-    return Claim("You cannot have both: no delta keeps 95% of the efficiency of the mean and 95% of the robustness of the median.", DOES_NOT_HOLD if best > 0.95 else HOLDS, evidence)
+    evidence = (
+        f"The best compromise keeps {best:.0%} of the efficiency of the mean and at the same time {best:.0%}"
+        " of the robustness of the median."
+    )
+    return Claim(
+        "You cannot have both: no delta keeps 95% of the efficiency of the mean and 95% of the robustness of"
+        " the median.",
+        DOES_NOT_HOLD if best > 0.95 else HOLDS,
+        evidence,
+    )
 
 
 def judge_real(name: str, deltas: Any, variance: Sequence[float]) -> Claim:
-    """Within 5% of the best variance any delta gave."""
+    """Within 5% of the best variance any delta gave; by the formula, which has no noise of its own."""
     import numpy
 
     least = int(numpy.argmin(variance))
     here = float(numpy.interp(KNOWN, deltas, variance))
-    evidence = f"At {KNOWN:g} sigma the estimate has {here:.0%} of the variance of the mean; the least, {variance[least]:.0%}, is at delta = {deltas[least]:.2g} sigma."
-    claim = f"On the residuals of {name}, delta = {KNOWN:g} sigma is about as good as any (within 5% of the least variance)."
+    evidence = (
+        f"At {KNOWN:g} sigma the estimate has {here:.0%} of the variance of the mean; the least,"
+        f" {variance[least]:.0%}, is at delta = {deltas[least]:.2g} sigma."
+    )
+    claim = (
+        f"On the residuals of {name}, delta = {KNOWN:g} sigma is about as good as any (within 5% of the least"
+        " variance)."
+    )
     return Claim(claim, HOLDS if here <= 1.05 * variance[least] else DOES_NOT_HOLD, evidence)
 
 
 def _done(sets: Sequence[Residuals], share: float) -> list[str]:
     names = " and of ".join(f"{each.name} ({len(each.sizes):,} rows)" for each in sets)
     return [
-        "Huber's loss is squared up to delta and linear beyond. For each delta, from the library's gradient: its efficiency in the limit of many observations (the variance "
-        "of the best possible estimate over its own), the most that one observation can move it, and where it goes in the worst case when "
-        f"{share:.0%} of the observations are replaced by ones infinitely far to one side. Delta counts in units of sigma, taken as the median absolute deviation over 0.6745.",
-        f"The same was measured on the residuals of a linear model of {names}: the variance of the estimate over bootstrap samples relative to that of the mean, and how "
-        f"far it moves when {share:.0%} of a sample is put 100 sigma to one side.",
+        (
+            "Huber's loss is squared up to delta and linear beyond. For each delta, from the library's"
+            " gradient: its efficiency in the limit of many observations (the variance of the best possible"
+            " estimate over its own), the most that one observation can move it, and where it goes in the"
+            f" worst case when {share:.0%} of the observations are replaced by ones infinitely far to one"
+            " side. Delta counts in units of sigma, taken as the median absolute deviation over 0.6745."
+        ),
+        (
+            f"The same was measured on the residuals of a linear model of {names}: the variance of the"
+            " estimate over bootstrap samples relative to that of the mean, and how far it moves when"
+            f" {share:.0%} of a sample is put 100 sigma to one side."
+        ),
     ]
 
 
-def _theory(deltas: Any, by_noise: Mapping[str, Sequence[float]], biases: Sequence[float], share: float) -> Chart:
+def _theory(
+    deltas: Any, by_noise: Mapping[str, Sequence[float]], biases: Sequence[float], share: float
+) -> Chart:
     import numpy
 
     from losscope.report import Chart, Line, Panel
 
     mark = [(KNOWN, f"{KNOWN:g}")]
     lines_ = [Line(deltas, numpy.asarray(each) * 100, noise) for noise, each in by_noise.items()]
-    left = Panel("Efficiency in the limit", "delta (sigma)", "efficiency (% of the best possible)", lines_, x_scale="log", notes=mark)
-    right = Panel(f"Worst bias by {share:.0%} bad observations", "delta (sigma)", "bias (sigma)", [Line(deltas, biases, "Gaussian")], x_scale="log", notes=mark)
-    return Chart([left, right], caption="A larger delta is better for Gaussian noise, a smaller one for heavy tails and against bad observations.", name="theory")
+    left = Panel(
+        "Efficiency in the limit",
+        "delta (sigma)",
+        "efficiency (% of the best possible)",
+        lines_,
+        x_scale="log",
+        notes=mark,
+    )
+    right = Panel(
+        f"Worst bias by {share:.0%} bad observations",
+        "delta (sigma)",
+        "bias (sigma)",
+        [Line(deltas, biases, "Gaussian")],
+        x_scale="log",
+        notes=mark,
+    )
+    return Chart(
+        [left, right],
+        caption=(
+            "A larger delta is better for Gaussian noise, a smaller one for heavy tails and against bad"
+            " observations."
+        ),
+        name="theory",
+    )
 
 
 def _measured(deltas: Any, real: Mapping[str, Mapping[str, Any]], share: float) -> Chart:
-    from losscope.report import Chart, Line, Panel
+    from losscope.report import Chart, Line, Panel, Points
 
     mark = [(KNOWN, f"{KNOWN:g}")]
-    variances = [Line(deltas, [100 * each for each in found["variance"]], name) for name, found in real.items()]
-    left = Panel("Variance on real residuals", "delta (sigma)", "variance (% of the mean's)", variances, x_scale="log", notes=mark)
+    variances: list[Any] = []
+    for name, found in real.items():
+        variances.append(Line(deltas, [100 * each for each in found["plug_in_variance"]], name))
+        variances.append(Points(deltas, [100 * each for each in found["variance"]], f"{name}, bootstrap"))
+    left = Panel(
+        "Variance on real residuals",
+        "delta (sigma)",
+        "variance (% of the mean's)",
+        variances,
+        x_scale="log",
+        notes=mark,
+    )
     shifts = [Line(deltas, found["bias"], name) for name, found in real.items()]
-    right = Panel(f"Shift by {share:.0%} bad residuals", "delta (sigma)", "shift (sigma)", shifts, x_scale="log", notes=mark)
-    return Chart([left, right], caption="The same on residuals of real data, by bootstrap.", name="measured")
+    right = Panel(
+        f"Shift by {share:.0%} bad residuals",
+        "delta (sigma)",
+        "shift (sigma)",
+        shifts,
+        x_scale="log",
+        notes=mark,
+    )
+    return Chart(
+        [left, right],
+        caption=(
+            "The same on residuals of real data: variance by the formula of the limit (lines) and by"
+            " bootstrap (points)."
+        ),
+        name="measured",
+    )
 
 
-def _table(deltas: Any, efficiencies: Sequence[float], sensitivity: Sequence[float], biases: Sequence[float], share: float) -> Table:
+def _table(
+    deltas: Any,
+    efficiencies: Sequence[float],
+    sensitivity: Sequence[float],
+    biases: Sequence[float],
+    share: float,
+) -> Table:
     import numpy
 
     from losscope.report import Table
 
     rows = []
     for delta in TABLED:
-        eff, most, bias = (float(numpy.interp(delta, deltas, values)) for values in (efficiencies, sensitivity, biases))
+        eff, most, bias = (
+            float(numpy.interp(delta, deltas, values)) for values in (efficiencies, sensitivity, biases)
+        )
         rows.append([f"{delta:g}", f"{eff:.2%}", most, bias])
-    return Table(["delta (sigma)", "efficiency", "most by one, times n", f"worst bias, {share:.0%} bad"], rows, caption="Gaussian noise, in the limit; biases in sigma")
+    return Table(
+        ["delta (sigma)", "efficiency", "most by one, times n", f"worst bias, {share:.0%} bad"],
+        rows,
+        caption="Gaussian noise, in the limit; biases in sigma",
+    )
 
 
 def _real_table(deltas: Any, real: Mapping[str, Mapping[str, Any]]) -> Table:
@@ -321,9 +450,18 @@ def _real_table(deltas: Any, real: Mapping[str, Mapping[str, Any]]) -> Table:
     rows = []
     for name, found in real.items():
         for delta in TABLED:
-            shown = [float(numpy.interp(delta, deltas, found[key])) for key in ("variance", "plug_in_variance", "bias")]
+            shown = [
+                float(numpy.interp(delta, deltas, found[key]))
+                for key in ("variance", "plug_in_variance", "bias")
+            ]
             rows.append([name, f"{delta:g}", *shown])
-    return Table(["data", "delta (sigma)", "variance", "by the formula", "shift (sigma)"], rows, caption="Real residuals: variance relative to the mean's, by bootstrap and by the formula of the limit")
+    return Table(
+        ["data", "delta (sigma)", "variance", "by the formula", "shift (sigma)"],
+        rows,
+        caption=(
+            "Real residuals: variance relative to the mean's, by bootstrap and by the formula of the limit"
+        ),
+    )
 
 
 which_delta = Study("which-delta", 12, "Which delta for Huber and smooth L1?", experiment)

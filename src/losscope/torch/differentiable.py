@@ -1,69 +1,142 @@
-"""A loss of torch tensors, differentiable: our kernels forward, their gradient backward, their curvature twice.
+"""A loss of the catalogue, or a user's own, on torch tensors: the front-end behind `losscope.huber(tensor, tensor)`.
 
-Value and gradient come from one pass. A second derivative of an elementwise loss comes from the derived
-curvature, which is its whole Hessian; that of a softmax loss from its torch formula.
+Shapes are as strict as everywhere in losscope, where `losscope.torch.functional` has PyTorch's. Prediction and
+target are differentiable, as often as wanted.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-import numpy
 import torch
 
+from losscope.entry import Entry
 from losscope.errors import LossError, LossTypeError, complain
-from losscope.loss import Loss, Total
-
-
-@dataclass(slots=True)
-class Call:
-    """One call of a loss, its arrays sharing memory with the tensors."""
-
-    loss: Loss
-    prediction: Any
-    target: Any
-    weight: Any
-    reduction: str
-    options: dict[str, Any]
-
-    def run(self, order: int, reduction: str | None = None) -> Any:
-        options = {**self.options, "reduction": self.reduction if reduction is None else reduction}
-        if self.loss.structure == "activation":
-            return (self.loss(self.prediction), *self.loss.value_grad_curvature(self.prediction)[1:])[: order + 1]
-        if order == 0:
-            return (self.loss(self.prediction, self.target, weight=self.weight, **options),)
-        method = self.loss.value_and_grad if order == 1 else self.loss.value_grad_curvature
-        return method(self.prediction, self.target, weight=self.weight, **options)
+from losscope.loss import REDUCTIONS, Loss, Total
+from losscope.torch import ready
+from losscope.torch.pointwise import Outside, Pointwise
+from losscope.torch.rows import Batch, Rows
 
 
 def call(loss: Loss, prediction: torch.Tensor, target: Any, *, weight: Any = None, reduction: str = "mean", **options: Any) -> torch.Tensor:
     """The loss as a tensor: 0-d for "mean" and "sum", one value per element or row for "none"."""
-    return _apply(prediction, _call(loss, prediction, target, weight, reduction, options))
+    if reduction not in REDUCTIONS:
+        raise LossError(complain("Unknown reduction", got=repr(reduction), expected=" or ".join(map(repr, REDUCTIONS))))
+    return _evaluate(loss, prediction, target, weight, reduction, options)[0]
 
 
 def total(loss: Loss, prediction: torch.Tensor, target: Any, *, weight: Any = None, **options: Any) -> Total:
     """A differentiable sum, and the weight it stands for."""
-    this = _call(loss, prediction, target, weight, "sum", options)
-    weighed = loss.total(this.prediction, this.target, weight=this.weight, **this.options).weight
-    return Total(_apply(prediction, this), weighed)
+    return Total(*_evaluate(loss, prediction, target, weight, "sum", options))
 
 
 def activate(loss: Loss, score: torch.Tensor) -> torch.Tensor:
-    """An activation of a tensor."""
-    return _apply(score, _call(loss, score, None, None, "none", {}))
+    """An activation of a tensor: no activation looks at a target, and the score itself stands for it."""
+    value = _pointwise(loss.entry, None)(score, score.detach(), "none", tuple(loss.parameters.values())) if score.numel() else score.clone()
+    if value is None:
+        raise _unsupported(score, "score")
+    return value
 
 
-def _call(loss: Loss, prediction: torch.Tensor, target: Any, weight: Any, reduction: str, options: dict[str, Any]) -> Call:
-    if isinstance(target, torch.Tensor) and target.requires_grad:
-        raise LossError(complain("target requires a gradient, and a loss gives one for the prediction only", next_step="Use target.detach()"))
-    options = {name: _array(each, name) if isinstance(each, torch.Tensor) else each for name, each in options.items()}
-    return Call(loss, _array(prediction, "prediction"), _array(target, "target"), _array(weight, "weight"), reduction, options)
+@lru_cache(1024)
+def _pointwise(entry: Entry, through: Entry | None) -> Pointwise:
+    return Pointwise(entry, through, refuses=True)
+
+
+@lru_cache(256)
+def _rows(entry: Entry) -> Rows:
+    return Rows(entry)
+
+
+def _evaluate(loss: Loss, prediction: torch.Tensor, target: Any, weight: Any, reduction: str, options: dict[str, Any]) -> tuple[torch.Tensor, float]:
+    """The reduced loss, and the weight that a mean is over."""
+    parameters, rest = loss._split(options)
+    if not isinstance(target, torch.Tensor):
+        target = torch.as_tensor(target, device=prediction.device)
+        if loss.structure != "softmax" or target.is_floating_point():
+            target = target.to(prediction.dtype)
+    if loss.structure == "softmax":
+        return _evaluate_rows(loss, prediction, target, weight, reduction, parameters, rest)
+    if target.dtype != prediction.dtype or not prediction.is_floating_point():
+        target, prediction = _alike(target, prediction)
+    per_row = loss.entry.over == "rows"
+    if ready.transforming() or not prediction.is_cpu:
+        _same_shape(prediction, target)
+        weights = None if weight is None else torch.as_tensor(weight, dtype=prediction.dtype, device=prediction.device)
+        batch_shape = prediction.shape[:-1] if per_row else prediction.shape
+        weighed = float(batch_shape.numel()) if weights is None else float(weights.sum(dtype=torch.float64))
+    else:
+        batch = loss._structure.prepare(loss.entry, _array(prediction, "prediction"), _array(target, "target"), _array(weight, "weight"))
+        if reduction == "mean" and not prediction.numel():
+            raise LossError(complain("There is no mean of nothing: the input is empty", got=f"shape {tuple(prediction.shape)}", next_step='Use reduction="sum", or skip the empty batch'))
+        batch_shape, weighed = torch.Size(batch.shape), batch.total_weight
+        weights = None if weight is None else torch.as_tensor(weight).to(prediction.dtype)
+    if weights is not None and per_row:
+        weights = weights[..., None]
+    if not prediction.numel():
+        empty = (prediction * 0).sum() if reduction != "none" else (prediction * 0).reshape(batch_shape)
+        return empty, weighed
+    this = _pointwise(loss.entry, loss.activation)
+    try:
+        if reduction == "mean":
+            value = this(prediction, target, "mean", parameters, weights, weighed or float("nan"))
+        else:
+            value = this(prediction, target, reduction, parameters, weights)
+    except Outside:
+        loss._structure.check_domains(loss.entry, loss._structure.prepare(loss.entry, _array(prediction, "prediction"), _array(target, "target"), None), loss.activation is not None)
+        raise
+    if value is None:
+        raise _unsupported(prediction, "prediction")
+    if per_row and reduction == "none":
+        value = value.sum(-1)
+    return value, weighed
+
+
+def _evaluate_rows(
+    loss: Loss, prediction: torch.Tensor, target: torch.Tensor, weight: Any, reduction: str, parameters: tuple[float, ...], options: dict[str, Any]
+) -> tuple[torch.Tensor, float]:
+    arrays = {name: _array(each, name) for name, each in options.items()}
+    ready_batch = loss._structure.prepare(loss.entry, _array(prediction, "prediction"), _array(target, "target"), _array(weight, "weight"), **arrays)
+    if reduction == "mean" and not prediction.numel():
+        raise LossError(complain("There is no mean of nothing: the input is empty", got=f"shape {tuple(prediction.shape)}", next_step='Use reduction="sum", or skip the empty batch'))
+    if not prediction.is_floating_point():
+        prediction = prediction.double()
+    if ready_batch.probabilities is not None:
+        target = target.to(prediction.dtype).reshape(-1, prediction.shape[-1])
+    else:
+        target = target.long().reshape(-1)
+    class_weight = options.get("class_weight")
+    if class_weight is not None:
+        class_weight = torch.as_tensor(class_weight).to(prediction.dtype)
+    logits = prediction.reshape(-1, prediction.shape[-1])
+    if not logits.shape[0]:
+        return (prediction * 0).sum() if reduction != "none" else (prediction * 0).sum(-1), 0.0
+    batch = Batch.of(logits, target, class_weight, ready_batch.ignore, ready_batch.smoothing)
+    if batch is None:
+        raise _unsupported(prediction, "prediction")
+    weights = None if weight is None else torch.as_tensor(weight).to(batch.computed).reshape(-1).contiguous()
+    weighed = ready_batch.total_weight
+    scale = 1.0 if reduction != "mean" else 1.0 / weighed if weighed else float("inf")
+    value = _rows(loss.entry).apply(logits, target, class_weight, weights, batch, parameters, scale, reduction == "none")
+    return value.reshape(ready_batch.shape) if reduction == "none" else value, weighed
+
+
+def _alike(target: torch.Tensor, prediction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Both in one floating dtype: the wider of the two, float64 where neither is floating."""
+    floating = [each.dtype for each in (prediction, target) if each.is_floating_point()]
+    dtype = torch.float64 if not floating else floating[0] if len(floating) == 1 else torch.promote_types(*floating)
+    return target.to(dtype), prediction.to(dtype)
+
+
+def _same_shape(prediction: torch.Tensor, target: torch.Tensor) -> None:
+    if prediction.shape != target.shape:
+        raise LossError(complain("prediction and target differ in shape", got=f"prediction {tuple(prediction.shape)}, target {tuple(target.shape)}", expected="the same shape for both"))
 
 
 def _array(tensor: Any, name: str) -> Any:
     """The memory of a tensor as an array; bfloat16, which NumPy does not know, as float32."""
-    if tensor is None or not isinstance(tensor, torch.Tensor):
+    if not isinstance(tensor, torch.Tensor):
         return tensor
     if tensor.device.type != "cpu":
         raise LossTypeError(complain(f"{name} is on {tensor.device}", expected="a tensor on the CPU", next_step=f"Use {name}.cpu()"))
@@ -71,49 +144,5 @@ def _array(tensor: Any, name: str) -> Any:
     return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
-def _apply(prediction: torch.Tensor, this: Call) -> torch.Tensor:
-    if torch.is_grad_enabled() and prediction.requires_grad:
-        return _Loss.apply(prediction, this)
-    return _tensor(this.run(0)[0], prediction)
-
-
-def _tensor(result: Any, like: torch.Tensor) -> torch.Tensor:
-    if isinstance(result, float):
-        return torch.tensor(result, dtype=like.dtype)
-    return torch.from_numpy(numpy.asarray(result)).to(like.dtype)
-
-
-class _Loss(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, prediction: torch.Tensor, this: Call) -> torch.Tensor:
-        value, gradient = this.run(1)[:2]
-        ctx.call = this
-        ctx.save_for_backward(prediction, _tensor(gradient, prediction))
-        return _tensor(value, prediction)
-
-    @staticmethod
-    def backward(ctx: Any, upstream: torch.Tensor) -> Any:
-        prediction, gradient = ctx.saved_tensors
-        if torch.is_grad_enabled() and prediction.requires_grad:
-            gradient = _Gradient.apply(prediction, ctx.call)
-        return _spread(upstream, gradient) * gradient, None
-
-
-class _Gradient(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, prediction: torch.Tensor, this: Call) -> torch.Tensor:
-        if this.loss.structure == "softmax":
-            raise LossError(complain("A second derivative of a softmax loss is not available through torch yet", next_step="Use value_grad_curvature for the diagonal of its Hessian"))
-        gradient, curvature = this.run(2)[1:]
-        ctx.save_for_backward(_tensor(curvature, prediction))
-        return _tensor(gradient, prediction)
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, upstream: torch.Tensor) -> Any:
-        return upstream * ctx.saved_tensors[0], None
-
-
-def _spread(upstream: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
-    """One upstream number per row serves all of that row's elements."""
-    return upstream[..., None] if 0 < upstream.ndim < gradient.ndim else upstream
+def _unsupported(tensor: torch.Tensor, name: str) -> LossTypeError:
+    return LossTypeError(complain(f"{name} is a tensor that losscope does not compute with", got=f"{type(tensor).__name__}, {tensor.dtype}, {tensor.layout}", expected="a dense tensor of float32, float64, bfloat16 or float16"))

@@ -28,6 +28,7 @@ from torch import Tensor
 
 from losscope.torch import operators, ready
 from losscope.torch.forms import clamped_binary_cross_entropy, kl_divergence_of_log, kl_divergence_of_logs, poisson_of_rate
+from losscope.torch.linear import linear_rows
 from losscope.torch.pointwise import Outside, Pointwise
 from losscope.torch.rows import Rows
 
@@ -319,6 +320,40 @@ def cross_entropy(
     return torchs["cross_entropy"](input, target, weight, size_average, ignore_index, reduce, reduction, label_smoothing)
 
 
+def linear_cross_entropy(
+    input: Tensor,
+    linear_weight: Tensor,
+    target: Tensor,
+    *,
+    linear_bias: Tensor | None = None,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    options: Any = None,
+) -> Tensor:
+    """`cross_entropy(linear(input, linear_weight, linear_bias), target)` that never holds all the logits.
+
+    Shapes: input (F) or (N, F), linear_weight (C, F), linear_bias (C), target as in `cross_entropy`. Gradients,
+    second ones too, for input, weight and bias. PyTorch's `options` for its own chunks, and weights of more axes,
+    run in PyTorch. Errors are those of `torch.nn.functional.linear_cross_entropy`.
+
+    >>> linear_cross_entropy(torch.zeros(2, 3), torch.zeros(4, 3), torch.tensor([0, 1]))
+    tensor(1.3863)
+    """
+    spread = ignore_index is not None and isinstance(target, Tensor) and target.is_floating_point()  # an error of PyTorch's
+    if options is None and not torch.compiler.is_compiling() and not spread:
+        ours = linear_rows(
+            _CROSS_ENTROPY, input, linear_weight, linear_bias, target, weight, -100 if ignore_index is None else int(ignore_index), reduction, label_smoothing
+        )
+        if ours is not None:
+            return ours
+    return torchs["linear_cross_entropy"](
+        input, linear_weight, target, linear_bias=linear_bias, weight=weight, reduction=reduction, ignore_index=ignore_index,
+        label_smoothing=label_smoothing, options=options,
+    )  # fmt: skip
+
+
 def _as_it_is(name: str) -> Callable[..., Any]:
     """PyTorch's own function, for which there is no kernel of ours (yet)."""
     return torchs[name]
@@ -333,4 +368,3 @@ cosine_embedding_loss = _as_it_is("cosine_embedding_loss")
 triplet_margin_loss = _as_it_is("triplet_margin_loss")
 triplet_margin_with_distance_loss = _as_it_is("triplet_margin_with_distance_loss")
 ctc_loss = _as_it_is("ctc_loss")
-linear_cross_entropy = _as_it_is("linear_cross_entropy")

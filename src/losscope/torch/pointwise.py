@@ -77,7 +77,7 @@ class Pointwise:
         if weight is not None:
             if how != KERNEL or not ready.usual(weight) or weight.dtype is not input.dtype or not _fits(weight.shape, input.shape):
                 return None
-            weight = aligned(weight.expand_as(input), input)
+            weight = weight.expand_as(input)
         scale = 1.0
         if reduction == "mean":
             scale = 1.0 / (input.numel() if divisor is None else divisor)
@@ -89,6 +89,8 @@ class Pointwise:
             return self.by_formula(input, target, reduction, parameters, weight, scale)
         if not input.is_contiguous() or not target.is_contiguous():
             input, target = dense(input, target)
+        if weight is not None:
+            weight = aligned(weight, input)
         if input.requires_grad and torch.is_grad_enabled():
             if reduction == "none":
                 return _Unreduced.apply(input, target, weight, self, parameters)

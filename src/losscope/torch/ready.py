@@ -50,6 +50,7 @@ def how(input: Tensor, target: Tensor) -> int:
         or input.layout is not torch.strided
         or target.layout is not torch.strided
         or input.device != target.device
+        or input.is_meta
         or _modes()
         or _tracing()
     ):

@@ -69,11 +69,15 @@ class Rows:
         scale = 1.0
         if reduction == "mean":
             scale = 1.0 / counted if counted else float("inf")
+        return self.apply(input, target, class_weight, None, batch, parameters, scale, reduction == "none")
+
+    def apply(
+        self, input: Tensor, target: Tensor, class_weight: Tensor | None, weight: Tensor | None, batch: Batch, parameters: tuple[float, ...], scale: float, unreduced: bool
+    ) -> Tensor:
+        """The loss of a batch that has been looked at: rows weighed by `weight`, summed and scaled, or unreduced."""
         if input.requires_grad and torch.is_grad_enabled():
-            return _Rows.apply(input, target, class_weight, self, batch, parameters, scale, reduction == "none")
-        if reduction == "none":
-            return self.run(batch, None, None, True, 1.0, parameters)[0]
-        return self.run(batch, None, None, False, scale, parameters)[0]
+            return _Rows.apply(input, target, class_weight, weight, self, batch, parameters, scale, unreduced)
+        return self.run(batch, None, weight, unreduced, 1.0 if unreduced else scale, parameters)[0]
 
     def count(self, batch: Batch) -> float | None:
         """What a mean is over: the weight of the rows that count, or their number for rows of probabilities.
@@ -199,12 +203,12 @@ def _ours(input: Tensor, target: Tensor, class_weight: Tensor | None) -> bool:
 class _Rows(Function):
     @staticmethod
     def forward(
-        ctx: Any, input: Tensor, target: Tensor, class_weight: Tensor | None, loss: Rows, batch: Batch, parameters: tuple[float, ...], scale: float, unreduced: bool
+        ctx: Any, input: Tensor, target: Tensor, class_weight: Tensor | None, weight: Tensor | None, loss: Rows, batch: Batch, parameters: tuple[float, ...], scale: float, unreduced: bool
     ) -> Tensor:
         ctx.gradient = None if unreduced else buffers.like(batch.logits)
         ctx.layout = (input.dtype, input.is_contiguous())
-        out, _ = loss.run(batch, ctx.gradient, None, unreduced, scale, parameters)
-        ctx.save_for_backward(input, target, class_weight)
+        out, _ = loss.run(batch, ctx.gradient, weight, unreduced, scale, parameters)
+        ctx.save_for_backward(input, target, class_weight, weight)
         batch.logits = None  # type: ignore[assignment]  # the input itself is kept by the graph
         batch.target = batch.probabilities = batch.class_weight = None
         ctx.call = (loss, parameters, scale, batch.ignore, batch.smoothing, unreduced)
@@ -214,25 +218,28 @@ class _Rows(Function):
     def backward(ctx: Any, upstream: Tensor) -> Any:
         loss, parameters, scale, ignore, smoothing, unreduced = ctx.call
         if torch.is_grad_enabled() or ready.transforming():
-            input, target, class_weight = ctx.saved_tensors
+            input, target, class_weight, weight = ctx.saved_tensors
             from losscope.torch.margin import gradient
 
-            return gradient(loss.entry, parameters, input, target, class_weight, ignore, smoothing, scale, upstream), *[None] * 7
+            weighed = upstream if weight is None else upstream * weight.view(input.shape[:1] + input.shape[2:])
+            return gradient(loss.entry, parameters, input, target, class_weight, ignore, smoothing, scale, weighed), *[None] * 8
         gradient_rows = ctx.gradient
         factor = 1.0 if unreduced else upstream.item()
         if gradient_rows is None or (factor != 1.0 and gradient_rows.dtype in HALVES):
             # Given away before; or each row has an upstream of its own; or it would be rounded to a half twice.
-            input, target, class_weight = ctx.saved_tensors
+            input, target, class_weight, weight = ctx.saved_tensors
             batch = Batch.of(input, target, class_weight, ignore, smoothing)
             assert batch is not None
             if gradient_rows is None:
                 gradient_rows = buffers.like(batch.logits)
-            weight = upstream.reshape(-1).to(batch.computed).contiguous() if unreduced else None
+            if unreduced:
+                each = upstream.reshape(-1).to(batch.computed).contiguous()
+                weight = each if weight is None else each * weight
             loss.run(batch, gradient_rows, weight, False, scale * factor, parameters)
         elif factor != 1.0:
             gradient_rows.mul_(factor)
         ctx.gradient = None
-        return in_layout(gradient_rows, *ctx.layout), *[None] * 7
+        return in_layout(gradient_rows, *ctx.layout), *[None] * 8
 
 
 def in_layout(rows: Tensor, dtype: torch.dtype, contiguous: bool) -> Tensor:

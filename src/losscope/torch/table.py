@@ -1,0 +1,41 @@
+"""The table of docs/torch.md: which losses of PyTorch run on a kernel of ours, and which on PyTorch's own code.
+
+    python -m losscope.torch.table          # prints it
+
+It is made from the functions themselves: what is PyTorch's own object there, says so here.
+"""
+
+from __future__ import annotations
+
+from losscope.torch import functional, nn
+
+# Of functions that have a kernel, what they leave to PyTorch beyond what all of them do.
+LEAVES = {
+    "mse_loss": "a weight that wants a gradient",
+    "l1_loss": "complex numbers; a weight that wants a gradient",
+    "smooth_l1_loss": "",
+    "huber_loss": "a weight that wants a gradient",
+    "binary_cross_entropy": "a weight that wants a gradient",
+    "binary_cross_entropy_with_logits": "`pos_weight` of more than one number",
+    "poisson_nll_loss": "`full=True`",
+    "kl_div": '`reduction="mean"` (PyTorch warns)',
+    "soft_margin_loss": "",
+    "hinge_embedding_loss": "a target that wants a gradient",
+    "multilabel_soft_margin_loss": '`reduction="none"`',
+    "cross_entropy": "a target or weight that wants a gradient; `torch.func` transforms",
+    "linear_cross_entropy": "`options`; weights of more than two axes; `torch.func`, `torch.compile`, autocast",
+}
+
+
+def table() -> str:
+    """One row per function, in Markdown."""
+    lines = ["| function | class | runs on | left to PyTorch |", "|---|---|---|---|"]
+    for name in functional.__all__:
+        classes = ", ".join(f"`{each}`" for each, function in nn.FUNCTION_OF.items() if function == name)
+        ours = getattr(functional, name) is not functional.torchs[name]
+        lines.append(f"| `{name}` | {classes} | {'our kernel' if ours else 'PyTorch'} | {LEAVES[name] if ours else 'all'} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table())
