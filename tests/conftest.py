@@ -47,8 +47,6 @@ def target_of(entry: Any, shape: tuple[int, ...], rng: np.random.Generator) -> n
     return np.abs(target) + 0.1 if entry.target.name in ("nonnegative", "positive") else target
 
 
-
-
 def weights(rows: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed + 1).uniform(0.1, 3, rows)
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ACTIVATIONS, ALL, ELEMENTWISE, batch
 from numpy.testing import assert_allclose, assert_array_equal
 
 import losscope as ls
+from conftest import ACTIVATIONS, ALL, ELEMENTWISE, batch
 from losscope.catalogue import entries
 from losscope.expression import PRIMITIVES, parse, symbol
 
@@ -181,7 +181,9 @@ def test_parameters_may_have_any_other_name(parameter: str) -> None:
             assert_allclose(got, expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("parameter", ["r", "z", "y", "exp", "where", "weight", "reduction", "out", "real", "power"])
+@pytest.mark.parametrize(
+    "parameter", ["r", "z", "y", "exp", "where", "weight", "reduction", "out", "real", "power"]
+)
 def test_names_that_are_taken(parameter: str) -> None:
     with pytest.raises(ls.LossError, match=f"cannot be named '{parameter}'"):
         ls.define("mine", f"{parameter}*prediction", **{parameter: 1.0})
@@ -211,7 +213,9 @@ def test_other_mistakes_in_a_definition() -> None:
 
 def test_a_domain_of_ones_own_is_checked() -> None:
     mine = ls.define("mine", "target*log(target/prediction) + r", target="positive", prediction="positive")
-    with pytest.raises(ls.LossError, match=r"target\[1\] is out of its domain. Got: 0.0. Expected: more than 0"):
+    with pytest.raises(
+        ls.LossError, match=r"target\[1\] is out of its domain. Got: 0.0. Expected: more than 0"
+    ):
         mine([1.0, 2.0], [1.0, 0.0])
     with pytest.raises(ls.LossError, match=r"prediction\[0\]"):
         mine([-1.0, 2.0], [1.0, 1.0])
@@ -264,7 +268,9 @@ def test_equality() -> None:
     assert len({ls.get(name) for name in [*ALL, *ALL]}) == len(ALL)
 
 
-@pytest.mark.parametrize("name", [*ALL, "huber:delta=2", "mse@sigmoid", "huber:delta=0.5@leaky_relu:slope=0.25"])
+@pytest.mark.parametrize(
+    "name", [*ALL, "huber:delta=2", "mse@sigmoid", "huber:delta=0.5@leaky_relu:slope=0.25"]
+)
 def test_a_name_finds_its_loss_again(name: str) -> None:
     loss = ls.get(name)
     assert ls.get(loss.name) == loss

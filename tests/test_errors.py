@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from conftest import ALL, ELEMENTWISE, LOSSES, batch
 
 import losscope as ls
+from conftest import ALL, ELEMENTWISE, LOSSES, batch
 
 nan, inf = float("nan"), float("inf")
 X, Y = np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0, 5.0])
@@ -99,7 +99,9 @@ def test_what_is_no_array_of_real_numbers(value: object, words: str) -> None:
 
 
 def test_ragged_rows() -> None:
-    refused(lambda: ls.mse([[1], [2, 3]], Y), "prediction", "its rows differ in length", kind=ls.LossTypeError)
+    refused(
+        lambda: ls.mse([[1], [2, 3]], Y), "prediction", "its rows differ in length", kind=ls.LossTypeError
+    )
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -193,17 +195,26 @@ def test_class_indices_that_are_no_integers(target: list) -> None:
 
 def test_rows_that_are_no_distribution() -> None:
     refused(lambda: ls.ce(LOGITS, [[0.5, 0.5, 0.0], [0.5, 0.2, 0.2]]), "row 1 of target does not sum to 1", "Got: 0.9", "keepdims=True")  # fmt: skip
-    refused(lambda: ls.ce(LOGITS, [[0.5, 0.5, 0.0], [1.5, -0.5, 0.0]]), "target[1, 0]", "Got: 1.5", "probabilities")
+    refused(
+        lambda: ls.ce(LOGITS, [[0.5, 0.5, 0.0], [1.5, -0.5, 0.0]]),
+        "target[1, 0]",
+        "Got: 1.5",
+        "probabilities",
+    )
 
 
 @pytest.mark.parametrize("wrong", [1.5, -0.1, nan, "a", None])
 def test_label_smoothing(wrong: object) -> None:
-    refused(lambda: ls.ce(LOGITS, [0, 1], label_smoothing=wrong), "label_smoothing", str(wrong), "between 0 and 1")
+    refused(
+        lambda: ls.ce(LOGITS, [0, 1], label_smoothing=wrong), "label_smoothing", str(wrong), "between 0 and 1"
+    )
 
 
 @pytest.mark.parametrize("wrong", [None, 1.5, "a", True])
 def test_ignore_index(wrong: object) -> None:
-    refused(lambda: ls.ce(LOGITS, [0, 1], ignore_index=wrong), "ignore_index must be a whole number", repr(wrong))
+    refused(
+        lambda: ls.ce(LOGITS, [0, 1], ignore_index=wrong), "ignore_index must be a whole number", repr(wrong)
+    )
 
 
 def test_options_of_numpy_types_are_taken() -> None:
@@ -254,9 +265,16 @@ def test_unknown_names() -> None:
 
 def test_unknown_parameters() -> None:
     refused(lambda: ls.huber(X, Y, detla=2), "huber has no parameter 'detla'", "Did you mean 'delta'?")
-    refused(lambda: ls.mse(X, Y, delta=2), "squared_error has no parameter 'delta'", "Expected: none", "Leave it out")
+    refused(
+        lambda: ls.mse(X, Y, delta=2),
+        "squared_error has no parameter 'delta'",
+        "Expected: none",
+        "Leave it out",
+    )
     refused(lambda: ls.mse.bind(delta=2), "no parameter 'delta'")
-    refused(lambda: ls.ce(LOGITS, [0, 1], class_weigth=[1, 1, 1]), "Did you mean 'class_weight'?", "ignore_index")
+    refused(
+        lambda: ls.ce(LOGITS, [0, 1], class_weigth=[1, 1, 1]), "Did you mean 'class_weight'?", "ignore_index"
+    )
     refused(lambda: ls.mse.through("leaky_relu", slop=1), "no parameter 'slop'", "'slope'")
 
 
@@ -288,7 +306,11 @@ def test_parameters_say_their_domain() -> None:
 @pytest.mark.parametrize("name", ["mse", "cross_entropy"])
 def test_unknown_reduction(name: str, wrong: object) -> None:
     prediction, target = (X, Y) if name == "mse" else (LOGITS, [0, 1])
-    refused(lambda: ls.get(name)(prediction, target, reduction=wrong), "Unknown reduction", "'mean' or 'sum' or 'none'")
+    refused(
+        lambda: ls.get(name)(prediction, target, reduction=wrong),
+        "Unknown reduction",
+        "'mean' or 'sum' or 'none'",
+    )
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -303,7 +325,9 @@ def test_empty_input(name: str) -> None:
 
 
 def test_out_that_does_not_fit() -> None:
-    def into(out: object, prediction: np.ndarray = X, weight: np.ndarray | None = None) -> Callable[[], object]:
+    def into(
+        out: object, prediction: np.ndarray = X, weight: np.ndarray | None = None
+    ) -> Callable[[], object]:
         return lambda: ls.mse.value_and_grad(prediction, Y, weight=weight, out=out)
 
     fixed = np.empty(3)
@@ -335,7 +359,9 @@ def test_out_for_whole_numbers_is_floating() -> None:
 
 
 def test_activations_take_a_score_alone() -> None:
-    refused(lambda: ls.sigmoid(X, Y), "sigmoid is an activation", "no target", "squared_error.through('sigmoid')")
+    refused(
+        lambda: ls.sigmoid(X, Y), "sigmoid is an activation", "no target", "squared_error.through('sigmoid')"
+    )
     refused(lambda: ls.sigmoid.value_and_grad(X, Y), "no target")
     refused(lambda: ls.sigmoid(X, weight=X), "without weight or reduction")
     refused(lambda: ls.sigmoid(X, reduction="sum"), "without weight or reduction")
@@ -346,7 +372,11 @@ def test_activations_take_a_score_alone() -> None:
 
 
 def test_through() -> None:
-    refused(lambda: ls.mse.through("sigmoid").through("tanh"), "squared_error already goes through sigmoid", "once")
+    refused(
+        lambda: ls.mse.through("sigmoid").through("tanh"),
+        "squared_error already goes through sigmoid",
+        "once",
+    )
     refused(lambda: ls.cross_entropy.through("sigmoid"), "cross_entropy", "Only an elementwise loss")
     refused(lambda: ls.sigmoid.through("tanh"), "Only an elementwise loss")
     refused(lambda: ls.mse.through(ls.huber), "huber is no activation", "Known: identity, sigmoid")
@@ -368,7 +398,9 @@ def test_entropy_and_one_hot() -> None:
     refused(lambda: ls.one_hot(-1, 3), "index is no class", "Got: -1")
     refused(lambda: ls.one_hot([0.5], 3), "integer dtype", "float64", kind=ls.LossTypeError)
     for classes in (0, -1, 2.5, True, "3", None):
-        refused(lambda classes=classes: ls.one_hot([0], classes), "classes must be a whole number", repr(classes))
+        refused(
+            lambda classes=classes: ls.one_hot([0], classes), "classes must be a whole number", repr(classes)
+        )
     refused(lambda: ls.one_hot([0], 3, dtype="nonsense"), "dtype", "nonsense", kind=ls.LossTypeError)
     assert ls.one_hot([1], np.int64(2), "float32").tolist() == [[0, 1]]
 
@@ -378,14 +410,21 @@ def test_entropy_and_one_hot() -> None:
 
 @pytest.mark.parametrize("wrong", [0, -1, 1.5, "2", None, True])
 def test_number_of_threads(wrong: object) -> None:
-    refused(lambda: ls.set_num_threads(wrong), "number of threads must be a whole number", repr(wrong), "1 or more")
+    refused(
+        lambda: ls.set_num_threads(wrong),
+        "number of threads must be a whole number",
+        repr(wrong),
+        "1 or more",
+    )
 
 
 @pytest.mark.parametrize("wrong", ["0", "-1", "many", "1.5"])
 def test_number_of_threads_in_the_environment(wrong: str) -> None:
     code = "import losscope\ntry: losscope.get_num_threads()\nexcept losscope.LossError as e: print(e)"
     env = {**os.environ, "LOSSCOPE_NUM_THREADS": wrong}
-    told = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    ).stdout
     assert "LOSSCOPE_NUM_THREADS must be a whole number" in told
     assert repr(wrong) in told
 

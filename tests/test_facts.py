@@ -7,9 +7,9 @@ import math
 
 import numpy as np
 import pytest
-from conftest import ALL, ELEMENTWISE
 
 import losscope as ls
+from conftest import ALL, ELEMENTWISE
 
 CONVEX = {
     "squared_error", "half_squared_error", "absolute_error", "smooth_l1", "huber", "pseudo_huber", "log_cosh",
@@ -21,7 +21,11 @@ LIPSCHITZ = {
     "absolute_error": 1, "smooth_l1": 1, "huber": 1, "pseudo_huber": 1, "log_cosh": 1, "pinball": 0.5,
     "binary_cross_entropy": 1, "hinge": 1, "cross_entropy": 1,
 }  # fmt: skip
-UNBOUNDED = {"squared_error", "half_squared_error", "squared_hinge", "poisson"}
+UNBOUNDED = {
+    "squared_error", "half_squared_error", "squared_hinge", "poisson", "kl_divergence", "cross_entropy_of_probability",
+    "binary_cross_entropy_of_probability",
+}  # fmt: skip
+NEGATIVE = {"poisson", "poisson_of_rate", "hinge_embedding", "kl_divergence_of_log"}
 KINKS = {"absolute_error": (0.0,), "pinball": (0.0,)}
 SMOOTH = {
     "squared_error", "half_squared_error", "smooth_l1", "huber", "pseudo_huber", "log_cosh", "binary_cross_entropy",
@@ -65,8 +69,13 @@ def test_kinks(name: str) -> None:
 
 
 def test_the_kink_of_the_hinge_is_at_the_margin() -> None:
-    assert 1.0 in ls.hinge.facts.kinks
+    assert ls.hinge.facts.kinks == (-1.0, 1.0)  # of either label
     assert not ls.hinge.facts.smooth
+
+
+def test_a_step_is_neither_smooth_nor_convex() -> None:
+    assert not ls.zero_one.facts.smooth
+    assert not ls.zero_one.facts.convex
 
 
 @pytest.mark.parametrize("name", sorted(SMOOTH))
@@ -106,7 +115,15 @@ def test_efficiency_under_gaussian_noise() -> None:
 
 
 def test_symmetry() -> None:
-    for name in ("squared_error", "absolute_error", "huber", "smooth_l1", "pseudo_huber", "log_cosh", "pinball"):
+    for name in (
+        "squared_error",
+        "absolute_error",
+        "huber",
+        "smooth_l1",
+        "pseudo_huber",
+        "log_cosh",
+        "pinball",
+    ):
         assert ls.get(name).facts.symmetric, name
     assert not ls.pinball.bind(quantile=0.9).facts.symmetric
     for name in ("binary_cross_entropy", "hinge", "poisson"):
@@ -115,8 +132,8 @@ def test_symmetry() -> None:
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_nonnegativity(name: str) -> None:
-    """A Poisson loss without the target's own part may be negative; all others here may not."""
-    assert ls.get(name).facts.nonnegative == (name != "poisson")
+    """A Poisson loss without the target's own part may be negative, and a margin of a distance; others may not."""
+    assert ls.get(name).facts.nonnegative == (name not in NEGATIVE)
 
 
 def test_squared_error_through_a_sigmoid() -> None:
@@ -134,5 +151,5 @@ def test_facts_can_be_written_down(name: str) -> None:
     assert json.loads(json.dumps(facts.as_dict()))["convex"] is facts.convex
     for number in (facts.lipschitz, facts.efficiency, *facts.kinks):
         assert number is None or np.isfinite(number)
-    assert facts.smooth == (not facts.kinks)
+    assert not (facts.smooth and facts.kinks)
     assert facts.bounded_influence == (facts.lipschitz is not None)

@@ -6,11 +6,11 @@ import importlib
 
 import numpy as np
 import pytest
-from conftest import CLASSES, batch
 from numpy.testing import assert_allclose
 from scipy import special
 
 import losscope as ls
+from conftest import CLASSES, batch
 
 SEED = 20
 
@@ -218,6 +218,11 @@ def test_squared_hinge_and_log_cosh_by_hand() -> None:
     ours = ls.squared_hinge.value_and_grad(score, sign, reduction="none")
     slack = np.maximum(0, 1 - score * sign)
     agree(ours, (slack**2, -2 * sign * slack))
-    agree(ls.log_cosh.value_and_grad(score, 0 * sign, reduction="none"), (np.log(np.cosh(score)), np.tanh(score)))
+    agree(
+        ls.log_cosh.value_and_grad(score, 0 * sign, reduction="none"),
+        (np.log(np.cosh(score)), np.tanh(score)),
+    )
     p, q = rng.dirichlet(np.ones(6), (2, 20))
-    assert_allclose(ls.cross_entropy_of_probability(q, p, reduction="none"), -(p * np.log(q)).sum(-1), rtol=1e-13)
+    assert_allclose(
+        ls.cross_entropy_of_probability(q, p, reduction="none"), -(p * np.log(q)).sum(-1), rtol=1e-13
+    )

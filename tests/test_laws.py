@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
-from conftest import ACTIVATIONS, ALL, CLASSES, ELEMENTWISE, LOSSES, SOFTMAX, batch, per_row, weights
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import losscope as ls
+from conftest import ACTIVATIONS, ALL, CLASSES, ELEMENTWISE, LOSSES, SOFTMAX, batch, per_row, weights
 from losscope.kernels import reference
 
 law = settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -31,7 +33,7 @@ def test_any_partition_of_a_batch_is_exact(name: str, seed: int, rows: int, cuts
     value, gradient = loss.value_and_grad(prediction, target, weight=weight)
     total, gradients = 0, []
     edges = sorted({0, rows, *(cut % rows for cut in cuts)})
-    for low, high in zip(edges, edges[1:]):
+    for low, high in pairwise(edges):
         part = slice(low, high)
         total += loss.total(prediction[part], target[part], weight=weight[part])
         gradients.append(
@@ -139,7 +141,8 @@ def chained(name: str, activation: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("name", "activation"), [(name, each) for name in ELEMENTWISE for each in ACTIVATIONS if chained(name, each)]
+    ("name", "activation"),
+    [(name, each) for name in ELEMENTWISE for each in ACTIVATIONS if chained(name, each)],
 )
 def test_through_an_activation_is_the_chain_rule(name: str, activation: str) -> None:
     loss, inner = ls.get(name), ls.get(activation)
@@ -480,13 +483,17 @@ def test_one_nan_logit_spoils_its_row_wherever_it_stands(kind: str, classes: int
 def far(loss: ls.Loss, dtype: type) -> tuple[float, list[float]]:
     """A number far out (but finite), and the targets to try."""
     name = loss.entry.target.name
-    return float(np.finfo(dtype).max) / 4, {"sign": [-1.0, 1.0], "count": [0.0, 3.0], "real": [0.0, -2.0]}.get(
-        name, [0.0, 0.5, 1.0]
-    )
+    return float(np.finfo(dtype).max) / 4, {
+        "sign": [-1.0, 1.0],
+        "count": [0.0, 3.0],
+        "real": [0.0, -2.0],
+    }.get(name, [0.0, 0.5, 1.0])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", [n for n in ALL if ls.get(n).entry.prediction.name == "real" and n not in SOFTMAX])
+@pytest.mark.parametrize(
+    "name", [n for n in ALL if ls.get(n).entry.prediction.name == "real" and n not in SOFTMAX]
+)
 def test_infinity_gives_the_limit_or_what_is_stated(name: str, dtype: type) -> None:
     loss = ls.get(name)
     large, targets = far(loss, dtype)
@@ -527,7 +534,13 @@ def test_the_smallest_numbers_are_numbers(name: str, dtype: type) -> None:
     value, gradient, curvature = loss.value_grad_curvature(values, *rest, reduction="none")
     for out in (value, gradient, curvature):
         assert np.isfinite(out).all()
-        if loss.entry.name not in ("relu", "leaky_relu", "absolute_error", "pinball", "zero_one"):  # a kink at 0
+        if loss.entry.name not in (
+            "relu",
+            "leaky_relu",
+            "absolute_error",
+            "pinball",
+            "zero_one",
+        ):  # a kink at 0
             assert_allclose(out.reshape(-1), out.reshape(-1)[0], rtol=1e-6, atol=1e-6)
 
 

@@ -12,9 +12,9 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import ACTIVATIONS, ALL, LOSSES, batch
 
 import losscope as ls
+from conftest import ACTIVATIONS, ALL, LOSSES, batch
 from losscope import catalogue, domain, structures
 from losscope.describe import describe, example
 
@@ -30,7 +30,9 @@ def loaded_by(code: str) -> set[str]:
 
 def test_import_loads_nothing_heavy() -> None:
     assert not loaded_by("import losscope") & set(HEAVY)
-    names = "import losscope as ls; ls.losses(); ls.activations(); dir(ls); ls.LossError; ls.get_num_threads()"
+    names = (
+        "import losscope as ls; ls.losses(); ls.activations(); dir(ls); ls.LossError; ls.get_num_threads()"
+    )
     assert not loaded_by(names) & {"sympy", "numba", "torch", "scipy", "pandas"}
 
 
@@ -46,7 +48,17 @@ def test_a_call_loads_no_torch() -> None:
 def test_every_name_is_found() -> None:
     names = dir(ls)
     assert names == sorted(names)
-    for name in [*catalogue.names(), "Loss", "Total", "get", "losses", "activations", "define", "entropy", "one_hot"]:
+    for name in [
+        *catalogue.names(),
+        "Loss",
+        "Total",
+        "get",
+        "losses",
+        "activations",
+        "define",
+        "entropy",
+        "one_hot",
+    ]:
         assert name in names
         assert getattr(ls, name) is getattr(ls, name)
     for name, entry in catalogue.names().items():
@@ -55,10 +67,19 @@ def test_every_name_is_found() -> None:
         assert ls.get(name.upper().replace("_", "-")).entry is catalogue.entries()[entry]
 
 
+def test_no_module_stands_in_the_way_of_a_name() -> None:
+    """A module that is imported becomes an attribute of the package, in the place of a function of that name."""
+    modules = {module.name for module in pkgutil.iter_modules(ls.__path__)}
+    assert modules
+    assert not modules & {*ls._PUBLIC, *catalogue.names()}
+
+
 def test_the_lists_are_whole() -> None:
     assert ls.losses() == LOSSES
     assert ls.activations() == ACTIVATIONS
-    assert {"squared_error", "huber", "binary_cross_entropy", "cross_entropy", "kl_divergence"} <= set(ls.losses())
+    assert {"squared_error", "huber", "binary_cross_entropy", "cross_entropy", "kl_divergence"} <= set(
+        ls.losses()
+    )
     assert {"identity", "sigmoid", "tanh", "relu", "leaky_relu", "softplus", "exp"} <= set(ls.activations())
     assert not set(ls.losses()) & set(ls.activations())
 
@@ -96,7 +117,13 @@ def test_every_entry_describes_itself_and_its_example_runs(name: str) -> None:
     assert loss.__doc__ == text
     for part in (loss.entry.summary, loss.entry.formula, "Shapes:", "Raises LossError"):
         assert part in text
-    for part in [*loss.parameters, *loss.entry.aliases, loss.entry.ties, loss.entry.infinite, loss.entry.reference]:
+    for part in [
+        *loss.parameters,
+        *loss.entry.aliases,
+        loss.entry.ties,
+        loss.entry.infinite,
+        loss.entry.reference,
+    ]:
         assert part in text
     code = re.findall(r">>> (.*)", text)
     assert code == example(loss)
@@ -143,7 +170,7 @@ def test_help_of_the_class_is_of_the_class() -> None:
 
 
 DOCUMENTED = [
-    "loss", "define", "domain", "expression", "derive", "information", "describe", "facts", "errors", "entry",
+    "loss", "definition", "domain", "expression", "derive", "information", "describe", "facts", "errors", "entry",
     "kernels.threads", "kernels.reference", "kernels.store", "emit.python", "emit.latex", "structures.arrays",
 ]  # fmt: skip
 
@@ -158,12 +185,14 @@ def test_doctests(module: str) -> None:
 
 def test_the_doctests_are_there() -> None:
     finder = doctest.DocTestFinder()
-    for module in ("loss", "define", "domain", "expression", "derive", "information"):
+    for module in ("loss", "definition", "domain", "expression", "derive", "information"):
         tests = finder.find(importlib.import_module(f"losscope.{module}"))
         assert sum(len(each.examples) for each in tests) > 0, module
 
 
-@pytest.mark.parametrize("name", [each.name for each in vars(domain).values() if isinstance(each, domain.Domain)])
+@pytest.mark.parametrize(
+    "name", [each.name for each in vars(domain).values() if isinstance(each, domain.Domain)]
+)
 def test_domains(name: str) -> None:
     inside = {
         "real": [-9, 9], "probability": [0, 0.5, 1], "nonnegative": [0, 3], "count": [0, 3], "positive": [1e-300],
@@ -173,7 +202,9 @@ def test_domains(name: str) -> None:
         "probability": [-1e-9, 1.0000001, np.inf], "nonnegative": [-1e-300], "count": [-1], "positive": [0, -1],
         "fraction": [0, 1, 2], "sign": [0, 0.5, 2, -2], "label": [0.5, -1, 2],
     }.get(name, [])  # fmt: skip
-    this = next(each for each in vars(domain).values() if isinstance(each, domain.Domain) and each.name == name)
+    this = next(
+        each for each in vars(domain).values() if isinstance(each, domain.Domain) and each.name == name
+    )
     assert this.contains(inside).all()
     assert not this.contains(outside).any()
     assert this.contains([np.nan]).all()  # NaN goes through, to the result

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import batch
 from numpy.testing import assert_allclose, assert_array_equal
 
 import losscope as ls
+from conftest import batch
 from losscope.kernels import store, threads
 from losscope.kernels.cpu import elementwise
 
@@ -43,7 +43,9 @@ def run(code: str, cache: Path | str | None = None, **changes: str) -> dict:
     if cache is not None:
         env["LOSSCOPE_CACHE_DIR"] = str(cache)
     env = {key: value for key, value in env.items() if value is not None}
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], env=env, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], env=env, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return ast.literal_eval(done.stdout.strip().splitlines()[-1])
 
@@ -62,7 +64,9 @@ def results(name: str, dtype: str) -> list[bytes]:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", ["squared_error", "huber", "binary_cross_entropy", "cross_entropy", "kl_divergence"])
+@pytest.mark.parametrize(
+    "name", ["squared_error", "huber", "binary_cross_entropy", "cross_entropy", "kl_divergence"]
+)
 def test_the_same_bits_for_any_number_of_threads(name: str, dtype: str) -> None:
     ls.set_num_threads(1)
     expected = results(name, dtype)
@@ -344,7 +348,9 @@ def test_a_directory_others_may_write_to_is_not_trusted(copy: Path, mode: int) -
 
 
 @POSIX
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root to give a directory away")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root to give a directory away"
+)
 def test_a_directory_of_another_user_is_not_trusted(copy: Path) -> None:
     os.chown(copy, 12345, 12345)
     assert run(HUBER, copy) == COLD
@@ -389,7 +395,11 @@ def test_nothing_is_written_elsewhere(tmp_path: Path) -> None:
     folders = {name: tmp_path / name for name in ("home", "xdg", "temporary", "work")}
     for folder in folders.values():
         folder.mkdir()
-    changed = {"HOME": str(folders["home"]), "XDG_CACHE_HOME": str(folders["xdg"]), "TMPDIR": str(folders["temporary"])}
+    changed = {
+        "HOME": str(folders["home"]),
+        "XDG_CACHE_HOME": str(folders["xdg"]),
+        "TMPDIR": str(folders["temporary"]),
+    }
     code = f"import os; os.chdir({str(folders['work'])!r})\n" + textwrap.dedent(HUBER)
     assert run(code, None, LOSSCOPE_CACHE_DIR=None, PYTHONDONTWRITEBYTECODE="1", **changed) == COLD  # type: ignore[arg-type]
     written = {str(each.relative_to(tmp_path)) for each in tmp_path.rglob("*") if each.is_file()}
@@ -449,5 +459,7 @@ def test_the_cache_forgets_what_was_longest_unused(tmp_path: Path, monkeypatch: 
     store.prune.cache_clear()
     store.write("last", b"x" * 1000)
     left = {each.name for each in tmp_path.iterdir()}
-    assert "old" not in left and "new" not in left and {"used", "last"} <= left
+    assert "old" not in left
+    assert "new" not in left
+    assert {"used", "last"} <= left
     assert (tmp_path / "last").exists()

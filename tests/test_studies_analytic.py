@@ -1,4 +1,4 @@
-"""The studies that need no training: the issue's numbers to the digits, and verdict rules that can say each."""
+"""The studies that need no training: the issue's numbers, and verdict rules that can say each."""
 
 from __future__ import annotations
 

@@ -22,13 +22,13 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "Loss": "loss", "Total": "loss", "get": "loss", "losses": "loss", "activations": "loss",
-    "define": "define", "LossError": "errors", "LossTypeError": "errors",
+    "define": "definition", "LossError": "errors", "LossTypeError": "errors",
     "entropy": "information", "one_hot": "information",
     "set_num_threads": "kernels.threads", "get_num_threads": "kernels.threads",
 }  # fmt: skip
 
 if TYPE_CHECKING:
-    from losscope.define import define as define
+    from losscope.definition import define as define
     from losscope.errors import LossError as LossError
     from losscope.errors import LossTypeError as LossTypeError
     from losscope.information import entropy as entropy

@@ -50,7 +50,7 @@ def facts(loss: Any) -> Facts:
         for target in targets
     ]
     kinks = sorted(
-        {round(kink, 9) for curve in curves for kink in _kinks(loss, axis, curve[1])} | {0.0 for _ in ()}
+        {kink for curve, target in zip(curves, targets) for kink in _kinks(loss, axis, curve[1], target)}
     )
     slopes = numpy.concatenate([curve[1] for curve in curves])
     finite = slopes[numpy.isfinite(slopes)]
@@ -64,7 +64,7 @@ def facts(loss: Any) -> Facts:
     values = numpy.concatenate([curve[0] for curve in curves])
     return Facts(
         convex=all(_rises(curve[1]) for curve in curves) and not _jumps(curves),
-        smooth=not kinks,
+        smooth=not kinks and not _jumps(curves),
         lipschitz=_round(steepest) if bounded else None,
         bounded_influence=bounded,
         redescending=bool(fades),
@@ -95,7 +95,7 @@ def _ground(loss: Any) -> tuple[numpy.ndarray, list[float | None]]:
 
 def _rises(slope: numpy.ndarray) -> bool:
     """A convex function's slope never falls (by more than rounding)."""
-    slope = slope[~numpy.isnan(slope)]
+    slope = slope[numpy.isfinite(slope)]
     return bool((numpy.diff(slope) >= -1e-9 * (1 + numpy.abs(slope[1:]))).all())
 
 
@@ -107,7 +107,9 @@ def _jumps(curves: list[Any]) -> bool:
 def _levels_off(axis: numpy.ndarray, slope: numpy.ndarray) -> bool:
     """Whether the slope is no larger at the far ends than a thousand times closer in."""
     size = numpy.abs(slope)
-    near = size[numpy.abs(axis) <= 1e-3 * numpy.abs(axis).max()]
+    far = numpy.abs(axis).max()
+    # Probabilities have their far ends at 0 and 1.
+    near = size[(axis >= 1e-3) & (axis <= 1 - 1e-3)] if far <= 1 else size[numpy.abs(axis) <= 1e-3 * far]
     return bool(size.max(initial=0.0) <= 1.01 * near.max(initial=0.0)) if near.size else True
 
 
@@ -115,19 +117,17 @@ def _even(value: numpy.ndarray) -> bool:
     return bool(len(value) % 2 and numpy.allclose(value, value[::-1], rtol=1e-9, equal_nan=True))
 
 
-def _kinks(loss: Any, axis: numpy.ndarray, slope: numpy.ndarray) -> list[float]:
+def _kinks(loss: Any, axis: numpy.ndarray, slope: numpy.ndarray, target: float | None) -> list[float]:
     """Where the slope jumps: neighbours whose slopes stay apart however close they move. All at once: a steep
     loss has thousands of neighbours to look between."""
     from losscope.kernels.reference import pointwise
 
-    beside = numpy.flatnonzero(numpy.abs(numpy.diff(slope)) > 1e-3)
+    with numpy.errstate(invalid="ignore"):
+        beside = numpy.flatnonzero(numpy.abs(numpy.diff(slope)) > 1e-3)
     low, high = axis[beside], axis[beside + 1]
-    target = 0.0
-    if loss.entry.target.name in ("sign", "label", "probability") and loss.structure == "elementwise":
-        target = 1.0
 
     def at(x: numpy.ndarray) -> numpy.ndarray:
-        rest = () if loss.structure == "softmax" else (numpy.full_like(x, target),)
+        rest = () if target is None else (numpy.full_like(x, target),)
         return pointwise(loss, x, *rest)[1]
 
     left, right = at(low), at(high)
@@ -138,7 +138,7 @@ def _kinks(loss: Any, axis: numpy.ndarray, slope: numpy.ndarray) -> list[float]:
             nearer = numpy.abs(here - left) > numpy.abs(right - here)
             high, right = numpy.where(nearer, middle, high), numpy.where(nearer, here, right)
             low, left = numpy.where(nearer, low, middle), numpy.where(nearer, left, here)
-        found = (low + high)[numpy.abs(right - left) > 1e-4] / 2
+        found = (low + high)[numpy.abs(right - left) > 1e-4 * (1 + numpy.abs(left))] / 2
     return [round(float(x), 6) + 0.0 for x in found]
 
 

@@ -11,6 +11,7 @@ import time
 import types
 import typing
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,10 +82,16 @@ _DESCRIPTION = (
 )
 
 
-def _common(**settings: Any) -> argparse.ArgumentParser:
+def _common(alone: bool = False, **settings: Any) -> argparse.ArgumentParser:
+    """What every study takes; the help of a study alone leaves out what its name has settled."""
     parser = argparse.ArgumentParser(allow_abbrev=False, **settings)
-    parser.add_argument("name", nargs="?", metavar="NAME", help="a study (without one: list them)")
-    parser.add_argument("--all", action="store_true", help="run every study")
+    parser.add_argument(
+        "name",
+        nargs="?",
+        metavar="NAME",
+        help=argparse.SUPPRESS if alone else "a study (without one: list them)",
+    )
+    parser.add_argument("--all", action="store_true", help=argparse.SUPPRESS if alone else "run every study")
     parser.add_argument(
         "--out", metavar="DIR", help="write report.html, results.json and one SVG per figure there"
     )
@@ -97,6 +104,7 @@ def _common(**settings: Any) -> argparse.ArgumentParser:
 def _own_options(study: Study, words: Sequence[str]) -> tuple[argparse.Namespace, dict[str, Any]]:
     """Parse the words again, now with the options that the study's experiment takes."""
     parser = _common(
+        alone=True,
         prog=f"losscope study {study.name}",
         description=study.question,
         usage=f"losscope study {study.name} [options]",
@@ -162,6 +170,8 @@ def _run_all(chosen: Sequence[Study], args: argparse.Namespace, options: dict[st
 
     from losscope.studies import presentation
 
+    if args.out:
+        _claim(Path(args.out).expanduser())
     errors = Console(stderr=True)
     runs: list[Run] = []
     stopped = False
@@ -191,6 +201,21 @@ def _run_all(chosen: Sequence[Study], args: argparse.Namespace, options: dict[st
     if args.json and not stopped:
         print(presentation.json_text(runs, command_of(args, options, chosen)))
     return 130 if stopped else 0
+
+
+def _claim(folder: Path) -> None:
+    """Make the folder and find what draws, before anything is run: half an hour is a long way to an error."""
+    for needed in ("matplotlib", "jinja2"):
+        import_module(needed)
+    from losscope.errors import LossError, complain
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = error.strerror or type(error).__name__
+        raise LossError(
+            complain(f"Cannot write to {folder}: {what}", next_step="Give another --out")
+        ) from None
 
 
 def _run_one(

@@ -71,7 +71,9 @@ def prepare(
     dtype = arrays.computing_dtype(given, *([target] if arrays.is_floating(target) else []))
     if not isinstance(label_smoothing, numbers.Real) or not 0 <= label_smoothing <= 1:
         raise LossError(
-            complain("label_smoothing is out of its domain", got=repr(label_smoothing), expected="between 0 and 1")
+            complain(
+                "label_smoothing is out of its domain", got=repr(label_smoothing), expected="between 0 and 1"
+            )
         )
     if isinstance(ignore_index, bool) or not isinstance(ignore_index, numbers.Integral):
         raise LossTypeError(complain("ignore_index must be a whole number", got=repr(ignore_index)))
@@ -105,7 +107,9 @@ def prepare(
     )  # fmt: skip
 
 
-def _total_weight(rows: int, index: Any, probabilities: Any, weight: Any, class_weight: Any, ignore: int) -> float:
+def _total_weight(
+    rows: int, index: Any, probabilities: Any, weight: Any, class_weight: Any, ignore: int
+) -> float:
     """What a mean is over: the rows that count, each by its weight and the weight of its class."""
     if index is not None:
         counts = index != ignore

@@ -76,52 +76,17 @@ def chain(name: str) -> Chain:
 
 
 def written_out(expression: sympy.Expr) -> sympy.Expr:
-    """The library's primitives in elementary functions, for SymPy to simplify and mpmath to evaluate."""
-    import sympy
-    from sympy import Abs, Max, Min, cosh, exp, sqrt
+    """With every primitive as elementary functions, sigmoid included: what SymPy can decide equality of."""
+    from losscope.emit.textbook import textbook
 
-    ln, th = sympy.log, sympy.tanh
-    meaning = {
-        "sigmoid": lambda x: 1 / (1 + exp(-x)),
-        "softplus": lambda x: ln(1 + exp(x)),
-        "expm1": lambda x: exp(x) - 1,
-        "log1pmx": lambda x: ln(1 + x) - x,
-        "expm1mx": lambda x: exp(x) - 1 - x,
-        "tanh": th,
-        "sech2": lambda x: 1 / cosh(x) ** 2,
-        "log_cosh": lambda x: ln(cosh(x)),
-        "sign": sympy.sign,
-        "absolute": Abs,
-        "maximum": Max,
-        "minimum": Min,
-        "sqrt1px2m1": lambda x: sqrt(1 + x**2) - 1,
-        "sin_arctan": lambda x: x / sqrt(1 + x**2),
-        "cos_arctan": lambda x: 1 / sqrt(1 + x**2),
-    }
-    return _spelled(readable(expression), meaning)
+    return textbook(expression, keep=())
 
 
 def readable(expression: sympy.Expr) -> sympy.Expr:
     """With the logarithms and quotients that guard a zero written plainly: xlogy(y, a) is y*log(a)."""
-    import sympy
+    from losscope.emit.textbook import textbook
 
-    ln = sympy.log
-    plainly = {
-        "log": ln,
-        "log1p": lambda x: ln(1 + x),
-        "xlogy": lambda x, y: x * ln(y),
-        "xlog1py": lambda x, y: x * ln(1 + y),
-        "xdivy": lambda x, y: x / y,
-    }
-    return _spelled(expression, plainly)
-
-
-def _spelled(expression: sympy.Expr, meaning: Mapping[str, Any]) -> sympy.Expr:
-    from losscope import expression as language
-
-    for name, means in meaning.items():
-        expression = expression.replace(getattr(language, name), means)
-    return expression
+    return textbook(expression)
 
 
 def is_zero(expression: sympy.Expr) -> bool:
@@ -380,10 +345,7 @@ def judge_cancels(gradient: sympy.Expr) -> Claim:
 
 def latex_of(links: Chain) -> dict[str, str]:
     """Each link as LaTeX."""
-    from losscope.emit.latex import _pretty, _Printer
-
-    def write(expression: Any) -> str:
-        return _Printer({}).doprint(_pretty(readable(expression)))
+    from losscope.emit.latex import written as write
 
     return {
         "L": write(links.loss),

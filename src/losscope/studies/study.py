@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from losscope.errors import LossError, complain
+
 HOLDS = "holds"
 DOES_NOT_HOLD = "does not hold"
 
@@ -61,4 +63,6 @@ class Study:
     experiment: Callable[..., Result]
 
     def __call__(self, *, quick: bool = False, seed: int = 0, progress: Progress = silent, **options: Any) -> Result:
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise LossError(complain("The seed must be a whole number", got=repr(seed), expected="0 or more"))
         return self.experiment(quick=quick, seed=seed, progress=progress, **options)

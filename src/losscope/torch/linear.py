@@ -140,7 +140,7 @@ class _Linear(Function):
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> Any:
         this = ctx.this
-        if torch.is_grad_enabled() or ready.transforming():
+        if torch.is_grad_enabled() or ready.batched(upstream):
             return *_as_operations(ctx, upstream), None, None, None
         gradients, ctx.gradients = ctx.gradients, None  # the one reference is handed over
         if gradients is None:

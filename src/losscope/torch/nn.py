@@ -17,6 +17,7 @@ Each is a subclass of PyTorch's own: the same arguments, attributes, buffers, st
 
 from __future__ import annotations
 
+import warnings
 from types import FunctionType
 from typing import Any
 
@@ -45,7 +46,9 @@ def _twin(name: str, function: str) -> Any:
     forward.__qualname__, forward.__doc__ = f"{name}.forward", f"`losscope.torch.functional.{function}` of the arguments."
     text = (getattr(F, function).__doc__ or "").split("    >>>")[0].strip()
     doc = f"`torch.nn.{name}` over `losscope.torch.functional.{function}`.\n\n    {text}\n"
-    return type(name, (original,), {"forward": forward, "__doc__": doc, "__module__": __name__})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # NLLLoss2d is deprecated, which it is to say when it is used
+        return type(name, (original,), {"forward": forward, "__doc__": doc, "__module__": __name__})
 
 
 for _name, _function in FUNCTION_OF.items():

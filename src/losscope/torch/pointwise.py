@@ -213,7 +213,7 @@ class _Reduced(Function):
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> Any:
-        if torch.is_grad_enabled() or ready.transforming():
+        if torch.is_grad_enabled() or ready.batched(upstream):
             return (_as_operations(ctx, upstream), None, None, None, None, None)
         gradient = ctx.gradient
         factor = upstream.item()
@@ -241,7 +241,7 @@ class _Unreduced(Function):
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> Any:
-        if torch.is_grad_enabled() or ready.transforming():
+        if torch.is_grad_enabled() or ready.batched(upstream):
             return (_as_operations(ctx, upstream), None, None, None, None)
         input, target, weight = ctx.saved_tensors
         loss, parameters, _ = ctx.call

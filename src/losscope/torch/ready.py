@@ -30,7 +30,14 @@ if transforming is None:
     transforming = lambda: torch._C._functorch.maybe_get_level(torch.empty(0)) >= 0
 _modes = getattr(torch._C, "_len_torch_dispatch_stack", _absent)
 _tracing = getattr(torch._C, "_get_tracing_state", _absent)
+_wrapped = getattr(torch._C._functorch, "is_functorch_wrapped_tensor", _absent)
+_legacy = getattr(torch._C._functorch, "is_legacy_batchedtensor", _absent)
 autocasting = torch.is_autocast_enabled
+
+
+def batched(upstream: Tensor) -> bool:
+    """Whether a gradient that comes back stands for many at once (`is_grads_batched`, or a transform)."""
+    return transforming() or _wrapped(upstream) or _legacy(upstream)
 
 
 def watched() -> bool:

@@ -217,7 +217,7 @@ class _Rows(Function):
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> Any:
         loss, parameters, scale, ignore, smoothing, unreduced = ctx.call
-        if torch.is_grad_enabled() or ready.transforming():
+        if torch.is_grad_enabled() or ready.batched(upstream):
             input, target, class_weight, weight = ctx.saved_tensors
             from losscope.torch.margin import gradient
 

@@ -37,7 +37,7 @@ def define(
     >>> import losscope as ls
     >>> tukey = ls.define("tukey", "where(abs(r) <= c, c**2/6*(1 - (1 - (r/c)**2)**3), c**2/6)", c=4.685)
     >>> round(tukey([1.0, 100.0], [0.0, 0.0], reduction="sum"), 6)
-    4.13647
+    4.13577
 
     Raises LossError, with a caret under the place, for text that is no formula.
     """
