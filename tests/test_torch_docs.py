@@ -1,0 +1,38 @@
+"""docs/torch.md says what the code does."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from losscope.torch import formula, functional, nn, patching, pointwise, rows, table  # noqa: E402
+
+PAGE = Path(__file__).parent.parent / "docs/torch.md"
+
+
+def test_the_table_is_current():
+    (found,) = re.findall(r"<!-- table: .*?-->\n(.*?)\n<!-- /table -->", PAGE.read_text(), re.DOTALL)
+    assert found == table.table(), "python -m losscope.torch.table prints the current one"
+
+
+def test_the_table_names_every_accelerated_function():
+    ours = {name for name in functional.__all__ if getattr(functional, name) is not functional.torchs[name]}
+    assert set(table.LEAVES) == ours
+
+
+def test_constants_are_those_of_the_kernels():
+    from losscope.kernels.cpu import elementwise, softmax
+    from losscope.torch import loops
+
+    assert (pointwise.SERIAL_ELEMENTS, pointwise.BLOCK) == (loops.SERIAL_ELEMENTS, elementwise.BLOCK)
+    assert (rows.ELEMENTS, rows.SERIAL) == (softmax.ELEMENTS, softmax.SERIAL)
+
+
+@pytest.mark.parametrize("module", [functional, nn, patching, formula], ids=lambda each: each.__name__)
+def test_examples(module):
+    assert not doctest.testmod(module).failed
