@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from losscope.torch import formula, functional, nn, patching, pointwise, rows, table  # noqa: E402
+from losscope.torch import formula, functional, nn, patching, pointwise, rows, table
 
 PAGE = Path(__file__).parent.parent / "docs/torch.md"
 

@@ -165,7 +165,7 @@ def _scalar(kind: Any) -> tuple[Any, bool]:
 
 
 def _run_all(chosen: Sequence[Study], args: argparse.Namespace, options: dict[str, Any] | None = None) -> int:
-    """Run them, show or write what was found. Stopped half-way, what is finished is still written."""
+    """Run them, show or write what was found. Stopped or broken half-way, what is finished is still written."""
     from rich.console import Console
 
     from losscope.studies import presentation
@@ -175,6 +175,7 @@ def _run_all(chosen: Sequence[Study], args: argparse.Namespace, options: dict[st
     errors = Console(stderr=True)
     runs: list[Run] = []
     stopped = False
+    broken: Exception | None = None
     started = time.monotonic()
     with _Bar(errors, len(chosen)) as bar:
         try:
@@ -184,9 +185,13 @@ def _run_all(chosen: Sequence[Study], args: argparse.Namespace, options: dict[st
                 )
         except KeyboardInterrupt:
             stopped = True
+        except Exception as error:
+            broken = error
         if args.out and runs:
             bar.say("writing the report")
             report = presentation.save(runs, Path(args.out).expanduser(), command_of(args, options, chosen))
+    if broken is not None and not runs:
+        raise broken
     console = errors if args.json else Console()
     for each in runs:
         presentation.show(each, console, brief=len(chosen) > 1)
@@ -198,6 +203,8 @@ def _run_all(chosen: Sequence[Study], args: argparse.Namespace, options: dict[st
         len(runs),
         stopped,
     )
+    if broken is not None:
+        raise broken
     if args.json and not stopped:
         print(presentation.json_text(runs, command_of(args, options, chosen)))
     return 130 if stopped else 0

@@ -19,7 +19,14 @@ KEPT = 2  # buffers: one in use as a gradient, one being written
 
 _lock = Lock()
 _buffers: list[numpy.ndarray] = []
-_FREE = 3  # references to a buffer that no tensor holds: the list, the loop variable, getrefcount's argument
+
+
+def _references(buffers: list[numpy.ndarray], i: int) -> int:
+    return sys.getrefcount(buffers[i])
+
+
+# As many references as a buffer has that no tensor holds. Asked, not known: it differs between versions of Python.
+_FREE = _references([numpy.empty(1)], 0)
 
 
 def like(tensor: torch.Tensor) -> torch.Tensor:
@@ -45,11 +52,12 @@ def release() -> None:
 
 def _free(size: int) -> numpy.ndarray:
     with _lock:
-        for buffer in _buffers:
-            if buffer.size == size and sys.getrefcount(buffer) == _FREE:
-                return buffer
+        for i, buffer_size in enumerate([each.size for each in _buffers]):
+            if buffer_size == size and _references(_buffers, i) == _FREE:
+                return _buffers[i]
         # Those that are free do not fit what is asked for now: they would only take up room.
-        kept = [buffer for buffer in _buffers if sys.getrefcount(buffer) > _FREE + 1]
+        used = [_references(_buffers, i) > _FREE for i in range(len(_buffers))]
+        kept = [each for each, in_use in zip(_buffers, used, strict=True) if in_use]
         buffer = numpy.empty(size, "uint8")
         _buffers[:] = [*kept, buffer][-KEPT:]
         return buffer

@@ -27,7 +27,12 @@ import torch.nn.functional as _F
 from torch import Tensor
 
 from losscope.torch import operators, ready
-from losscope.torch.forms import clamped_binary_cross_entropy, kl_divergence_of_log, kl_divergence_of_logs, poisson_of_rate
+from losscope.torch.forms import (
+    clamped_binary_cross_entropy,
+    kl_divergence_of_log,
+    kl_divergence_of_logs,
+    poisson_of_rate,
+)
 from losscope.torch.linear import linear_rows
 from losscope.torch.pointwise import Outside, Pointwise
 from losscope.torch.rows import Rows

@@ -41,7 +41,7 @@ def linear_rows(
     if class_weight is not None and (class_weight.requires_grad or class_weight.dtype is not input.dtype or class_weight.shape != (classes,)):
         return None
     spread = target.shape == (*input.shape[:-1], classes)
-    if target.requires_grad or not (spread and target.dtype is input.dtype or target.shape == input.shape[:-1] and target.dtype is torch.int64):
+    if target.requires_grad or not ((spread and target.dtype is input.dtype) or (target.shape == input.shape[:-1] and target.dtype is torch.int64)):
         return None
     if input.ndim == 1:
         value = linear_rows(loss, input[None], weight, bias, target[None], class_weight, ignore, reduction, smoothing)
@@ -78,7 +78,8 @@ class _Call:
     def run(self, tensors: tuple[Any, ...], wanted: tuple[bool, bool, bool], upstream: Tensor | None, factor: float = 1.0) -> tuple[Tensor, Gradients]:
         """The loss, and the gradients that are wanted (of input, weight, bias), the latter times `factor`, or
         each row's times its upstream."""
-        input, weight, bias, target, class_weight = (None if each is None else each.detach() for each in tensors)
+        given: list[Any] = [None if each is None else each.detach() for each in tensors]
+        input, weight, bias, target, class_weight = given
         rows, classes = len(input), len(weight)
         step = min(rows, max(LEAST_ROWS, CHUNK // (classes * input.element_size())))
         summed_in = torch.float32 if input.dtype in HALVES else input.dtype

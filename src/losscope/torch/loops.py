@@ -18,21 +18,21 @@ from typing import Any
 import numpy
 
 from losscope.entry import Entry
-from losscope.kernels.cpu import elementwise, softmax
+from losscope.kernels.cpu import elementwise
 from losscope.kernels.cpu.build import KernelCache, fingerprint, kernels
-from losscope.torch import memory
+from losscope.torch import memory, wrappers
 
 # Up to this many elements one thread is faster than two.
 SERIAL_ELEMENTS = elementwise.SERIAL * elementwise.BLOCK
 
-COMPUTED_IN = {"float32": numpy.dtype("float32"), "float64": numpy.dtype("float64"), "bfloat16": numpy.dtype("float32")}
+COMPUTED_IN: dict[str, Any] = {"float32": numpy.dtype("float32"), "float64": numpy.dtype("float64"), "bfloat16": numpy.dtype("float32")}
 
 
 @lru_cache(1024)
 def loops(entry: Entry, through: Entry | None, dtype: str) -> dict[str, Any]:
     """The wrapped loops of a loss for tensors of a dtype ("float32", "float64" or "bfloat16"), by name."""
     computed = COMPUTED_IN[dtype]
-    wrappers = _WRAPPERS[entry.structure]["bits" if dtype == "bfloat16" else "reals"]
+    sources = _WRAPPERS[entry.structure]["bits" if dtype == "bfloat16" else "reals"]
     key = hashlib.sha256(f"{fingerprint(entry, through, computed.name)} {dtype} {_own_code()}".encode()).hexdigest()[:40]
     # Compiled code finds its globals by the module's name when it is loaded again.
     module = sys.modules[f"losscope_generated_{key}"] = ModuleType(f"losscope_generated_{key}")
@@ -41,9 +41,9 @@ def loops(entry: Entry, through: Entry | None, dtype: str) -> dict[str, Any]:
     space |= {name: value for name, value in generated.items() if not name.startswith("__")}
     space |= {name: getattr(memory, name) for name in ("array_at", "matrix_at", "narrow", "part", "put", "room_for", "shaped", "widened")}
     space |= {"REALS": numpy.zeros(0, computed), "DOUBLES": numpy.zeros(0), "BITS": numpy.zeros(0, "uint16"), "INTEGERS": numpy.zeros(0, "int64")}
-    text = "\n\n".join("@looping\n" + inspect.getsource(each) for each in wrappers.values())
+    text = "\n\n".join("@looping\n" + inspect.getsource(each) for each in sources.values())
     exec(compile(text, f"<losscope.torch {entry.name} {dtype}>", "exec"), space)
-    found = {name: space[each.__name__] for name, each in wrappers.items()}
+    found = {name: space[each.__name__] for name, each in sources.items()}
     for name, loop in found.items():
         loop._cache = KernelCache(f"{key}-{name}")
     return found
@@ -52,139 +52,14 @@ def loops(entry: Entry, through: Entry | None, dtype: str) -> dict[str, Any]:
 @cache
 def _own_code() -> str:
     here = Path(__file__).parent
-    return hashlib.sha256((here / "loops.py").read_bytes() + (here / "memory.py").read_bytes()).hexdigest()
-
-
-# --- what is compiled: `at` runs blocks first..last, `whole` all of a small input in one call.
-# All names that stand for tensors are addresses, or None for what is not there.
-# ruff: noqa: F821
-
-
-def at(prediction, target, weight, values, gradient, sums, strays, size, first, last, scale, parameters):
-    blocks = (size + BLOCK - 1) // BLOCK
-    loop(
-        array_at(prediction, size, REALS), array_at(target, size, REALS), array_at(weight, size, REALS),
-        array_at(values, size, REALS), array_at(gradient, size, REALS), None,
-        array_at(sums, blocks, DOUBLES), array_at(strays, blocks, REALS), first, last, scale, parameters,
-    )  # fmt: skip
-
-
-def whole(prediction, target, weight, values, gradient, result, size, scale, value_scale, parameters):
-    blocks = (size + BLOCK - 1) // BLOCK
-    sums, strays = numpy.empty(blocks), numpy.empty(blocks, REALS.dtype)
-    loop(
-        array_at(prediction, size, REALS), array_at(target, size, REALS), array_at(weight, size, REALS),
-        array_at(values, size, REALS), array_at(gradient, size, REALS), None, sums, strays, 0, blocks, scale, parameters,
-    )  # fmt: skip
-    if result is not None:
-        array_at(result, 1, REALS)[0] = sums.sum() * value_scale
-    return strays.any()
-
-
-def at_bits(prediction, target, weight, values, gradient, sums, strays, size, first, last, scale, parameters):
-    blocks = (size + BLOCK - 1) // BLOCK
-    z, y, w = array_at(prediction, size, BITS), array_at(target, size, BITS), array_at(weight, size, BITS)
-    v, g = array_at(values, size, BITS), array_at(gradient, size, BITS)
-    s, o = array_at(sums, blocks, DOUBLES), array_at(strays, blocks, REALS)
-    scratch = numpy.empty((5, BLOCK), numpy.float32)
-    for block in range(first, last):
-        low = block * BLOCK
-        high = min(low + BLOCK, size)
-        values_here, gradient_here = room_for(v, low, high, scratch[3]), room_for(g, low, high, scratch[4])
-        loop(
-            widened(z, low, high, scratch[0]), widened(y, low, high, scratch[1]), widened(w, low, high, scratch[2]),
-            values_here, gradient_here, None, s[block : block + 1], o[block : block + 1], 0, 1, scale, parameters,
-        )  # fmt: skip
-        put(values_here, v, low, high)
-        put(gradient_here, g, low, high)
-
-
-def whole_bits(prediction, target, weight, values, gradient, result, size, scale, value_scale, parameters):
-    blocks = (size + BLOCK - 1) // BLOCK
-    sums, strays = numpy.empty(blocks), numpy.empty(blocks, REALS.dtype)
-    at_bits(prediction, target, weight, values, gradient, sums.ctypes.data, strays.ctypes.data, size, 0, blocks, scale, parameters)
-    if result is not None:
-        total = numpy.empty(1, numpy.float32)
-        total[0] = sums.sum() * value_scale
-        narrow(total, array_at(result, 1, BITS))
-    return strays.any()
-
-
-def survey(target, class_weight, rows, classes, ignore):
-    """The first row whose class is none (-1: there is none), and the summed weight of the rows that count."""
-    t, c = array_at(target, rows, INTEGERS), array_at(class_weight, classes, REALS)
-    total = 0.0
-    for row in range(rows):
-        k = t[row]
-        if k != ignore:
-            if k < 0 or k >= classes:
-                return row, total
-            if class_weight is None:
-                total += 1.0
-            else:
-                total += c[k]
-    return -1, total
-
-
-def rows_at(logits, target, weight, class_weight, values, gradient, sums, rows, classes, rows_in_block, ignore, first, last, scale, parameters):
-    blocks = (rows + rows_in_block - 1) // rows_in_block
-    loop(
-        matrix_at(logits, rows, classes, REALS), array_at(target, rows, INTEGERS), array_at(weight, rows, REALS), array_at(class_weight, classes, REALS),
-        array_at(values, rows, REALS), matrix_at(gradient, rows, classes, REALS), None, array_at(sums, blocks, DOUBLES),
-        ignore, first, last, rows_in_block, scale, parameters,
-    )  # fmt: skip
-
-
-def rows_at_bits(logits, target, weight, class_weight, values, gradient, sums, rows, classes, rows_in_block, ignore, first, last, scale, parameters):
-    blocks = (rows + rows_in_block - 1) // rows_in_block
-    z, g = array_at(logits, rows * classes, BITS), array_at(gradient, rows * classes, BITS)
-    t, w, c = array_at(target, rows, INTEGERS), array_at(weight, rows, REALS), array_at(class_weight, classes, REALS)
-    v, s = array_at(values, rows, REALS), array_at(sums, blocks, DOUBLES)
-    scratch = numpy.empty((2, rows_in_block * classes), numpy.float32)
-    for block in range(first, last):
-        top, bottom = block * rows_in_block, min((block + 1) * rows_in_block, rows)
-        low, high = top * classes, bottom * classes
-        here = room_for(g, low, high, scratch[1])
-        loop(
-            widened(z, low, high, scratch[0]).reshape(bottom - top, classes), t[top:bottom], part(w, top, bottom), c, part(v, top, bottom),
-            shaped(here, bottom - top, classes), None, s[block : block + 1], ignore, 0, 1, rows_in_block, scale, parameters,
-        )  # fmt: skip
-        put(here, g, low, high)
-
-
-def spread_at(logits, target, probabilities, smoothing, weight, class_weight, values, gradient, sums, rows, classes, rows_in_block, ignore, first, last, scale, parameters):
-    blocks = (rows + rows_in_block - 1) // rows_in_block
-    spread_loop(
-        matrix_at(logits, rows, classes, REALS), array_at(target, rows, INTEGERS), matrix_at(probabilities, rows, classes, REALS), smoothing,
-        array_at(weight, rows, REALS), array_at(class_weight, classes, REALS), array_at(values, rows, REALS),
-        matrix_at(gradient, rows, classes, REALS), None, array_at(sums, blocks, DOUBLES),
-        ignore, first, last, rows_in_block, scale, parameters,
-    )  # fmt: skip
-
-
-def spread_at_bits(logits, target, probabilities, smoothing, weight, class_weight, values, gradient, sums, rows, classes, rows_in_block, ignore, first, last, scale, parameters):
-    blocks = (rows + rows_in_block - 1) // rows_in_block
-    z, p, g = array_at(logits, rows * classes, BITS), array_at(probabilities, rows * classes, BITS), array_at(gradient, rows * classes, BITS)
-    t, w, c = array_at(target, rows, INTEGERS), array_at(weight, rows, REALS), array_at(class_weight, classes, REALS)
-    v, s = array_at(values, rows, REALS), array_at(sums, blocks, DOUBLES)
-    scratch = numpy.empty((3, rows_in_block * classes), numpy.float32)
-    for block in range(first, last):
-        top, bottom = block * rows_in_block, min((block + 1) * rows_in_block, rows)
-        low, high = top * classes, bottom * classes
-        here = room_for(g, low, high, scratch[1])
-        spread_loop(
-            widened(z, low, high, scratch[0]).reshape(bottom - top, classes), part(t, top, bottom),
-            shaped(widened(p, low, high, scratch[2]), bottom - top, classes), smoothing, part(w, top, bottom), c, part(v, top, bottom),
-            shaped(here, bottom - top, classes), None, s[block : block + 1], ignore, 0, 1, rows_in_block, scale, parameters,
-        )  # fmt: skip
-        put(here, g, low, high)
+    return hashlib.sha256((here / "wrappers.py").read_bytes() + (here / "memory.py").read_bytes()).hexdigest()
 
 
 _WRAPPERS: dict[str, dict[str, dict[str, Any]]] = {
-    "elementwise": {"reals": {"at": at, "whole": whole}, "bits": {"at": at_bits, "whole": whole_bits}},
+    "elementwise": {"reals": {"at": wrappers.at, "whole": wrappers.whole}, "bits": {"at": wrappers.at_bits, "whole": wrappers.whole_bits}},
     "softmax": {
-        "reals": {"survey": survey, "rows": rows_at, "spread": spread_at},
-        "bits": {"survey": survey, "rows": rows_at_bits, "spread": spread_at_bits},
+        "reals": {"survey": wrappers.survey, "rows": wrappers.rows_at, "spread": wrappers.spread_at},
+        "bits": {"survey": wrappers.survey, "rows": wrappers.rows_at_bits, "spread": wrappers.spread_at_bits},
     },
 }
 _WRAPPERS["activation"] = _WRAPPERS["elementwise"]

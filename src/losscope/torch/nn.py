@@ -36,7 +36,7 @@ FUNCTION_OF = {
     "TripletMarginWithDistanceLoss": "triplet_margin_with_distance_loss", "CTCLoss": "ctc_loss",
 }  # fmt: skip
 
-__all__ = list(FUNCTION_OF)  # noqa: PLE0605  # type: ignore[assignment]
+__all__ = list(FUNCTION_OF)  # type: ignore[assignment]
 
 
 def _twin(name: str, function: str) -> Any:

@@ -153,9 +153,9 @@ class Pointwise:
             raise Outside
 
     def _run_float16(self, input: Any, target: Any, weight: Any, values: Any, gradient: Any, out: Any, scale: float, value_scale: float, parameters: tuple[float, ...]) -> None:
-        wide = [None if each is None else each.detach().float() for each in (input, target, weight)]
+        z, y, w = (None if each is None else each.detach().float() for each in (input, target, weight))
         made = [None if each is None else torch.empty_like(each, dtype=torch.float32) for each in (values, gradient, out)]
-        self.run(*wide, *made, scale, value_scale, parameters)
+        self.run(z, y, w, made[0], made[1], made[2], scale, value_scale, parameters)
         for narrow, each in zip((values, gradient, out), made, strict=True):
             if each is not None:
                 narrow.detach().copy_(each)

@@ -6,6 +6,7 @@ of them together may cost a microsecond or two.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -20,14 +21,12 @@ NAMES = {torch.float32: "float32", torch.float64: "float64", torch.bfloat16: "bf
 HALVES = (torch.bfloat16, torch.float16)
 
 
-def _absent(*_: Any) -> int:
+def _absent(*_: Any) -> Any:
     return 0
 
 
-# torch's own private state: where a version of torch does not have it, the question is asked another way.
-transforming = getattr(torch._C, "_are_functorch_transforms_active", None)
-if transforming is None:
-    transforming = lambda: torch._C._functorch.maybe_get_level(torch.empty(0)) >= 0
+# torch's own private state, by names that it has had since 2.4.
+transforming: Callable[[], bool] = getattr(torch._C, "_are_functorch_transforms_active", _absent)
 _modes = getattr(torch._C, "_len_torch_dispatch_stack", _absent)
 _tracing = getattr(torch._C, "_get_tracing_state", _absent)
 _wrapped = getattr(torch._C._functorch, "is_functorch_wrapped_tensor", _absent)
@@ -37,7 +36,7 @@ autocasting = torch.is_autocast_enabled
 
 def batched(upstream: Tensor) -> bool:
     """Whether a gradient that comes back stands for many at once (`is_grads_batched`, or a transform)."""
-    return transforming() or _wrapped(upstream) or _legacy(upstream)
+    return bool(transforming() or _wrapped(upstream) or _legacy(upstream))
 
 
 def watched() -> bool:

@@ -87,7 +87,7 @@ class Rows:
         if batch.probabilities is not None:
             return float(batch.rows)
         survey = self.loops(batch.dtype)["survey"]
-        wrong, total = survey(batch.target.data_ptr(), None if batch.class_weight is None else batch.class_weight.data_ptr(), batch.rows, batch.classes, batch.ignore)
+        wrong, total = survey(_address(batch.target), _address(batch.class_weight), batch.rows, batch.classes, batch.ignore)
         return total if wrong < 0 else None
 
     def run(self, batch: Batch, gradient: Tensor | None, weight: Tensor | None, unreduced: bool, scale: float, parameters: tuple[float, ...]) -> tuple[Tensor, float]:
