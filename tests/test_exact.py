@@ -1,11 +1,13 @@
 """Promise 4: value, gradient and curvature within 8 units in the last place of the truth, over the whole range.
 
 The truth is mpmath's, of the exact inputs. A problem is well conditioned where a last-place change of the inputs
-moves the result by no more than that; elsewhere the error may grow with what such a change does. Exceptions are
-listed by name, with their reason.
+moves the result by at most 4 such units; elsewhere (near a zero of the result, far out in an exponential) the bound
+grows with what such a change does. No entry is excepted.
 """
 
 from __future__ import annotations
+
+from zlib import crc32
 
 import mpmath
 import numpy as np
@@ -18,45 +20,46 @@ from losscope.catalogue import entries
 from losscope.derive import derive
 
 ULPS = 8
-RNG = np.random.default_rng(20261121)
+WELL = 4  # ulp that a last-place change of the inputs may move a well-conditioned result
 DTYPES = (np.float32, np.float64)
 
 
-def spread(dtype: type, count: int) -> np.ndarray:
+def spread(rng: np.random.Generator, dtype: type, count: int) -> np.ndarray:
     """Numbers of every size: signs and exponents over the finite range, and ordinary ones."""
     info = np.finfo(dtype)
     low, high = np.log10(float(info.tiny)) + 1, np.log10(float(info.max)) - 1
-    wild = RNG.choice([-1, 1], count) * 10 ** RNG.uniform(low, high, count)
-    tame = RNG.normal(size=count) * RNG.choice([0.01, 1, 10, 60], count)
+    wild = rng.choice([-1, 1], count) * 10 ** rng.uniform(low, high, count)
+    tame = rng.normal(size=count) * rng.choice([0.01, 1, 10, 60], count)
     return np.concatenate([wild, tame]).astype(dtype)
 
 
-def targets(name: str, dtype: type, prediction: np.ndarray) -> np.ndarray:
+def targets(rng: np.random.Generator, name: str, dtype: type, prediction: np.ndarray) -> np.ndarray:
     n = len(prediction)
     if name == "real":
-        near = prediction * (1 + RNG.integers(-9, 9, n) * np.finfo(dtype).eps).astype(dtype)
-        return np.choose(RNG.integers(0, 3, n), [np.zeros(n, dtype), spread(dtype, n)[:n], near]).astype(
+        near = prediction * (1 + rng.integers(-9, 9, n) * np.finfo(dtype).eps).astype(dtype)
+        return np.choose(rng.integers(0, 3, n), [np.zeros(n, dtype), spread(rng, dtype, n)[:n], near]).astype(
             dtype
         )
     if name == "sign":
-        return RNG.choice([-1, 1], n).astype(dtype)
+        return rng.choice([-1, 1], n).astype(dtype)
     if name == "count":
-        return RNG.choice([0, 1, 2, 17, 1000], n).astype(dtype)
+        return rng.choice([0, 1, 2, 17, 1000], n).astype(dtype)
     return np.choose(
-        RNG.integers(0, 4, n), [np.zeros(n), np.ones(n), RNG.random(n), 10 ** RNG.uniform(-30, 0, n)]
+        rng.integers(0, 4, n), [np.zeros(n), np.ones(n), rng.random(n), 10 ** rng.uniform(-30, 0, n)]
     ).astype(dtype)
 
 
 def points(loss: ls.Loss, dtype: type, count: int = 150) -> tuple[np.ndarray, np.ndarray]:
-    prediction = spread(dtype, count)
+    rng = np.random.default_rng(crc32(loss.name.encode()))
+    prediction = spread(rng, dtype, count)
     if loss.entry.prediction.name == "probability":
         half = len(prediction) // 2
-        low = 10 ** RNG.uniform(-30, 0, half)
-        prediction = np.concatenate([low, 1 - RNG.random(half) * 10 ** RNG.uniform(-6, 0, half)]).astype(
+        low = 10 ** rng.uniform(-30, 0, half)
+        prediction = np.concatenate([low, 1 - rng.random(half) * 10 ** rng.uniform(-6, 0, half)]).astype(
             dtype
         )
         prediction = prediction[(prediction > 0) & (prediction < 1)]
-    return prediction, targets(loss.entry.target.name, dtype, prediction)
+    return prediction, targets(rng, loss.entry.target.name, dtype, prediction)
 
 
 def truths(loss: ls.Loss, dtype: type, prediction: float, target: float) -> tuple[list, list]:
@@ -107,7 +110,7 @@ def within_bounds(loss: ls.Loss, dtype: type, prediction: np.ndarray, target: np
             if found is None:
                 continue
             error, shaken = found
-            bound = ULPS if shaken <= ULPS else ULPS + 2 * shaken
+            bound = ULPS if shaken <= WELL else ULPS + 2 * shaken
             assert error <= bound, (
                 f"order {order} at prediction {prediction[i]!r}, target {target[i]!r}: {computed[order][i]!r} is {error:.1f} ulp from {mpmath.nstr(true[order], 20)} (inputs shaken: {shaken:.1f} ulp)"
             )
@@ -122,11 +125,12 @@ def test_every_entry_is_exact(name: str, dtype: type) -> None:
 
 def softmax_rows(dtype: type) -> list[tuple[np.ndarray, np.ndarray]]:
     """Logits of every kind with targets: confident, wrong, tied, spread over hundreds."""
+    rng = np.random.default_rng(20261121)
     rows = []
     for classes in (2, 3, 10, 40):
         for scale in (0.01, 1, 8, 25):
-            logits = (RNG.normal(size=(4, classes)) * scale).astype(dtype)
-            rows.append((logits, RNG.integers(0, classes, 4)))
+            logits = (rng.normal(size=(4, classes)) * scale).astype(dtype)
+            rows.append((logits, rng.integers(0, classes, 4)))
     for confident in (20, 50, 80):
         rows.append(
             (np.array([[confident, 0, 0], [0, confident, -confident], [0, 0, 0]], dtype), np.array([0, 1, 2]))

@@ -31,7 +31,7 @@ _FREE = _references([numpy.empty(1)], 0)
 
 def like(tensor: torch.Tensor) -> torch.Tensor:
     """An uninitialised tensor of the same shape, dtype and layout, on the CPU."""
-    if tensor.numel() * tensor.element_size() < LARGE:
+    if tensor.nbytes < LARGE:
         return torch.empty_like(tensor)
     memory = torch.from_numpy(_free(tensor.numel() * tensor.element_size())).view(tensor.dtype)
     if tensor.is_contiguous():

@@ -93,8 +93,8 @@ class Pointwise:
             weight = aligned(weight, input)
         if input.requires_grad and torch.is_grad_enabled():
             if reduction == "none":
-                return _Unreduced.apply(input, target, weight, self, parameters)
-            return _Reduced.apply(input, target, weight, self, parameters, scale)
+                return _Unreduced.apply(input, Kept(self, input, target, weight, parameters, 1.0))
+            return _Reduced.apply(input, Kept(self, input, target, weight, parameters, scale))
         if reduction == "none":
             values = buffers.like(input)
             self.run(input, target, weight, values, None, None, 1.0, 1.0, parameters)
@@ -134,13 +134,16 @@ class Pointwise:
         real = numpy.float64 if dtype == "float64" else numpy.float32
         constants = _constants(parameters, real) if parameters else parameters
         size = input.numel()
-        addresses = (
-            input.data_ptr(), target.data_ptr(), None if weight is None else weight.data_ptr(),
-            None if values is None else values.data_ptr(), None if gradient is None else gradient.data_ptr(),
-        )  # fmt: skip
         if size <= SERIAL_ELEMENTS:
-            strayed = loops["whole"](*addresses, None if out is None else out.data_ptr(), size, real(scale), value_scale, constants)
+            strayed = loops["whole"](
+                input.data_ptr(), target.data_ptr(), None if weight is None else weight.data_ptr(), None if values is None else values.data_ptr(),
+                None if gradient is None else gradient.data_ptr(), None if out is None else out.data_ptr(), size, real(scale), value_scale, constants,
+            )  # fmt: skip
         else:
+            addresses = (
+                input.data_ptr(), target.data_ptr(), None if weight is None else weight.data_ptr(),
+                None if values is None else values.data_ptr(), None if gradient is None else gradient.data_ptr(),
+            )  # fmt: skip
             blocks = -(-size // BLOCK)
             sums, strays = numpy.empty(blocks), numpy.empty(blocks, real)
             partial = (*addresses, sums.ctypes.data, strays.ctypes.data, size)
@@ -200,62 +203,93 @@ def _is_dense(tensor: Tensor) -> bool:
     return True
 
 
+class Kept:
+    """What a call keeps for its backward.
+
+    Saving tensors through autograd costs as much as the loss itself at a thousand elements. This does what it
+    does: notices that a tensor was written to since, and lets go of all once the graph is freed.
+    """
+
+    __slots__ = ("gradient", "loss", "parameters", "scale", "tensors", "versions")
+
+    def __init__(self, loss: Pointwise, input: Tensor, target: Tensor, weight: Tensor | None, parameters: tuple[float, ...], scale: float):
+        self.loss, self.parameters, self.scale = loss, parameters, scale
+        self.tensors: tuple[Tensor, Tensor, Tensor | None] | None = (input, target, weight)
+        self.versions = (input._version, target._version)
+        self.gradient: Tensor | None = None
+
+    def read(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        """The tensors, if the graph is still there and they are as they were."""
+        if self.tensors is None:
+            raise RuntimeError(ready.FREED)
+        if (self.tensors[0]._version, self.tensors[1]._version) != self.versions:
+            raise RuntimeError(ready.WRITTEN_TO)
+        return self.tensors
+
+    def done(self) -> None:
+        """At the end of a backward: its gradient is handed over, and the tensors go with the graph."""
+        self.gradient = None  # the one reference, so that nobody has to copy it
+        if not ready.graph_is_kept():
+            self.tensors = None
+
+
 class _Reduced(Function):
     @staticmethod
-    def forward(ctx: Any, input: Tensor, target: Tensor, weight: Tensor | None, loss: Pointwise, parameters: tuple[float, ...], scale: float) -> Tensor:
-        gradient = buffers.like(input)
+    def forward(ctx: Any, input: Tensor, kept: Kept) -> Tensor:
+        tensors = kept.tensors
+        assert tensors is not None
+        kept.gradient = gradient = buffers.like(input)
         out = input.new_empty(())
-        loss.run(input, target, weight, None, gradient, out, scale, scale, parameters)
-        ctx.save_for_backward(input, target, weight)
-        ctx.gradient = gradient
-        ctx.call = (loss, parameters, scale)
+        kept.loss.run(input, tensors[1], tensors[2], None, gradient, out, kept.scale, kept.scale, kept.parameters)
+        ctx.kept = kept
         return out
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> Any:
+        kept = ctx.kept
         if torch.is_grad_enabled() or ready.batched(upstream):
-            return (_as_operations(ctx, upstream), None, None, None, None, None)
-        gradient = ctx.gradient
+            return _as_operations(kept, upstream), None
+        gradient = kept.gradient
         factor = upstream.item()
         if gradient is None or (factor != 1.0 and gradient.dtype in HALVES):
             # Given away before; or it would be rounded to a half twice.
-            input, target, weight = ctx.saved_tensors
-            loss, parameters, scale = ctx.call
+            input, target, weight = kept.read()
             if gradient is None:
                 gradient = buffers.like(input)
-            loss.run(input, target, weight, None, gradient, None, scale * factor, 1.0, parameters)
+            kept.loss.run(input, target, weight, None, gradient, None, kept.scale * factor, 1.0, kept.parameters)
         elif factor != 1.0:
             gradient.mul_(factor)
-        ctx.gradient = None  # the one reference is handed over, so that nobody has to copy it
-        return gradient, None, None, None, None, None
+        kept.done()
+        return gradient, None
 
 
 class _Unreduced(Function):
     @staticmethod
-    def forward(ctx: Any, input: Tensor, target: Tensor, weight: Tensor | None, loss: Pointwise, parameters: tuple[float, ...]) -> Tensor:
+    def forward(ctx: Any, input: Tensor, kept: Kept) -> Tensor:
+        tensors = kept.tensors
+        assert tensors is not None
         values = buffers.like(input)
-        loss.run(input, target, weight, values, None, None, 1.0, 1.0, parameters)
-        ctx.save_for_backward(input, target, weight)
-        ctx.call = (loss, parameters, 1.0)
+        kept.loss.run(input, tensors[1], tensors[2], values, None, None, 1.0, 1.0, kept.parameters)
+        ctx.kept = kept
         return values
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> Any:
+        kept = ctx.kept
         if torch.is_grad_enabled() or ready.batched(upstream):
-            return (_as_operations(ctx, upstream), None, None, None, None)
-        input, target, weight = ctx.saved_tensors
-        loss, parameters, _ = ctx.call
+            return _as_operations(kept, upstream), None
+        input, target, weight = kept.read()
         upstream = aligned(upstream, input)
         gradient = buffers.like(input)
-        loss.run(input, target, upstream if weight is None else upstream * weight, None, gradient, None, 1.0, 1.0, parameters)
-        return gradient, None, None, None, None
+        kept.loss.run(input, target, upstream if weight is None else upstream * weight, None, gradient, None, 1.0, 1.0, kept.parameters)
+        kept.done()
+        return gradient, None
 
 
-def _as_operations(ctx: Any, upstream: Tensor) -> Tensor:
+def _as_operations(kept: Kept, upstream: Tensor) -> Tensor:
     """The gradient by torch operations, differentiable in the input and in the upstream gradient."""
-    input, target, weight = ctx.saved_tensors
-    loss, parameters, scale = ctx.call
-    slope = formula.Partial.apply(input, target, formula.Derivative(loss.entry, loss.through, parameters, prediction=1))
+    input, target, weight = kept.read()
+    slope = formula.Partial.apply(input, target, formula.Derivative(kept.loss.entry, kept.loss.through, kept.parameters, prediction=1))
     if weight is not None:
         slope = slope * weight
-    return slope * (upstream * scale)
+    return slope * (upstream * kept.scale)

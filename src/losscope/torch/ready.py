@@ -39,6 +39,24 @@ def batched(upstream: Tensor) -> bool:
     return bool(transforming() or _wrapped(upstream) or _legacy(upstream))
 
 
+# True where torch cannot tell: tensors then live as long as their graph's last reference.
+graph_is_kept: Callable[[], bool] = getattr(torch._C, "_get_current_graph_task_keep_graph", lambda: True)
+if not hasattr(torch._C, "_get_current_graph_task_keep_graph"):
+    graph_is_kept = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", lambda: True)
+
+# PyTorch's own words.
+FREED = (
+    "Trying to backward through the graph a second time (or directly access saved tensors after they have already "
+    "been freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). "
+    "Specify retain_graph=True if you need to backward through the graph a second time or if you need to access "
+    "saved tensors after calling backward."
+)
+WRITTEN_TO = (
+    "one of the variables needed for gradient computation has been modified by an inplace operation: an input of a "
+    "loss was written to after the loss was computed, and its gradient is wanted again"
+)
+
+
 def watched() -> bool:
     """Whether a mode looks on: fake tensors, a compiler's tracing, a profiler of operations."""
     return bool(_modes())
@@ -46,26 +64,17 @@ def watched() -> bool:
 
 def how(input: Tensor, target: Tensor) -> int:
     """KERNEL, FORMULA or NOT_OURS for a pair of tensors that must agree in shape and dtype."""
-    if (
-        type(input) not in _PLAIN
-        or type(target) not in _PLAIN
-        or has_torch_function_variadic(input, target)
-        or input.dtype is not target.dtype
-        or input.dtype not in NAMES
-        or input.shape != target.shape
-        or input.layout is not torch.strided
-        or target.layout is not torch.strided
-        or input.device != target.device
-        or input.is_meta
-        or _modes()
-        or _tracing()
-    ):
+    dtype = input.dtype if type(input) in _PLAIN and type(target) in _PLAIN else None
+    if dtype not in NAMES or dtype is not target.dtype or input.shape != target.shape or has_torch_function_variadic(input, target) or _modes() or _tracing():
         return NOT_OURS
-    if not input.is_cpu or transforming() or forward_ad._current_level >= 0:
-        return FORMULA
-    if input.is_neg() or target.is_neg() or not input.numel():
+    strided = torch.strided
+    if input.layout is not strided or target.layout is not strided:
         return NOT_OURS
-    return KERNEL
+    if input.is_cpu and target.is_cpu:
+        if transforming() or forward_ad._current_level >= 0:
+            return FORMULA
+        return NOT_OURS if input.is_neg() or target.is_neg() or not input.numel() else KERNEL
+    return NOT_OURS if input.is_meta or input.device != target.device else FORMULA
 
 
 def plain(*tensors: Any) -> bool:

@@ -76,7 +76,7 @@ class Rows:
     ) -> Tensor:
         """The loss of a batch that has been looked at: rows weighed by `weight`, summed and scaled, or unreduced."""
         if input.requires_grad and torch.is_grad_enabled():
-            return _Rows.apply(input, target, class_weight, weight, self, batch, parameters, scale, unreduced)
+            return _Rows.apply(input, Kept(self, input, target, class_weight, weight, parameters, scale), batch, unreduced)
         return self.run(batch, None, weight, unreduced, 1.0 if unreduced else scale, parameters)[0]
 
     def count(self, batch: Batch) -> float | None:
@@ -116,7 +116,7 @@ class Rows:
         total = float(sums.sum()) * scale
         if values is not None:
             return values.to(batch.given).view(batch.shape), total
-        return torch.tensor(total, dtype=batch.given), total
+        return logits.new_full((), total, dtype=batch.given), total
 
 
 class Batch:
@@ -200,46 +200,71 @@ def _ours(input: Tensor, target: Tensor, class_weight: Tensor | None) -> bool:
     )
 
 
+class Kept:
+    """What a call keeps for its backward, as in `losscope.torch.pointwise`."""
+
+    __slots__ = ("gradient", "ignore", "layout", "loss", "parameters", "scale", "smoothing", "tensors", "unreduced", "versions")
+
+    def __init__(
+        self, loss: Rows, input: Tensor, target: Tensor, class_weight: Tensor | None, weight: Tensor | None, parameters: tuple[float, ...], scale: float
+    ):
+        self.loss, self.parameters, self.scale = loss, parameters, scale
+        self.tensors: tuple[Tensor, Tensor, Tensor | None, Tensor | None] | None = (input, target, class_weight, weight)
+        self.versions = (input._version, target._version)
+        self.layout = (input.dtype, input.is_contiguous())
+        self.gradient: Tensor | None = None
+        self.ignore, self.smoothing, self.unreduced = -100, 0.0, False
+
+    def read(self) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+        """The tensors, if the graph is still there and they are as they were."""
+        if self.tensors is None:
+            raise RuntimeError(ready.FREED)
+        if (self.tensors[0]._version, self.tensors[1]._version) != self.versions:
+            raise RuntimeError(ready.WRITTEN_TO)
+        return self.tensors
+
+    def done(self) -> None:
+        """At the end of a backward: its gradient is handed over, and the tensors go with the graph."""
+        self.gradient = None
+        if not ready.graph_is_kept():
+            self.tensors = None
+
+
 class _Rows(Function):
     @staticmethod
-    def forward(
-        ctx: Any, input: Tensor, target: Tensor, class_weight: Tensor | None, weight: Tensor | None, loss: Rows, batch: Batch, parameters: tuple[float, ...], scale: float, unreduced: bool
-    ) -> Tensor:
-        ctx.gradient = None if unreduced else buffers.like(batch.logits)
-        ctx.layout = (input.dtype, input.is_contiguous())
-        out, _ = loss.run(batch, ctx.gradient, weight, unreduced, scale, parameters)
-        ctx.save_for_backward(input, target, class_weight, weight)
-        batch.logits = None  # type: ignore[assignment]  # the input itself is kept by the graph
-        batch.target = batch.probabilities = batch.class_weight = None
-        ctx.call = (loss, parameters, scale, batch.ignore, batch.smoothing, unreduced)
-        return out
+    def forward(ctx: Any, input: Tensor, kept: Kept, batch: Batch, unreduced: bool) -> Tensor:
+        assert kept.tensors is not None
+        kept.ignore, kept.smoothing, kept.unreduced = batch.ignore, batch.smoothing, unreduced
+        kept.gradient = None if unreduced else buffers.like(batch.logits)
+        ctx.kept = kept
+        return kept.loss.run(batch, kept.gradient, kept.tensors[3], unreduced, kept.scale, kept.parameters)[0]
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> Any:
-        loss, parameters, scale, ignore, smoothing, unreduced = ctx.call
+        kept = ctx.kept
         if torch.is_grad_enabled() or ready.batched(upstream):
-            input, target, class_weight, weight = ctx.saved_tensors
             from losscope.torch.margin import gradient
 
+            input, target, class_weight, weight = kept.read()
             weighed = upstream if weight is None else upstream * weight.view(input.shape[:1] + input.shape[2:])
-            return gradient(loss.entry, parameters, input, target, class_weight, ignore, smoothing, scale, weighed), *[None] * 8
-        gradient_rows = ctx.gradient
-        factor = 1.0 if unreduced else upstream.item()
-        if gradient_rows is None or (factor != 1.0 and gradient_rows.dtype in HALVES):
+            return gradient(kept.loss.entry, kept.parameters, input, target, class_weight, kept.ignore, kept.smoothing, kept.scale, weighed), None, None, None
+        rows = kept.gradient
+        factor = 1.0 if kept.unreduced else upstream.item()
+        if rows is None or (factor != 1.0 and rows.dtype in HALVES):
             # Given away before; or each row has an upstream of its own; or it would be rounded to a half twice.
-            input, target, class_weight, weight = ctx.saved_tensors
-            batch = Batch.of(input, target, class_weight, ignore, smoothing)
+            input, target, class_weight, weight = kept.read()
+            batch = Batch.of(input, target, class_weight, kept.ignore, kept.smoothing)
             assert batch is not None
-            if gradient_rows is None:
-                gradient_rows = buffers.like(batch.logits)
-            if unreduced:
+            if rows is None:
+                rows = buffers.like(batch.logits)
+            if kept.unreduced:
                 each = upstream.reshape(-1).to(batch.computed).contiguous()
                 weight = each if weight is None else each * weight
-            loss.run(batch, gradient_rows, weight, False, scale * factor, parameters)
+            kept.loss.run(batch, rows, weight, False, kept.scale * factor, kept.parameters)
         elif factor != 1.0:
-            gradient_rows.mul_(factor)
-        ctx.gradient = None
-        return in_layout(gradient_rows, *ctx.layout), *[None] * 8
+            rows.mul_(factor)
+        kept.done()
+        return in_layout(rows, *kept.layout), None, None, None
 
 
 def in_layout(rows: Tensor, dtype: torch.dtype, contiguous: bool) -> Tensor:
