@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
 
 from speed import RETAINED, contest
+from torch_linear import peak_memory
 
 # What is promised, as a ratio to torch eager: loss -> (default, retained), at 16M float32.
 PROMISED = {
@@ -112,12 +112,13 @@ def peak(name: str, who: str) -> None:
     run = contestants(name, LARGE, torch.float32, False)[who]
     warm = contestants("cross_entropy 100x10" if name.startswith("cross") else name, 1000, torch.float32, False)[who]
     warm()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with open("/proc/self/statm") as file:
-        now = int(file.read().split()[1]) * 4
+    # Not ru_maxrss, which a process inherits from the one that started it. Writing 5 makes the peak start anew.
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")
+    before = peak_memory()
     run()
     run()
-    print(f"{max(0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - max(before * 0, now)) // 1024}")
+    print((peak_memory() - before) // 1024)
 
 
 def main() -> None:

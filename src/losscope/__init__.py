@@ -65,4 +65,4 @@ def _entry(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_PUBLIC, *import_module("losscope.catalogue").names()])
+    return sorted(["__version__", *_PUBLIC, *import_module("losscope.catalogue").names()])

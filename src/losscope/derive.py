@@ -9,7 +9,8 @@ import sympy
 
 from losscope import structures
 from losscope.entry import Entry
-from losscope.expression import in_our_words, parse, sigmoid, symbol
+from losscope.expression import in_our_words, parse, symbol
+from losscope.stable import stable, whole_powers
 
 PREDICTION, TARGET, RESIDUAL, MARGIN = (symbol(name) for name in ("prediction", "target", "r", "margin"))
 
@@ -18,14 +19,18 @@ PREDICTION, TARGET, RESIDUAL, MARGIN = (symbol(name) for name in ("prediction", 
 class Derived:
     """Value, gradient and curvature of one loss over the raw prediction.
 
-    The expressions may contain the residual `r` as a symbol of its own: `residual` says what it stands for,
-    and `residual_slope` and `residual_bend` are its derivatives in the prediction.
+    The expressions may contain the residual `r` as a symbol of its own: `residual` says what it stands for.
     """
 
     value: sympy.Expr
     gradient: sympy.Expr
     curvature: sympy.Expr
     residual: sympy.Expr | None
+
+    @property
+    def of_residual_alone(self) -> bool:
+        """Whether the loss looks at prediction - target and at nothing else."""
+        return not self.value.has(PREDICTION, TARGET, MARGIN) and self.residual == PREDICTION - TARGET
 
     def expanded(self, order: int) -> sympy.Expr:
         """Value (0), gradient (1) or curvature (2) with the residual written out."""
@@ -37,7 +42,7 @@ def formula(entry: Entry, text: str | None = None) -> sympy.Expr:
     """The entry's formula (or another form of it) as an expression over its structure's names."""
     names = {short: symbol(full) for short, full in structures.get(entry.structure).SHORT.items()}
     names |= {name: symbol(name) for name in entry.parameters}
-    return parse(entry.formula if text is None else text, names)
+    return stable(parse(entry.formula if text is None else text, names))
 
 
 @lru_cache(512)
@@ -64,7 +69,8 @@ def derive(entry: Entry, through: Entry | None = None) -> Derived:
 
     def differentiate(expression: sympy.Expr) -> sympy.Expr:
         # r is a name of its own, so the chain rule through it is taken here.
-        return in_our_words(sympy.diff(expression, variable) + sympy.diff(expression, RESIDUAL) * slope)
+        slopes = sympy.diff(expression, variable) + sympy.diff(expression, RESIDUAL) * slope
+        return whole_powers(in_our_words(slopes))
 
     gradient = differentiate(gradient_of)
     curvature = differentiate(gradient if curvature_of == gradient_of else differentiate(curvature_of))
@@ -75,13 +81,4 @@ def derive(entry: Entry, through: Entry | None = None) -> Derived:
 def compose(expression: sympy.Expr, activated: sympy.Expr) -> sympy.Expr:
     """Put an activation in the place of the prediction, mending what would cancel: 1 - sigmoid(x) is
     sigmoid(-x)."""
-    return in_our_words(expression.subs(PREDICTION, activated)).replace(
-        lambda part: part.is_Add and len(part.args) == 2 and part.has(sigmoid), _complement
-    )
-
-
-def _complement(part: sympy.Expr) -> sympy.Expr:
-    for term in part.args:
-        if isinstance(-term, sigmoid) and part - term == 1:
-            return sigmoid(-(-term).args[0])
-    return part
+    return stable(in_our_words(expression.subs(PREDICTION, activated)))

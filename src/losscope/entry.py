@@ -48,6 +48,7 @@ class Entry:
     target: Domain = domain.real
     output: Domain = domain.real  # activations: where the result lies
     task: str = "regression"
+    inside: str = ""  # the activation a loss of raw scores already holds: through it again would be twice
     over: str = "elements"  # or "rows": an observation is a row, its loss the sum over the last axis
     gradient_of: str = ""
     curvature_of: str = ""

@@ -24,7 +24,7 @@ def complain(what: str, *, got: object = None, expected: object = None, next_ste
     if expected is not None:
         parts.append(f"Expected: {expected}.")
     if next_step:
-        parts.append(next_step.rstrip(".") + ".")
+        parts.append(next_step if next_step.endswith("?") else next_step.rstrip(".") + ".")
     return " ".join(parts)
 
 

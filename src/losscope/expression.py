@@ -285,6 +285,13 @@ _COMPARISONS: dict[type[ast.cmpop], Any] = {
 }  # fmt: skip
 
 
+# What people write instead of it, where there is an instead.
+_INSTEAD: dict[type[ast.AST], str] = {
+    ast.IfExp: "Write where(condition, a, b)",
+    ast.BoolOp: "Nest where(...) for more than one condition",
+}
+
+
 def symbol(name: str) -> sympy.Symbol:
     """The real symbol that a name stands for."""
     return sympy.Symbol(name, real=True)
@@ -352,12 +359,11 @@ class _Parser:
     def visit(self, node: ast.AST) -> Any:
         method = getattr(self, "visit_" + type(node).__name__, None)
         if method is None:
-            raise self.error(
-                node,
-                f"{type(node).__name__} has no place in a formula",
-                "A formula is made of numbers, names, + - * / **, comparisons inside where(...), and: "
-                + ", ".join(PRIMITIVES),
+            made_of = "numbers, names, + - * / **, comparisons inside where(...), and: " + ", ".join(
+                PRIMITIVES
             )
+            hint = _INSTEAD.get(type(node), f"A formula is made of {made_of}")
+            raise self.error(node, f"`{ast.unparse(node)}` has no place in a formula", hint)
         return self.bounded(node, method(node))
 
     def nesting(self, tree: ast.AST) -> int:
@@ -402,6 +408,8 @@ class _Parser:
     def visit_Name(self, node: ast.Name) -> sympy.Expr:
         if node.id in self.names:
             return self.names[node.id]
+        if node.id == "pi":
+            return sympy.pi
         if node.id in PRIMITIVES:
             raise self.error(node, f"{node.id} is a function and wants arguments")
         raise self.error(
@@ -436,7 +444,11 @@ class _Parser:
                 return left / right
             case ast.Pow():
                 return self.power(node, left, right)
-        hint = "Powers are written x**2" if isinstance(node.op, ast.BitXor) else ""
+        hint = ""
+        if isinstance(node.op, ast.BitXor):
+            hint = "Powers are written x**2"
+        elif isinstance(node.op, ast.BitAnd | ast.BitOr):
+            hint = "Nest where(...) for more than one condition"
         raise self.error(node, "This operator has no place in a formula", hint)
 
     def residual(self, node: ast.BinOp) -> sympy.Expr | None:
@@ -475,8 +487,12 @@ class _Parser:
 
     def visit_Call(self, node: ast.Call) -> Any:
         if not isinstance(node.func, ast.Name) or node.func.id not in PRIMITIVES:
-            name = node.func.id if isinstance(node.func, ast.Name) else "this"
-            raise self.error(node, f"Unknown function {name!r}", did_you_mean(name, PRIMITIVES))
+            name = ast.unparse(node.func)
+            last = name.rpartition(".")[2]
+            hint = (
+                f"Write {last}(...)" if "." in name and last in PRIMITIVES else did_you_mean(last, PRIMITIVES)
+            )
+            raise self.error(node, f"Unknown function {name!r}", hint)
         count, primitive = PRIMITIVES[node.func.id]
         if node.keywords or len(node.args) != count:
             raise self.error(

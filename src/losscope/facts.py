@@ -10,7 +10,8 @@ import numpy
 
 @dataclass(frozen=True)
 class Facts:
-    """Derived from the formula and its derivatives, at the loss's own parameters.
+    """Derived from the formula and its derivatives, at the loss's own parameters; for a loss that is not of the
+    residual alone, at a few typical targets.
 
     `lipschitz` is the steepest slope (None: unbounded); `bounded_influence` whether an outlier's pull stays
     bounded; `redescending` whether it fades to nothing; `kinks` where the slope jumps, in the residual (or the raw
@@ -83,7 +84,7 @@ def _ground(loss: Any) -> tuple[numpy.ndarray, list[float | None]]:
     if loss.structure in ("softmax", "activation"):
         return axis, [None] if loss.structure == "softmax" else [0.0]
     targets = {
-        "real": [0.0],
+        "real": [0.0] if loss._derived.of_residual_alone else [-2.0, -1.0, 0.0, 1.0, 2.0],
         "sign": [-1.0, 1.0],
         "count": [0.0, 1.0, 5.0],
         "probability": [0.0, 0.25, 1.0],
@@ -144,7 +145,7 @@ def _kinks(loss: Any, axis: numpy.ndarray, slope: numpy.ndarray, target: float |
 
 def _efficiency(loss: Any) -> float | None:
     """(E psi')^2 / E psi^2 under N(0, 1), with psi the slope; of losses of the residual alone."""
-    if loss.structure != "elementwise" or loss.entry.target.name != "real" or loss.activation is not None:
+    if not loss._derived.of_residual_alone:
         return None
     from losscope.kernels.reference import pointwise
 
@@ -152,6 +153,8 @@ def _efficiency(loss: Any) -> float | None:
     psi = pointwise(loss, x, numpy.zeros_like(x))[1]
     density = numpy.exp(-(x**2) / 2)
     density /= density.sum()
+    if not numpy.isfinite(psi).all():
+        return None
     spread = float((psi**2 * density).sum() - (psi * density).sum() ** 2)
     # E psi' = E[x psi] (integration by parts) needs no derivative at the kinks.
     return _round(float((x * psi * density).sum()) ** 2 / spread, 4) if spread > 0 else None

@@ -38,7 +38,7 @@ def entropy(p: Any, base: float = math.e) -> Any:
         )
     from losscope.structures.softmax import check_probabilities
 
-    check_probabilities(array.reshape(-1, array.shape[-1]), "p")
+    check_probabilities(array, "p")
     result = -xlogy(array, array).sum(-1) / math.log(base) + 0.0  # + 0.0: -0.0 is no entropy
     return float(result) if result.ndim == 0 else numpy.asarray(result)
 
@@ -58,7 +58,7 @@ def one_hot(index: Any, classes: int, dtype: Any = "float64") -> Any:
     if isinstance(classes, bool) or not isinstance(classes, numbers.Integral) or classes < 1:
         raise LossError(complain("classes must be a whole number", got=repr(classes), expected="1 or more"))
     array = as_array(index, "index")
-    if array.dtype.kind not in "iu":
+    if array.dtype.kind not in "iu" and array.size:
         raise LossTypeError(
             complain(
                 "index must be of an integer dtype", got=array.dtype, next_step="Use index.astype('int64')"

@@ -11,9 +11,10 @@ from typing import Any
 
 from losscope import catalogue, structures
 from losscope.entry import Entry
-from losscope.errors import LossError, complain, did_you_mean
+from losscope.errors import LossError, LossTypeError, complain, did_you_mean
 
 REDUCTIONS = ("mean", "sum", "none")
+IN_THE_CALL = ("weight", "reduction", "out")
 _TOTAL: Any = object()  # asks for the sum and the batch; no word of a user's
 
 # Arrays of these packages are answered by a front-end of ours, in kind.
@@ -74,11 +75,15 @@ class Loss:
         self.entry = entry
         self.activation = through
         open_parameters = {**entry.parameters, **(through.parameters if through else {})}
-        self.parameters = {name: each.default for name, each in open_parameters.items()}
-        for name, value in (parameters or {}).items():
-            self._set(self.parameters, open_parameters, name, value)
-        self._open = open_parameters
         self._structure = structures.get(entry.structure)
+        self._open = open_parameters
+        self.parameters = {name: each.default for name, each in open_parameters.items()}
+        self.options: dict[str, float] = {}
+        for name, value in (parameters or {}).items():
+            if isinstance(self._structure.OPTIONS.get(name), int | float):
+                self._bind_option(name, value)
+            else:
+                self._set(self.parameters, open_parameters, name, value)
         self._constants = tuple(self.parameters.values())
 
     # -- what it is
@@ -94,11 +99,14 @@ class Loss:
         changed = {
             name: value for name, value in self.parameters.items() if value != self._open[name].default
         }
-        own = [f":{name}={value:.17g}" for name, value in changed.items() if name in self.entry.parameters]
+        own = [f":{name}={_short(value)}" for name, value in changed.items() if name in self.entry.parameters]
+        own += [f":{name}={_short(value)}" for name, value in self.options.items()]
         if self.activation is None:
             return self.entry.name + "".join(own)
         theirs = [
-            f":{name}={value:.17g}" for name, value in changed.items() if name in self.activation.parameters
+            f":{name}={_short(value)}"
+            for name, value in changed.items()
+            if name in self.activation.parameters
         ]
         return self.entry.name + "".join(own) + "@" + self.activation.name + "".join(theirs)
 
@@ -110,7 +118,7 @@ class Loss:
             isinstance(other, Loss)
             and _same(self.entry, other.entry)
             and _same(self.activation, other.activation)
-            and self.parameters == other.parameters
+            and (self.parameters, self.options) == (other.parameters, other.options)
         )
 
     def __hash__(self) -> int:
@@ -123,7 +131,7 @@ class Loss:
             (
                 self.entry.name if known else self.entry,
                 self.activation and self.activation.name,
-                self.parameters,
+                {**self.parameters, **self.options},
             ),
         )
 
@@ -136,7 +144,7 @@ class Loss:
         >>> ls.huber.bind(delta=2)([3.0], [0.0])
         4.0
         """
-        return Loss(self.entry, self.activation, {**self.parameters, **parameters})
+        return Loss(self.entry, self.activation, {**self.parameters, **self.options, **parameters})
 
     def through(self, activation: str | Loss, **parameters: float) -> Loss:
         """The loss of activation(score): value and derivatives are in the raw score.
@@ -164,6 +172,13 @@ class Loss:
                     next_step="Only an elementwise loss goes through an activation, once",
                 )
             )
+        if entry.name == self.entry.inside:
+            raise LossError(
+                complain(
+                    f"{self.entry.name} takes a raw score and has the {entry.name} inside: once more would be twice",
+                    next_step=f"Use {self.entry.name} as it is",
+                )
+            )
         clash = set(entry.parameters) & set(self.entry.parameters)
         if clash:
             raise LossError(
@@ -178,12 +193,20 @@ class Loss:
         self,
         prediction: Any,
         target: Any = None,
-        *,
+        *misplaced: Any,
         weight: Any = None,
         reduction: str = "mean",
         **options: Any,
     ) -> Any:
         """The loss: `mean` = sum(weight*loss)/sum(weight), `sum`, or `none` for one value per element or row."""
+        if misplaced:
+            hint = next((f", e.g. {name}={misplaced[0]!r}" for name in self._open), "")
+            raise LossTypeError(
+                complain(
+                    f"{self.entry.name} takes prediction and target; whatever else is given by name{hint}",
+                    got=f"{2 + len(misplaced)} arguments without a name",
+                )
+            )
         if self.structure == "activation":
             return self._activate(prediction, target, 0, weight, reduction, options)[0]
         front_end = _front_end(prediction)
@@ -267,7 +290,7 @@ class Loss:
                 )
             )
         front_end = _front_end(score)
-        if front_end is not None:
+        if front_end is not None and order == 0:
             return (front_end.activate(self.bind(**options) if options else self, score),)
         return self._evaluate(order, score, score, None, "none", options, out)
 
@@ -348,8 +371,8 @@ class Loss:
     def _split(self, options: dict[str, Any]) -> tuple[tuple[float, ...], dict[str, Any]]:
         """Keyword arguments of a call -> the formula's parameters, and the structure's options."""
         if not options:
-            return self._constants, options
-        parameters, rest = dict(self.parameters), {}
+            return self._constants, self.options
+        parameters, rest = dict(self.parameters), dict(self.options)
         for name, value in options.items():
             if name in self._structure.OPTIONS:
                 rest[name] = value
@@ -357,15 +380,30 @@ class Loss:
                 self._set(parameters, self._open, name, value)
         return tuple(parameters.values()), rest
 
+    def _bind_option(self, name: str, value: Any) -> None:
+        """An option of the structure, such as label_smoothing, made part of the loss; checked when it is called."""
+        default = self._structure.OPTIONS[name]
+        try:
+            bound = type(default)(value)
+        except (TypeError, ValueError, OverflowError):
+            raise LossError(complain(f"{name} must be a number", got=repr(value))) from None
+        if bound != default:
+            self.options[name] = bound
+
     def _set(self, parameters: dict[str, float], known: Mapping[str, Any], name: str, value: Any) -> None:
         if name not in known:
-            options = structures.get(self.entry.structure).OPTIONS
-            have = ", ".join([*known, *options]) or "none"
+            options = self._structure.OPTIONS
+            if name in options or name in IN_THE_CALL:
+                raise LossError(complain(f"{name} is given in a call of {self.entry.name}, not bound to it"))
+            have = [*known, *options, *IN_THE_CALL]
+            raise LossError(
+                complain(f"{self.entry.name} has no parameter {name!r}", next_step=did_you_mean(name, have))
+            )
+        if getattr(value, "requires_grad", False):
             raise LossError(
                 complain(
-                    f"{self.entry.name} has no parameter {name!r}",
-                    expected=have,
-                    next_step=did_you_mean(name, [*known, *options]) if known or options else "Leave it out",
+                    f"{name} requires a gradient, and parameters are constants",
+                    next_step=f"Use {name}.item()",
                 )
             )
         try:
@@ -415,16 +453,19 @@ class Loss:
         """The formula (0), its gradient (1) or its curvature (2) in LaTeX."""
         from losscope.emit.latex import latex
 
+        if order not in (0, 1, 2):
+            raise LossError(complain("There is no such derivative", got=repr(order), expected="0, 1 or 2"))
         return latex(self, order)
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"
 
-    def plot(self, **options: Any) -> Any:
-        """Value, gradient and curvature as a chart (needs `losscope[plot]`): shows itself in a notebook, or `.save(path)`."""
+    def plot(self, span: tuple[float, float] = (-3.0, 3.0), target: float | None = None) -> Any:
+        """Value, gradient and curvature as a chart (needs `losscope[plot]`): shows itself in a notebook, or
+        `.save(path)`. `span` is the range of the axis, `target` that of a loss that is not of the residual alone."""
         from losscope.report.curves import curves
 
-        return curves([self], **options)
+        return curves([self], span, target)
 
 
 Loss.__doc__ = _Doc(Loss.__doc__ or "")  # type: ignore[assignment]
@@ -432,9 +473,14 @@ Loss.__doc__ = _Doc(Loss.__doc__ or "")  # type: ignore[assignment]
 
 def _returned(array: Any, given: Any) -> Any:
     """In the dtype of what was given; whole numbers come back as float64."""
-    if given.dtype.kind in "iub":
-        return array
-    return array.astype(given.dtype, copy=False)
+    if given.dtype.kind not in "iub":
+        array = array.astype(given.dtype, copy=False)
+    return array[()]  # of a single number, a number
+
+
+def _short(value: float) -> str:
+    """A number as short as it can be read back: 2, 0.1."""
+    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
 
 
 def _front_end(prediction: Any) -> Any:
@@ -468,13 +514,17 @@ def _names(kind: str) -> list[str]:
 def _entry(name: str, kind: str) -> Entry:
     entries = catalogue.entries()
     if not isinstance(name, str):
-        raise LossError(complain(f"The name of a {kind} must be text", got=repr(name)))
+        raise LossError(
+            complain(
+                f"The name of {'an' if kind == 'activation' else 'a'} {kind} must be text", got=repr(name)
+            )
+        )
     found = catalogue.names().get(name.strip().lower().replace("-", "_"))
     if found is None or (kind == "activation" and entries[found].structure != "activation"):
         candidates = [
             each
             for each, entry in catalogue.names().items()
-            if (entries[entry].structure == "activation") == (kind == "activation")
+            if kind == "loss" or entries[entry].structure == "activation"
         ]
         raise LossError(
             complain(

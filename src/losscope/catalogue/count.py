@@ -10,6 +10,7 @@ poisson = elementwise(
     aliases=("poisson_nll",),
     target=domain.count,
     task="count",
+    inside="exp",
     infinite="NaN where the log rate is +inf, or -inf with a count of 0 (0 times infinity)",
     reference="J. A. Nelder and R. W. M. Wedderburn, Generalized linear models, J. R. Stat. Soc. A 135 (1972). doi:10.2307/2344614",
     elsewhere={

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import pkgutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 
 import losscope
@@ -14,6 +15,11 @@ import losscope
 
 def parser() -> argparse.ArgumentParser:
     """The parser of all verbs; each module of this package adds its own."""
+    return _parsers()[0]
+
+
+def _parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """The parser of all verbs, and that of each."""
     top = argparse.ArgumentParser(
         prog="losscope",
         description="Exact, fast loss functions, and what each of them does to training.",
@@ -23,13 +29,26 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
     for module in sorted(pkgutil.iter_modules(__path__), key=lambda each: each.name):
         import_module(f"{__name__}.{module.name}").add_parser(verbs)
-    return top
+    return top, verbs.choices
+
+
+def refuse_unknown(verb: argparse.ArgumentParser, unknown: Sequence[str]) -> None:
+    """Words that the parser of a verb has not understood: its usage, and the nearest option."""
+    if not unknown:
+        return
+    known = [option for action in verb._actions for option in action.option_strings if option[:2] == "--"]
+    given = [word.partition("=")[0] for word in unknown if word.startswith("-")]
+    near = [match for word in given for match in difflib.get_close_matches(word, known, n=1)]
+    meant = f"; did you mean {' '.join(dict.fromkeys(near))}?" if near else ""
+    verb.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; a user's mistake is one line on stderr and exit code 2, never a traceback."""
     try:
-        args = parser().parse_args(arguments)
+        top, verbs = _parsers()
+        args, unknown = top.parse_known_args(arguments)
+        refuse_unknown(verbs[args.verb], unknown)
         return args.run(args) or 0
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "losscope":

@@ -58,21 +58,18 @@ def _formulas(loss: Any, latex: bool) -> dict[str, str]:
 
 
 def _print(console: Any, loss: Any, latex: bool) -> None:
-    from rich.table import Table
     from rich.text import Text
 
     from losscope.describe import shapes
+    from losscope.report.terminal import listing, width_of, wrapped
 
-    console.print(Text(loss.name, style="bold"), Text(loss.entry.summary), sep="\n")
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(style="cyan", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, text in _formulas(loss, latex).items():
-        table.add_row(name, Text(text))
-    for name, text in _words(loss).items():
-        table.add_row(name, Text(text))
-    table.add_row("shapes", Text(shapes(loss)))
-    console.print(table)
+    width = width_of(console)
+    console.print(Text(loss.name, style="bold"), soft_wrap=True)
+    for line in wrapped(loss.entry.summary, width):
+        console.print(Text(line), soft_wrap=True)
+    entries = [*_formulas(loss, latex).items(), *_words(loss).items(), ("shapes", shapes(loss))]
+    for name, text in listing(entries, width):
+        console.print(Text.assemble((name, "cyan"), text), soft_wrap=True)
     console.print()
 
 

@@ -15,6 +15,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from losscope.cli import refuse_unknown
+
 if TYPE_CHECKING:
     from losscope.studies import Study
     from losscope.studies.presentation import Run
@@ -56,10 +58,17 @@ def run(args: argparse.Namespace) -> int:
             epilog=EXAMPLES,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        chosen = parser.parse_args(args.words)
+        chosen, unknown = parser.parse_known_args(args.words)
+        refuse_unknown(parser, unknown)
         if not chosen.all:
             if chosen.out or chosen.quick:
-                raise LossError(complain("No study is named", next_step="Name one, or give --all"))
+                raise LossError(
+                    complain(
+                        "No study is named",
+                        expected=f"one of {', '.join(studies())}",
+                        next_step="Name one, or give --all",
+                    )
+                )
             _show_list(studies(), chosen.json)
             return 0
         return _run_all(list(studies().values()), chosen)
@@ -96,7 +105,7 @@ def _common(alone: bool = False, **settings: Any) -> argparse.ArgumentParser:
         "--out", metavar="DIR", help="write report.html, results.json and one SVG per figure there"
     )
     parser.add_argument("--json", action="store_true", help="results as JSON on stdout, the words on stderr")
-    parser.add_argument("--quick", action="store_true", help="a look: smaller runs")
+    parser.add_argument("--quick", action="store_true", help="a look: smaller runs, where a study has them")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all random numbers (default 0)")
     return parser
 
@@ -113,7 +122,8 @@ def _own_options(study: Study, words: Sequence[str]) -> tuple[argparse.Namespace
     parameters = own_parameters(study)
     for name, (kind, default, words_on_it) in parameters.items():
         _add_option(own, name, kind, default, words_on_it)
-    chosen = parser.parse_args(words)
+    chosen, unknown = parser.parse_known_args(words)
+    refuse_unknown(parser, unknown)
     given = {name: getattr(chosen, name) for name in parameters}
     return chosen, {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
 

@@ -60,6 +60,7 @@ class Comparison:
     found: int
     seconds: float
     steps_tried: Mapping[str, list[int]] = field(default_factory=dict)
+    repeated: tuple[str, ...] = ()  # losses that were named more than once
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -221,6 +222,7 @@ def compare(
         choices={name: plan.choose(name, settings, runs) for name in losses_by_name},
         found=found,
         seconds=time.perf_counter() - started,
+        repeated=_repeated(named),
         steps_tried={name: sorted(plan.scores(name, settings, runs)) for name in losses_by_name},
     )
 
@@ -232,6 +234,11 @@ def _alternating(jobs: Sequence[Sequence[Job]]) -> list[Job]:
 
 def _resolve(loss: Any) -> Any:
     return ls.get(loss) if isinstance(loss, str) else loss
+
+
+def _repeated(losses: Sequence[Any]) -> tuple[str, ...]:
+    names = [loss.name for loss in losses]
+    return tuple(name for name in dict.fromkeys(names) if names.count(name) > 1)
 
 
 def _distinct(losses: Sequence[Any]) -> list[Any]:

@@ -13,6 +13,7 @@ import hashlib
 import struct
 import warnings
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -34,6 +35,7 @@ IDX_FILES = {
 IDX_UNSIGNED_BYTE = 8
 GZIP_MAGIC = b"\x1f\x8b"
 PARQUET_MAGIC = b"PAR1"
+PARQUET_SUFFIXES = (".parquet", ".pq")
 
 
 class DataError(ValueError):
@@ -89,6 +91,10 @@ def load(
     if isinstance(data, pd.DataFrame):
         return from_frame(data, target, name="data frame", source="a data frame")
     text = str(data)
+    if not text.strip():
+        raise DataError(
+            f"--data is empty: give a .csv or .parquet file, or one of {', '.join((*BUNDLED, 'mnist'))}"
+        )
     if text == "mnist":
         if target is not None:
             raise DataError("--data mnist has its own target, the digit: leave --target out")
@@ -125,10 +131,20 @@ def read_table(path: Path, target: str | None) -> Dataset:
     if not beginning:
         raise DataError(f"{str(path)!r} is empty: expected a header line and at least {MINIMUM_ROWS} rows")
     if beginning.startswith(PARQUET_MAGIC):
-        frame = _read_parquet(path)
-    else:
-        frame = _read_csv(path, beginning)
-    return from_frame(frame, target, name=path.stem, source=str(path))
+        return from_frame(_read_parquet(path), target, name=path.stem, source=str(path))
+    if path.suffix.lower() in PARQUET_SUFFIXES:
+        raise DataError(
+            f"{str(path)!r} is no Parquet file (it begins with {_glimpse(beginning)}): if it holds CSV, name it "
+            ".csv; else write it again"
+        )
+    frame, notes = _read_csv(path, beginning)
+    return from_frame(frame, target, name=path.stem, source=str(path), notes=notes)
+
+
+def _glimpse(beginning: bytes) -> str:
+    """The first few characters, or bytes where they are no text."""
+    text = beginning[:16].decode("ascii", errors="replace").splitlines()[0]
+    return repr(text) if text and text.isprintable() and "\ufffd" not in text else beginning[:4].hex(" ")
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -141,7 +157,8 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         ) from None
 
 
-def _read_csv(path: Path, beginning: bytes) -> pd.DataFrame:
+def _read_csv(path: Path, beginning: bytes) -> tuple[pd.DataFrame, list[str]]:
+    """The table, and what had to be assumed to read it."""
     packed = beginning.startswith(GZIP_MAGIC)
     try:
         if packed:
@@ -158,7 +175,58 @@ def _read_csv(path: Path, beginning: bytes) -> pd.DataFrame:
         )
     compression: Literal["gzip"] | None = "gzip" if packed else None
     try:
-        header_line = beginning.decode("utf-8-sig", errors="ignore").splitlines()[0]
+        frame, separator = _parse(path, beginning, compression, "utf-8-sig")
+        notes = []
+    except UnicodeDecodeError:
+        # What Windows programs write where they do not write UTF-8; Latin-1 is the same but for rare signs.
+        try:
+            frame, separator = _parse(path, beginning, compression, "cp1252")
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{str(path)!r} is not UTF-8 text, nor Windows-1252 (byte {error.object[error.start]:#04x} "
+                f"at offset {error.start}): save it as UTF-8 CSV"
+            ) from None
+        notes = ["read as Windows-1252 text, as it is not UTF-8"]
+    frame.columns = [str(name).strip() for name in frame.columns]
+    if separator != ",":
+        with_commas = _decimal_commas(frame)
+        if with_commas:
+            notes.append(f"read with decimal commas (1,5 is one and a half): {listed(with_commas)}")
+    return frame, notes
+
+
+DECIMAL_COMMA = r"[-+]?\d+(?:,\d+)?"
+# "1,234" may be a thousand; one such value as "0,5" or "12,25" in the file settles what its commas are.
+ONLY_DECIMAL = r"[-+]?(?:0,\d+|\d{4,},\d+|\d+,(?:\d{1,2}|\d{4,}))"
+
+
+def _decimal_commas(frame: pd.DataFrame) -> list[str]:
+    """Turns columns of numbers with a decimal comma into numbers; their names."""
+    found: dict[str, pd.Series] = {}
+    sure = False
+    for column in frame.columns:
+        values = frame[column]
+        if pd.api.types.is_numeric_dtype(values.dtype):
+            continue
+        texts = values.dropna().astype(str).str.strip()
+        if len(texts) and texts.str.fullmatch(DECIMAL_COMMA).all() and texts.str.contains(",").any():
+            found[column] = texts
+            sure = sure or bool(texts.str.fullmatch(ONLY_DECIMAL).any())
+    if not sure:
+        return []
+    for column, texts in found.items():
+        frame[column] = texts.str.replace(",", ".").astype(float).reindex(frame.index)
+    return list(found)
+
+
+def _parse(
+    path: Path, beginning: bytes, compression: Literal["gzip"] | None, encoding: str
+) -> tuple[pd.DataFrame, str]:
+    """The table and its separator; UnicodeDecodeError where the file is in another encoding."""
+    try:
+        header_bytes = (beginning.splitlines() or [b""])[0]
+        whole = len(header_bytes) < len(beginning)  # a longer header may be cut within a letter
+        header_line = header_bytes.decode(encoding, errors="strict" if whole else "ignore")
         separator = max(",;\t|", key=header_line.count)
         header = next(csv.reader([header_line], delimiter=separator))
         _refuse_duplicate_columns([name.strip() for name in header], str(path))
@@ -168,16 +236,11 @@ def _read_csv(path: Path, beginning: bytes) -> pd.DataFrame:
                 path,
                 sep=separator,
                 compression=compression,
-                encoding="utf-8-sig",
+                encoding=encoding,
                 skipinitialspace=True,
                 low_memory=False,
                 index_col=False,
             )
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{str(path)!r} is not UTF-8 text (byte {error.object[error.start]:#04x} "
-            f"at offset {error.start}): save it as UTF-8 CSV"
-        ) from None
     except (
         pd.errors.ParserError,
         pd.errors.ParserWarning,
@@ -193,11 +256,12 @@ def _read_csv(path: Path, beginning: bytes) -> pd.DataFrame:
         raise DataError(
             f"{str(path)!r} cannot be read ({error}): check the file and its permissions"
         ) from None
-    frame.columns = [str(name).strip() for name in frame.columns]
-    return frame
+    return frame, separator
 
 
-def from_frame(frame: pd.DataFrame, target: str | None, name: str, source: str) -> Dataset:
+def from_frame(
+    frame: pd.DataFrame, target: str | None, name: str, source: str, notes: Sequence[str] = ()
+) -> Dataset:
     """Take the target column out of a table, drop rows without one, and refuse what cannot be used."""
     frame = frame.copy(deep=False)
     frame.columns = [str(column) for column in frame.columns]
@@ -205,6 +269,8 @@ def from_frame(frame: pd.DataFrame, target: str | None, name: str, source: str) 
     _refuse_duplicate_columns(columns, source)
     if target is None:
         raise DataError(f"which column of {source} is the target? give --target, one of: {listed(columns)}")
+    if target not in columns and target.strip() in columns:
+        target = target.strip()
     if target not in columns:
         raise DataError(
             f"{source} has no column {target!r}{_did_you_mean(target, columns)}; its columns are: "
@@ -218,14 +284,14 @@ def from_frame(frame: pd.DataFrame, target: str | None, name: str, source: str) 
     if len(frame) == 0:
         raise DataError(f"{source} has a header but no rows: at least {MINIMUM_ROWS} are needed")
     values = frame[target]
-    notes = []
+    said = [*notes]
     missing = values.isna().to_numpy()
     if missing.all():
         raise DataError(
             f"the target {target!r} of {source} is missing in all {len(frame)} rows: choose another column"
         )
     if missing.any():
-        notes.append(f"{counted(int(missing.sum()))} without a target dropped")
+        said.append(f"{counted(int(missing.sum()))} without a target dropped")
         frame, values = frame.loc[~missing], values.loc[~missing]
     if len(frame) < MINIMUM_ROWS:
         raise DataError(
@@ -248,7 +314,7 @@ def from_frame(frame: pd.DataFrame, target: str | None, name: str, source: str) 
             "there is nothing to learn; choose another --target"
         )
     return Dataset(
-        name=name, features=features, target=values.rename(target), source=source, notes=tuple(notes)
+        name=name, features=features, target=values.rename(target), source=source, notes=tuple(said)
     )
 
 

@@ -63,6 +63,13 @@ def times(ratio: float) -> str:
 
 def _winner(result: Comparison, same_rate: bool) -> list[str]:
     """Who is best by the metric that chose the rates, and does it win with every seed?"""
+    tried = result.settings.grid > 1
+    shared = all(
+        choice is not None and choice.learning_rate == result.settings.learning_rate
+        for choice in result.choices.values()
+    )
+    if (tried and shared) if same_rate else not tried:
+        return []  # no other rate was tried, or the sentence before has said the same
     metric = result.settings.choose_by if result.settings.choose_by != "own" else METRICS[result.task.kind][0]
     summaries = [
         result.at_same_rate(name) if same_rate else result.at_own_best(name) for name in result.losses
@@ -84,7 +91,8 @@ def _winner(result: Comparison, same_rate: bool) -> list[str]:
     where = (
         f"At the same learning rate, {result.settings.learning_rate:g}"
         if same_rate
-        else ("With each loss at its own best learning rate")
+        else "With each loss at its own best learning rate"
+        + (f" (for all of them the shared one, {result.settings.learning_rate:g})" if shared else "")
     )
     wins = sum(
         sign * a < sign * b
@@ -92,16 +100,18 @@ def _winner(result: Comparison, same_rate: bool) -> list[str]:
         if a is not None and b is not None
     )
     seeds = best.seeds
-    clear = wins == seeds and seeds > 1
     sentence = (
         f"{where}, **{best.loss}** has the best test {word}, {metric_text(metric, mean(best))}; "
         f"next is {second.loss} with {metric_text(metric, mean(second))} "
-        f"(it is {better} than that with {wins} of {seeds} seed{'s' * (seeds != 1)}"
     )
-    sentence += ")." if clear else ": **too few to call it better**)."
+    if seeds == 1:
+        sentence += "(one seed: no spread known)."
+    else:
+        sentence += f"(it is {better} than that with {wins} of {seeds} seeds"
+        sentence += ")." if wins == seeds else ": **too few to call it better**)."
     if last is not second:
         sentence += f" Last is {last.loss} with {metric_text(metric, mean(last))}."
-    if metric == "accuracy" and not same_rate:
+    if metric == "accuracy" and not (same_rate and tried):
         p, rows = mean(best), len(result.prepared.test)
         error = math.sqrt(max(p * (1 - p), 0.0) / rows)
         sentence += (

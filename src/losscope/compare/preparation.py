@@ -17,6 +17,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from losscope.compare.data import DataError, Dataset, counted, listed
+from losscope.compare.lookalikes import looks_like
 from losscope.compare.task import Task
 
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.2
@@ -24,6 +25,7 @@ TEST_SHARE, VALIDATION_SHARE = 0.2, 0.2
 MOST_CATEGORIES = 30
 # Text that differs in more than half of the rows names the row; it does not describe it.
 NAMES_ROWS_ABOVE = 0.5
+NAMES_ROWS = "text that differs in nearly every row"
 CAPPED_ABOVE = 0.01
 
 
@@ -85,9 +87,8 @@ def prepare(dataset: Dataset, task: Task, split_seed: int = 0) -> Prepared:
                 "choose another --target"
             )
         steps.append(
-            f"target standardised by the training rows: a loss sees ({dataset.target.name} - {centre:,.6g}) "
-            f"/ "
-            f"{scale:,.6g}; metrics are in original units"
+            f"target standardised by the training rows: a loss sees "
+            f"{_standardised(str(dataset.target.name), centre, scale)}; metrics are in original units"
         )
         steps.extend(_piled_up(target, str(dataset.target.name)))
     return Prepared(
@@ -173,10 +174,11 @@ def _columns(frame: pd.DataFrame, train: np.ndarray, source: str) -> tuple[np.nd
         elif is_number:
             numeric.append(column)
         elif distinct > max(MOST_CATEGORIES, NAMES_ROWS_ABOVE * len(values)):
-            dropped.setdefault("text that differs in nearly every row", []).append(column)
+            dropped.setdefault(NAMES_ROWS, []).append(column)
         else:
             categorical.append(column)
     steps.extend(f"dropped {listed(columns)}: {reason}" for reason, columns in dropped.items())
+    steps.extend(_lookalikes(frame, [*dropped.get(NAMES_ROWS, []), *categorical]))
     if not numeric and not categorical:
         raise DataError(
             f"no usable feature is left in {source} ({'; '.join(steps) or 'no columns'}): add columns that "
@@ -244,6 +246,20 @@ class _AsText:
         return self.transform(features)
 
 
+def _standardised(name: str, centre: float, scale: float) -> str:
+    """The formula, with 4 digits.
+
+    >>> _standardised("y", -0.0974947, 2.37642), _standardised("price", 206855.8, 115000)
+    ('(y + 0.09747) / 2.376', '(price - 206,856) / 115,000')
+    """
+    shift = "" if centre == 0 else f" {'-' if centre > 0 else '+'} {_short(abs(centre))}"
+    return f"({name}{shift}) / {_short(scale)}"
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if 1e3 <= value < 1e9 else f"{value:.4g}"
+
+
 def _piled_up(target: np.ndarray, name: str) -> list[str]:
     """Says when many rows share the largest or smallest target, as in capped data; nothing is done to it."""
     said = []
@@ -255,6 +271,20 @@ def _piled_up(target: np.ndarray, name: str) -> list[str]:
                 f"{value:,.10g}: left as is"
             )
     return said
+
+
+def _lookalikes(frame: pd.DataFrame, columns: list[str]) -> list[str]:
+    """Says which columns of text look like numbers or dates; they are not guessed at."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for column in columns:
+        looks = looks_like(frame[column])
+        if looks:
+            found.setdefault(looks, []).append(column)
+    return [
+        f"{listed(columns)} look{'s' * (len(columns) == 1)} like {what}, but {'is' if len(columns) == 1 else 'are'} "
+        f"text: to use {'it' if len(columns) == 1 else 'them'} as a number, {mend}"
+        for (what, mend), columns in found.items()
+    ]
 
 
 def _few_levels(seen: pd.DataFrame, categorical: list[str]) -> bool:

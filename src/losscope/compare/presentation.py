@@ -91,11 +91,11 @@ def print_tables(result: Comparison, console: Console) -> None:
     widths = [console.measure(table.rich(), options=unbounded).maximum for table in metric_tables(result)]
     narrow = max(widths) > console.width
     for table in metric_tables(result, narrow):
-        console.print(table.rich())
+        table.print(console)
     chosen = [f"{name} {choice.learning_rate:g}" for name, choice in result.choices.items() if choice]
     if narrow and result.settings.grid > 1 and chosen:
         console.print(Text(f"Own best rates: {', '.join(chosen)}.\n"))
-    console.print(own_values(result).rich())
+    own_values(result).print(console)
     for note in words.under_the_tables(result):
         console.print(Text(note, style="dim"))
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 import losscope as ls
 from losscope.compare.data import DataError, Dataset
+from losscope.compare.lookalikes import looks_like
 
 TASKS = ("regression", "binary", "classes")
 # Whole numbers with few values, each seen often, are codes of classes more often than they are amounts.
@@ -79,6 +80,8 @@ def decide(dataset: Dataset, asked: str | None, losses: Sequence[Any]) -> Task:
         if not numeric:
             _refuse_text(target, dataset.source)
         return Task("regression", name, "given" if given else "the target is a number")
+    if asked is None and not numeric and distinct > _most_labels(len(target)):
+        _refuse_lookalike(target, dataset.source)
     softmax_named = any(loss.structure == "softmax" for loss in losses)
     if asked is None:
         wanted = {_kind_of_loss(loss) for loss in losses}
@@ -135,7 +138,26 @@ def _mostly_numbers(target: pd.Series) -> bool:
     return bool(pd.to_numeric(target, errors="coerce").notna().mean() > 0.5)
 
 
+def _most_labels(rows: int) -> int:
+    """More different texts than this are hardly names of classes."""
+    return max(min(MOST_CODES, rows // ROWS_PER_CODE), 2)
+
+
+def _refuse_lookalike(target: pd.Series, source: str) -> None:
+    """A text target that was meant as numbers or dates: as classes it would make no sense."""
+    looks = looks_like(target)
+    if looks:
+        what, mend = looks
+        raise DataError(
+            f"the target {target.name!r} of {source} is text that looks like {what} "
+            f"(first: {str(target.iloc[0])!r}), so it cannot be used as a number: {mend}, or choose another "
+            "--target"
+        )
+
+
 def _refuse_text(target: pd.Series, source: str) -> None:
+    if not _mostly_numbers(target):
+        _refuse_lookalike(target, source)
     wrong = pd.to_numeric(target, errors="coerce").isna().to_numpy()
     if not wrong.any() and not pd.api.types.is_bool_dtype(target.dtype):
         wrong[:] = True

@@ -161,6 +161,8 @@ def under_the_tables(result: Comparison) -> list[str]:
         if seeds > 1
         else "All on test data, with one seed: no spread is known."
     ]
+    if result.repeated:
+        notes.append(f"Named more than once, run once: {', '.join(result.repeated)}.")
     scores = [name for name in result.losses if result.encodings[name].link == "score"]
     if scores and result.task.kind != "regression":
         verb = (

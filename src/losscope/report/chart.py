@@ -22,7 +22,7 @@ SUFFIXES = (".svg", ".png", ".pdf")
 # Panel widths and font sizes in pixels, by number of columns. In a file of its own a chart is scaled as a
 # whole, so its letters are larger; in a page each panel is an SVG of its own and wraps, so it keeps its size.
 _FILE = {1: (540.0, 14.0), 2: (360.0, 14.0), 3: (320.0, 14.0)}
-_PAGE = {1: (560.0, 13.5), 2: (420.0, 13.0), 3: (308.0, 13.0)}
+_PAGE = {1: (440.0, 13.0), 2: (420.0, 13.0), 3: (308.0, 13.0)}
 _NARROWEST = {1: "100%", 2: "22rem", 3: "17rem"}
 
 
@@ -59,7 +59,7 @@ def _span(values: Any) -> str:
     return f"{text_of(float(values.min()))} to {text_of(float(values.max()))}"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Chart:
     """Panels side by side, at most three in a row.
 
@@ -89,6 +89,9 @@ class Chart:
         if self.columns is not None and self.columns not in (1, 2, 3):
             raise ValueError(f"Chart: columns must be 1, 2 or 3, got {self.columns!r}")
         object.__setattr__(self, "panels", panels)
+
+    def __repr__(self) -> str:
+        return f"<Chart {self.name}: {', '.join(panel.title for panel in self.panels)}>"
 
     def labels(self) -> list[list[str]]:
         """For each panel the labels that have a look of their own, in order of first appearance."""
@@ -170,7 +173,7 @@ class Chart:
         tracks = f"repeat(auto-fit,minmax(min(100%,{_NARROWEST[columns]}),1fr))"
         grid = f"display:grid;gap:1rem;grid-template-columns:{tracks}"
         if columns == 1:
-            grid += ";max-width:40rem"
+            grid += ";max-width:32rem"  # wider, its letters would outgrow the text around it
         return f'<figure class="losscope-chart"><div style="{grid}">{"".join(drawn)}</div>{caption}</figure>'
 
     def save(self, path: str | os.PathLike[str], looks: Looks | None = None) -> Path:

@@ -70,7 +70,7 @@ def _target(loss: Any, target: float | None) -> float:
 
 
 def _of_residual(loss: Any) -> bool:
-    return loss.structure == "elementwise" and loss.entry.target.name == "real" and loss.activation is None
+    return loss._derived.of_residual_alone
 
 
 def _axis_name(losses: Sequence[Any], target: float | None) -> str:

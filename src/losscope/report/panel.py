@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -129,6 +130,8 @@ class Bars:
 
 Item = Line | Points | Bars
 
+_COUNTED = re.compile(r"(?:epoch|step|iteration|update)s?\b", re.IGNORECASE)
+
 
 def _limits(owner: str, name: str, limits: Any, scale: str) -> tuple[float, float] | None:
     if limits is None:
@@ -190,3 +193,17 @@ class Panel:
         object.__setattr__(self, "notes", notes)
         for name, scale in (("x_limits", self.x_scale), ("y_limits", self.y_scale)):
             object.__setattr__(self, name, _limits(owner, name, getattr(self, name), scale))
+
+
+def counts(panel: Panel) -> bool:
+    """Whether the x axis counts something, such as epochs: then a tick between two of them means nothing.
+
+    >>> counts(Panel("p", "epoch (gradient steps)", "loss", [Line([0, 1, 2], [3, 2, 1], "mse")]))
+    True
+    >>> counts(Panel("p", "epoch", "loss", [Line([0, 0.5], [3, 2], "mse")]))
+    False
+    """
+    if _COUNTED.match(panel.x_label.strip()) is None:
+        return False
+    lines = [item.x for item in panel.items if not isinstance(item, Bars)]
+    return all(bool(np.all(x[np.isfinite(x)] % 1 == 0)) for x in lines)

@@ -9,10 +9,14 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from .terminal import wrapped
+
 if TYPE_CHECKING:
+    import rich.console
     import rich.table
 
 DIGITS = 4
+_BETWEEN = 2  # columns of a terminal between two columns of a table, and at its two ends together
 
 
 def _is_number(cell: Any) -> bool:
@@ -168,43 +172,107 @@ class Table:
                 shown[at].append(text_of(cell, decimals) + (" *" if at in best else ""))
         return shown
 
-    def rich(self) -> rich.table.Table:
-        """For `rich.console.Console().print`; fits 80 columns where the cells allow it."""
+    def rich(self, width: int | None = None) -> rich.table.Table:
+        """For `rich.console.Console().print`; `width` breaks texts and heads between words to fit it."""
         from rich import box
         from rich.table import Table as RichTable
         from rich.text import Text
 
-        note = "* best in its column" if any(self._best_rows(i) for i in range(len(self.columns))) else ""
         table = RichTable(
             box=box.SIMPLE_HEAD,
             title=Text(self.caption, style="bold") if self.caption else None,
             title_justify="left",
-            caption=Text(note, style="dim") if note else None,
+            caption=Text(self._note, style="dim") if self._note else None,
             caption_justify="left",
             pad_edge=False,
             padding=(0, 1, 0, 0),
         )
-        cells = self.texts()
+        cells = self._aligned()
+        widths: list[int | None] = [None] * len(self.columns)
+        if width is not None:
+            widths = [*self._widths(width)]
         columns = []
         for index, column in enumerate(self.columns):
             numeric = self._numeric(index)
             best = self._best_rows(index)
             table.add_column(
                 Text(column, style="bold", justify="right" if numeric else "left"),
-                no_wrap=numeric,
+                no_wrap=numeric and width is None,
+                width=widths[index],
                 overflow="fold",
             )
+            room = widths[index] or len(column)
             shown = [row[index] for row in cells]
             if numeric:
-                # Right-aligned by hand: the unmarked give way to the mark's two places, so that digits
-                # stay in line, and rich would strip those places.
-                shown = [cell if at in best or not best else f"{cell}  " for at, cell in enumerate(shown)]
-                longest = max(len(column), *(len(cell) for cell in shown))
+                longest = max([room, *map(len, shown)])
                 shown = [cell.rjust(longest) for cell in shown]
             columns.append([Text(cell, style="bold" if at in best else "") for at, cell in enumerate(shown)])
         for row in zip(*columns):
             table.add_row(*row)
         return table
+
+    def print(self, console: rich.console.Console) -> None:
+        """On a terminal of any width: as a table where no number and no word must be broken for it, else
+        row by row."""
+        from rich.text import Text
+
+        if self.least_width() <= console.width:
+            console.print(self.rich(console.width))
+            return
+        cells = self.texts()
+        if self.caption:
+            for line in wrapped(self.caption, console.width):
+                console.print(Text(line, style="bold"), soft_wrap=True)
+        for at, row in enumerate(cells):
+            console.print()
+            for index, (column, cell) in enumerate(zip(self.columns, row)):
+                for line in wrapped(f"{column}: {cell}", console.width, "  "):
+                    style = "bold" if index == 0 or at in self._best_rows(index) else ""
+                    console.print(Text(line, style=style), soft_wrap=True)
+        console.print()
+        if self._note:
+            console.print(Text(f"{self._note}\n", style="dim"), soft_wrap=True)
+
+    @property
+    def _note(self) -> str:
+        best = any(self._best_rows(index) for index in range(len(self.columns)))
+        return "* best in its column" if best else ""
+
+    def _aligned(self) -> list[list[str]]:
+        """The texts with the two places of the mark behind unmarked numbers, so that digits stay in line."""
+        cells = self.texts()
+        for index in range(len(self.columns)):
+            best = self._best_rows(index)
+            if best and self._numeric(index):
+                for at, row in enumerate(cells):
+                    row[index] += "" if at in best else "  "
+        return cells
+
+    def _needs(self) -> list[tuple[int, int]]:
+        """For each column the width of what must not be broken, and the width at which nothing is."""
+        from rich.cells import cell_len
+
+        cells = self._aligned()
+        needs = []
+        for index, column in enumerate(self.columns):
+            shown = [row[index] for row in cells]
+            whole = shown if self._numeric(index) else [word for cell in shown for word in cell.split()]
+            least = max((cell_len(word) for word in [*column.split(), *whole]), default=1)
+            needs.append((least, max(cell_len(text) for text in [column, *shown])))
+        return needs
+
+    def least_width(self) -> int:
+        """The columns of a terminal below which a number or a word would have to be broken."""
+        return sum(least for least, _ in self._needs()) + _BETWEEN * len(self.columns)
+
+    def _widths(self, width: int) -> list[int]:
+        """The columns' widths: what is scarce goes to the narrow ones first."""
+        needs = self._needs()
+        room = width - _BETWEEN * len(needs)
+        level = max(most for _, most in needs)
+        while level > 1 and sum(min(max(level, least), most) for least, most in needs) > room:
+            level -= 1
+        return [min(max(level, least), most) for least, most in needs]
 
     def html(self) -> str:
         """For a page: scrolls sideways where the screen is narrow. Every text is escaped."""

@@ -43,27 +43,36 @@ def _log_ticks(low: float, high: float, most: int) -> list[float]:
     return [10.0**power for power in range(first, last + 1) if power % stride == 0]
 
 
-def ticks(limits: tuple[float, float], scale: str, most: int) -> tuple[list[float], list[str]]:
-    """About `most` ticks between the limits, and their texts.
+def ticks(
+    limits: tuple[float, float], scale: str, most: int, whole: bool = False
+) -> tuple[list[float], list[str]]:
+    """About `most` ticks between the limits, and their texts; `whole`: at whole numbers only.
 
     >>> ticks((0.001, 1.0), "log", 5)
     ([0.001, 0.01, 0.1, 1.0], ['0.001', '0.01', '0.1', '1'])
     >>> ticks((-1.0, 1.0), "linear", 5)[1]
     ['−1.0', '−0.5', '0.0', '0.5', '1.0']
+    >>> ticks((0.0, 2.0), "linear", 7, whole=True)[1]
+    ['0', '1', '2']
     """
     from matplotlib.ticker import MaxNLocator
 
     low, high = limits
     if scale == "log":
         powers = _log_ticks(low, high, most)
+        if whole:
+            powers = [tick for tick in powers if tick >= 1]
         if len(powers) >= 2:
             return powers, [_log_text(tick) for tick in powers]
     # also for a log scale so short that it looks linear
     slack = 1e-9 * (high / 2 - low / 2)
-    found = MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    steps = [1, 2, 5, 10] if whole else [1, 2, 2.5, 5, 10]
+    found = MaxNLocator(nbins=most, steps=steps, integer=whole).tick_values(low, high)
     chosen = [float(tick) for tick in found if low - slack <= tick <= high + slack]
     if scale == "log":
         chosen = [tick for tick in chosen if tick > 0]
+    if whole:
+        chosen = [tick for tick in chosen if tick.is_integer()]
     return chosen, _linear_texts(chosen)
 
 

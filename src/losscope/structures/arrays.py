@@ -39,6 +39,13 @@ def as_array(value: Any, name: str) -> numpy.ndarray:
                 complain(f"{name} is not an array of numbers: its rows differ in length")
             ) from None
         except Exception as error:  # an array-like may refuse in its own way
+            if getattr(value, "requires_grad", False):
+                raise LossTypeError(
+                    complain(
+                        f"{name} is a tensor that requires a gradient, and this call gives arrays",
+                        next_step=f"Use {name}.detach(); a call of the loss itself is differentiable",
+                    )
+                ) from None
             raise LossTypeError(
                 complain(f"{name} cannot be read as an array ({error})", got=type(value).__name__)
             ) from None
@@ -49,9 +56,21 @@ def as_array(value: Any, name: str) -> numpy.ndarray:
             f"{name} is not an array of real numbers that a kernel can take",
             got=f"dtype {value.dtype}",
             expected="float32, float64, float16, bfloat16, integers or booleans",
-            next_step=f"Use {name}.astype('float64')" if value.dtype.kind == "f" else "",
+            next_step=_how_to_numbers(value, name),
         )
     )
+
+
+def _how_to_numbers(value: numpy.ndarray, name: str) -> str:
+    """What to do with an array of another dtype: convert it, or mend the first element that is no number."""
+    if value.dtype.kind in "fc":
+        return f"Use {name}.real" if value.dtype.kind == "c" else f"Use {name}.astype('float64')"
+    for index in numpy.ndindex(value.shape):
+        try:
+            float(value[index])
+        except (TypeError, ValueError):
+            return f"{place(name, index)} is {value[index]!r}, which is no number; classes are given by index"
+    return f"Use {name}.astype('float64'): all of it reads as numbers" if value.size else ""
 
 
 def is_floating(array: numpy.ndarray) -> bool:
@@ -107,13 +126,15 @@ def _mend(prediction: tuple[int, ...], target: tuple[int, ...]) -> str:
     return "Check which of the two is wrong, and broadcast it yourself if that is what you mean"
 
 
-def ready_weight(weight: Any, shape: tuple[int, ...], dtype: numpy.dtype, per: str) -> numpy.ndarray:
+def ready_weight(
+    weight: Any, shape: tuple[int, ...], dtype: numpy.dtype, per: str, name: str = "weight"
+) -> numpy.ndarray:
     """The weights, one for each of what `per` names, checked: none negative, none infinite."""
-    array = as_array(weight, "weight")
+    array = as_array(weight, name)
     if array.shape != shape:
         raise LossError(
             complain(
-                f"weight must have one number per {per}",
+                f"{name} must have one number per {per}",
                 got=f"shape {array.shape}",
                 expected=f"shape {shape}",
                 next_step="A single weight for all has no effect on a mean: leave it out, or scale the result"
@@ -124,7 +145,7 @@ def ready_weight(weight: Any, shape: tuple[int, ...], dtype: numpy.dtype, per: s
     array = ready(array, dtype)
     wrong = (array < 0) | numpy.isinf(array)
     if wrong.any():
-        raise _stray("weight", array, wrong, "finite and 0 or more")
+        raise _stray(name, array, wrong, "finite and 0 or more")
     return array
 
 

@@ -79,8 +79,13 @@ def check_domains(entry: Entry, batch: Batch, through: bool) -> None:
     )
     if not through:
         arrays.check_domain("prediction", batch.prediction, entry.prediction, hint)
-    labels = {
-        "sign": "Turn labels 0 and 1 into -1 and 1 with 2*target - 1",
-        "probability": "Turn labels -1 and 1 into 0 and 1 with (target + 1)/2; counts and classes need another loss",
-    }
-    arrays.check_domain("target", batch.target, entry.target, labels.get(entry.target.name, ""))
+    hint = (
+        "Counts, classes and amounts need another loss"
+        if entry.target.name in ("sign", "probability", "label")
+        else ""
+    )
+    if entry.target.name == "sign" and (batch.target == 0).any():
+        hint = "Turn labels 0 and 1 into -1 and 1 with 2*target - 1"
+    elif entry.target.name in ("probability", "label") and (batch.target == -1).any():
+        hint = "Turn labels -1 and 1 into 0 and 1 with (target + 1)/2"
+    arrays.check_domain("target", batch.target, entry.target, hint)

@@ -81,11 +81,11 @@ def prepare(
     if weight is not None:
         weight = arrays.ready_weight(weight, shape, dtype, "row").reshape(rows)
     if class_weight is not None:
-        class_weight = arrays.ready_weight(class_weight, (classes,), dtype, "class")
+        class_weight = arrays.ready_weight(class_weight, (classes,), dtype, "class", "class_weight")
     index, probabilities = None, None
     if target.shape == given.shape and (arrays.is_floating(target) or target.shape != shape):
+        check_probabilities(target)
         probabilities = arrays.ready(target, dtype).reshape(rows, classes)
-        check_probabilities(probabilities)
     elif target.shape == shape:
         index = _class_index(target, classes, ignore_index).reshape(rows)
     else:
@@ -152,20 +152,17 @@ def _class_index(target: Any, classes: int, ignore_index: int) -> Any:
 
 
 def check_probabilities(rows: Any, name: str = "target") -> None:
-    arrays.check_domain(
-        name,
-        rows,
-        domain.probability,
-        "Rows of the logits' shape are read as probabilities" if name == "target" else "",
-    )
-    sums = rows.sum(1, dtype="float64")
+    """Every number a probability, every row (along the last axis) a distribution."""
+    hint = "Rows of the logits' shape are read as probabilities" if name == "target" else ""
+    arrays.check_domain(name, rows, domain.probability, hint)
+    sums = numpy.asarray(rows.sum(-1, dtype="float64"))
     wrong = numpy.abs(sums - 1) > ROW_SUM_TOLERANCE
     if wrong.any():
-        row = int(numpy.argmax(wrong))
+        where = tuple(int(i) for i in numpy.argwhere(wrong)[0])
         raise LossError(
             complain(
-                f"row {row} of {name} does not sum to 1",
-                got=f"{sums[row]:.6g}",
+                f"{arrays.place(name, where)} does not sum to 1",
+                got=f"{sums[where]:.6g}",
                 expected="a distribution over the classes",
                 next_step=f"Use {name}/{name}.sum(-1, keepdims=True)",
             )

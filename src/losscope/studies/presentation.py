@@ -64,7 +64,7 @@ def page(runs: Sequence[Run], command: str = "") -> Page:
 
 def _quick_note(runs: Sequence[Run]) -> str:
     return (
-        "**This is a quick look**: smaller runs than the studies' own defaults."
+        "**This is a quick look**: runs may be smaller than by the studies' own defaults."
         if any(run.quick for run in runs)
         else ""
     )
@@ -212,7 +212,7 @@ def _leads_to_formula(paragraph: str) -> bool:
 
 
 def _show_table(table: Table, console: Any) -> None:
-    console.print(table.rich())
+    table.print(console)
 
 
 def _show_claim(claim: Claim, console: Any, brief: bool) -> None:

@@ -128,7 +128,7 @@ def fingerprint(entry: Entry, through: Entry | None, dtype: str) -> str:
 def toolchain() -> str:
     """A hash of the code that derives, writes and compiles, ours and others'."""
     package = Path(losscope.__file__).parent
-    files = [package / "expression.py", package / "derive.py"]
+    files = [package / f"{name}.py" for name in ("expression", "stable", "derive")]
     for folder in ("emit", "structures", "kernels", "kernels/cpu"):
         files += sorted((package / folder).glob("*.py"))
     digest = hashlib.sha256()

@@ -1,0 +1,55 @@
+"""Words on a terminal of any width: broken between words, never within one; unbroken where nobody looks."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def width_of(console: Console) -> int | None:
+    """The columns there are; None where it is no terminal, so that a line can be searched as a whole."""
+    return console.width if console.is_terminal else None
+
+
+def wrapped(text: str, width: int | None, indent: str = "") -> list[str]:
+    """Lines of at most `width`, further ones indented; a word that is longer stands alone and whole.
+
+    >>> wrapped("one two", 5), wrapped("a doi:10.1214/aoms", 6, "  "), wrapped("one two", None)
+    (['one', 'two'], ['a', '  doi:10.1214/aoms'], ['one two'])
+    """
+    if width is None:
+        return [text]
+    return textwrap.wrap(
+        text,
+        max(width, len(indent) + 1),
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [""]
+
+
+def listing(entries: Sequence[tuple[str, str]], width: int | None, gap: int = 2) -> list[tuple[str, str]]:
+    """(name, text) side by side -> lines as (name with its room, text); below each other where it is narrow.
+
+    >>> listing([("a", "one two"), ("long", "three")], 12)
+    [('a     ', 'one'), ('      ', 'two'), ('long  ', 'three')]
+    >>> listing([("a", "a_long_name")], 8)
+    [('a', ''), ('  ', 'a_long_name')]
+    """
+    left = max((len(name) for name, _ in entries), default=0) + gap
+    words = max((len(word) for _, text in entries for word in text.split()), default=0)
+    below = width is not None and width - left < min(words, 20)
+    lines: list[tuple[str, str]] = []
+    for name, text in entries:
+        if below:
+            lines.append((name, ""))
+            lines += [("  ", line) for line in wrapped(text, None if width is None else width - 2) if line]
+            continue
+        first, *further = wrapped(text, None if width is None else width - left)
+        lines.append((name.ljust(left) if first else name, first))
+        lines += [(" " * left, line) for line in further]
+    return lines

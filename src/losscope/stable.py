@@ -1,0 +1,169 @@
+"""Idioms that overflow or cancel -> the primitives that do not.
+
+People write log(1 + exp(-y*z)), 1 - exp(-x), 1/(1 + exp(-x)), sqrt(1 + x**2) - 1. As numbers these lose their digits
+or overflow; as symbols they are the same as softplus, expm1, sigmoid ..., so a formula is read as those.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy
+from sympy import Add, Mul, Pow, S, exp
+from sympy.core.traversal import bottom_up
+
+from losscope.expression import (
+    expm1,
+    expm1mx,
+    log,
+    log1p,
+    log1pmx,
+    log_cosh,
+    sigmoid,
+    softplus,
+    sqrt1px2m1,
+)
+
+
+def stable(expression: Any) -> Any:
+    """The same expression, its idioms replaced, innermost first.
+
+    >>> from losscope.expression import symbol
+    >>> x = symbol("x")
+    >>> stable(log(1 + exp(x))), stable(1 / (1 + exp(-x))), stable(1 - sigmoid(x))
+    (softplus(x), sigmoid(x), sigmoid(-x))
+    """
+    return bottom_up(expression, _rewritten)
+
+
+def _rewritten(e: Any) -> Any:
+    if e.is_Add:
+        return _sum(e)
+    if e.is_Mul:
+        return _product(e)
+    if e.is_Pow:
+        return _power(e)
+    if isinstance(e, log):
+        return _logarithm(e.args[0])
+    if isinstance(e, exp) and isinstance(-e.args[0], softplus):
+        return sigmoid(-(-e.args[0]).args[0])
+    if isinstance(e, expm1) and isinstance(-e.args[0], softplus):
+        return -sigmoid((-e.args[0]).args[0])
+    if isinstance(e, log1p):
+        return _logarithm_of_one_more(e.args[0])
+    return e
+
+
+def _sum(e: Any) -> Any:
+    """1 - sigmoid(x), exp(x) - 1 (- x), log1p(x) - x, sqrt(1 + x^2) - 1, and their negatives."""
+    for whole in (e, -e):
+        number, rest = whole.as_coeff_Add()
+        found = None
+        if number == 1 and isinstance(-rest, sigmoid):
+            found = sigmoid(-(-rest).args[0])
+        elif number == -1 and isinstance(rest, exp):
+            found = _rewritten(expm1(rest.args[0]))
+        elif number == -1 and rest.is_Pow and rest.exp == S.Half:
+            under, root = rest.base.as_coeff_Add()
+            x = _root(root)
+            found = sqrt1px2m1(x) if under == 1 and x is not None else None
+        elif number == 0:
+            found = _first_order_gone(whole)
+        if found is not None:
+            return found if whole is e else -found
+    return e
+
+
+def _first_order_gone(whole: Any) -> Any:
+    """expm1(x) - x and log1p(x) - x."""
+    for term in whole.args:
+        for function, without in ((expm1, expm1mx), (log1p, log1pmx)):
+            if isinstance(term, function) and whole - term == -term.args[0]:
+                return without(term.args[0])
+    return None
+
+
+def _product(e: Any) -> Any:
+    """exp(x)/(1 + exp(x)), which has become exp(x) sigmoid(-x)."""
+    for factor in e.args:
+        if isinstance(factor, exp):
+            partner = sigmoid(-factor.args[0])
+            if partner in e.args:
+                return Mul(
+                    *(each for each in e.args if each not in (factor, partner)), sigmoid(factor.args[0])
+                )
+    return e
+
+
+def _power(e: Any) -> Any:
+    """1/(1 + exp(x))."""
+    if e.exp.is_Integer and e.exp < 0:
+        number, rest = e.base.as_coeff_Add()
+        if number == 1 and isinstance(rest, exp):
+            return sigmoid(-rest.args[0]) ** -e.exp
+    return e
+
+
+def _logarithm(x: Any) -> Any:
+    """log(1 + x), log of a power, of a quotient by one, and of a sum of two exponentials."""
+    if isinstance(x, Pow) and x.base.is_positive:
+        return x.exp * _logarithm(x.base)
+    if isinstance(x, Mul) and all(isinstance(each, exp | sigmoid) or each.is_positive for each in x.args):
+        parts = [_logarithm(each) for each in x.args if isinstance(each, exp | sigmoid | Pow)]
+        rest = Mul(*(each for each in x.args if not isinstance(each, exp | sigmoid | Pow)))
+        return Add(*parts) + (log(rest) if parts else log(x))
+    number, rest = x.as_coeff_Add()
+    if number == 1:
+        return _logarithm_of_one_more(rest)
+    if x.is_Add and len(x.args) == 2:
+        (c, first), (d, second) = (each.as_coeff_Mul() for each in x.args)
+        if isinstance(first, exp) and isinstance(second, exp) and c > 0 and d > 0:
+            a, b = first.args[0], second.args[0]
+            if c == d and a == -b:
+                return log_cosh(a) + log(2 * c)
+            return log(c) + a + softplus(b - a + log(d / c))
+    return log(x)
+
+
+def _logarithm_of_one_more(x: Any) -> Any:
+    """log(1 + x): of exp(x) it is softplus(x), of c exp(x) softplus(x + log c)."""
+    coefficient, rest = x.as_coeff_Mul()
+    if isinstance(rest, exp) and coefficient > 0:
+        return softplus(rest.args[0] + log(coefficient))
+    return log1p(x)
+
+
+def _root(x: Any) -> Any:
+    """y where x is y^2, written without a root; else None."""
+    halves = []
+    for factor in Mul.make_args(x):
+        base, exponent = factor.as_base_exp()
+        if factor.is_Rational:
+            half = sympy.sqrt(factor)
+            if not half.is_Rational:
+                return None
+            halves.append(half)
+        elif exponent.is_Integer and exponent % 2 == 0:
+            halves.append(base ** (exponent / 2))
+        else:
+            return None
+    return Mul(*halves)
+
+
+def whole_powers(expression: Any) -> Any:
+    """x^c / x, as SymPy differentiates a power with a symbol above, is x^(c - 1): at x = 0 a number, not 0/0."""
+    return bottom_up(expression, lambda e: _gathered(e) if e.is_Mul else e)
+
+
+def _gathered(e: Any) -> Any:
+    for power in e.args:
+        if not power.is_Pow or power.exp.is_number:
+            continue
+        for under in e.args:
+            if not under.is_Pow or not (under.exp.is_Integer and under.exp < 0):
+                continue
+            if under.base in (power.base, -power.base):
+                sign = 1 if under.base == power.base else S.NegativeOne**under.exp
+                rest = [factor for factor in e.args if factor is not power and factor is not under]
+                return Mul(sign, *rest, Pow(power.base, power.exp + under.exp, evaluate=False))
+    return e

@@ -1,0 +1,68 @@
+"""Formulas as people write them are as exact as the catalogue's: idioms that overflow or cancel are read as primitives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import losscope as ls
+
+PREDICTION = np.array([-1000.0, -40, -3, -1e-6, 1e-6, 0.5, 20, 33, 40, 1000])
+
+IDIOMS = [
+    ("-y*log(sigmoid(z)) - (1 - y)*log(1 - sigmoid(z))", "bce", "label"),
+    ("-y*log(1/(1 + exp(-z))) - (1 - y)*log(1 - 1/(1 + exp(-z)))", "bce", "label"),
+    ("log(1 + exp(z)) - y*z", None, "label"),
+    ("log(1 + exp(-y*z))", "soft_margin", "sign"),
+    ("log((exp(r) + exp(-r))/2)", "log_cosh", "real"),
+    ("sqrt(1 + r**2) - 1", "pseudo_huber", "real"),
+]
+
+
+@pytest.mark.parametrize(("formula", "name", "target"), IDIOMS)
+def test_an_idiom_is_the_catalogues_loss(formula: str, name: str | None, target: str) -> None:
+    mine = ls.define("mine", formula, target=target)
+    y = np.where(np.arange(len(PREDICTION)) % 2, 1.0, -1.0 if target == "sign" else 0.0)
+    found = mine.value_grad_curvature(PREDICTION, y, reduction="none")
+    assert np.isfinite(found).all()
+    if name is not None:
+        known = ls.get(name)
+        for ours, theirs in zip(
+            found, known.value_grad_curvature(PREDICTION, y, reduction="none"), strict=True
+        ):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "formula", ["abs(r)**g", "(r**2)**g", "(1 - exp(-r**2))**g", "(1 - exp(-abs(r)))**g"]
+)
+def test_a_power_with_a_parameter_above_has_a_slope_at_zero(formula: str) -> None:
+    _, gradient = ls.define("mine", formula, g=1.5).value_and_grad(
+        [0.0, 1.0, -2.0], [0.0, 0.0, 0.0], reduction="none"
+    )
+    assert gradient[0] == 0
+    assert np.isfinite(gradient).all()
+
+
+def test_focal_as_the_paper_writes_it() -> None:
+    paper = ls.define("paper", "(1 - exp(-softplus(m)))**g*softplus(m)", structure="softmax", g=2.0)
+    value, gradient = paper.value_and_grad([[0.0, 40.0], [3.0, 0.0]], [1, 1])
+    assert np.isfinite(gradient).all()
+    p = 1 / (1 + np.exp(3))
+    assert value == pytest.approx(-((1 - p) ** 2) * np.log(p) / 2, rel=1e-12)
+    assert paper.facts.bounded_influence
+
+
+@pytest.mark.parametrize(
+    "formula",
+    ["log(1 + r**2)", "exp(r) - 1", "1 - exp(-r**2/2)", "exp(r) - 1 - r", "log(exp(r) + exp(2*r))", "exp(r)/(1 + exp(r))",
+     "log(1 + 2*exp(r))", "1/(1 + exp(r))**2", "3 - 2*sigmoid(r)", "log(r**2 + 4)", "sqrt(1 + 4*r**2) - 1"],
+)  # fmt: skip
+def test_rewriting_changes_no_value(formula: str) -> None:
+    r = np.linspace(-5, 5, 41) + 0.01
+    spelled = eval(
+        formula,
+        {"r": r, "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "sigmoid": lambda x: 1 / (1 + np.exp(-x))},
+    )
+    mine = ls.define("mine", formula)
+    np.testing.assert_allclose(mine(r, 0 * r, reduction="none"), spelled, rtol=1e-9, atol=1e-12)
