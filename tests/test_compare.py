@@ -380,6 +380,66 @@ def test_ctrl_c_loses_no_finished_run_and_the_same_command_goes_on(tmp_path):
     assert (out / "report.html").exists()
 
 
+def test_one_rate_and_one_seed_are_not_made_more_of():
+    result = compare(["mse", "mae", "l2"], "diabetes", **{**SMALL, "seeds": 1, "grid": 1})
+    said = result.findings()
+    assert not any("own best learning rate" in sentence for sentence in said)
+    assert sum("has the best test MAE" in sentence for sentence in said) == 1
+    assert "(one seed: no spread known)" in said[0]
+    assert "too few" not in said[0]
+    assert "Named more than once, run once: squared_error." in str(result)
+
+
+def test_the_shared_rate_is_reported_once_when_it_is_every_loss_s_own_best(diabetes):
+    shared = diabetes.settings.learning_rate
+    choices = {name: plan.Choice(0, shared, 1.0) for name in diabetes.losses}
+    said = dataclasses.replace(diabetes, choices=choices).findings()
+    assert sum("has the best test MAE" in sentence for sentence in said) == 1
+    assert said[0].startswith(
+        "With each loss at its own best learning rate (for all of them the shared one, 0.01)"
+    )
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80])
+def test_no_name_and_no_number_is_broken_on_a_narrow_terminal(diabetes, width):
+    from losscope.compare.presentation import as_text, metric_tables
+
+    text = as_text(diabetes, width)
+    words = set(re.split(r"[\s,]+", text))
+    for table in metric_tables(diabetes, narrow=True):
+        for row in table.texts():
+            assert {word for cell in row for word in cell.split()} <= words
+    for name in diabetes.losses:
+        assert name in words
+
+
+def test_one_run_is_said_as_one(tmp_path, capsys):
+    from losscope.cli import main
+
+    options = "--data diabetes --model linear --epochs 1 --seeds 1 --grid 1 --workers 1 --out"
+    assert main(["compare", "mse", *options.split(), str(tmp_path)]) == 0
+    assert "\n1 run in " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["compare", "--taget", "y"], ["usage: losscope compare", "did you mean --target?"]),
+        (["compare", "--epoch=3", "--lerning-rate=3"], ["did you mean --learning-rate?"]),
+        (["list", "more"], ["usage: losscope list", "unrecognized arguments: more\n"]),
+    ],
+)
+def test_an_unknown_option_gets_the_usage_of_its_verb_and_the_nearest_one(words, says, capsys):
+    from losscope.cli import main
+
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err
+    for part in says:
+        assert part in error
+
+
 def test_json_on_stdout_and_the_table_on_stderr(tmp_path):
     command = [*LOSSCOPE, "mse", "--data", "diabetes", "--model", "linear", "--epochs", "2", "--seeds", "1",
                "--grid", "1", "--workers", "1", "--json", "--out", str(tmp_path)]  # fmt: skip

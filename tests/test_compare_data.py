@@ -50,7 +50,7 @@ def mnist_folder(folder: Path, rows: int = 60) -> Path:
 CSV_MISTAKES = {
     "file missing": (None, {}, ["no file", "check the path"]),
     "binary junk": (b"\x89PNG\r\n\x1a\n\0\0\0" * 40, {}, ["not a CSV file", "binary"]),
-    "not utf-8": ("x,y\n" + "é,1\n" * 30, {"encoding": "latin-1"}, ["not UTF-8", "save it as UTF-8"]),
+    "no text": ("x,y\n" + "é\x81,1\n" * 30, {"encoding": "latin-1"}, ["not UTF-8", "save it as UTF-8"]),
     "empty file": (b"", {}, ["is empty"]),
     "no target given": (b"x,y\n1,2\n", {"target": None}, ["give --target", "x, y"]),
     "misspelt target": (
@@ -77,6 +77,21 @@ CSV_MISTAKES = {
         b"x,y\n" + b"".join(b"%d,%d.5\n" % (i, i) for i in range(40)) + b"3,inf\n",
         {},
         ["infinite in 1 row", "row 41"],
+    ),
+    "a target of money": (
+        b"x,y\n" + b"".join(b'%d,"$%d,500"\n' % (i * i, i + 1) for i in range(60)),
+        {},
+        ["looks like amounts of money", "'$1,500'", "write plain numbers"],
+    ),
+    "a target of dates": (
+        b"x,y\n" + b"".join(b"%d,2024-%02d-03\n" % (i * i, i % 12 + 1) for i in range(60)),
+        {},
+        ["looks like dates", "days since the first"],
+    ),
+    "a target of percentages": (
+        b"x,y\n" + b"".join(b"%d,%d.5 %%\n" % (i * i, i) for i in range(60)),
+        {},
+        ["looks like percentages", "without the %"],
     ),
     "ragged lines": (b"x,y\n" + b"1,2\n" * 30 + b"1,2,3,4\n" * 3, {}, ["not a well-formed CSV"]),
     "only constant features": (
@@ -132,6 +147,7 @@ SETTINGS_MISTAKES = {
     "--task clustering": ({"task": "clustering"}, "--task 'clustering' is not known"),
     "--choose-by f1": ({"choose_by": "f1"}, "--choose-by 'f1' does not fit"),
     "--data digit": ({"data": "digit"}, "did you mean 'digits'"),
+    "--data of nothing": ({"data": ""}, "--data is empty: give a .csv or .parquet file"),
     "--data x.csv": ({"data": "nowhere/x.csv"}, "no file"),
     "--data .": ({"data": "."}, "is a folder"),
     "--data mnist": ({"data": "mnist"}, "needs --data-dir"),
@@ -285,6 +301,76 @@ def test_csv_with_other_separators_and_a_byte_order_mark(separator, tmp_path):
     path = tmp_path / "t.csv"
     table().to_csv(path, sep=separator, index=False, encoding="utf-8-sig")
     assert load(path, "y").features.columns.tolist() == ["x"]
+
+
+def test_decimal_commas_are_read_as_such_and_it_is_said(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("x;n;y\n" + "".join(f"{i},25;{i};-{i}\n" for i in range(40)))
+    dataset = load(path, "n")
+    assert dataset.features["x"].tolist() == [i + 0.25 for i in range(40)]
+    assert dataset.notes == ("read with decimal commas (1,5 is one and a half): x",)
+    path.write_text("x;y\n" + "".join(f"{i + 1}.000,5;{i}\n" for i in range(40)))
+    assert load(path, "y").features["x"].tolist() == [1000 * (i + 1) + 0.5 for i in range(40)]
+    # each of these may be a thousand as well: not guessed at
+    path.write_text("x;y\n" + "".join(f"{i + 1},250;{i}\n" for i in range(40)))
+    dataset = load(path, "y")
+    assert dataset.features["x"].iloc[0] == "1,250"
+    assert dataset.notes == ()
+
+
+def test_windows_text_is_read_and_it_is_said(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes(("größe,grüße,y\n" + "".join(f"{i},né{i},{i}\n" for i in range(40))).encode("cp1252"))
+    dataset = load(path, "y")
+    assert dataset.features.columns.tolist() == ["größe", "grüße"]
+    assert dataset.features["grüße"].iloc[0] == "né0"
+    assert dataset.notes == ("read as Windows-1252 text, as it is not UTF-8",)
+    late = "x,y\n" + "".join(f"{i},{i}\n" for i in range(4000)) + "é,1\n"
+    path.write_bytes(late.encode("latin-1"))
+    assert load(path, "y").features["x"].iloc[-1] == "é"
+
+
+def test_the_target_is_found_with_blanks_around_it(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("x, y \n" + "".join(f"{i * i},{i}.5\n" for i in range(40)))
+    assert load(path, " y").target.name == "y"
+
+
+def test_text_that_looks_like_numbers_or_dates_is_said():
+    days = [f"{i % 28 + 1:02d}.01.2024" for i in range(60)]
+    frame = table(
+        60, price=[f"${i},250.00" for i in range(60)], share=[f"{i % 4}%" for i in range(60)], day=days,
+        odd=[*map(str, range(59)), "oops"], city=["Oslo", "Rome"] * 30,
+    )  # fmt: skip
+    dataset = load(frame, "y")
+    said = "\n".join(prepare(dataset, decide(dataset, None, [])).steps)
+    assert (
+        "price looks like amounts of money, but is text: to use it as a number, write plain numbers" in said
+    )
+    assert "share looks like percentages" in said
+    assert "day looks like dates" in said
+    assert (
+        "odd looks like numbers, but is text: to use it as a number, mend or empty those that are none"
+        in said
+    )
+    assert "city looks" not in said
+
+
+@pytest.mark.parametrize(
+    ("centre", "written"),
+    [(-0.0974947, "(y + 0.09749) / 2.376"), (206855.8, "(y - 206,856) / 2.376"), (0.0, "y / 2.376")],
+)
+def test_what_a_loss_sees_is_written_with_its_sign_and_few_digits(centre, written):
+    from losscope.compare.preparation import _standardised
+
+    assert _standardised("y", centre, 2.37642) == written
+
+
+def test_text_named_as_parquet_is_said_to_be_none(tmp_path):
+    path = tmp_path / "bad.parquet"
+    path.write_text("x,y\n1,2\n")
+    with pytest.raises(DataError, match=r"is no Parquet file \(it begins with 'x,y'\)"):
+        load(path, "y")
 
 
 def test_parquet_reads_as_csv_does(tmp_path):

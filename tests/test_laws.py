@@ -137,6 +137,8 @@ def test_gradient_and_curvature_are_those_of_the_value(name: str) -> None:
 
 def chained(name: str, activation: str) -> bool:
     domain = ls.get(name).entry.prediction.name
+    if ls.get(name).entry.inside == activation:
+        return False  # once more would be twice: refused
     return domain == "real" or ls.get(activation).entry.output.name == domain
 
 
@@ -155,7 +157,9 @@ def test_through_an_activation_is_the_chain_rule(name: str, activation: str) -> 
         assert_allclose(got, expected, rtol=1e-9, atol=1e-9)
 
 
-THROUGH = [(name, "sigmoid") for name in ELEMENTWISE] + [("squared_error", each) for each in ACTIVATIONS]
+THROUGH = [(name, "sigmoid") for name in ELEMENTWISE if ls.get(name).entry.inside != "sigmoid"] + [
+    ("squared_error", each) for each in ACTIVATIONS
+]
 
 
 @pytest.mark.parametrize(("name", "activation"), sorted(set(THROUGH)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 import subprocess
@@ -31,6 +32,7 @@ from losscope.report import (
     Section,
     Table,
     Verdict,
+    layout,
     write_csv,
     write_json,
 )
@@ -512,6 +514,101 @@ def test_table_in_a_terminal_of_80_columns():
     assert ends == {next(line for line in lines if "mse" in line).index("0.40 +- 0.05") + 12}, (
         "digits line up"
     )
+
+
+def printed(table, width):
+    from rich.console import Console
+
+    file = io.StringIO()
+    table.print(Console(width=width, file=file, color_system=None))
+    return file.getvalue()
+
+
+def test_a_table_too_wide_for_the_terminal_is_printed_row_by_row():
+    wide = Table(
+        ["loss", "median |error|"],
+        [["a_name_of_more_than_twenty_letters", (1.5, 0.25)], ["mse", None]],
+        caption="Long words about it",
+        best={"median |error|": "min"},
+    )
+    assert printed(wide, 20) == (
+        "Long words about it\n\nloss:\n  a_name_of_more_than_twenty_letters\nmedian |error|: 1.50\n  +- 0.25\n\n"
+        "loss: mse\nmedian |error|: -\n\n"
+    )
+    for width in range(1, 100):
+        text = printed(wide, width)
+        assert "a_name_of_more_than_twenty_letters" in text
+        assert "1.50" in text
+        if width >= 36:
+            assert max(map(len, text.splitlines())) <= width
+
+
+def test_heads_and_texts_break_between_words_to_fit():
+    text = printed(Table(["the name of it", "RMSE over all"], [["one two three four", 1.25]]), 16)
+    assert all(len(line) <= 16 for line in text.splitlines())
+    assert {"three", "four", "name", "over", "1.25"} <= set(text.split())
+    assert "name:" not in text
+
+
+def test_the_list_of_losses_clips_no_name_at_any_width(capsys, monkeypatch):
+    import losscope
+    from losscope.cli import main
+    from losscope.cli.list import lines
+
+    for width in (20, 40, 80, 200):
+        text = [line for _, line in lines(width)]
+        assert set(losscope.losses()) <= set(" ".join(text).split())
+        assert all(len(line) <= max(width, 40) for line in text)
+    monkeypatch.setenv("COLUMNS", "40")
+    assert main(["list"]) == 0
+    out = capsys.readouterr().out
+    assert "bce, logistic, log_loss\n" in out, "no terminal: one line a loss, to be searched"
+    assert not any(line.endswith(" ") for line in out.splitlines())
+    assert main(["show", "huber"]) == 0
+    out = capsys.readouterr().out
+    assert re.search("^source .*Huber.*doi:10.1214/aoms/1177703732$", out, re.MULTILINE)
+    assert not any(line.endswith(" ") for line in out.splitlines())
+
+
+def test_show_breaks_between_words_only():
+    from rich.console import Console
+
+    import losscope
+    from losscope.cli.show import _print
+
+    for width in (25, 40, 80):
+        file = io.StringIO()
+        console = Console(width=width, file=file, force_terminal=True, color_system=None)
+        _print(console, losscope.get("huber"), False)
+        assert "doi:10.1214/aoms/1177703732" in file.getvalue()
+        assert all(len(line) <= width for line in file.getvalue().splitlines() if "doi:" not in line)
+
+
+def test_epochs_are_ticked_at_whole_numbers():
+    for last in (1, 2, 3, 5, 7, 12, 30, 1000):
+        for wide in (250, 420):
+            lines = [Line(np.arange(last + 1), np.arange(last + 1.0), "mse")]
+            ticks, written = layout.lay_out(Panel("Learning", "epoch", "", lines), Looks(), wide, 13).x_ticks
+            assert all(tick.is_integer() for tick in ticks)
+            assert not any("." in text for text in written)
+            assert 2 <= len(ticks) <= 9
+    lines = [Line([0.0, 1.0], [0.0, 1.0], "mse")]
+    fractions = layout.lay_out(Panel("Learning", "time (s)", "", lines), Looks(), 420, 13).x_ticks[0]
+    assert not all(tick.is_integer() for tick in fractions)
+
+
+def test_a_lone_panel_of_a_page_keeps_its_letters_on_a_narrow_screen():
+    html = Chart([panel(Line(X, X, "mse"))]).inline()
+    view = float(re.search(r'viewBox="0 0 ([\d.]+)', html)[1])
+    sizes = [float(size) for size in re.findall(r'font-size="([\d.]+)"', html)]
+    assert min(sizes) * 360 / view >= 9.5
+    widest = float(re.search(r"max-width:([\d.]+)rem", html)[1]) * 16
+    assert widest / view <= 1.25, "nor do they outgrow the page on a wide one"
+
+
+def test_a_chart_is_short_in_words():
+    chart = Chart([panel(Line(X, X, "mse"), title=title) for title in ("Value", "Gradient")], name="curves")
+    assert repr(chart) == "<Chart curves: Value, Gradient>"
 
 
 def test_a_single_row_has_no_winner():

@@ -161,7 +161,7 @@ def test_the_page_asks_nobody_for_anything(two):
     [
         (["smal"], "Did you mean 'small'"),
         (["small", "--all"], "A study is named and --all is given"),
-        (["--quick"], "No study is named"),
+        (["--quick"], "No study is named. Expected: one of small, lacking."),
     ],
 )
 def test_a_mistake_is_one_line_and_2(capsys, two, words, message):
@@ -180,6 +180,21 @@ def test_an_option_that_is_none_is_refused(capsys, two, words):
         main(["study", *words])
     assert stopped.value.code == 2
     assert words[1] in capsys.readouterr().err
+
+
+def test_an_unknown_option_of_a_study_is_met_with_the_nearest(capsys, two):
+    with pytest.raises(SystemExit):
+        main(["study", "small", "--rates", "1", "--lod"])
+    error = capsys.readouterr().err
+    assert "usage: losscope study small" in error
+    assert "did you mean --loud?" in error or "did you mean --rate --loud?" in error
+
+
+def test_a_quick_page_says_no_more_than_is_true(two):
+    run = presentation.Run(two["small"], two["small"](quick=True), "losscope study small --quick", quick=True)
+    assert "runs may be smaller than by the studies&#39; own defaults" in presentation.page(
+        [run]
+    ).html().replace("&#x27;", "&#39;").replace("studies' own", "studies&#39; own")
 
 
 def test_help_names_the_options_of_the_study(capsys, two):

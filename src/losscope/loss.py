@@ -395,9 +395,13 @@ class Loss:
             options = self._structure.OPTIONS
             if name in options or name in IN_THE_CALL:
                 raise LossError(complain(f"{name} is given in a call of {self.entry.name}, not bound to it"))
-            have = [*known, *options, *IN_THE_CALL]
+            close = did_you_mean(name, [*known, *options, *IN_THE_CALL])
             raise LossError(
-                complain(f"{self.entry.name} has no parameter {name!r}", next_step=did_you_mean(name, have))
+                complain(
+                    f"{self.entry.name} has no parameter {name!r}",
+                    expected=", ".join([*known, *options]) or "none",
+                    next_step=close if close.startswith("Did") else "Leave it out",
+                )
             )
         if getattr(value, "requires_grad", False):
             raise LossError(

@@ -168,7 +168,9 @@ def _show(result: Comparison, report: Path, console: Any, args: argparse.Namespa
     console.print()
     minutes = f"{result.seconds:.0f} s"
     earlier = f", {result.found} of them found done from earlier" if result.found else ""
-    console.print(f"{len(result.runs)} run{'s' * (len(result.runs) != 1)} in {minutes}{earlier}.", highlight=False)
+    console.print(
+        f"{len(result.runs)} run{'s' * (len(result.runs) != 1)} in {minutes}{earlier}.", highlight=False
+    )
     console.print(f"Report: {escape(str(report))}", highlight=False, soft_wrap=True)
     if args.json:
         from losscope.compare.presentation import SCHEMA, as_data

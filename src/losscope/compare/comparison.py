@@ -182,7 +182,9 @@ def compare(
     runs: dict[Job, dict[str, Any]] = {}
     found = 0
     losses_by_name = {loss.name: loss for loss in chosen}
-    formulas = {name: fingerprint(loss.entry, loss.activation, "float32") for name, loss in losses_by_name.items()}
+    formulas = {
+        name: fingerprint(loss.entry, loss.activation, "float32") for name, loss in losses_by_name.items()
+    }
     # Losses alternate, so that two workers do not compile the same kernel at the same time.
     pending = _alternating([plan.jobs(name, plan.first_steps(settings), settings) for name in losses_by_name])
     planned = 0

@@ -195,9 +195,9 @@ def _read_csv(path: Path, beginning: bytes) -> tuple[pd.DataFrame, list[str]]:
     return frame, notes
 
 
-DECIMAL_COMMA = r"[-+]?\d+(?:,\d+)?"
+DECIMAL_COMMA = r"[-+]?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?"
 # "1,234" may be a thousand; one such value as "0,5" or "12,25" in the file settles what its commas are.
-ONLY_DECIMAL = r"[-+]?(?:0,\d+|\d{4,},\d+|\d+,(?:\d{1,2}|\d{4,}))"
+ONLY_DECIMAL = r"[-+]?(?:0,\d+|\d{1,3}(?:\.\d{3})+,\d+|\d{4,},\d+|\d+,(?:\d{1,2}|\d{4,}))"
 
 
 def _decimal_commas(frame: pd.DataFrame) -> list[str]:
@@ -215,7 +215,8 @@ def _decimal_commas(frame: pd.DataFrame) -> list[str]:
     if not sure:
         return []
     for column, texts in found.items():
-        frame[column] = texts.str.replace(",", ".").astype(float).reindex(frame.index)
+        pointed = texts.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
+        frame[column] = pointed.astype(float).reindex(frame.index)
     return list(found)
 
 

@@ -21,12 +21,12 @@ KINDS = (
         rf"|\d{{1,2}}\.? {_MONTH},? \d{{4}}|{_MONTH} \d{{1,2}},? \d{{4}}){_TIME}",
         "write numbers, such as days since the first",
     ),
+    ("numbers", r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?", "mend or empty those that are none"),
     (
-        "numbers with separated thousands",
-        r"[-+]?\d{1,3}(?:[,'’\u00a0\u202f ]\d{3})*(?:\.\d+)?|[-+]?\d+(?:\.\d+)?",
-        "write them without the separators",
+        "numbers with separators",
+        r"[-+]?\d{1,3}(?:[,.'’\u00a0\u202f ]\d{3})*(?:[.,]\d+)?|[-+]?\d+(?:[.,]\d+)?",
+        "write them without separators of thousands and with a decimal point",
     ),
-    ("numbers with a decimal comma", r"[-+]?\d+(?:,\d+)?", "write them with a decimal point"),
 )
 _KINDS = tuple((what, re.compile(pattern, re.IGNORECASE), mend) for what, pattern, mend in KINDS)
 
@@ -41,8 +41,9 @@ def looks_like(values: pd.Series) -> tuple[str, str] | None:
     """
     if pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_datetime64_any_dtype(values.dtype):
         return None
-    texts = [value.strip() for value in values.dropna().head(2000) if isinstance(value, str)]
-    if not texts:
+    known = values.dropna().head(2000)
+    texts = [value.strip() for value in known if isinstance(value, str)]
+    if not texts or len(texts) < MOST * len(known):
         return None
     for what, pattern, mend in _KINDS:
         if sum(bool(pattern.fullmatch(text)) for text in texts) >= MOST * len(texts):

@@ -250,10 +250,11 @@ def _standardised(name: str, centre: float, scale: float) -> str:
     """The formula, with 4 digits.
 
     >>> _standardised("y", -0.0974947, 2.37642), _standardised("price", 206855.8, 115000)
-    ('(y + 0.09747) / 2.376', '(price - 206,856) / 115,000')
+    ('(y + 0.09749) / 2.376', '(price - 206,856) / 115,000')
     """
-    shift = "" if centre == 0 else f" {'-' if centre > 0 else '+'} {_short(abs(centre))}"
-    return f"({name}{shift}) / {_short(scale)}"
+    if centre == 0:
+        return f"{name} / {_short(scale)}"
+    return f"({name} {'-' if centre > 0 else '+'} {_short(abs(centre))}) / {_short(scale)}"
 
 
 def _short(value: float) -> str:

@@ -122,8 +122,10 @@ def lay_out(panel: Panel, looks: Looks, total: float, size: float) -> Layout:
         right = max(right, PAD + 12)
     plot_width = total - left - right
     most_x = max(int(plot_width // (3.6 * size)), 2)
-    x_ticks = ([], []) if ready.empty and not bars else ticks(
-        ready.x_limits, panel.x_scale, min(most_x, 7), whole=counts(panel)
+    x_ticks = (
+        ([], [])
+        if ready.empty and not bars
+        else ticks(ready.x_limits, panel.x_scale, min(most_x, 7), whole=counts(panel))
     )
     notes, note_rows = _place_notes(ready, left, plot_width, total, small)
     key = _key_rows(ready.key, total - 2 * PAD, small)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from .terminal import wrapped
 
 if TYPE_CHECKING:
-    import rich.console
     import rich.table
+    from rich.console import Console
 
 DIGITS = 4
 _BETWEEN = 2  # columns of a terminal between two columns of a table, and at its two ends together
@@ -211,7 +211,7 @@ class Table:
             table.add_row(*row)
         return table
 
-    def print(self, console: rich.console.Console) -> None:
+    def print(self, console: Console) -> None:
         """On a terminal of any width: as a table where no number and no word must be broken for it, else
         row by row."""
         from rich.text import Text
