@@ -374,6 +374,7 @@ def test_activations_take_a_score_alone() -> None:
 def test_through() -> None:
     refused(lambda: ls.bce.through("sigmoid"), "has the sigmoid inside", "Use binary_cross_entropy as it is")
     refused(lambda: ls.get("poisson@exp"), "has the exp inside")
+    refused(lambda: ls.get("bce_of_probability@tanh"), "tanh gives any real number", "Known to fit: sigmoid")
     refused(
         lambda: ls.mse.through("sigmoid").through("tanh"),
         "squared_error already goes through sigmoid",

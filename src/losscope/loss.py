@@ -179,6 +179,13 @@ class Loss:
                     next_step=f"Use {self.entry.name} as it is",
                 )
             )
+        if self.entry.prediction.outside and entry.output.name != self.entry.prediction.name:
+            raise LossError(
+                complain(
+                    f"{self.entry.name} takes a number {self.entry.prediction.words}, and {entry.name} gives {entry.output.words}",
+                    next_step="Known to fit: " + ", ".join(_giving(self.entry.prediction.name)),
+                )
+            )
         clash = set(entry.parameters) & set(self.entry.parameters)
         if clash:
             raise LossError(
@@ -513,6 +520,12 @@ def _names(kind: str) -> list[str]:
         for name, entry in catalogue.entries().items()
         if (entry.structure == "activation") == (kind == "activation")
     ]
+
+
+def _giving(domain: str) -> list[str]:
+    """The activations whose results lie in that domain."""
+    entries = catalogue.entries()
+    return [name for name in _names("activation") if entries[name].output.name == domain]
 
 
 def _entry(name: str, kind: str) -> Entry:
