@@ -49,19 +49,29 @@ def train(name: str, loss, dtype: torch.dtype, seed: int) -> tuple[int | None, f
         w -= 0.1 * gradient / size
     direction = w[0] if binary else w[1] - w[0]
     lead = (x @ direction) * (2 * t - 1) / direction[:-1].norm()
-    return silent, float(lead[t == 0].min()), float(lead[t == 1].min()), float((((new @ direction) > 0) == truth).double().mean())
+    return (
+        silent,
+        float(lead[t == 0].min()),
+        float(lead[t == 1].min()),
+        float((((new @ direction) > 0) == truth).double().mean()),
+    )
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    print("| loss | logits | by | positives silent from step | margin of negatives, positives | new data right |\n|---|---|---|---|---|---|")
+    print(
+        "| loss | logits | by | positives silent from step | margin of negatives, positives | new data right |\n|---|---|---|---|---|---|"
+    )
     for name in ("binary_cross_entropy_with_logits", "cross_entropy"):
         for dtype in (torch.float64, torch.float32, torch.bfloat16):
             for who, loss in (("PyTorch", functional.torchs[name]), ("losscope", getattr(functional, name))):
                 runs = [train(name, loss, dtype, seed) for seed in range(5)]
                 silent = ", ".join("never" if run[0] is None else str(run[0]) for run in runs)
                 low, high, right = (sum(run[i] for run in runs) / len(runs) for i in (1, 2, 3))
-                print(f"| {name} | {str(dtype)[6:]} | {who} | {silent} | {low:.4f}, {high:.4f} | {right:.2%} |", flush=True)
+                print(
+                    f"| {name} | {str(dtype)[6:]} | {who} | {silent} | {low:.4f}, {high:.4f} | {right:.2%} |",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

@@ -84,8 +84,13 @@ def main() -> None:
     chosen = {name: run for name, run in ways(*size).items() if name not in given.skip}
     times = contest(chosen, given.rounds) if given.rounds else dict.fromkeys(chosen, float("nan"))
     for name in chosen:
-        grown = subprocess.run([sys.executable, *sys.argv, "--peak", name], capture_output=True, text=True, check=True).stdout.strip()
-        print(f"{size} {name:20} {times[name] * 1e3:9.1f} ms  {times[name] / times['plain']:.3f} of plain  peak +{grown} MB", flush=True)
+        grown = subprocess.run(
+            [sys.executable, *sys.argv, "--peak", name], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        print(
+            f"{size} {name:20} {times[name] * 1e3:9.1f} ms  {times[name] / times['plain']:.3f} of plain  peak +{grown} MB",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -95,13 +95,24 @@ def measure(mode: str, rounds: int, quick: bool, compiled: bool, only: str) -> N
         if only and only not in name:
             continue
         small = size == 1000
-        times = contest(contestants(name, size, dtype, compiled), rounds * (3 if small else 1), 300 if small else 1)
+        times = contest(
+            contestants(name, size, dtype, compiled), rounds * (3 if small else 1), 300 if small else 1
+        )
         eager = times.pop("eager")
         ratios = "  ".join(f"{each} {seconds / eager:.3f}" for each, seconds in times.items())
-        goal = SMALL if small else PROMISED.get(name, (None, None))[mode == "retained"] if str(dtype) == "torch.float32" else None
+        goal = (
+            SMALL
+            if small
+            else PROMISED.get(name, (None, None))[mode == "retained"]
+            if str(dtype) == "torch.float32"
+            else None
+        )
         missed = "" if goal is None or times["losscope"] / eager <= goal else "  MISSED"
         label = f"{name} {size or ''}".strip()
-        print(f"{mode:9} {label:46} {str(dtype)[6:]:9} eager {eager * 1e3:9.3f} ms  {ratios}  goal {goal}{missed}", flush=True)
+        print(
+            f"{mode:9} {label:46} {str(dtype)[6:]:9} eager {eager * 1e3:9.3f} ms  {ratios}  goal {goal}{missed}",
+            flush=True,
+        )
         losscope.torch.release()
 
 
@@ -110,7 +121,9 @@ def peak(name: str, who: str) -> None:
     import torch
 
     run = contestants(name, LARGE, torch.float32, False)[who]
-    warm = contestants("cross_entropy 100x10" if name.startswith("cross") else name, 1000, torch.float32, False)[who]
+    warm = contestants(
+        "cross_entropy 100x10" if name.startswith("cross") else name, 1000, torch.float32, False
+    )[who]
     warm()
     # Not ru_maxrss, which a process inherits from the one that started it. Writing 5 makes the peak start anew.
     with open("/proc/self/clear_refs", "w") as file:
@@ -128,7 +141,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--mode", choices=("default", "retained"))
     parser.add_argument("--only", default="")
-    parser.add_argument("--peak", nargs=2, metavar=("NAME", "WHO"), help="print the peak of memory of eager or losscope, and stop")
+    parser.add_argument(
+        "--peak",
+        nargs=2,
+        metavar=("NAME", "WHO"),
+        help="print the peak of memory of eager or losscope, and stop",
+    )
     given = parser.parse_args()
     if given.peak:
         peak(*given.peak)
@@ -137,9 +155,19 @@ def main() -> None:
     else:
         for mode in ("default", "retained"):
             environment = os.environ | (RETAINED if mode == "retained" else {})
-            subprocess.run([sys.executable, __file__, "--mode", mode, *sys.argv[1:]], env=environment, check=True)
+            subprocess.run(
+                [sys.executable, __file__, "--mode", mode, *sys.argv[1:]], env=environment, check=True
+            )
         for name in ("mse_loss", "binary_cross_entropy_with_logits", "cross_entropy 1024x32000"):
-            grown = [subprocess.run([sys.executable, __file__, "--peak", name, who], capture_output=True, text=True, check=True).stdout.strip() for who in ("eager", "losscope")]
+            grown = [
+                subprocess.run(
+                    [sys.executable, __file__, "--peak", name, who],
+                    capture_output=True,
+                    text=True,
+                    check=True,
+                ).stdout.strip()
+                for who in ("eager", "losscope")
+            ]
             print(f"peak      {name:46} eager {grown[0]} MB  losscope {grown[1]} MB")
 
 

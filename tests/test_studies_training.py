@@ -79,7 +79,12 @@ def test_epochs_to_an_accuracy_lie_on_the_line_between_two_looks():
 
 
 def test_faster_is_earlier_and_where_neither_arrives_better_on_the_way():
-    early, late, never, poor = run(0.1, 0.95, 0.95), run(0.1, 0.5, 0.95), run(0.1, 0.8, 0.8), run(0.1, 0.2, 0.3)
+    early, late, never, poor = (
+        run(0.1, 0.95, 0.95),
+        run(0.1, 0.5, 0.95),
+        run(0.1, 0.8, 0.8),
+        run(0.1, 0.2, 0.3),
+    )
     for one, other in ((early, late), (late, never), (never, poor)):
         assert convergence.faster([one], [other], 0.9) == 1
         assert convergence.faster([other], [one], 0.9) == 0

@@ -23,7 +23,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:reduction. 'mean' divides:UserWa
 def pair(*shape, dtype=torch.float64, low=None, seed=0):
     generator = torch.Generator().manual_seed(seed)
     make = torch.rand if low == 0 else torch.randn
-    return make(shape, generator=generator, dtype=torch.float64).to(dtype), torch.rand(shape, generator=generator, dtype=torch.float64).to(dtype)
+    return make(shape, generator=generator, dtype=torch.float64).to(dtype), torch.rand(
+        shape, generator=generator, dtype=torch.float64
+    ).to(dtype)
 
 
 # Every elementwise loss of ours: its name, keywords, and whether its input is a probability.
@@ -50,7 +52,12 @@ def both(name, x, y, **keywords):
 
 
 def is_ours(value) -> bool:
-    return type(value.grad_fn).__name__.removesuffix("Backward") in ("_Reduced", "_Unreduced", "_Rows", "_Linear")
+    return type(value.grad_fn).__name__.removesuffix("Backward") in (
+        "_Reduced",
+        "_Unreduced",
+        "_Rows",
+        "_Linear",
+    )
 
 
 # --- names and signatures
@@ -59,7 +66,9 @@ def is_ours(value) -> bool:
 @pytest.mark.parametrize("name", L.__all__)
 def test_signatures_are_pytorchs(name):
     ours, theirs = inspect.signature(getattr(L, name)), inspect.signature(L.torchs[name])
-    assert [(p.name, p.kind, p.default) for p in ours.parameters.values()] == [(p.name, p.kind, p.default) for p in theirs.parameters.values()]
+    assert [(p.name, p.kind, p.default) for p in ours.parameters.values()] == [
+        (p.name, p.kind, p.default) for p in theirs.parameters.values()
+    ]
 
 
 def test_every_loss_class_of_pytorch_is_there():
@@ -120,7 +129,9 @@ def test_every_torch_class_reaches_ours_under_patch(monkeypatch):
     with patch():
         for name, function in nn.FUNCTION_OF.items():
             if getattr(L, function) is not L.torchs[function]:
-                module = torch.nn.modules.loss.__dict__[name](*((3, 4) if name == "LinearCrossEntropyLoss" else ()))
+                module = torch.nn.modules.loss.__dict__[name](
+                    *((3, 4) if name == "LinearCrossEntropyLoss" else ())
+                )
                 count = len(inspect.signature(module.forward).parameters)
                 module(*[torch.rand(2, 3)] * count)
                 assert seen[-1] == function
@@ -143,7 +154,10 @@ def test_values_gradients_and_double_backward(name, reduction):
     pushed = torch.randn_like(x)
     if gradients[1].requires_grad:
         # The way in which wrappers are silently wrong: (g*x).sum() with g taken for a constant.
-        seconds = [torch.autograd.grad((each * pushed * x).sum(), (x, upstream), allow_unused=True) for each in gradients]
+        seconds = [
+            torch.autograd.grad((each * pushed * x).sum(), (x, upstream), allow_unused=True)
+            for each in gradients
+        ]
         for ours, theirs in zip(*seconds, strict=True):
             torch.testing.assert_close(ours, theirs)
 
@@ -180,7 +194,9 @@ def test_gradient_of_the_target(name):
     x, y = inputs(name, 6, 5)
     y.requires_grad_()
     value, expected = both(name, x, y)
-    for ours, theirs in zip(torch.autograd.grad(value, (x, y)), torch.autograd.grad(expected, (x, y)), strict=True):
+    for ours, theirs in zip(
+        torch.autograd.grad(value, (x, y)), torch.autograd.grad(expected, (x, y)), strict=True
+    ):
         torch.testing.assert_close(ours, theirs)
 
 
@@ -194,19 +210,28 @@ def test_soft_margin_has_no_gradient_of_the_target_as_in_pytorch():
 def test_transforms_of_functions(name):
     x, y = inputs(name, 3, 4)
     x = x.detach()
-    ours, theirs = (lambda x, y, each=each: each(name, x, y) for each in (lambda *a: both(*a)[0], lambda *a: both(*a)[1]))
+    ours, theirs = (
+        lambda x, y, each=each: each(name, x, y) for each in (lambda *a: both(*a)[0], lambda *a: both(*a)[1])
+    )
     from torch.func import grad, hessian, jacrev, vmap
 
     for transform in (grad, jacrev, lambda f: jacrev(jacrev(f)), lambda f: vmap(grad(f)), lambda f: vmap(f)):
         torch.testing.assert_close(transform(ours)(x, y), transform(theirs)(x, y))
-    torch.testing.assert_close(hessian(ours)(x, y), jacrev(jacrev(theirs))(x, y))  # PyTorch lacks some forward modes
+    torch.testing.assert_close(
+        hessian(ours)(x, y), jacrev(jacrev(theirs))(x, y)
+    )  # PyTorch lacks some forward modes
     tangent = torch.randn_like(x)
-    torch.testing.assert_close(torch.func.jvp(lambda x: ours(x, y), (x,), (tangent,))[1], (grad(theirs)(x, y) * tangent).sum())
+    torch.testing.assert_close(
+        torch.func.jvp(lambda x: ours(x, y), (x,), (tangent,))[1], (grad(theirs)(x, y) * tangent).sum()
+    )
 
 
 def test_batched_upstream():
     x, y = inputs("mse_loss", 4)
-    for loss in (L.mse_loss, lambda x, y, reduction: L.cross_entropy(x.view(2, 2), torch.tensor([0, 1]), reduction=reduction)):
+    for loss in (
+        L.mse_loss,
+        lambda x, y, reduction: L.cross_entropy(x.view(2, 2), torch.tensor([0, 1]), reduction=reduction),
+    ):
         value = loss(x, y, reduction="none")
         rows = torch.eye(len(value), dtype=x.dtype)
         batched = torch.autograd.grad(value, x, rows, is_grads_batched=True, retain_graph=True)[0]
@@ -225,7 +250,9 @@ def test_compiled_in_one_graph(name):
 
     compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(x, y), model(x, y, theirs))
-    torch.testing.assert_close(torch.autograd.grad(compiled(x, y), x), torch.autograd.grad(model(x, y, theirs), x))
+    torch.testing.assert_close(
+        torch.autograd.grad(compiled(x, y), x), torch.autograd.grad(model(x, y, theirs), x)
+    )
 
 
 def test_registered_operators_are_sound():
@@ -233,7 +260,10 @@ def test_registered_operators_are_sound():
 
     x, y = torch.randn(4, 3, requires_grad=True), torch.rand(4, 3)
     torch.library.opcheck(operators.pointwise_operator, (x, y, None, "squared_error", [], "mean", 0.0, True))
-    torch.library.opcheck(operators.rows_operator, (x, torch.tensor([0, 1, 2, 0]), None, "cross_entropy", -100, "mean", 0.0, True))
+    torch.library.opcheck(
+        operators.rows_operator,
+        (x, torch.tensor([0, 1, 2, 0]), None, "cross_entropy", -100, "mean", 0.0, True),
+    )
 
 
 # --- kinds of tensors
@@ -253,7 +283,15 @@ def test_autocast_gives_float32_as_pytorch_does():
 
 @pytest.mark.parametrize(
     "view",
-    [lambda x: x, lambda x: x.transpose(0, 1), lambda x: x[:, ::2], lambda x: x.permute(2, 0, 1), lambda x: x[0, 0, 0], lambda x: x[:1].expand(3, -1, -1), lambda x: x[0:0]],
+    [
+        lambda x: x,
+        lambda x: x.transpose(0, 1),
+        lambda x: x[:, ::2],
+        lambda x: x.permute(2, 0, 1),
+        lambda x: x[0, 0, 0],
+        lambda x: x[:1].expand(3, -1, -1),
+        lambda x: x[0:0],
+    ],
     ids=["contiguous", "transposed", "holes", "permuted", "scalar", "expanded", "empty"],
 )
 def test_layouts(view):
@@ -261,10 +299,16 @@ def test_layouts(view):
     x = view(base).detach().requires_grad_()
     for target in (view(y), view(y).contiguous()):
         for reduction in ("mean", "none"):
-            value, expected = L.mse_loss(x, target, reduction=reduction), F.mse_loss(x, target, reduction=reduction)
+            value, expected = (
+                L.mse_loss(x, target, reduction=reduction),
+                F.mse_loss(x, target, reduction=reduction),
+            )
             torch.testing.assert_close(value, expected, equal_nan=True)
             ones = torch.ones_like(value)
-            gradient, truth = torch.autograd.grad(value, x, ones)[0], torch.autograd.grad(expected, x, ones)[0]
+            gradient, truth = (
+                torch.autograd.grad(value, x, ones)[0],
+                torch.autograd.grad(expected, x, ones)[0],
+            )
             torch.testing.assert_close(gradient, truth)
             assert gradient.stride() == torch.empty_like(x).stride()  # the input's, if it has no holes
 
@@ -322,11 +366,16 @@ def exact_cross_entropy_gradient(x, t):
     from losscope.torch.margin import gradient
 
     wide = x.detach().double().requires_grad_()
-    return gradient(entries()["cross_entropy"], (), wide, t, None, -100, 0.0, 1.0, torch.ones(len(t), dtype=torch.float64))
+    return gradient(
+        entries()["cross_entropy"], (), wide, t, None, -100, 0.0, 1.0, torch.ones(len(t), dtype=torch.float64)
+    )
 
 
 def ulps(got, true):
-    step = torch.nextafter(true.to(got.dtype).abs(), torch.tensor(torch.inf, dtype=got.dtype)).double() - true.to(got.dtype).abs().double()
+    step = (
+        torch.nextafter(true.to(got.dtype).abs(), torch.tensor(torch.inf, dtype=got.dtype)).double()
+        - true.to(got.dtype).abs().double()
+    )
     return ((got.double() - true).abs() / step).max()
 
 
@@ -340,7 +389,9 @@ def test_confident_cross_entropy_keeps_its_gradient():
     # A logit of 60 is itself known to 60 units of its relative last place, and the gradient goes with exp of it.
     assert ulps(gradient[:9], exact_cross_entropy_gradient(x, t)[:9]) <= 8
     assert ulps(gradient, exact_cross_entropy_gradient(x, t)) <= 8 + 60
-    assert not torch.autograd.grad(F.cross_entropy(x, t, reduction="sum"), x)[0][25:, 0].any()  # PyTorch's is 0
+    assert not torch.autograd.grad(F.cross_entropy(x, t, reduction="sum"), x)[0][
+        25:, 0
+    ].any()  # PyTorch's is 0
 
 
 def test_confident_binary_cross_entropy_keeps_its_gradient():
@@ -362,7 +413,9 @@ def test_bfloat16_is_within_one_rounding():
     wide = z.detach().double()
     assert ulps(gradient, (1 - y.double()) * torch.sigmoid(wide) - y.double() * torch.sigmoid(-wide)) <= 0.51
     scaled = torch.autograd.grad(3 * L.binary_cross_entropy_with_logits(z, y, reduction="sum"), z)[0]
-    assert ulps(scaled, 3 * ((1 - y.double()) * torch.sigmoid(wide) - y.double() * torch.sigmoid(-wide))) <= 0.51
+    assert (
+        ulps(scaled, 3 * ((1 - y.double()) * torch.sigmoid(wide) - y.double() * torch.sigmoid(-wide))) <= 0.51
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -373,7 +426,9 @@ def test_rows_that_begin_with_a_block_of_minus_infinity(dtype):
     x.requires_grad_()
     value = L.cross_entropy(x, t)
     expected = F.cross_entropy(x.detach().double(), t)
-    torch.testing.assert_close(value.double(), expected, rtol=1e-2 if dtype is torch.bfloat16 else 1e-5, atol=0)
+    torch.testing.assert_close(
+        value.double(), expected, rtol=1e-2 if dtype is torch.bfloat16 else 1e-5, atol=0
+    )
     value.backward()
     assert x.grad.isfinite().all()
     assert not x.grad[:, :33_000].any()
@@ -396,7 +451,17 @@ def test_logits_are_never_written_to():
     assert x._version == version
 
 
-@pytest.mark.parametrize("name", ["mse_loss", "huber_loss", "l1_loss", "binary_cross_entropy_with_logits", "soft_margin_loss", "poisson_nll_loss"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mse_loss",
+        "huber_loss",
+        "l1_loss",
+        "binary_cross_entropy_with_logits",
+        "soft_margin_loss",
+        "poisson_nll_loss",
+    ],
+)
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
 def test_nan_and_infinity_are_pytorchs(name, bad):
     x, y = inputs(name, 5)
@@ -415,7 +480,9 @@ def test_nan_and_infinity_are_pytorchs(name, bad):
     if name == "l1_loss" and bad != bad:
         assert torch.autograd.grad(value, x, ones)[0][2].isnan()  # PyTorch's is 0
         return
-    torch.testing.assert_close(torch.autograd.grad(value, x, ones), torch.autograd.grad(expected, x, ones), equal_nan=True)
+    torch.testing.assert_close(
+        torch.autograd.grad(value, x, ones), torch.autograd.grad(expected, x, ones), equal_nan=True
+    )
 
 
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
@@ -500,5 +567,7 @@ def test_a_loss_in_a_forked_worker():
             return L.mse_loss(x, torch.zeros_like(x))
 
     expected = [Losses()[i] for i in range(4)]
-    got = torch.cat(list(torch.utils.data.DataLoader(Losses(), num_workers=2, multiprocessing_context="fork")))
+    got = torch.cat(
+        list(torch.utils.data.DataLoader(Losses(), num_workers=2, multiprocessing_context="fork"))
+    )
     assert torch.equal(got, torch.stack(expected))

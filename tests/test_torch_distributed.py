@@ -66,4 +66,6 @@ def test_uneven_batches_over_ranks(tmp_path):
     for rank in range(len(SIZES)):
         gradients = torch.load(tmp_path / f"{rank}.pt")
         torch.testing.assert_close(gradients["ours"], truth, rtol=1e-12, atol=1e-14)
-        assert (gradients["usual"] - truth).norm() > 0.1 * truth.norm()  # the mean of means: wrong by a tenth and more
+        assert (
+            gradients["usual"] - truth
+        ).norm() > 0.1 * truth.norm()  # the mean of means: wrong by a tenth and more

@@ -50,7 +50,9 @@ def wide(value):
 
 
 def named(op) -> str:
-    return op.name.removeprefix("nn.functional.") + (f"-{op.variant_test_name}" if op.variant_test_name else "")
+    return op.name.removeprefix("nn.functional.") + (
+        f"-{op.variant_test_name}" if op.variant_test_name else ""
+    )
 
 
 def samples(op, dtype, requires_grad):
@@ -129,14 +131,18 @@ def as_pytorch_does(op, test):
     if ours(op) is theirs(op):
         pytest.skip("this is PyTorch's own function, and its derivative PyTorch's to test")
     for each in op.decorators:
-        if isinstance(each, DecorateInfo) and each.is_active("TestBwdGradients", test, "cpu", torch.float64, {}):
+        if isinstance(each, DecorateInfo) and each.is_active(
+            "TestBwdGradients", test, "cpu", torch.float64, {}
+        ):
             pytest.skip(f"PyTorch leaves out its own {test} of this loss")
 
 
 def derivatives(op, check):
     for sample in samples(op, torch.float64, True):
         arguments = (sample.input, *sample.args)
-        places = [i for i, each in enumerate(arguments) if isinstance(each, torch.Tensor) and each.requires_grad]
+        places = [
+            i for i, each in enumerate(arguments) if isinstance(each, torch.Tensor) and each.requires_grad
+        ]
 
         def loss(*inputs, arguments=arguments, places=places, sample=sample):
             given = list(arguments)

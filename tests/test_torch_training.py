@@ -60,7 +60,14 @@ def train(model_class, ours: bool) -> tuple[list[float], float, set[str]]:
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     criterion = nn.CrossEntropyLoss()  # made before the patch, as in a script that is already running
     data = Digits(512)
-    loader = torch.utils.data.DataLoader(data, 64, shuffle=True, num_workers=2, generator=torch.Generator().manual_seed(3), multiprocessing_context="fork")
+    loader = torch.utils.data.DataLoader(
+        data,
+        64,
+        shuffle=True,
+        num_workers=2,
+        generator=torch.Generator().manual_seed(3),
+        multiprocessing_context="fork",
+    )
     curve, kinds = [], set()
     with patch() if ours else contextlib.nullcontext():
         for _ in range(3):

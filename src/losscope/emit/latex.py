@@ -57,7 +57,8 @@ def _turned(expression: Any) -> Any:
 
     def turned(part: Any) -> Any:
         branches = [
-            (value, condition.replace(lambda each: each.is_Relational, as_written)) for value, condition in part.args
+            (value, condition.replace(lambda each: each.is_Relational, as_written))
+            for value, condition in part.args
         ]
         return sympy.Piecewise(*branches, evaluate=False)
 

@@ -16,7 +16,11 @@ def studies() -> dict[str, Study]:
     """Every study by its name, in reading order."""
     found = []
     for module in pkgutil.iter_modules(__path__):
-        found += [each for each in vars(import_module(f"{__name__}.{module.name}")).values() if isinstance(each, Study)]
+        found += [
+            each
+            for each in vars(import_module(f"{__name__}.{module.name}")).values()
+            if isinstance(each, Study)
+        ]
     return {each.name: each for each in sorted(set(found), key=lambda each: each.order)}
 
 

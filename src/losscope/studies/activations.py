@@ -453,8 +453,7 @@ def _done(found: _Found, seeds: int, elements: int) -> list[str]:
         f"A gradient is sent back through 1 to {found.depths[-1]} layers of {WIDTH} units: sigmoid and "
         "tanh with "
         "weights of variance 1/width, ReLU with that and with 2/width, which makes up for the half it "
-        "cuts off."
-        + (timed if found.cost else ""),
+        "cuts off." + (timed if found.cost else ""),
         f"On scikit-learn's bundled digits, two hidden layers of {WIDTH} ReLUs are trained by plain SGD on "
         "cross-entropy, and the units that give 0 are counted on all rows, before and after. For "
         "overfitting, "

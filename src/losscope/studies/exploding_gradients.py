@@ -486,7 +486,9 @@ def _table(found: _Found, cases: Sequence[Case]) -> Any:
         [case.words, *(cell(found.trainings[case, name, clip]) for name in LOSSES for clip in (False, True))]
         for case in cases
     ]
-    return Table(columns, rows, "The step at which a loss or weight was not finite any more, median over starts.")
+    return Table(
+        columns, rows, "The step at which a loss or weight was not finite any more, median over starts."
+    )
 
 
 def _numbers(found: _Found) -> dict[str, Any]:

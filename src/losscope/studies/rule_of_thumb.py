@@ -48,7 +48,9 @@ class Cell:
     values: Mapping[str, Mapping[str, Sequence[float | None]]]
 
 
-def losses_over(metric: str, rule: Sequence[float | None], rival: Sequence[float | None]) -> list[float] | None:
+def losses_over(
+    metric: str, rule: Sequence[float | None], rival: Sequence[float | None]
+) -> list[float] | None:
     """By how much the rule's loss is worse than the rival in each split, in shares of its own error (accuracy:
     in accuracy); None where one of them has no such metric. A run that diverged is worse than any."""
     behind = []
@@ -73,7 +75,11 @@ def beaten_by(cell: Cell, metric: str) -> list[str]:
     """The losses that are clearly better than the rule's here."""
     rule = RULE[cell.task]
     own = cell.values[rule][metric]
-    return [name for name, each in cell.values.items() if name != rule and clearly_worse(metric, own, each[metric])]
+    return [
+        name
+        for name, each in cell.values.items()
+        if name != rule and clearly_worse(metric, own, each[metric])
+    ]
 
 
 def verdict_on_rule(beaten: Mapping[tuple[str, str], tuple[int, int]]) -> str:
@@ -129,7 +135,9 @@ def spoil(prepared: Any, task: Any, condition: str, seed: int) -> Any:
         quarters = numpy.percentile(target[prepared.train], [25, 50, 75])
         # Median and quartiles, so that no single target decides the scale on which a loss sees all others.
         scale = (quarters[2] - quarters[0]) / 1.349
-        return replace(prepared, target=target, centre=float(quarters[1]), scale=float(scale) or prepared.scale)
+        return replace(
+            prepared, target=target, centre=float(quarters[1]), scale=float(scale) or prepared.scale
+        )
     if condition != "as it is":
         wrong = random.random(len(seen)) < float(condition.split("%")[0]) / 100
         shift = random.integers(1, len(task.labels), len(seen))
@@ -172,7 +180,9 @@ def _sets(quick: bool, file: str | None, target: str | None) -> list[tuple[Any, 
     return some
 
 
-def _judged(prepared: Any, task: Any, loss: str, model: str, rates: Sequence[float], seed: int, epochs: int) -> Any:
+def _judged(
+    prepared: Any, task: Any, loss: str, model: str, rates: Sequence[float], seed: int, epochs: int
+) -> Any:
     """Test metrics at the rate at which the loss's own value on the validation rows is least."""
     from losscope.compare.settings import Settings
     from losscope.compare.training import Job, train
@@ -254,13 +264,22 @@ def _cell(
     return Cell(kind, dataset.name, condition, model, values)
 
 
-DIVERGED = {"accuracy": 0.0, "log_loss": 1e9, "brier": 1e9, "rmse": 1e9, "mae": 1e9, "median_absolute_error": 1e9}
+DIVERGED = {
+    "accuracy": 0.0,
+    "log_loss": 1e9,
+    "brier": 1e9,
+    "rmse": 1e9,
+    "mae": 1e9,
+    "median_absolute_error": 1e9,
+}
 
 
 def _done(
     sets: Sequence[tuple[Any, Any]], splits: int, models: Sequence[str], rates: Sequence[float], epochs: int
 ) -> list[str]:
-    named = ", ".join(f"{dataset.name} ({len(dataset.target):,} rows, {_task(task)})" for dataset, task in sets)
+    named = ", ".join(
+        f"{dataset.name} ({len(dataset.target):,} rows, {_task(task)})" for dataset, task in sets
+    )
     kinds = {"linear": "a linear model", "mlp": "a network with one hidden layer of 32 ReLUs"}
     return [
         f"Data: {named}. Each is split {splits} times into 60% to learn from, 20% to choose the learning "
@@ -284,7 +303,9 @@ def _done(
     ]
 
 
-def _beaten(cells: Sequence[Cell], task: str, conditions: Sequence[str]) -> dict[tuple[str, str], tuple[int, int]]:
+def _beaten(
+    cells: Sequence[Cell], task: str, conditions: Sequence[str]
+) -> dict[tuple[str, str], tuple[int, int]]:
     """By condition and metric: in how many of how many cells some rival is clearly better."""
     found = {}
     for condition in conditions:
@@ -299,7 +320,9 @@ def _counts(beaten: Mapping[tuple[str, str], tuple[int, int]]) -> str:
     parts = []
     for condition in dict.fromkeys(condition for condition, _ in beaten):
         each = ", ".join(
-            f"{metric} {lost} of {cells}" for (here, metric), (lost, cells) in beaten.items() if here == condition
+            f"{metric} {lost} of {cells}"
+            for (here, metric), (lost, cells) in beaten.items()
+            if here == condition
         )
         parts.append(f"{condition}: {each}")
     return "; ".join(parts)
@@ -385,7 +408,10 @@ def _chart(cells: Sequence[Cell], task: str) -> Any:
     panels = []
     for metric, words in METRICS[task].items():
         unit = "% of squared error's" if relative else UNITS[metric]
-        bars = [Bars(conditions, [value(each, name, metric) for each in conditions], name) for name in LOSSES[task]]
+        bars = [
+            Bars(conditions, [value(each, name, metric) for each in conditions], name)
+            for name in LOSSES[task]
+        ]
         panels.append(Panel(words[0].upper() + words[1:], f"{words} ({unit})", "targets learnt from", bars))
     caption = f"{task.capitalize()}: test means over data sets, models and splits. Less is better"
     return Chart(panels, caption + ("." if relative else ", but for accuracy."), task)
@@ -397,7 +423,9 @@ UNITS = {"accuracy": "%", "log_loss": "nats", "brier": "0 to 2"}
 def _table(cells: Sequence[Cell], task: str, metric: str) -> Any:
     from losscope.report import Table
 
-    scale: Callable[[float], float] = (lambda value: 100 * value) if metric == "accuracy" else (lambda value: value)
+    scale: Callable[[float], float] = (
+        (lambda value: 100 * value) if metric == "accuracy" else (lambda value: value)
+    )
 
     def spread(values: Sequence[float | None]) -> Any:
         known = [scale(value) for value in values if value is not None]
@@ -410,7 +438,9 @@ def _table(cells: Sequence[Cell], task: str, metric: str) -> Any:
     ]  # fmt: skip
     words = METRICS[task][metric] + (" (%)" if metric == "accuracy" else "")
     columns = ["data", "model", "condition", *LOSSES[task], f"clearly better than {RULE[task]}"]
-    return Table(columns, rows, f"{words[0].upper()}{words[1:]} on the test: mean and standard deviation over splits.")
+    return Table(
+        columns, rows, f"{words[0].upper()}{words[1:]} on the test: mean and standard deviation over splits."
+    )
 
 
 def _told(cell: Cell) -> dict[str, Any]:
@@ -419,7 +449,9 @@ def _told(cell: Cell) -> dict[str, Any]:
         "data": cell.data,
         "condition": cell.condition,
         "model": cell.model,
-        "values": {name: {metric: list(v) for metric, v in each.items()} for name, each in cell.values.items()},
+        "values": {
+            name: {metric: list(v) for metric, v in each.items()} for name, each in cell.values.items()
+        },
         "clearly_better": {metric: beaten_by(cell, metric) for metric in METRICS[cell.task]},
     }
 

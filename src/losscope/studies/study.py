@@ -62,7 +62,9 @@ class Study:
     question: str
     experiment: Callable[..., Result]
 
-    def __call__(self, *, quick: bool = False, seed: int = 0, progress: Progress = silent, **options: Any) -> Result:
+    def __call__(
+        self, *, quick: bool = False, seed: int = 0, progress: Progress = silent, **options: Any
+    ) -> Result:
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
             raise LossError(complain("The seed must be a whole number", got=repr(seed), expected="0 or more"))
         return self.experiment(quick=quick, seed=seed, progress=progress, **options)

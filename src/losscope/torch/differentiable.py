@@ -19,10 +19,20 @@ from losscope.torch.pointwise import Outside, Pointwise
 from losscope.torch.rows import Batch, Rows
 
 
-def call(loss: Loss, prediction: torch.Tensor, target: Any, *, weight: Any = None, reduction: str = "mean", **options: Any) -> torch.Tensor:
+def call(
+    loss: Loss,
+    prediction: torch.Tensor,
+    target: Any,
+    *,
+    weight: Any = None,
+    reduction: str = "mean",
+    **options: Any,
+) -> torch.Tensor:
     """The loss as a tensor: 0-d for "mean" and "sum", one value per element or row for "none"."""
     if reduction not in REDUCTIONS:
-        raise LossError(complain("Unknown reduction", got=repr(reduction), expected=" or ".join(map(repr, REDUCTIONS))))
+        raise LossError(
+            complain("Unknown reduction", got=repr(reduction), expected=" or ".join(map(repr, REDUCTIONS)))
+        )
     return _evaluate(loss, prediction, target, weight, reduction, options)[0]
 
 
@@ -33,7 +43,11 @@ def total(loss: Loss, prediction: torch.Tensor, target: Any, *, weight: Any = No
 
 def activate(loss: Loss, score: torch.Tensor) -> torch.Tensor:
     """An activation of a tensor: no activation looks at a target, and the score itself stands for it."""
-    value = _pointwise(loss.entry, None)(score, score.detach(), "none", tuple(loss.parameters.values())) if score.numel() else score.clone()
+    value = (
+        _pointwise(loss.entry, None)(score, score.detach(), "none", tuple(loss.parameters.values()))
+        if score.numel()
+        else score.clone()
+    )
     if value is None:
         raise _unsupported(score, "score")
     return value
@@ -49,7 +63,9 @@ def _rows(entry: Entry) -> Rows:
     return Rows(entry)
 
 
-def _evaluate(loss: Loss, prediction: torch.Tensor, target: Any, weight: Any, reduction: str, options: dict[str, Any]) -> tuple[torch.Tensor, float]:
+def _evaluate(
+    loss: Loss, prediction: torch.Tensor, target: Any, weight: Any, reduction: str, options: dict[str, Any]
+) -> tuple[torch.Tensor, float]:
     """The reduced loss, and the weight that a mean is over."""
     parameters, rest = loss._split(options)
     if not isinstance(target, torch.Tensor):
@@ -63,13 +79,25 @@ def _evaluate(loss: Loss, prediction: torch.Tensor, target: Any, weight: Any, re
     per_row = loss.entry.over == "rows"
     if ready.transforming() or not prediction.is_cpu:
         _same_shape(prediction, target)
-        weights = None if weight is None else torch.as_tensor(weight, dtype=prediction.dtype, device=prediction.device)
+        weights = (
+            None
+            if weight is None
+            else torch.as_tensor(weight, dtype=prediction.dtype, device=prediction.device)
+        )
         batch_shape = prediction.shape[:-1] if per_row else prediction.shape
         weighed = float(batch_shape.numel()) if weights is None else float(weights.sum(dtype=torch.float64))
     else:
-        batch = loss._structure.prepare(loss.entry, _array(prediction, "prediction"), _array(target, "target"), _array(weight, "weight"))
+        batch = loss._structure.prepare(
+            loss.entry, _array(prediction, "prediction"), _array(target, "target"), _array(weight, "weight")
+        )
         if reduction == "mean" and not prediction.numel():
-            raise LossError(complain("There is no mean of nothing: the input is empty", got=f"shape {tuple(prediction.shape)}", next_step='Use reduction="sum", or skip the empty batch'))
+            raise LossError(
+                complain(
+                    "There is no mean of nothing: the input is empty",
+                    got=f"shape {tuple(prediction.shape)}",
+                    next_step='Use reduction="sum", or skip the empty batch',
+                )
+            )
         batch_shape, weighed = torch.Size(batch.shape), batch.total_weight
         weights = None if weight is None else torch.as_tensor(weight).to(prediction.dtype)
     if weights is not None and per_row:
@@ -84,7 +112,13 @@ def _evaluate(loss: Loss, prediction: torch.Tensor, target: Any, weight: Any, re
         else:
             value = this(prediction, target, reduction, parameters, weights)
     except Outside:
-        loss._structure.check_domains(loss.entry, loss._structure.prepare(loss.entry, _array(prediction, "prediction"), _array(target, "target"), None), loss.activation is not None)
+        loss._structure.check_domains(
+            loss.entry,
+            loss._structure.prepare(
+                loss.entry, _array(prediction, "prediction"), _array(target, "target"), None
+            ),
+            loss.activation is not None,
+        )
         raise
     if value is None:
         raise _unsupported(prediction, "prediction")
@@ -94,12 +128,30 @@ def _evaluate(loss: Loss, prediction: torch.Tensor, target: Any, weight: Any, re
 
 
 def _evaluate_rows(
-    loss: Loss, prediction: torch.Tensor, target: torch.Tensor, weight: Any, reduction: str, parameters: tuple[float, ...], options: dict[str, Any]
+    loss: Loss,
+    prediction: torch.Tensor,
+    target: torch.Tensor,
+    weight: Any,
+    reduction: str,
+    parameters: tuple[float, ...],
+    options: dict[str, Any],
 ) -> tuple[torch.Tensor, float]:
     arrays = {name: _array(each, name) for name, each in options.items()}
-    ready_batch = loss._structure.prepare(loss.entry, _array(prediction, "prediction"), _array(target, "target"), _array(weight, "weight"), **arrays)
+    ready_batch = loss._structure.prepare(
+        loss.entry,
+        _array(prediction, "prediction"),
+        _array(target, "target"),
+        _array(weight, "weight"),
+        **arrays,
+    )
     if reduction == "mean" and not prediction.numel():
-        raise LossError(complain("There is no mean of nothing: the input is empty", got=f"shape {tuple(prediction.shape)}", next_step='Use reduction="sum", or skip the empty batch'))
+        raise LossError(
+            complain(
+                "There is no mean of nothing: the input is empty",
+                got=f"shape {tuple(prediction.shape)}",
+                next_step='Use reduction="sum", or skip the empty batch',
+            )
+        )
     if not prediction.is_floating_point():
         prediction = prediction.double()
     if ready_batch.probabilities is not None:
@@ -118,20 +170,34 @@ def _evaluate_rows(
     weights = None if weight is None else torch.as_tensor(weight).to(batch.computed).reshape(-1).contiguous()
     weighed = ready_batch.total_weight
     scale = 1.0 if reduction != "mean" else 1.0 / weighed if weighed else float("inf")
-    value = _rows(loss.entry).apply(logits, target, class_weight, weights, batch, parameters, scale, reduction == "none")
+    value = _rows(loss.entry).apply(
+        logits, target, class_weight, weights, batch, parameters, scale, reduction == "none"
+    )
     return value.reshape(ready_batch.shape) if reduction == "none" else value, weighed
 
 
 def _alike(target: torch.Tensor, prediction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Both in one floating dtype: the wider of the two, float64 where neither is floating."""
     floating = [each.dtype for each in (prediction, target) if each.is_floating_point()]
-    dtype = torch.float64 if not floating else floating[0] if len(floating) == 1 else torch.promote_types(*floating)
+    dtype = (
+        torch.float64
+        if not floating
+        else floating[0]
+        if len(floating) == 1
+        else torch.promote_types(*floating)
+    )
     return target.to(dtype), prediction.to(dtype)
 
 
 def _same_shape(prediction: torch.Tensor, target: torch.Tensor) -> None:
     if prediction.shape != target.shape:
-        raise LossError(complain("prediction and target differ in shape", got=f"prediction {tuple(prediction.shape)}, target {tuple(target.shape)}", expected="the same shape for both"))
+        raise LossError(
+            complain(
+                "prediction and target differ in shape",
+                got=f"prediction {tuple(prediction.shape)}, target {tuple(target.shape)}",
+                expected="the same shape for both",
+            )
+        )
 
 
 def _array(tensor: Any, name: str) -> Any:
@@ -139,10 +205,20 @@ def _array(tensor: Any, name: str) -> Any:
     if not isinstance(tensor, torch.Tensor):
         return tensor
     if tensor.device.type != "cpu":
-        raise LossTypeError(complain(f"{name} is on {tensor.device}", expected="a tensor on the CPU", next_step=f"Use {name}.cpu()"))
+        raise LossTypeError(
+            complain(
+                f"{name} is on {tensor.device}", expected="a tensor on the CPU", next_step=f"Use {name}.cpu()"
+            )
+        )
     tensor = tensor.detach()
     return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
 def _unsupported(tensor: torch.Tensor, name: str) -> LossTypeError:
-    return LossTypeError(complain(f"{name} is a tensor that losscope does not compute with", got=f"{type(tensor).__name__}, {tensor.dtype}, {tensor.layout}", expected="a dense tensor of float32, float64, bfloat16 or float16"))
+    return LossTypeError(
+        complain(
+            f"{name} is a tensor that losscope does not compute with",
+            got=f"{type(tensor).__name__}, {tensor.dtype}, {tensor.layout}",
+            expected="a dense tensor of float32, float64, bfloat16 or float16",
+        )
+    )

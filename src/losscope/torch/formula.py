@@ -37,7 +37,9 @@ class Derivative:
         return replace(self, target=self.target + 1)
 
 
-def values(entry: Entry, through: Entry | None, parameters: tuple[float, ...], prediction: Tensor, target: Tensor) -> Tensor:
+def values(
+    entry: Entry, through: Entry | None, parameters: tuple[float, ...], prediction: Tensor, target: Tensor
+) -> Tensor:
     """The unreduced loss of each element, differentiable in both, as often as wanted. A softmax loss is one of the
     margin alone, which may stand for the target too."""
     return Partial.apply(prediction, target, Derivative(entry, through, parameters))
@@ -99,7 +101,9 @@ def compiled(entry: Entry, through: Entry | None, in_prediction: int, in_target:
     parameters = [*entry.parameters, *(through.parameters if through else ())]
     residual = derive(entry, through).residual
     expression = derivative(entry, through, in_prediction, in_target)
-    source = function("partial", structures.get(entry.structure).ARGUMENTS, parameters, [expression], residual)
+    source = function(
+        "partial", structures.get(entry.structure).ARGUMENTS, parameters, [expression], residual
+    )
     namespace = dict(NAMESPACE)
     exec(source, namespace)
     return namespace["partial"]
@@ -117,7 +121,9 @@ def derivative(entry: Entry, through: Entry | None, in_prediction: int, in_targe
         return (derived.value, derived.gradient, derived.curvature)[in_prediction]
     # Target first: of the forms that are at hand, the highest in the prediction cancels least.
     raw = symbol(structures.get(entry.structure).VARIABLE)
-    variable, lower = (TARGET, (in_prediction, in_target - 1)) if in_target else (raw, (in_prediction - 1, in_target))
+    variable, lower = (
+        (TARGET, (in_prediction, in_target - 1)) if in_target else (raw, (in_prediction - 1, in_target))
+    )
     expression = derivative(entry, through, *lower)
     result = expression.diff(variable)
     if derived.residual is not None:
@@ -181,7 +187,9 @@ def _tensors(function: Callable[..., Tensor]) -> Callable[..., Any]:
     def apply(*arguments: Any) -> Any:
         if any(isinstance(each, Tensor) for each in arguments):
             like = next(each for each in arguments if isinstance(each, Tensor))
-            return function(*(each if isinstance(each, Tensor) else torch.full_like(like, each) for each in arguments))
+            return function(
+                *(each if isinstance(each, Tensor) else torch.full_like(like, each) for each in arguments)
+            )
         return function(*(torch.tensor(each, dtype=torch.float64) for each in arguments)).item()
 
     return apply

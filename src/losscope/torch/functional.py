@@ -76,15 +76,26 @@ _POISSON = Pointwise("poisson")
 _POISSON_OF_RATE = Pointwise(poisson_of_rate)
 _KL = Pointwise(kl_divergence_of_log)
 _KL_OF_LOGS = Pointwise(kl_divergence_of_logs)
-_SOFT_MARGIN = Pointwise("soft_margin", to_target=False)  # PyTorch has no derivative in the target, and says so
+_SOFT_MARGIN = Pointwise(
+    "soft_margin", to_target=False
+)  # PyTorch has no derivative in the target, and says so
 _HINGE_EMBEDDING = Pointwise("hinge_embedding", to_target=False)
 _CROSS_ENTROPY = Rows("cross_entropy")
 
-operators.POINTWISE.update({each.name: each for each in list(globals().values()) if isinstance(each, Pointwise)})
+operators.POINTWISE.update(
+    {each.name: each for each in list(globals().values()) if isinstance(each, Pointwise)}
+)
 operators.ROWS[_CROSS_ENTROPY.name] = _CROSS_ENTROPY
 
 
-def mse_loss(input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
+def mse_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
     """Squared error, (input - target)^2, reduced; `weight` weighs each element, and a mean is then over its sum.
 
     Shapes: input, target and weight (*). Errors and warnings are those of `torch.nn.functional.mse_loss`.
@@ -102,7 +113,14 @@ def mse_loss(input: Tensor, target: Tensor, size_average: bool | None = None, re
     return torchs["mse_loss"](input, target, size_average, reduce, reduction, weight)
 
 
-def l1_loss(input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
+def l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
     """Absolute error, |input - target|, reduced; its slope at 0 is 0. `weight` is as in `mse_loss`.
 
     Shapes: input, target and weight (*). Errors and warnings are those of `torch.nn.functional.l1_loss`.
@@ -120,9 +138,16 @@ def l1_loss(input: Tensor, target: Tensor, size_average: bool | None = None, red
     return torchs["l1_loss"](input, target, size_average, reduce, reduction, weight)
 
 
-def _weighted(loss: Pointwise, input: Tensor, target: Tensor, reduction: str, weight: Tensor) -> Tensor | None:
+def _weighted(
+    loss: Pointwise, input: Tensor, target: Tensor, reduction: str, weight: Tensor
+) -> Tensor | None:
     """A mean over the sum of the weights, one for each element."""
-    if not ready.usual(weight) or weight.shape != input.shape or torch.compiler.is_compiling() or ready.transforming():
+    if (
+        not ready.usual(weight)
+        or weight.shape != input.shape
+        or torch.compiler.is_compiling()
+        or ready.transforming()
+    ):
         return None
     divisor = None
     if reduction == "mean":
@@ -132,7 +157,14 @@ def _weighted(loss: Pointwise, input: Tensor, target: Tensor, reduction: str, we
     return loss(input, target, reduction, weight=weight, divisor=divisor)
 
 
-def smooth_l1_loss(input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+def smooth_l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Tensor:
     """r^2/(2 beta) where |r| < beta, |r| - beta/2 beyond; r = input - target. beta = 0 is the absolute error.
 
     Shapes: input and target (*). Errors and warnings are those of `torch.nn.functional.smooth_l1_loss`.
@@ -150,7 +182,9 @@ def smooth_l1_loss(input: Tensor, target: Tensor, size_average: bool | None = No
     return torchs["smooth_l1_loss"](input, target, size_average, reduce, reduction, beta)
 
 
-def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None) -> Tensor:
+def huber_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
+) -> Tensor:
     """r^2/2 where |r| <= delta, delta (|r| - delta/2) beyond. A mean with `weight` is over the number of elements.
 
     Shapes: input, target and weight (*). Errors and warnings are those of `torch.nn.functional.huber_loss`.
@@ -165,7 +199,14 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
     return torchs["huber_loss"](input, target, reduction, delta, weight)
 
 
-def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> Tensor:
+def binary_cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """-(y log p + (1 - y) log(1 - p)) of a probability p, its logarithms not below -100, its slope not beyond 1e12.
 
     Shapes: input and target (*), `weight` expands to it and does not change what a mean is over. Raises as
@@ -185,7 +226,13 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
 
 
 def binary_cross_entropy_with_logits(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", pos_weight: Tensor | None = None
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
 ) -> Tensor:
     """y softplus(-z) + (1 - y) softplus(z) of a logit z: exact, gradient included, however confident it is.
 
@@ -198,17 +245,33 @@ def binary_cross_entropy_with_logits(
     if size_average is None and reduce is None:
         if pos_weight is None:
             ours = _BINARY(input, target, reduction, (), weight)
-        elif not torch.compiler.is_compiling() and not ready.transforming() and ready.usual(pos_weight) and pos_weight.numel() == 1 and pos_weight.ndim <= 1 and input.ndim:
+        elif (
+            not torch.compiler.is_compiling()
+            and not ready.transforming()
+            and ready.usual(pos_weight)
+            and pos_weight.numel() == 1
+            and pos_weight.ndim <= 1
+            and input.ndim
+        ):
             ours = _BINARY_WEIGHTED(input, target, reduction, (float(pos_weight),), weight)
         else:
             ours = None
         if ours is not None:
             return ours
-    return torchs["binary_cross_entropy_with_logits"](input, target, weight, size_average, reduce, reduction, pos_weight)
+    return torchs["binary_cross_entropy_with_logits"](
+        input, target, weight, size_average, reduce, reduction, pos_weight
+    )
 
 
 def poisson_nll_loss(
-    input: Tensor, target: Tensor, log_input: bool = True, full: bool = False, size_average: bool | None = None, eps: float = 1e-8, reduce: bool | None = None, reduction: str = "mean"
+    input: Tensor,
+    target: Tensor,
+    log_input: bool = True,
+    full: bool = False,
+    size_average: bool | None = None,
+    eps: float = 1e-8,
+    reduce: bool | None = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """exp(z) - y z of a log-rate z; for `log_input=False` z - y log(z + eps) of a rate. `full` runs in PyTorch.
 
@@ -218,13 +281,24 @@ def poisson_nll_loss(
     tensor(1.)
     """
     if size_average is None and reduce is None and not full:
-        ours = _POISSON(input, target, reduction) if log_input else _POISSON_OF_RATE(input, target, reduction, (float(eps),))
+        ours = (
+            _POISSON(input, target, reduction)
+            if log_input
+            else _POISSON_OF_RATE(input, target, reduction, (float(eps),))
+        )
         if ours is not None:
             return ours
     return torchs["poisson_nll_loss"](input, target, log_input, full, size_average, eps, reduce, reduction)
 
 
-def kl_div(input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean", log_target: bool = False) -> Tensor:
+def kl_div(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+) -> Tensor:
     """p (log p - input) for a log-probability `input` and a probability p, or its logarithm (`log_target`).
 
     Shapes: input and target (*); "batchmean" is the sum over the first dimension's size. Warnings (that "mean" is
@@ -238,13 +312,23 @@ def kl_div(input: Tensor, target: Tensor, size_average: bool | None = None, redu
         if reduction != "batchmean":
             ours = loss(input, target, reduction)
         else:
-            ours = loss(input, target, "sum", divisor=input.shape[0] if input.ndim else 1) if isinstance(input, Tensor) else None
+            ours = (
+                loss(input, target, "sum", divisor=input.shape[0] if input.ndim else 1)
+                if isinstance(input, Tensor)
+                else None
+            )
         if ours is not None:
             return ours
     return torchs["kl_div"](input, target, size_average, reduce, reduction, log_target)
 
 
-def soft_margin_loss(input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> Tensor:
+def soft_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """log(1 + exp(-y z)) for y of -1 and 1; finite where PyTorch's overflows.
 
     Shapes: input and target (*). Errors are those of `torch.nn.functional.soft_margin_loss`.
@@ -259,7 +343,14 @@ def soft_margin_loss(input: Tensor, target: Tensor, size_average: bool | None = 
     return torchs["soft_margin_loss"](input, target, size_average, reduce, reduction)
 
 
-def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> Tensor:
+def hinge_embedding_loss(
+    input: Tensor,
+    target: Tensor,
+    margin: float = 1.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
     """The distance `input` for y = 1, max(0, margin - input) for y = -1.
 
     Shapes: input and target (*). Errors are those of `torch.nn.functional.hinge_embedding_loss`.
@@ -275,7 +366,12 @@ def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, siz
 
 
 def multilabel_soft_margin_loss(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
 ) -> Tensor:
     """Binary cross-entropy on logits, the mean over the last axis; the rest is reduced.
 
@@ -285,7 +381,14 @@ def multilabel_soft_margin_loss(
     >>> multilabel_soft_margin_loss(torch.zeros(2, 3), torch.ones(2, 3))
     tensor(0.6931)
     """
-    if size_average is None and reduce is None and reduction in ("mean", "sum") and isinstance(input, Tensor) and input.ndim and not _mixed_by_autocast(input, target):
+    if (
+        size_average is None
+        and reduce is None
+        and reduction in ("mean", "sum")
+        and isinstance(input, Tensor)
+        and input.ndim
+        and not _mixed_by_autocast(input, target)
+    ):
         divisor = None if reduction == "mean" else input.shape[-1]
         ours = _BINARY(input, target, reduction, (), weight, divisor)
         if ours is not None:
@@ -295,7 +398,9 @@ def multilabel_soft_margin_loss(
 
 def _mixed_by_autocast(*tensors: Any) -> bool:
     """Whether autocast would matter to a loss that it does not know: PyTorch's works in the dtypes as they come."""
-    return ready.autocasting("cpu") and any(isinstance(each, Tensor) and each.dtype in ready.HALVES for each in tensors)
+    return ready.autocasting("cpu") and any(
+        isinstance(each, Tensor) and each.dtype in ready.HALVES for each in tensors
+    )
 
 
 def cross_entropy(
@@ -322,7 +427,9 @@ def cross_entropy(
         ours = _CROSS_ENTROPY(input, target, weight, ignore_index, reduction, label_smoothing)
         if ours is not None:
             return ours
-    return torchs["cross_entropy"](input, target, weight, size_average, ignore_index, reduce, reduction, label_smoothing)
+    return torchs["cross_entropy"](
+        input, target, weight, size_average, ignore_index, reduce, reduction, label_smoothing
+    )
 
 
 def linear_cross_entropy(
@@ -346,10 +453,20 @@ def linear_cross_entropy(
     >>> linear_cross_entropy(torch.zeros(2, 3), torch.zeros(4, 3), torch.tensor([0, 1]))
     tensor(1.3863)
     """
-    spread = ignore_index is not None and isinstance(target, Tensor) and target.is_floating_point()  # an error of PyTorch's
+    spread = (
+        ignore_index is not None and isinstance(target, Tensor) and target.is_floating_point()
+    )  # an error of PyTorch's
     if options is None and not torch.compiler.is_compiling() and not spread:
         ours = linear_rows(
-            _CROSS_ENTROPY, input, linear_weight, linear_bias, target, weight, -100 if ignore_index is None else int(ignore_index), reduction, label_smoothing
+            _CROSS_ENTROPY,
+            input,
+            linear_weight,
+            linear_bias,
+            target,
+            weight,
+            -100 if ignore_index is None else int(ignore_index),
+            reduction,
+            label_smoothing,
         )
         if ours is not None:
             return ours

@@ -25,7 +25,11 @@ from losscope.torch import memory, wrappers
 # Up to this many elements one thread is faster than two.
 SERIAL_ELEMENTS = elementwise.SERIAL * elementwise.BLOCK
 
-COMPUTED_IN: dict[str, Any] = {"float32": numpy.dtype("float32"), "float64": numpy.dtype("float64"), "bfloat16": numpy.dtype("float32")}
+COMPUTED_IN: dict[str, Any] = {
+    "float32": numpy.dtype("float32"),
+    "float64": numpy.dtype("float64"),
+    "bfloat16": numpy.dtype("float32"),
+}
 
 
 @lru_cache(1024)
@@ -33,14 +37,24 @@ def loops(entry: Entry, through: Entry | None, dtype: str) -> dict[str, Any]:
     """The wrapped loops of a loss for tensors of a dtype ("float32", "float64" or "bfloat16"), by name."""
     computed = COMPUTED_IN[dtype]
     sources = _WRAPPERS[entry.structure]["bits" if dtype == "bfloat16" else "reals"]
-    key = hashlib.sha256(f"{fingerprint(entry, through, computed.name)} {dtype} {_own_code()}".encode()).hexdigest()[:40]
+    key = hashlib.sha256(
+        f"{fingerprint(entry, through, computed.name)} {dtype} {_own_code()}".encode()
+    ).hexdigest()[:40]
     # Compiled code finds its globals by the module's name when it is loaded again.
     module = sys.modules[f"losscope_generated_{key}"] = ModuleType(f"losscope_generated_{key}")
     generated = kernels(entry, through, computed)["loop"].py_func.__globals__
     space = vars(module)
     space |= {name: value for name, value in generated.items() if not name.startswith("__")}
-    space |= {name: getattr(memory, name) for name in ("array_at", "matrix_at", "narrow", "part", "put", "room_for", "shaped", "widened")}
-    space |= {"REALS": numpy.zeros(0, computed), "DOUBLES": numpy.zeros(0), "BITS": numpy.zeros(0, "uint16"), "INTEGERS": numpy.zeros(0, "int64")}
+    space |= {
+        name: getattr(memory, name)
+        for name in ("array_at", "matrix_at", "narrow", "part", "put", "room_for", "shaped", "widened")
+    }
+    space |= {
+        "REALS": numpy.zeros(0, computed),
+        "DOUBLES": numpy.zeros(0),
+        "BITS": numpy.zeros(0, "uint16"),
+        "INTEGERS": numpy.zeros(0, "int64"),
+    }
     text = "\n\n".join("@looping\n" + inspect.getsource(each) for each in sources.values())
     exec(compile(text, f"<losscope.torch {entry.name} {dtype}>", "exec"), space)
     found = {name: space[each.__name__] for name, each in sources.items()}
@@ -56,7 +70,10 @@ def _own_code() -> str:
 
 
 _WRAPPERS: dict[str, dict[str, dict[str, Any]]] = {
-    "elementwise": {"reals": {"at": wrappers.at, "whole": wrappers.whole}, "bits": {"at": wrappers.at_bits, "whole": wrappers.whole_bits}},
+    "elementwise": {
+        "reals": {"at": wrappers.at, "whole": wrappers.whole},
+        "bits": {"at": wrappers.at_bits, "whole": wrappers.whole_bits},
+    },
     "softmax": {
         "reals": {"survey": wrappers.survey, "rows": wrappers.rows_at, "spread": wrappers.spread_at},
         "bits": {"survey": wrappers.survey, "rows": wrappers.rows_at_bits, "spread": wrappers.spread_at_bits},

@@ -17,7 +17,15 @@ from losscope.torch.ready import HALVES
 
 
 def gradient(
-    entry: Entry, parameters: tuple[float, ...], input: Tensor, target: Tensor, class_weight: Tensor | None, ignore: int, smoothing: float, scale: float, upstream: Tensor
+    entry: Entry,
+    parameters: tuple[float, ...],
+    input: Tensor,
+    target: Tensor,
+    class_weight: Tensor | None,
+    ignore: int,
+    smoothing: float,
+    scale: float,
+    upstream: Tensor,
 ) -> Tensor:
     """The gradient of the scaled sum over rows (or of each row, by its own upstream), itself differentiable."""
     with torch.enable_grad():
@@ -27,7 +35,13 @@ def gradient(
 
 
 def row_values(
-    entry: Entry, parameters: tuple[float, ...], input: Tensor, target: Tensor, class_weight: Tensor | None, ignore: int, smoothing: float
+    entry: Entry,
+    parameters: tuple[float, ...],
+    input: Tensor,
+    target: Tensor,
+    class_weight: Tensor | None,
+    ignore: int,
+    smoothing: float,
 ) -> Tensor:
     """The unreduced loss; classes along axis 1 (or along the only one). Halves are computed in float32."""
     logits = input.float() if input.dtype in HALVES else input

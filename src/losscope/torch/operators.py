@@ -26,7 +26,14 @@ ROWS: dict[str, Rows] = {}
 
 @torch.library.custom_op("losscope::pointwise", mutates_args=())
 def pointwise_operator(
-    input: Tensor, target: Tensor, weight: Tensor | None, loss: str, parameters: list[float], reduction: str, divisor: float, differentiate: bool
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    loss: str,
+    parameters: list[float],
+    reduction: str,
+    divisor: float,
+    differentiate: bool,
 ) -> tuple[Tensor, Tensor]:
     this = POINTWISE[loss]
     input, target = pointwise.dense(input.detach(), target.detach())
@@ -39,7 +46,15 @@ def pointwise_operator(
         return value.fill_(float("nan") if reduction == "mean" else 0.0), gradient
     try:
         this.run(
-            input, target, weight, value if unreduced else None, gradient if gradient.numel() else None, None if unreduced else value, scale, scale, tuple(parameters)
+            input,
+            target,
+            weight,
+            value if unreduced else None,
+            gradient if gradient.numel() else None,
+            None if unreduced else value,
+            scale,
+            scale,
+            tuple(parameters),
         )
     except Outside:
         raise RuntimeError("all elements of input and target should be between 0 and 1") from None
@@ -54,11 +69,23 @@ def _(input, target, weight, loss, parameters, reduction, divisor, differentiate
 
 
 @torch.library.custom_op("losscope::pointwise_gradient", mutates_args=())
-def pointwise_gradient(input: Tensor, target: Tensor, upstream: Tensor, loss: str, parameters: list[float]) -> Tensor:
+def pointwise_gradient(
+    input: Tensor, target: Tensor, upstream: Tensor, loss: str, parameters: list[float]
+) -> Tensor:
     input, target = pointwise.dense(input.detach(), target.detach())
     gradient = torch.empty_like(input)
     if input.numel():
-        POINTWISE[loss].run(input, target, pointwise.aligned(upstream.detach(), input), None, gradient, None, 1.0, 1.0, tuple(parameters))
+        POINTWISE[loss].run(
+            input,
+            target,
+            pointwise.aligned(upstream.detach(), input),
+            None,
+            gradient,
+            None,
+            1.0,
+            1.0,
+            tuple(parameters),
+        )
     return gradient
 
 
@@ -86,7 +113,9 @@ def _back_pointwise(ctx: Any, upstream: Tensor | None, _: Tensor | None) -> Any:
         return (None, *none)
     if _to_be_differentiated():
         this = POINTWISE[ctx.loss]
-        slope = formula.Partial.apply(input, target, formula.Derivative(this.entry, this.through, tuple(ctx.parameters), prediction=1))
+        slope = formula.Partial.apply(
+            input, target, formula.Derivative(this.entry, this.through, tuple(ctx.parameters), prediction=1)
+        )
         slope = slope if weight is None else slope * weight
         return (slope * (upstream * _scale(input, ctx.reduction, ctx.divisor)), *none)
     if ctx.reduction != "none":
@@ -103,21 +132,53 @@ def _to_be_differentiated() -> bool:
     return torch.is_grad_enabled() and not ready.watched()
 
 
-def traced(loss: Pointwise, input: Tensor, target: Tensor, reduction: str, parameters: tuple[float, ...], weight: Tensor | None, divisor: float | None) -> Tensor | None:
+def traced(
+    loss: Pointwise,
+    input: Tensor,
+    target: Tensor,
+    reduction: str,
+    parameters: tuple[float, ...],
+    weight: Tensor | None,
+    divisor: float | None,
+) -> Tensor | None:
     """The loss as an operator in a graph that is being traced, or None where it is not ours."""
-    if not (isinstance(input, Tensor) and isinstance(target, Tensor)) or reduction not in ("mean", "sum", "none"):
+    if not (isinstance(input, Tensor) and isinstance(target, Tensor)) or reduction not in (
+        "mean",
+        "sum",
+        "none",
+    ):
         return None
     if ready.autocasting("cpu"):
         input, target = ready.full_precision(input, target)
-    if input.dtype != target.dtype or input.dtype not in ready.NAMES or input.shape != target.shape or input.device.type != "cpu" or target.device.type != "cpu":
+    if (
+        input.dtype != target.dtype
+        or input.dtype not in ready.NAMES
+        or input.shape != target.shape
+        or input.device.type != "cpu"
+        or target.device.type != "cpu"
+    ):
         return None
     if target.requires_grad:
         return None
     if weight is not None:
-        if weight.requires_grad or weight.dtype != input.dtype or weight.device.type != "cpu" or weight.ndim > input.ndim:
+        if (
+            weight.requires_grad
+            or weight.dtype != input.dtype
+            or weight.device.type != "cpu"
+            or weight.ndim > input.ndim
+        ):
             return None
         weight = weight.expand(input.shape)
-    value, _ = pointwise_operator(input, target, weight, loss.name, list(parameters), reduction, float(divisor or 0.0), input.requires_grad and torch.is_grad_enabled())
+    value, _ = pointwise_operator(
+        input,
+        target,
+        weight,
+        loss.name,
+        list(parameters),
+        reduction,
+        float(divisor or 0.0),
+        input.requires_grad and torch.is_grad_enabled(),
+    )
     return value
 
 
@@ -126,7 +187,14 @@ def traced(loss: Pointwise, input: Tensor, target: Tensor, reduction: str, param
 
 @torch.library.custom_op("losscope::rows", mutates_args=())
 def rows_operator(
-    input: Tensor, target: Tensor, class_weight: Tensor | None, loss: str, ignore: int, reduction: str, smoothing: float, differentiate: bool
+    input: Tensor,
+    target: Tensor,
+    class_weight: Tensor | None,
+    loss: str,
+    ignore: int,
+    reduction: str,
+    smoothing: float,
+    differentiate: bool,
 ) -> tuple[Tensor, Tensor]:
     this = ROWS[loss]
     batch = _batch(this, input, target, class_weight, ignore, smoothing)
@@ -149,11 +217,21 @@ def rows_operator(
 def _(input, target, class_weight, loss, ignore, reduction, smoothing, differentiate):
     unreduced = reduction == "none"
     shape = input.shape[:1] + input.shape[2:] if input.ndim > 1 else ()
-    return input.new_empty(shape if unreduced else ()), torch.empty_like(input) if differentiate and not unreduced else input.new_empty(0)
+    return input.new_empty(shape if unreduced else ()), torch.empty_like(
+        input
+    ) if differentiate and not unreduced else input.new_empty(0)
 
 
 @torch.library.custom_op("losscope::rows_gradient", mutates_args=())
-def rows_gradient(input: Tensor, target: Tensor, class_weight: Tensor | None, upstream: Tensor, loss: str, ignore: int, smoothing: float) -> Tensor:
+def rows_gradient(
+    input: Tensor,
+    target: Tensor,
+    class_weight: Tensor | None,
+    upstream: Tensor,
+    loss: str,
+    ignore: int,
+    smoothing: float,
+) -> Tensor:
     this = ROWS[loss]
     batch = _batch(this, input, target, class_weight, ignore, smoothing)
     gradient = torch.empty_like(batch.logits)
@@ -166,10 +244,20 @@ def _(input, target, class_weight, upstream, loss, ignore, smoothing):
     return torch.empty_like(input)
 
 
-def _batch(loss: Rows, input: Tensor, target: Tensor, class_weight: Tensor | None, ignore: int, smoothing: float) -> Batch:
-    batch = Batch.of(input.detach(), target.detach(), None if class_weight is None else class_weight.detach(), ignore, smoothing)
+def _batch(
+    loss: Rows, input: Tensor, target: Tensor, class_weight: Tensor | None, ignore: int, smoothing: float
+) -> Batch:
+    batch = Batch.of(
+        input.detach(),
+        target.detach(),
+        None if class_weight is None else class_weight.detach(),
+        ignore,
+        smoothing,
+    )
     if batch is None:  # checked when it was traced
-        raise RuntimeError(f"losscope::{loss.entry.name}: shapes {tuple(input.shape)} and {tuple(target.shape)} do not fit")
+        raise RuntimeError(
+            f"losscope::{loss.entry.name}: shapes {tuple(input.shape)} and {tuple(target.shape)} do not fit"
+        )
     return batch
 
 
@@ -192,7 +280,12 @@ def _back_rows(ctx: Any, upstream: Tensor | None, _: Tensor | None) -> Any:
         if ctx.reduction == "mean":
             counted = this.count(_batch(this, input, target, class_weight, ctx.ignore, ctx.smoothing))
             scale = 1.0 / counted if counted else float("inf")
-        return (margin.gradient(this.entry, (), input, target, class_weight, ctx.ignore, ctx.smoothing, scale, upstream), *none)
+        return (
+            margin.gradient(
+                this.entry, (), input, target, class_weight, ctx.ignore, ctx.smoothing, scale, upstream
+            ),
+            *none,
+        )
     if ctx.reduction != "none":
         return (gradient * upstream, *none)
     return (rows_gradient(input, target, class_weight, upstream, ctx.loss, ctx.ignore, ctx.smoothing), *none)
@@ -201,14 +294,33 @@ def _back_rows(ctx: Any, upstream: Tensor | None, _: Tensor | None) -> Any:
 rows_operator.register_autograd(_back_rows, setup_context=_keep_rows)
 
 
-def traced_rows(loss: Rows, input: Tensor, target: Tensor, class_weight: Tensor | None, ignore: int, reduction: str, smoothing: float) -> Tensor | None:
+def traced_rows(
+    loss: Rows,
+    input: Tensor,
+    target: Tensor,
+    class_weight: Tensor | None,
+    ignore: int,
+    reduction: str,
+    smoothing: float,
+) -> Tensor | None:
     """The loss as an operator in a graph that is being traced, or None where it is not ours."""
-    if not (isinstance(input, Tensor) and isinstance(target, Tensor)) or reduction not in ("mean", "sum", "none") or not 0.0 <= smoothing <= 1.0:
+    if (
+        not (isinstance(input, Tensor) and isinstance(target, Tensor))
+        or reduction not in ("mean", "sum", "none")
+        or not 0.0 <= smoothing <= 1.0
+    ):
         return None
     if ready.autocasting("cpu"):
         input, target = ready.full_precision(input, target)
         class_weight = ready.full_precision(class_weight, None)[0]
-    if input.dtype not in ready.NAMES or input.device.type != "cpu" or target.device.type != "cpu" or not input.ndim or not input.numel() or target.requires_grad:
+    if (
+        input.dtype not in ready.NAMES
+        or input.device.type != "cpu"
+        or target.device.type != "cpu"
+        or not input.ndim
+        or not input.numel()
+        or target.requires_grad
+    ):
         return None
     shape = input.shape[:1] + input.shape[2:] if input.ndim > 1 else input.shape[:0]
     if target.shape == input.shape:
@@ -218,7 +330,21 @@ def traced_rows(loss: Rows, input: Tensor, target: Tensor, class_weight: Tensor 
         return None
     if class_weight is not None:
         classes = input.shape[1] if input.ndim > 1 else input.shape[0]
-        if class_weight.requires_grad or class_weight.dtype != input.dtype or class_weight.ndim != 1 or class_weight.shape[0] != classes:
+        if (
+            class_weight.requires_grad
+            or class_weight.dtype != input.dtype
+            or class_weight.ndim != 1
+            or class_weight.shape[0] != classes
+        ):
             return None
-    value, _ = rows_operator(input, target, class_weight, loss.name, int(ignore), reduction, float(smoothing), input.requires_grad and torch.is_grad_enabled())
+    value, _ = rows_operator(
+        input,
+        target,
+        class_weight,
+        loss.name,
+        int(ignore),
+        reduction,
+        float(smoothing),
+        input.requires_grad and torch.is_grad_enabled(),
+    )
     return value

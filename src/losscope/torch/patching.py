@@ -45,7 +45,9 @@ class Patched:
     def __enter__(self) -> Patched:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.unpatch()
 
     def unpatch(self) -> None:
@@ -78,7 +80,11 @@ def unpatch() -> None:
 
 
 def _replace() -> None:
-    ours = {id(original): getattr(functional, name) for name, original in functional.torchs.items() if getattr(functional, name) is not original}
+    ours = {
+        id(original): getattr(functional, name)
+        for name, original in functional.torchs.items()
+        if getattr(functional, name) is not original
+    }
     for module in list(sys.modules.values()):
         if not isinstance(module, ModuleType) or not _is_a_users(module):
             continue

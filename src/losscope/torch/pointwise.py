@@ -36,7 +36,14 @@ class Pointwise:
     entry's domain raises `Outside`; `to_target` that the target may have a gradient.
     """
 
-    def __init__(self, entry: str | Entry, through: Entry | None = None, *, refuses: bool = False, to_target: bool = True):
+    def __init__(
+        self,
+        entry: str | Entry,
+        through: Entry | None = None,
+        *,
+        refuses: bool = False,
+        to_target: bool = True,
+    ):
         self._given = entry
         self.name = entry if isinstance(entry, str) else entry.name
         self.through = through
@@ -61,7 +68,13 @@ class Pointwise:
         return found
 
     def __call__(
-        self, input: Tensor, target: Tensor, reduction: str, parameters: tuple[float, ...] = (), weight: Tensor | None = None, divisor: float | None = None
+        self,
+        input: Tensor,
+        target: Tensor,
+        reduction: str,
+        parameters: tuple[float, ...] = (),
+        weight: Tensor | None = None,
+        divisor: float | None = None,
     ) -> Tensor | None:
         """The loss reduced: "mean" is the weighted sum over `divisor` (default: the number of elements), "sum"
         the weighted sum over it (default: 1), "none" one value per element."""
@@ -75,7 +88,12 @@ class Pointwise:
         if how == NOT_OURS or (target.requires_grad and not self.to_target):
             return None
         if weight is not None:
-            if how != KERNEL or not ready.usual(weight) or weight.dtype is not input.dtype or not _fits(weight.shape, input.shape):
+            if (
+                how != KERNEL
+                or not ready.usual(weight)
+                or weight.dtype is not input.dtype
+                or not _fits(weight.shape, input.shape)
+            ):
                 return None
             weight = weight.expand_as(input)
         scale = 1.0
@@ -103,7 +121,15 @@ class Pointwise:
         self.run(input, target, weight, None, None, out, scale, scale, parameters)
         return out
 
-    def by_formula(self, input: Tensor, target: Tensor, reduction: str, parameters: tuple[float, ...], weight: Tensor | None, scale: float) -> Tensor:
+    def by_formula(
+        self,
+        input: Tensor,
+        target: Tensor,
+        reduction: str,
+        parameters: tuple[float, ...],
+        weight: Tensor | None,
+        scale: float,
+    ) -> Tensor:
         """The same as torch operations."""
         if self.refuses:
             self.check(input, target)
@@ -121,10 +147,23 @@ class Pointwise:
         if ready.transforming():
             return
         for tensor, domain in ((input, self.entry.prediction), (target, self.entry.target)):
-            if domain.outside and bool(eval(domain.outside, {"x": tensor.detach()}).any()):  # the domain's own text
+            if domain.outside and bool(
+                eval(domain.outside, {"x": tensor.detach()}).any()
+            ):  # the domain's own text
                 raise Outside
 
-    def run(self, input: Any, target: Any, weight: Any, values: Any, gradient: Any, out: Any, scale: float, value_scale: float, parameters: tuple[float, ...]) -> None:
+    def run(
+        self,
+        input: Any,
+        target: Any,
+        weight: Any,
+        values: Any,
+        gradient: Any,
+        out: Any,
+        scale: float,
+        value_scale: float,
+        parameters: tuple[float, ...],
+    ) -> None:
         """One pass over dense tensors of one layout, into those of values, gradient and out that are not None."""
         dtype = NAMES[input.dtype]
         if dtype == "float16":
@@ -155,16 +194,33 @@ class Pointwise:
         if strayed and self.refuses:
             raise Outside
 
-    def _run_float16(self, input: Any, target: Any, weight: Any, values: Any, gradient: Any, out: Any, scale: float, value_scale: float, parameters: tuple[float, ...]) -> None:
+    def _run_float16(
+        self,
+        input: Any,
+        target: Any,
+        weight: Any,
+        values: Any,
+        gradient: Any,
+        out: Any,
+        scale: float,
+        value_scale: float,
+        parameters: tuple[float, ...],
+    ) -> None:
         z, y, w = (None if each is None else each.detach().float() for each in (input, target, weight))
-        made = [None if each is None else torch.empty_like(each, dtype=torch.float32) for each in (values, gradient, out)]
+        made = [
+            None if each is None else torch.empty_like(each, dtype=torch.float32)
+            for each in (values, gradient, out)
+        ]
         self.run(z, y, w, made[0], made[1], made[2], scale, value_scale, parameters)
         for narrow, each in zip((values, gradient, out), made, strict=True):
             if each is not None:
                 narrow.detach().copy_(each)
 
 
-SERIAL_ELEMENTS, BLOCK = 65536, 2048  # of losscope.kernels.cpu.elementwise, which brings Numba with it: see below
+SERIAL_ELEMENTS, BLOCK = (
+    65536,
+    2048,
+)  # of losscope.kernels.cpu.elementwise, which brings Numba with it: see below
 
 
 @lru_cache(1024)
@@ -174,7 +230,9 @@ def _constants(parameters: tuple[float, ...], real: Any) -> tuple[Any, ...]:
 
 def _fits(shape: torch.Size, other: torch.Size) -> bool:
     """Whether `shape` expands to `other`."""
-    return len(shape) <= len(other) and all(a in (1, b) for a, b in zip(reversed(shape), reversed(other), strict=False))
+    return len(shape) <= len(other) and all(
+        a in (1, b) for a, b in zip(reversed(shape), reversed(other), strict=False)
+    )
 
 
 def dense(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -212,7 +270,15 @@ class Kept:
 
     __slots__ = ("gradient", "loss", "parameters", "scale", "tensors", "versions")
 
-    def __init__(self, loss: Pointwise, input: Tensor, target: Tensor, weight: Tensor | None, parameters: tuple[float, ...], scale: float):
+    def __init__(
+        self,
+        loss: Pointwise,
+        input: Tensor,
+        target: Tensor,
+        weight: Tensor | None,
+        parameters: tuple[float, ...],
+        scale: float,
+    ):
         self.loss, self.parameters, self.scale = loss, parameters, scale
         self.tensors: tuple[Tensor, Tensor, Tensor | None] | None = (input, target, weight)
         self.versions = (input._version, target._version)
@@ -240,7 +306,9 @@ class _Reduced(Function):
         assert tensors is not None
         kept.gradient = gradient = buffers.like(input)
         out = input.new_empty(())
-        kept.loss.run(input, tensors[1], tensors[2], None, gradient, out, kept.scale, kept.scale, kept.parameters)
+        kept.loss.run(
+            input, tensors[1], tensors[2], None, gradient, out, kept.scale, kept.scale, kept.parameters
+        )
         ctx.kept = kept
         return out
 
@@ -256,7 +324,9 @@ class _Reduced(Function):
             input, target, weight = kept.read()
             if gradient is None:
                 gradient = buffers.like(input)
-            kept.loss.run(input, target, weight, None, gradient, None, kept.scale * factor, 1.0, kept.parameters)
+            kept.loss.run(
+                input, target, weight, None, gradient, None, kept.scale * factor, 1.0, kept.parameters
+            )
         elif factor != 1.0:
             gradient.mul_(factor)
         kept.done()
@@ -281,7 +351,17 @@ class _Unreduced(Function):
         input, target, weight = kept.read()
         upstream = aligned(upstream, input)
         gradient = buffers.like(input)
-        kept.loss.run(input, target, upstream if weight is None else upstream * weight, None, gradient, None, 1.0, 1.0, kept.parameters)
+        kept.loss.run(
+            input,
+            target,
+            upstream if weight is None else upstream * weight,
+            None,
+            gradient,
+            None,
+            1.0,
+            1.0,
+            kept.parameters,
+        )
         kept.done()
         return gradient, None
 
@@ -289,7 +369,9 @@ class _Unreduced(Function):
 def _as_operations(kept: Kept, upstream: Tensor) -> Tensor:
     """The gradient by torch operations, differentiable in the input and in the upstream gradient."""
     input, target, weight = kept.read()
-    slope = formula.Partial.apply(input, target, formula.Derivative(kept.loss.entry, kept.loss.through, kept.parameters, prediction=1))
+    slope = formula.Partial.apply(
+        input, target, formula.Derivative(kept.loss.entry, kept.loss.through, kept.parameters, prediction=1)
+    )
     if weight is not None:
         slope = slope * weight
     return slope * (upstream * kept.scale)

@@ -17,7 +17,12 @@ from torch.overrides import has_torch_function_variadic
 NOT_OURS, KERNEL, FORMULA = 0, 1, 2
 
 _PLAIN = (Tensor, torch.nn.Parameter)
-NAMES = {torch.float32: "float32", torch.float64: "float64", torch.bfloat16: "bfloat16", torch.float16: "float16"}
+NAMES = {
+    torch.float32: "float32",
+    torch.float64: "float64",
+    torch.bfloat16: "bfloat16",
+    torch.float16: "float16",
+}
 HALVES = (torch.bfloat16, torch.float16)
 
 
@@ -65,7 +70,14 @@ def watched() -> bool:
 def how(input: Tensor, target: Tensor) -> int:
     """KERNEL, FORMULA or NOT_OURS for a pair of tensors that must agree in shape and dtype."""
     dtype = input.dtype if type(input) in _PLAIN and type(target) in _PLAIN else None
-    if dtype not in NAMES or dtype is not target.dtype or input.shape != target.shape or has_torch_function_variadic(input, target) or _modes() or _tracing():
+    if (
+        dtype not in NAMES
+        or dtype is not target.dtype
+        or input.shape != target.shape
+        or has_torch_function_variadic(input, target)
+        or _modes()
+        or _tracing()
+    ):
         return NOT_OURS
     strided = torch.strided
     if input.layout is not strided or target.layout is not strided:
@@ -81,7 +93,10 @@ def plain(*tensors: Any) -> bool:
     """Whether a kernel may read the tensors of a call: they are torch's own, dense numbers on the CPU, and nobody
     looks on who would have to see what is done with them."""
     return (
-        all(type(each) in _PLAIN and each.is_cpu and each.layout is torch.strided and not each.is_neg() for each in tensors)
+        all(
+            type(each) in _PLAIN and each.is_cpu and each.layout is torch.strided and not each.is_neg()
+            for each in tensors
+        )
         and not has_torch_function_variadic(*tensors)
         and not (_modes() or _tracing() or transforming() or forward_ad._current_level >= 0)
     )
@@ -89,7 +104,17 @@ def plain(*tensors: Any) -> bool:
 
 def usual(*tensors: Any) -> bool:
     """Whether other tensors of the call (weights) are plain, on the CPU, and want no gradient."""
-    return all(each is None or (type(each) in _PLAIN and each.is_cpu and each.layout is torch.strided and not each.requires_grad and not each.is_neg()) for each in tensors)
+    return all(
+        each is None
+        or (
+            type(each) in _PLAIN
+            and each.is_cpu
+            and each.layout is torch.strided
+            and not each.requires_grad
+            and not each.is_neg()
+        )
+        for each in tensors
+    )
 
 
 def full_precision(input: Any, target: Any) -> tuple[Any, Any]:

@@ -48,17 +48,32 @@ class Rows:
         return found
 
     def __call__(
-        self, input: Tensor, target: Tensor, class_weight: Tensor | None, ignore_index: int, reduction: str, smoothing: float, parameters: tuple[float, ...] = ()
+        self,
+        input: Tensor,
+        target: Tensor,
+        class_weight: Tensor | None,
+        ignore_index: int,
+        reduction: str,
+        smoothing: float,
+        parameters: tuple[float, ...] = (),
     ) -> Tensor | None:
         """The loss with torch's meaning of every argument, or None where it is not ours to compute."""
         if torch.compiler.is_compiling():
             from losscope.torch.operators import traced_rows
 
-            return None if parameters else traced_rows(self, input, target, class_weight, ignore_index, reduction, smoothing)
+            return (
+                None
+                if parameters
+                else traced_rows(self, input, target, class_weight, ignore_index, reduction, smoothing)
+            )
         if ready.autocasting("cpu"):
             input, target = ready.full_precision(input, target)
             class_weight = ready.full_precision(class_weight, None)[0]
-        if reduction not in ("mean", "sum", "none") or not 0.0 <= smoothing <= 1.0 or not _ours(input, target, class_weight):
+        if (
+            reduction not in ("mean", "sum", "none")
+            or not 0.0 <= smoothing <= 1.0
+            or not _ours(input, target, class_weight)
+        ):
             return None
         batch = Batch.of(input, target, class_weight, int(ignore_index), float(smoothing))
         if batch is None:
@@ -72,11 +87,21 @@ class Rows:
         return self.apply(input, target, class_weight, None, batch, parameters, scale, reduction == "none")
 
     def apply(
-        self, input: Tensor, target: Tensor, class_weight: Tensor | None, weight: Tensor | None, batch: Batch, parameters: tuple[float, ...], scale: float, unreduced: bool
+        self,
+        input: Tensor,
+        target: Tensor,
+        class_weight: Tensor | None,
+        weight: Tensor | None,
+        batch: Batch,
+        parameters: tuple[float, ...],
+        scale: float,
+        unreduced: bool,
     ) -> Tensor:
         """The loss of a batch that has been looked at: rows weighed by `weight`, summed and scaled, or unreduced."""
         if input.requires_grad and torch.is_grad_enabled():
-            return _Rows.apply(input, Kept(self, input, target, class_weight, weight, parameters, scale), batch, unreduced)
+            return _Rows.apply(
+                input, Kept(self, input, target, class_weight, weight, parameters, scale), batch, unreduced
+            )
         return self.run(batch, None, weight, unreduced, 1.0 if unreduced else scale, parameters)[0]
 
     def count(self, batch: Batch) -> float | None:
@@ -87,10 +112,20 @@ class Rows:
         if batch.probabilities is not None:
             return float(batch.rows)
         survey = self.loops(batch.dtype)["survey"]
-        wrong, total = survey(_address(batch.target), _address(batch.class_weight), batch.rows, batch.classes, batch.ignore)
+        wrong, total = survey(
+            _address(batch.target), _address(batch.class_weight), batch.rows, batch.classes, batch.ignore
+        )
         return total if wrong < 0 else None
 
-    def run(self, batch: Batch, gradient: Tensor | None, weight: Tensor | None, unreduced: bool, scale: float, parameters: tuple[float, ...]) -> tuple[Tensor, float]:
+    def run(
+        self,
+        batch: Batch,
+        gradient: Tensor | None,
+        weight: Tensor | None,
+        unreduced: bool,
+        scale: float,
+        parameters: tuple[float, ...],
+    ) -> tuple[Tensor, float]:
         """One pass: the loss (reduced to the scaled sum, or one value per row), and the gradient into its place."""
         logits, rows, classes = batch.logits, batch.rows, batch.classes
         loops = self.loops(batch.dtype)
@@ -103,7 +138,11 @@ class Rows:
         spread = batch.probabilities is not None or batch.smoothing != 0.0
         judged: tuple[Any, ...] = (_address(batch.target),)
         if spread:
-            judged = (_address(batch.target) or 0, _address(batch.probabilities), real(batch.smoothing))  # typed, if never read
+            judged = (
+                _address(batch.target) or 0,
+                _address(batch.probabilities),
+                real(batch.smoothing),
+            )  # typed, if never read
         fixed = (
             logits.data_ptr(), *judged, _address(weight), _address(batch.class_weight), _address(values), _address(gradient),
             sums.ctypes.data, rows, classes, rows_in_block, batch.ignore,
@@ -122,7 +161,19 @@ class Rows:
 class Batch:
     """Logits as a matrix over contiguous memory, and what judges each row."""
 
-    __slots__ = ("class_weight", "classes", "dtype", "given", "ignore", "logits", "probabilities", "rows", "shape", "smoothing", "target")
+    __slots__ = (
+        "class_weight",
+        "classes",
+        "dtype",
+        "given",
+        "ignore",
+        "logits",
+        "probabilities",
+        "rows",
+        "shape",
+        "smoothing",
+        "target",
+    )
 
     logits: Tensor
     target: Tensor | None
@@ -142,7 +193,9 @@ class Batch:
         return torch.float64 if self.dtype == "float64" else torch.float32
 
     @staticmethod
-    def of(input: Tensor, target: Tensor, class_weight: Tensor | None, ignore: int, smoothing: float) -> Batch | None:
+    def of(
+        input: Tensor, target: Tensor, class_weight: Tensor | None, ignore: int, smoothing: float
+    ) -> Batch | None:
         """None where the shapes are not torch's, which then says so."""
         batch = Batch()
         batch.given = input.dtype
@@ -203,13 +256,36 @@ def _ours(input: Tensor, target: Tensor, class_weight: Tensor | None) -> bool:
 class Kept:
     """What a call keeps for its backward, as in `losscope.torch.pointwise`."""
 
-    __slots__ = ("gradient", "ignore", "layout", "loss", "parameters", "scale", "smoothing", "tensors", "unreduced", "versions")
+    __slots__ = (
+        "gradient",
+        "ignore",
+        "layout",
+        "loss",
+        "parameters",
+        "scale",
+        "smoothing",
+        "tensors",
+        "unreduced",
+        "versions",
+    )
 
     def __init__(
-        self, loss: Rows, input: Tensor, target: Tensor, class_weight: Tensor | None, weight: Tensor | None, parameters: tuple[float, ...], scale: float
+        self,
+        loss: Rows,
+        input: Tensor,
+        target: Tensor,
+        class_weight: Tensor | None,
+        weight: Tensor | None,
+        parameters: tuple[float, ...],
+        scale: float,
     ):
         self.loss, self.parameters, self.scale = loss, parameters, scale
-        self.tensors: tuple[Tensor, Tensor, Tensor | None, Tensor | None] | None = (input, target, class_weight, weight)
+        self.tensors: tuple[Tensor, Tensor, Tensor | None, Tensor | None] | None = (
+            input,
+            target,
+            class_weight,
+            weight,
+        )
         self.versions = (input._version, target._version)
         self.layout = (input.dtype, input.is_contiguous())
         self.gradient: Tensor | None = None
@@ -246,8 +322,25 @@ class _Rows(Function):
             from losscope.torch.margin import gradient
 
             input, target, class_weight, weight = kept.read()
-            weighed = upstream if weight is None else upstream * weight.view(input.shape[:1] + input.shape[2:])
-            return gradient(kept.loss.entry, kept.parameters, input, target, class_weight, kept.ignore, kept.smoothing, kept.scale, weighed), None, None, None
+            weighed = (
+                upstream if weight is None else upstream * weight.view(input.shape[:1] + input.shape[2:])
+            )
+            return (
+                gradient(
+                    kept.loss.entry,
+                    kept.parameters,
+                    input,
+                    target,
+                    class_weight,
+                    kept.ignore,
+                    kept.smoothing,
+                    kept.scale,
+                    weighed,
+                ),
+                None,
+                None,
+                None,
+            )
         rows = kept.gradient
         factor = 1.0 if kept.unreduced else upstream.item()
         if rows is None or (factor != 1.0 and rows.dtype in HALVES):

@@ -33,7 +33,9 @@ def table() -> str:
     for name in functional.__all__:
         classes = ", ".join(f"`{each}`" for each, function in nn.FUNCTION_OF.items() if function == name)
         ours = getattr(functional, name) is not functional.torchs[name]
-        lines.append(f"| `{name}` | {classes} | {'our kernel' if ours else 'PyTorch'} | {LEAVES[name] if ours else 'all'} |")
+        lines.append(
+            f"| `{name}` | {classes} | {'our kernel' if ours else 'PyTorch'} | {LEAVES[name] if ours else 'all'} |"
+        )
     return "\n".join(lines)
 
 

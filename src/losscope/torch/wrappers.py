@@ -54,7 +54,20 @@ def at_bits(prediction, target, weight, values, gradient, sums, strays, size, fi
 def whole_bits(prediction, target, weight, values, gradient, result, size, scale, value_scale, parameters):
     blocks = (size + BLOCK - 1) // BLOCK
     sums, strays = numpy.empty(blocks), numpy.empty(blocks, REALS.dtype)
-    at_bits(prediction, target, weight, values, gradient, sums.ctypes.data, strays.ctypes.data, size, 0, blocks, scale, parameters)
+    at_bits(
+        prediction,
+        target,
+        weight,
+        values,
+        gradient,
+        sums.ctypes.data,
+        strays.ctypes.data,
+        size,
+        0,
+        blocks,
+        scale,
+        parameters,
+    )
     if result is not None:
         total = numpy.empty(1, numpy.float32)
         total[0] = sums.sum() * value_scale
@@ -78,7 +91,23 @@ def survey(target, class_weight, rows, classes, ignore):
     return -1, total
 
 
-def rows_at(logits, target, weight, class_weight, values, gradient, sums, rows, classes, rows_in_block, ignore, first, last, scale, parameters):
+def rows_at(
+    logits,
+    target,
+    weight,
+    class_weight,
+    values,
+    gradient,
+    sums,
+    rows,
+    classes,
+    rows_in_block,
+    ignore,
+    first,
+    last,
+    scale,
+    parameters,
+):
     blocks = (rows + rows_in_block - 1) // rows_in_block
     loop(
         matrix_at(logits, rows, classes, REALS), array_at(target, rows, INTEGERS), array_at(weight, rows, REALS), array_at(class_weight, classes, REALS),
@@ -87,10 +116,30 @@ def rows_at(logits, target, weight, class_weight, values, gradient, sums, rows, 
     )  # fmt: skip
 
 
-def rows_at_bits(logits, target, weight, class_weight, values, gradient, sums, rows, classes, rows_in_block, ignore, first, last, scale, parameters):
+def rows_at_bits(
+    logits,
+    target,
+    weight,
+    class_weight,
+    values,
+    gradient,
+    sums,
+    rows,
+    classes,
+    rows_in_block,
+    ignore,
+    first,
+    last,
+    scale,
+    parameters,
+):
     blocks = (rows + rows_in_block - 1) // rows_in_block
     z, g = array_at(logits, rows * classes, BITS), array_at(gradient, rows * classes, BITS)
-    t, w, c = array_at(target, rows, INTEGERS), array_at(weight, rows, REALS), array_at(class_weight, classes, REALS)
+    t, w, c = (
+        array_at(target, rows, INTEGERS),
+        array_at(weight, rows, REALS),
+        array_at(class_weight, classes, REALS),
+    )
     v, s = array_at(values, rows, REALS), array_at(sums, blocks, DOUBLES)
     scratch = numpy.empty((2, rows_in_block * classes), numpy.float32)
     for block in range(first, last):
@@ -104,7 +153,25 @@ def rows_at_bits(logits, target, weight, class_weight, values, gradient, sums, r
         put(here, g, low, high)
 
 
-def spread_at(logits, target, probabilities, smoothing, weight, class_weight, values, gradient, sums, rows, classes, rows_in_block, ignore, first, last, scale, parameters):
+def spread_at(
+    logits,
+    target,
+    probabilities,
+    smoothing,
+    weight,
+    class_weight,
+    values,
+    gradient,
+    sums,
+    rows,
+    classes,
+    rows_in_block,
+    ignore,
+    first,
+    last,
+    scale,
+    parameters,
+):
     blocks = (rows + rows_in_block - 1) // rows_in_block
     spread_loop(
         matrix_at(logits, rows, classes, REALS), array_at(target, rows, INTEGERS), matrix_at(probabilities, rows, classes, REALS), smoothing,
@@ -114,10 +181,36 @@ def spread_at(logits, target, probabilities, smoothing, weight, class_weight, va
     )  # fmt: skip
 
 
-def spread_at_bits(logits, target, probabilities, smoothing, weight, class_weight, values, gradient, sums, rows, classes, rows_in_block, ignore, first, last, scale, parameters):
+def spread_at_bits(
+    logits,
+    target,
+    probabilities,
+    smoothing,
+    weight,
+    class_weight,
+    values,
+    gradient,
+    sums,
+    rows,
+    classes,
+    rows_in_block,
+    ignore,
+    first,
+    last,
+    scale,
+    parameters,
+):
     blocks = (rows + rows_in_block - 1) // rows_in_block
-    z, p, g = array_at(logits, rows * classes, BITS), array_at(probabilities, rows * classes, BITS), array_at(gradient, rows * classes, BITS)
-    t, w, c = array_at(target, rows, INTEGERS), array_at(weight, rows, REALS), array_at(class_weight, classes, REALS)
+    z, p, g = (
+        array_at(logits, rows * classes, BITS),
+        array_at(probabilities, rows * classes, BITS),
+        array_at(gradient, rows * classes, BITS),
+    )
+    t, w, c = (
+        array_at(target, rows, INTEGERS),
+        array_at(weight, rows, REALS),
+        array_at(class_weight, classes, REALS),
+    )
     v, s = array_at(values, rows, REALS), array_at(sums, blocks, DOUBLES)
     scratch = numpy.empty((3, rows_in_block * classes), numpy.float32)
     for block in range(first, last):
