@@ -571,3 +571,26 @@ def test_a_loss_in_a_forked_worker():
         list(torch.utils.data.DataLoader(Losses(), num_workers=2, multiprocessing_context="fork"))
     )
     assert torch.equal(got, torch.stack(expected))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: ls.mse(torch.tensor([1j]), torch.tensor([1.0])), "prediction is complex"),
+        (lambda: ls.mse(torch.tensor([1.0]), torch.tensor([1j])), "target is complex"),
+        (lambda: ls.mse(torch.eye(2).to_sparse(), torch.eye(2)), "prediction is sparse"),
+        (lambda: ls.mse(torch.empty(2, device="meta"), torch.zeros(2)), "device meta"),
+        (
+            lambda: ls.mse(torch.ones(2), torch.ones(2), weight=torch.ones(2, requires_grad=True)),
+            "weight requires",
+        ),
+        (lambda: ls.sigmoid(torch.tensor([1j])), "score is complex"),
+        (
+            lambda: ls.huber(torch.ones(1), torch.ones(1), delta=torch.tensor(2.0, requires_grad=True)),
+            "delta requires",
+        ),
+    ],
+)
+def test_the_tensor_that_does_not_fit_is_named(make, words):
+    with pytest.raises(ls.LossError, match=words):
+        make()

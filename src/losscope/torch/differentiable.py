@@ -43,6 +43,7 @@ def total(loss: Loss, prediction: torch.Tensor, target: Any, *, weight: Any = No
 
 def activate(loss: Loss, score: torch.Tensor) -> torch.Tensor:
     """An activation of a tensor: no activation looks at a target, and the score itself stands for it."""
+    _refuse_unusual(score, "score")
     value = (
         _pointwise(loss.entry, None)(score, score.detach(), "none", tuple(loss.parameters.values()))
         if score.numel()
@@ -68,6 +69,8 @@ def _evaluate(
 ) -> tuple[torch.Tensor, float]:
     """The reduced loss, and the weight that a mean is over."""
     parameters, rest = loss._split(options)
+    for tensor, name in ((prediction, "prediction"), (target, "target"), (weight, "weight")):
+        _refuse_unusual(tensor, name)
     if not isinstance(target, torch.Tensor):
         target = torch.as_tensor(target, device=prediction.device)
         if loss.structure != "softmax" or target.is_floating_point():
@@ -174,6 +177,23 @@ def _evaluate_rows(
         logits, target, class_weight, weights, batch, parameters, scale, reduction == "none"
     )
     return value.reshape(ready_batch.shape) if reduction == "none" else value, weighed
+
+
+def _refuse_unusual(tensor: Any, name: str) -> None:
+    """Say which tensor it is that no kernel takes, and what to do with it."""
+    if not isinstance(tensor, torch.Tensor):
+        return
+    what = None
+    if tensor.is_complex():
+        what = (f"is complex ({tensor.dtype})", f"Use {name}.abs(), .real or .imag")
+    elif tensor.layout is not torch.strided:
+        what = (f"is sparse ({tensor.layout})", f"Use {name}.to_dense()")
+    elif tensor.is_meta:
+        what = ("is on the device meta, and holds no numbers", "")
+    elif name == "weight" and tensor.requires_grad:
+        what = ("requires a gradient, and a loss gives none for weights", "Use weight.detach()")
+    if what is not None:
+        raise LossTypeError(complain(f"{name} {what[0]}", next_step=what[1]))
 
 
 def _alike(target: torch.Tensor, prediction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
