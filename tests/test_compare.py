@@ -353,7 +353,7 @@ def test_a_damaged_run_is_run_again(tmp_path):
 
 def test_ctrl_c_loses_no_finished_run_and_the_same_command_goes_on(tmp_path):
     out = tmp_path / "out"
-    options = "--data diabetes --model linear --epochs 30 --seeds 6 --grid 1 --out"
+    options = "--data diabetes --model linear --epochs 250 --seeds 6 --grid 1 --out"
     command = [*LOSSCOPE, "mse", "mae", *options.split(), str(out)]
     process = subprocess.Popen(
         [*command, "--workers", "2"],

@@ -463,3 +463,33 @@ def test_the_cache_forgets_what_was_longest_unused(tmp_path: Path, monkeypatch: 
     assert "new" not in left
     assert {"used", "last"} <= left
     assert (tmp_path / "last").exists()
+
+
+COLD_AND_WARM = """
+import hashlib, numpy, torch, losscope as ls
+found = hashlib.sha256()
+for size in (5, 37, 100, 265, 2049):
+    x, y = numpy.random.default_rng(size).normal(size=(2, size)).astype("float32")
+    for loss in (ls.huber, ls.log_cosh):
+        value, gradient = loss.value_and_grad(x, y)
+        leaf = torch.from_numpy(x.copy()).requires_grad_()
+        ours = loss(leaf, torch.from_numpy(y))
+        ours.backward()
+        found.update(repr((value, gradient.tobytes(), ours.item(), leaf.grad.numpy().tobytes())).encode())
+    value, gradient = ls.cross_entropy.value_and_grad(numpy.stack([x, y]), [0, 1])
+    found.update(repr((value, gradient.tobytes())).encode())
+print(found.hexdigest())
+"""
+
+
+def test_the_same_bits_from_code_compiled_now_and_from_the_cache(tmp_path: Path) -> None:
+    """A function compiled alone and again within its caller has two bodies; which of them runs must not depend on
+    what was loaded first."""
+    environment = {**os.environ, "LOSSCOPE_CACHE_DIR": str(tmp_path)}
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", COLD_AND_WARM], env=environment, capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    ]
+    assert runs[0] == runs[1]

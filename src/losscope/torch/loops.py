@@ -55,9 +55,13 @@ def loops(entry: Entry, through: Entry | None, dtype: str) -> dict[str, Any]:
         "BITS": numpy.zeros(0, "uint16"),
         "INTEGERS": numpy.zeros(0, "int64"),
     }
-    text = "\n\n".join("@looping\n" + inspect.getsource(each) for each in sources.values())
+    # Within one another the loops are inlined: see losscope.kernels.cpu.build on why nothing may be compiled twice.
+    for name in ("loop", "spread_loop"):
+        if name in space:
+            space[name] = space["inlined"](space[name].py_func)
+    text = "\n\n".join("@inlined\n" + inspect.getsource(each) for each in sources.values())
     exec(compile(text, f"<losscope.torch {entry.name} {dtype}>", "exec"), space)
-    found = {name: space[each.__name__] for name, each in sources.items()}
+    found = {name: space["looping"](space[each.__name__].py_func) for name, each in sources.items()}
     for name, loop in found.items():
         loop._cache = KernelCache(f"{key}-{name}")
     return found

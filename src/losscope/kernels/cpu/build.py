@@ -37,6 +37,9 @@ from losscope.kernels.cpu.order import from_order_key, order_key
 formula = numba.njit(forceinline=True, fastmath={{"contract"}}, error_model="numpy")
 # Loops may regroup their sums, to add in many lanes at once; NaN and infinity stay themselves.
 looping = numba.njit(nogil=True, fastmath={{"contract", "reassoc", "nsz"}}, error_model="numpy")
+# What a loop calls is inlined. As a function of its own it would be compiled twice (alone, and once more within
+# its caller), and which of the two runs would depend on what was loaded first: other bits.
+inlined = numba.njit(forceinline=True, fastmath={{"contract", "reassoc", "nsz"}}, error_model="numpy")
 '''
 
 
@@ -79,7 +82,10 @@ def source(entry: Entry, through: Entry | None, dtype: str) -> str:
     parts.append(formulas.replace("def ", "@formula\ndef "))
     loops = {"elementwise": elementwise, "activation": elementwise, "softmax": softmax}[entry.structure]
     parts += [f"BLOCK = {elementwise.BLOCK}"]
-    parts += ["@looping\n" + inspect.getsource(each) for each in _written_in(loops) if each.__name__ != "run"]
+    for each in _written_in(loops):
+        if each.__name__ != "run":
+            entrance = each.__name__ in ("loop", "spread_loop")
+            parts.append(("@looping\n" if entrance else "@inlined\n") + inspect.getsource(each))
     return "\n\n".join(parts)
 
 
