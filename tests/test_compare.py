@@ -353,7 +353,7 @@ def test_a_damaged_run_is_run_again(tmp_path):
 
 def test_ctrl_c_loses_no_finished_run_and_the_same_command_goes_on(tmp_path):
     out = tmp_path / "out"
-    options = "--data diabetes --model linear --epochs 250 --seeds 6 --grid 1 --out"
+    options = "--data diabetes --model linear --epochs 80 --seeds 6 --grid 1 --out"
     command = [*LOSSCOPE, "mse", "mae", *options.split(), str(out)]
     process = subprocess.Popen(
         [*command, "--workers", "2"],
@@ -361,6 +361,8 @@ def test_ctrl_c_loses_no_finished_run_and_the_same_command_goes_on(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A shell's background job ignores SIGINT, and so would all that it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline and len(list(out.glob("runs/*.json"))) < 3 and process.poll() is None:
