@@ -1,9 +1,11 @@
 """How fast, against PyTorch, on this machine: `python benchmarks/speed.py` prints the tables of benchmarks/README.md.
 
 Value and gradient together, against torch eager's forward and backward and torch.compile's, as ratios within one
-process: the contestants take turns, each case is the median of its rounds. Two modes, each in its own process:
+process: the contestants take turns, once untimed and once timed; each case is the median of its rounds. Two modes, each in its own process:
 *default* malloc, where large arrays are fresh pages on every call; and *retained heap* (no mmap, no trim), which
-compares the work alone. `--quick` is for a look.
+compares the work alone. `losscope` is a plain call: its gradient's memory is used again once the caller has dropped
+the last one, as a training loop does. `fresh` gives that memory back before every call, as if all were kept.
+`--quick` is for a look.
 """
 
 from __future__ import annotations
@@ -36,11 +38,23 @@ def contest(contestants: dict[str, Callable[[], object]], rounds: int, inner: in
     for turn in range(rounds):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             run = contestants[name]
+            run()  # not timed: PyTorch's idle threads go on spinning for some ms, on the core of whoever comes next
             start = time.perf_counter()
             for _ in range(inner):
                 run()
             times[name].append((time.perf_counter() - start) / inner)
     return {name: statistics.median(each) for name, each in times.items()}
+
+
+def fresh(run: Callable[[], object]) -> Callable[[], object]:
+    """The same, in memory that was never written before."""
+    import losscope as ls
+
+    def from_nothing() -> None:
+        ls.release_memory()
+        run()
+
+    return from_nothing
 
 
 def elementwise(name: str, size: int, compiled: bool) -> dict[str, Callable[[], object]]:
@@ -71,6 +85,7 @@ def elementwise(name: str, size: int, compiled: bool) -> dict[str, Callable[[], 
     found: dict[str, Callable[[], object]] = {
         "torch eager": through_torch(functions[name]),
         "losscope": lambda: ours.value_and_grad(p, t),
+        "fresh": fresh(lambda: ours.value_and_grad(p, t)),
         "losscope, out=": lambda: ours.value_and_grad(p, t, out=out),
     }
     if size > 100_000:
@@ -103,6 +118,7 @@ def softmax(rows: int, classes: int, compiled: bool) -> dict[str, Callable[[], o
     found: dict[str, Callable[[], object]] = {
         "torch eager": through_torch(F.cross_entropy),
         "losscope": lambda: ls.cross_entropy.value_and_grad(z, t),
+        "fresh": fresh(lambda: ls.cross_entropy.value_and_grad(z, t)),
         "losscope, out=": lambda: ls.cross_entropy.value_and_grad(z, t, out=out),
     }
     if compiled:
@@ -137,7 +153,7 @@ def measure(rounds: int, compiled: bool, only: str) -> None:
         eager = median["torch eager"]
         promised = PROMISED[case][mode != "default"]
         cells = [case, mode, f"{eager * 1e3:.3g} ms"]
-        for name in ("losscope", "losscope, out=", "torch.compile", "torch.add(out=)"):
+        for name in ("losscope", "fresh", "losscope, out=", "torch.compile", "torch.add(out=)"):
             cells.append(f"{median[name] / eager:.3f}" if name in median else "")
         cells.append(
             ""
@@ -163,9 +179,9 @@ def main() -> None:
         return
     rounds = 5 if args.quick else args.rounds
     print(
-        "| case (float32) | mode | torch eager | losscope | losscope, out= | torch.compile | torch.add(out=) | promised | out= over add |"
+        "| case (float32) | mode | torch eager | losscope | fresh | losscope, out= | torch.compile | torch.add(out=) | promised | out= over add |"
     )
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |", flush=True)
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |", flush=True)
     for mode, extra in (("default", {}), ("retained", RETAINED)):
         command = [
             sys.executable,

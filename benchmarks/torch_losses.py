@@ -89,7 +89,7 @@ def cases(quick: bool):
 
 
 def measure(mode: str, rounds: int, quick: bool, compiled: bool, only: str) -> None:
-    import losscope.torch
+    import losscope
 
     for name, size, dtype in cases(quick):
         if only and only not in name:
@@ -113,7 +113,7 @@ def measure(mode: str, rounds: int, quick: bool, compiled: bool, only: str) -> N
             f"{mode:9} {label:46} {str(dtype)[6:]:9} eager {eager * 1e3:9.3f} ms  {ratios}  goal {goal}{missed}",
             flush=True,
         )
-        losscope.torch.release()
+        losscope.release_memory()
 
 
 def peak(name: str, who: str) -> None:

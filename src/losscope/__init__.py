@@ -25,6 +25,7 @@ _PUBLIC = {
     "define": "definition", "LossError": "errors", "LossTypeError": "errors",
     "entropy": "information", "one_hot": "information",
     "set_num_threads": "kernels.threads", "get_num_threads": "kernels.threads",
+    "release_memory": "kernels.memory",
 }  # fmt: skip
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from losscope.errors import LossTypeError as LossTypeError
     from losscope.information import entropy as entropy
     from losscope.information import one_hot as one_hot
+    from losscope.kernels.memory import release_memory as release_memory
     from losscope.kernels.threads import get_num_threads as get_num_threads
     from losscope.kernels.threads import set_num_threads as set_num_threads
     from losscope.loss import Loss as Loss

@@ -17,7 +17,7 @@ from threading import Lock
 
 from losscope.errors import LossError, complain
 
-TASKS_PER_THREAD = 4  # small enough to share the work out evenly, large enough not to feel the calls
+TASKS_PER_THREAD = 16  # a thread whose core is shared with another program is then waited for a moment only
 
 _threads: int | None = None
 _pool: ThreadPoolExecutor | None = None

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from losscope.torch import functional as functional
     from losscope.torch import nn as nn
-    from losscope.torch.buffers import release as release
     from losscope.torch.patching import patch as patch
     from losscope.torch.patching import unpatch as unpatch
 
-_FROM = {"patch": "patching", "unpatch": "patching", "release": "buffers"}
+_FROM = {"patch": "patching", "unpatch": "patching"}
 
 
 def __getattr__(name: str) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy
 
 from losscope.entry import Entry
+from losscope.kernels import memory
 from losscope.kernels.cpu import elementwise, softmax
 from losscope.kernels.cpu.build import kernels
 
@@ -26,11 +27,12 @@ def evaluate(
     real = batch.dtype.type
     constants = tuple(real(each) for each in parameters)
     prediction = batch.prediction
+    shape, dtype = prediction.shape, batch.dtype
     outputs: dict[str, Any] = {}
     if order >= 1:
-        outputs["gradient"] = numpy.empty_like(prediction) if out is None else out.reshape(prediction.shape)
+        outputs["gradient"] = memory.empty(shape, dtype) if out is None else out.reshape(prediction.shape)
     if order >= 2:
-        outputs["curvature"] = numpy.empty_like(prediction)
+        outputs["curvature"] = memory.empty(shape, dtype)
     loops = kernels(entry, through, batch.dtype)
     if entry.structure == "softmax":
         if with_values:
@@ -55,7 +57,7 @@ def evaluate(
         )
         return total, outputs, True
     if with_values:
-        outputs["values"] = numpy.empty_like(prediction)
+        outputs["values"] = memory.empty(shape, dtype)
     flat = {name: each.reshape(-1) for name, each in outputs.items()}
     weight = None if batch.weight is None else batch.weight.reshape(-1)
     total, inside = elementwise.run(
