@@ -76,10 +76,11 @@ def share(blocks: int, run: Callable[[int, int], None]) -> None:
         return
     step = -(-blocks // (threads * TASKS_PER_THREAD))
     starts = count(0, step)
+    task = [run]
 
     def work() -> None:
         while (first := next(starts)) < blocks:  # next() on a count is atomic
-            run(first, min(first + step, blocks))
+            task[0](first, min(first + step, blocks))
 
     others = [_get_pool().submit(work) for _ in range(threads - 1)]
     try:
@@ -88,6 +89,7 @@ def share(blocks: int, run: Callable[[int, int], None]) -> None:
         for other in others:
             if not other.cancel():  # one that has not started has nothing left to do
                 other.result()
+        task.clear()  # the pool may hold `work` for a while yet, and must not hold the caller's arrays
 
 
 def _get_pool() -> ThreadPoolExecutor:
