@@ -27,7 +27,7 @@ from losscope.kernels.cpu import elementwise
 
 FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 POSIX = pytest.mark.skipif(not hasattr(os, "getuid"), reason="POSIX permissions")
-BIG = elementwise.BLOCK * (elementwise.SERIAL + 20) + 77  # enough blocks for the pool, the last one short
+BIG = elementwise.BLOCK * (7 * elementwise.SERIAL + 20) + 77  # work for seven threads, the last block short
 
 
 @pytest.fixture(autouse=True)
@@ -85,20 +85,21 @@ def test_several_threads_really_share_the_work() -> None:
             seen.add(threading.get_ident())
             together.wait()  # passes only when three threads are at work at once
 
-    threads.share(1000, part)
+    threads.share(1000, part, 1)
     assert len(seen) == 3
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 100])
 @pytest.mark.parametrize("blocks", [1, 2, 33, 1000])
-def test_every_block_is_run_once(count: int, blocks: int) -> None:
+@pytest.mark.parametrize("least", [1, 10, 2000])
+def test_every_block_is_run_once(count: int, blocks: int, least: int) -> None:
     ls.set_num_threads(count)
     times = np.zeros(blocks, int)
 
     def part(first: int, last: int) -> None:
         times[first:last] += 1
 
-    threads.share(blocks, part)
+    threads.share(blocks, part, least)
     assert (times == 1).all()
 
 
@@ -110,7 +111,7 @@ def test_a_failure_in_a_thread_is_not_lost() -> None:
             raise KeyError("lost")
 
     with pytest.raises(KeyError, match="lost"):
-        threads.share(1000, part)
+        threads.share(1000, part, 1)
 
 
 def test_the_number_may_change_while_work_goes_on() -> None:

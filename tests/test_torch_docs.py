@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from losscope.torch import formula, functional, nn, patching, pointwise, rows, table
+from losscope.torch import formula, functional, nn, patching, table
 
 PAGE = Path(__file__).parent.parent / "docs/torch.md"
 
@@ -23,14 +23,6 @@ def test_the_table_is_current():
 def test_the_table_names_every_accelerated_function():
     ours = {name for name in functional.__all__ if getattr(functional, name) is not functional.torchs[name]}
     assert set(table.LEAVES) == ours
-
-
-def test_constants_are_those_of_the_kernels():
-    from losscope.kernels.cpu import elementwise, softmax
-    from losscope.torch import loops
-
-    assert (pointwise.SERIAL_ELEMENTS, pointwise.BLOCK) == (loops.SERIAL_ELEMENTS, elementwise.BLOCK)
-    assert (rows.ELEMENTS, rows.SERIAL) == (softmax.ELEMENTS, softmax.SERIAL)
 
 
 @pytest.mark.parametrize("module", [functional, nn, patching, formula], ids=lambda each: each.__name__)

@@ -68,13 +68,16 @@ def get_num_threads() -> int:
     return _threads
 
 
-def share(blocks: int, run: Callable[[int, int], None]) -> None:
-    """Call run(first, last) until the blocks 0..blocks are done, on this thread and those of the pool."""
-    threads = min(get_num_threads(), blocks)
+def share(blocks: int, run: Callable[[int, int], None], least: int) -> None:
+    """Call run(first, last) until the blocks 0..blocks are done, on this thread and those of the pool.
+
+    `least` blocks are fewer than it pays to hand over to another thread.
+    """
+    step = max(least, -(-blocks // (get_num_threads() * TASKS_PER_THREAD)))
+    threads = min(get_num_threads(), -(-blocks // step))
     if threads <= 1:
         run(0, blocks)
         return
-    step = -(-blocks // (threads * TASKS_PER_THREAD))
     starts = count(0, step)
     task = [run]
 

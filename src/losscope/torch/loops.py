@@ -18,12 +18,8 @@ from typing import Any
 import numpy
 
 from losscope.entry import Entry
-from losscope.kernels.cpu import elementwise
 from losscope.kernels.cpu.build import KernelCache, fingerprint, kernels
 from losscope.torch import memory, wrappers
-
-# Up to this many elements one thread is faster than two.
-SERIAL_ELEMENTS = elementwise.SERIAL * elementwise.BLOCK
 
 COMPUTED_IN: dict[str, Any] = {
     "float32": numpy.dtype("float32"),

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from losscope.entry import Entry
+from losscope.kernels.cpu.elementwise import BLOCK, SERIAL
 from losscope.kernels.threads import share
 from losscope.torch import buffers, formula, ready
 from losscope.torch.ready import HALVES, KERNEL, NAMES, NOT_OURS
@@ -173,7 +174,7 @@ class Pointwise:
         real = numpy.float64 if dtype == "float64" else numpy.float32
         constants = _constants(parameters, real) if parameters else parameters
         size = input.numel()
-        if size <= SERIAL_ELEMENTS:
+        if size <= SERIAL * BLOCK:
             strayed = loops["whole"](
                 input.data_ptr(), target.data_ptr(), None if weight is None else weight.data_ptr(), None if values is None else values.data_ptr(),
                 None if gradient is None else gradient.data_ptr(), None if out is None else out.data_ptr(), size, real(scale), value_scale, constants,
@@ -187,7 +188,7 @@ class Pointwise:
             sums, strays = numpy.empty(blocks), numpy.empty(blocks, real)
             partial = (*addresses, sums.ctypes.data, strays.ctypes.data, size)
             at, factor = loops["at"], real(scale)
-            share(blocks, lambda first, last: at(*partial, first, last, factor, constants))
+            share(blocks, lambda first, last: at(*partial, first, last, factor, constants), SERIAL)
             if out is not None:
                 out.detach().fill_(float(sums.sum()) * value_scale)
             strayed = self.refuses and strays.any()
@@ -215,12 +216,6 @@ class Pointwise:
         for narrow, each in zip((values, gradient, out), made, strict=True):
             if each is not None:
                 narrow.detach().copy_(each)
-
-
-SERIAL_ELEMENTS, BLOCK = (
-    65536,
-    2048,
-)  # of losscope.kernels.cpu.elementwise, which brings Numba with it: see below
 
 
 @lru_cache(1024)

@@ -15,12 +15,10 @@ from torch import Tensor
 from torch.autograd import Function
 
 from losscope.entry import Entry
+from losscope.kernels.cpu.softmax import ELEMENTS, SERIAL
 from losscope.kernels.threads import share
 from losscope.torch import buffers, ready
 from losscope.torch.ready import HALVES, NAMES
-
-# Of losscope.kernels.cpu.softmax, which brings Numba with it; a test holds the two together.
-ELEMENTS, SERIAL = 16384, 4
 
 
 class Rows:
@@ -148,10 +146,7 @@ class Rows:
             sums.ctypes.data, rows, classes, rows_in_block, batch.ignore,
         )  # fmt: skip
         kernel, factor = loops["spread" if spread else "rows"], real(scale)
-        if blocks <= SERIAL:
-            kernel(*fixed, 0, blocks, factor, constants)
-        else:
-            share(blocks, lambda first, last: kernel(*fixed, first, last, factor, constants))
+        share(blocks, lambda first, last: kernel(*fixed, first, last, factor, constants), SERIAL)
         total = float(sums.sum()) * scale
         if values is not None:
             return values.to(batch.given).view(batch.shape), total

@@ -14,7 +14,7 @@ import numpy
 from losscope.kernels.threads import share
 
 BLOCK = 2048  # elements: a sum over 64 lanes is then 32 terms long, and the blocks are added in float64
-SERIAL = 32  # blocks up to which waking another thread costs more than it saves
+SERIAL = 64  # blocks up to which waking another thread costs more than it saves, even of the cheapest loss
 
 
 def loop(
@@ -93,9 +93,6 @@ def run(
             parameters,
         )
 
-    if blocks <= SERIAL:
-        part(0, blocks)
-    else:
-        share(blocks, part)
+    share(blocks, part, SERIAL)
     # float() of the first keeps a single block's bits; beyond that NumPy's pairwise sum, in a fixed order.
     return float(sums.sum()), not strays.any()

@@ -299,8 +299,5 @@ def run(
             parameters,
         )
 
-    if blocks <= SERIAL:
-        part(0, blocks)
-    else:
-        share(blocks, part)
+    share(blocks, part, SERIAL)
     return float(sums.sum())
