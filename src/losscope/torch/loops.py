@@ -43,7 +43,18 @@ def loops(entry: Entry, through: Entry | None, dtype: str) -> dict[str, Any]:
     space |= {name: value for name, value in generated.items() if not name.startswith("__")}
     space |= {
         name: getattr(memory, name)
-        for name in ("array_at", "matrix_at", "narrow", "part", "put", "room_for", "shaped", "widened")
+        for name in (
+            "array_at",
+            "finish",
+            "matrix_at",
+            "part",
+            "put",
+            "room_for",
+            "shaped",
+            "sums_at",
+            "widened",
+            "write",
+        )
     }
     space |= {
         "REALS": numpy.zeros(0, computed),

@@ -132,3 +132,57 @@ def _shaped(array, rows, columns):
     if isinstance(array, types.NoneType):
         return lambda array, rows, columns: None
     return lambda array, rows, columns: array.reshape(rows, columns)
+
+
+def write(number, address, like):
+    """Write one number, rounded to the dtype of `like`, at an address; nothing at None."""
+    raise NotImplementedError("called from compiled code only")
+
+
+@overload(write, inline="always")
+def _write(number, address, like):
+    if isinstance(address, types.NoneType):
+        return lambda number, address, like: None
+    if like.dtype is not types.uint16:
+
+        def as_it_is(number, address, like):
+            array_at(address, 1, like)[0] = number
+
+        return as_it_is
+
+    def as_bits(number, address, like):
+        wide = numpy.empty(1, numpy.float32)
+        wide[0] = number
+        narrow(wide, array_at(address, 1, like))
+
+    return as_bits
+
+
+def sums_at(address, blocks):
+    """Where the blocks leave their sums: at an address, or in memory of its own at None."""
+    raise NotImplementedError("called from compiled code only")
+
+
+@overload(sums_at, inline="always")
+def _sums_at(address, blocks):
+    if isinstance(address, types.NoneType):
+        return lambda address, blocks: numpy.empty(blocks)
+    return lambda address, blocks: carray(_pointer(address, numpy.zeros(0)), (blocks,))
+
+
+def finish(sums, scale, address, result, like):
+    """The scaled total, written to `result`, of sums that are all there: those whose memory is our own."""
+    raise NotImplementedError("called from compiled code only")
+
+
+@overload(finish, inline="always")
+def _finish(sums, scale, address, result, like):
+    if not isinstance(address, types.NoneType):
+        return lambda sums, scale, address, result, like: 0.0
+
+    def all_there(sums, scale, address, result, like):
+        total = sums.sum() * scale
+        write(total, result, like)
+        return total
+
+    return all_there

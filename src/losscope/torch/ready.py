@@ -7,6 +7,7 @@ of them together may cost a microsecond or two.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -92,29 +93,44 @@ def how(input: Tensor, target: Tensor) -> int:
 def plain(*tensors: Any) -> bool:
     """Whether a kernel may read the tensors of a call: they are torch's own, dense numbers on the CPU, and nobody
     looks on who would have to see what is done with them."""
-    return (
-        all(
-            type(each) in _PLAIN and each.is_cpu and each.layout is torch.strided and not each.is_neg()
-            for each in tensors
-        )
-        and not has_torch_function_variadic(*tensors)
-        and not (_modes() or _tracing() or transforming() or forward_ad._current_level >= 0)
+    for each in tensors:
+        if type(each) not in _PLAIN or not each.is_cpu or each.layout is not torch.strided or each.is_neg():
+            return False
+    return not (
+        has_torch_function_variadic(*tensors)
+        or _modes()
+        or _tracing()
+        or transforming()
+        or forward_ad._current_level >= 0
     )
 
 
 def usual(*tensors: Any) -> bool:
     """Whether other tensors of the call (weights) are plain, on the CPU, and want no gradient."""
-    return all(
-        each is None
-        or (
-            type(each) in _PLAIN
-            and each.is_cpu
-            and each.layout is torch.strided
-            and not each.requires_grad
-            and not each.is_neg()
-        )
-        for each in tensors
-    )
+    for each in tensors:
+        if each is not None and (
+            type(each) not in _PLAIN
+            or not each.is_cpu
+            or each.layout is not torch.strided
+            or each.requires_grad
+            or each.is_neg()
+        ):
+            return False
+    return True
+
+
+_scalars = {dtype: torch.empty((), dtype=dtype) for dtype in NAMES}
+
+
+def scalar(dtype: torch.dtype) -> Tensor:
+    """Room for one number on the CPU; the quickest way that torch has."""
+    return torch.empty_like(_scalars[dtype])
+
+
+@lru_cache(1024)
+def constants(parameters: tuple[float, ...], real: Any) -> tuple[Any, ...]:
+    """The parameters of a formula in the dtype of a kernel."""
+    return tuple(real(each) for each in parameters)
 
 
 def full_precision(input: Any, target: Any) -> tuple[Any, Any]:

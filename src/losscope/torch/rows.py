@@ -97,8 +97,8 @@ class Rows:
     ) -> Tensor:
         """The loss of a batch that has been looked at: rows weighed by `weight`, summed and scaled, or unreduced."""
         if input.requires_grad and torch.is_grad_enabled():
-            return _Rows.apply(
-                input, Kept(self, input, target, class_weight, weight, parameters, scale), batch, unreduced
+            return _apply_rows(
+                input, Kept(self, input, target, class_weight, weight, parameters, scale, batch, unreduced)
             )
         return self.run(batch, None, weight, unreduced, 1.0 if unreduced else scale, parameters)[0]
 
@@ -128,11 +128,10 @@ class Rows:
         logits, rows, classes = batch.logits, batch.rows, batch.classes
         loops = self.loops(batch.dtype)
         real = numpy.float64 if batch.dtype == "float64" else numpy.float32
-        constants = tuple(real(each) for each in parameters)
+        constants = ready.constants(parameters, real) if parameters else parameters
         values = torch.empty(rows, dtype=batch.computed) if unreduced else None
         rows_in_block = max(1, ELEMENTS // classes)
         blocks = -(-rows // rows_in_block)
-        sums = numpy.empty(blocks)
         spread = batch.probabilities is not None or batch.smoothing != 0.0
         judged: tuple[Any, ...] = (_address(batch.target),)
         if spread:
@@ -141,16 +140,25 @@ class Rows:
                 _address(batch.probabilities),
                 real(batch.smoothing),
             )  # typed, if never read
-        fixed = (
+        kernel = loops["spread" if spread else "rows"]
+        places = (
             logits.data_ptr(), *judged, _address(weight), _address(batch.class_weight), _address(values), _address(gradient),
-            sums.ctypes.data, rows, classes, rows_in_block, batch.ignore,
         )  # fmt: skip
-        kernel, factor = loops["spread" if spread else "rows"], real(scale)
-        share(blocks, lambda first, last: kernel(*fixed, first, last, factor, constants), SERIAL)
-        total = float(sums.sum()) * scale
+        sizes = (rows, classes, rows_in_block, batch.ignore)
+        out = None if unreduced else ready.scalar(logits.dtype)
+        if blocks <= SERIAL:
+            total = kernel(*places, None, _address(out), *sizes, 0, blocks, scale, constants)
+        else:
+            sums = numpy.empty(blocks)
+            each = (*places, sums.ctypes.data, None, *sizes)
+            share(blocks, lambda first, last: kernel(*each, first, last, scale, constants), SERIAL)
+            total = float(sums.sum()) * scale
+            if out is not None:
+                out.fill_(total)
         if values is not None:
             return values.to(batch.given).view(batch.shape), total
-        return logits.new_full((), total, dtype=batch.given), total
+        assert out is not None
+        return (out if out.dtype is batch.given else out.to(batch.given)), total
 
 
 class Batch:
@@ -227,7 +235,9 @@ class Batch:
 
 
 def rows_of(tensor: Tensor, dtype: torch.dtype) -> Tensor:
-    """The tensor with its class axis last, contiguous; its own memory where that is so already."""
+    """The tensor with its class axis last, contiguous; itself where that is so already."""
+    if tensor.ndim <= 2 and tensor.dtype is dtype and tensor.is_contiguous():
+        return tensor
     tensor = tensor.detach()
     if tensor.ndim > 2:
         tensor = tensor.movedim(1, -1)
@@ -252,6 +262,7 @@ class Kept:
     """What a call keeps for its backward, as in `losscope.torch.pointwise`."""
 
     __slots__ = (
+        "batch",
         "gradient",
         "ignore",
         "layout",
@@ -273,8 +284,12 @@ class Kept:
         weight: Tensor | None,
         parameters: tuple[float, ...],
         scale: float,
+        batch: Batch,
+        unreduced: bool,
     ):
         self.loss, self.parameters, self.scale = loss, parameters, scale
+        self.batch: Batch | None = batch  # until the forward is done
+        self.ignore, self.smoothing, self.unreduced = batch.ignore, batch.smoothing, unreduced
         self.tensors: tuple[Tensor, Tensor, Tensor | None, Tensor | None] | None = (
             input,
             target,
@@ -284,7 +299,6 @@ class Kept:
         self.versions = (input._version, target._version)
         self.layout = (input.dtype, input.is_contiguous())
         self.gradient: Tensor | None = None
-        self.ignore, self.smoothing, self.unreduced = -100, 0.0, False
 
     def read(self) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
         """The tensors, if the graph is still there and they are as they were."""
@@ -303,12 +317,16 @@ class Kept:
 
 class _Rows(Function):
     @staticmethod
-    def forward(ctx: Any, input: Tensor, kept: Kept, batch: Batch, unreduced: bool) -> Tensor:
+    def forward(ctx: Any, input: Tensor, kept: Kept) -> Tensor:
+        batch = kept.batch
+        assert batch is not None
         assert kept.tensors is not None
-        kept.ignore, kept.smoothing, kept.unreduced = batch.ignore, batch.smoothing, unreduced
-        kept.gradient = None if unreduced else buffers.like(batch.logits)
+        kept.batch = None
+        kept.gradient = None if kept.unreduced else buffers.like(batch.logits)
         ctx.kept = kept
-        return kept.loss.run(batch, kept.gradient, kept.tensors[3], unreduced, kept.scale, kept.parameters)[0]
+        return kept.loss.run(
+            batch, kept.gradient, kept.tensors[3], kept.unreduced, kept.scale, kept.parameters
+        )[0]
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> Any:
@@ -333,8 +351,6 @@ class _Rows(Function):
                     weighed,
                 ),
                 None,
-                None,
-                None,
             )
         rows = kept.gradient
         factor = 1.0 if kept.unreduced else upstream.item()
@@ -352,10 +368,16 @@ class _Rows(Function):
         elif factor != 1.0:
             rows.mul_(factor)
         kept.done()
-        return in_layout(rows, *kept.layout), None, None, None
+        return in_layout(rows, *kept.layout), None
+
+
+# Without what Function.apply asks for functorch, which `ready.plain` has ruled out: a microsecond.
+_apply_rows = super(Function, _Rows).apply
 
 
 def in_layout(rows: Tensor, dtype: torch.dtype, contiguous: bool) -> Tensor:
     """The gradient of rows as that of the input they are of: its axes, dtype and layout."""
+    if rows.ndim <= 2 and rows.dtype is dtype and contiguous:
+        return rows
     gradient = rows.movedim(-1, 1) if rows.ndim > 2 else rows
     return gradient.to(dtype, memory_format=torch.contiguous_format if contiguous else torch.preserve_format)

@@ -17,7 +17,7 @@ def at(prediction, target, weight, values, gradient, sums, strays, size, first, 
     loop(
         array_at(prediction, size, REALS), array_at(target, size, REALS), array_at(weight, size, REALS),
         array_at(values, size, REALS), array_at(gradient, size, REALS), None,
-        array_at(sums, blocks, DOUBLES), array_at(strays, blocks, REALS), first, last, scale, parameters,
+        array_at(sums, blocks, DOUBLES), array_at(strays, blocks, REALS), first, last, real(scale), parameters,
     )  # fmt: skip
 
 
@@ -26,10 +26,9 @@ def whole(prediction, target, weight, values, gradient, result, size, scale, val
     sums, strays = numpy.empty(blocks), numpy.empty(blocks, REALS.dtype)
     loop(
         array_at(prediction, size, REALS), array_at(target, size, REALS), array_at(weight, size, REALS),
-        array_at(values, size, REALS), array_at(gradient, size, REALS), None, sums, strays, 0, blocks, scale, parameters,
+        array_at(values, size, REALS), array_at(gradient, size, REALS), None, sums, strays, 0, blocks, real(scale), parameters,
     )  # fmt: skip
-    if result is not None:
-        array_at(result, 1, REALS)[0] = sums.sum() * value_scale
+    write(sums.sum() * value_scale, result, REALS)
     return strays.any()
 
 
@@ -45,7 +44,7 @@ def at_bits(prediction, target, weight, values, gradient, sums, strays, size, fi
         values_here, gradient_here = room_for(v, low, high, scratch[3]), room_for(g, low, high, scratch[4])
         loop(
             widened(z, low, high, scratch[0]), widened(y, low, high, scratch[1]), widened(w, low, high, scratch[2]),
-            values_here, gradient_here, None, s[block : block + 1], o[block : block + 1], 0, 1, scale, parameters,
+            values_here, gradient_here, None, s[block : block + 1], o[block : block + 1], 0, 1, real(scale), parameters,
         )  # fmt: skip
         put(values_here, v, low, high)
         put(gradient_here, g, low, high)
@@ -68,10 +67,7 @@ def whole_bits(prediction, target, weight, values, gradient, result, size, scale
         scale,
         parameters,
     )
-    if result is not None:
-        total = numpy.empty(1, numpy.float32)
-        total[0] = sums.sum() * value_scale
-        narrow(total, array_at(result, 1, BITS))
+    write(sums.sum() * value_scale, result, BITS)
     return strays.any()
 
 
@@ -99,6 +95,7 @@ def rows_at(
     values,
     gradient,
     sums,
+    result,
     rows,
     classes,
     rows_in_block,
@@ -108,12 +105,13 @@ def rows_at(
     scale,
     parameters,
 ):
-    blocks = (rows + rows_in_block - 1) // rows_in_block
+    s = sums_at(sums, (rows + rows_in_block - 1) // rows_in_block)
     loop(
         matrix_at(logits, rows, classes, REALS), array_at(target, rows, INTEGERS), array_at(weight, rows, REALS), array_at(class_weight, classes, REALS),
-        array_at(values, rows, REALS), matrix_at(gradient, rows, classes, REALS), None, array_at(sums, blocks, DOUBLES),
-        ignore, first, last, rows_in_block, scale, parameters,
+        array_at(values, rows, REALS), matrix_at(gradient, rows, classes, REALS), None, s,
+        ignore, first, last, rows_in_block, real(scale), parameters,
     )  # fmt: skip
+    return finish(s, scale, sums, result, REALS)
 
 
 def rows_at_bits(
@@ -124,6 +122,7 @@ def rows_at_bits(
     values,
     gradient,
     sums,
+    result,
     rows,
     classes,
     rows_in_block,
@@ -133,14 +132,14 @@ def rows_at_bits(
     scale,
     parameters,
 ):
-    blocks = (rows + rows_in_block - 1) // rows_in_block
+    s = sums_at(sums, (rows + rows_in_block - 1) // rows_in_block)
     z, g = array_at(logits, rows * classes, BITS), array_at(gradient, rows * classes, BITS)
     t, w, c = (
         array_at(target, rows, INTEGERS),
         array_at(weight, rows, REALS),
         array_at(class_weight, classes, REALS),
     )
-    v, s = array_at(values, rows, REALS), array_at(sums, blocks, DOUBLES)
+    v = array_at(values, rows, REALS)
     scratch = numpy.empty((2, rows_in_block * classes), numpy.float32)
     for block in range(first, last):
         top, bottom = block * rows_in_block, min((block + 1) * rows_in_block, rows)
@@ -148,9 +147,10 @@ def rows_at_bits(
         here = room_for(g, low, high, scratch[1])
         loop(
             widened(z, low, high, scratch[0]).reshape(bottom - top, classes), t[top:bottom], part(w, top, bottom), c, part(v, top, bottom),
-            shaped(here, bottom - top, classes), None, s[block : block + 1], ignore, 0, 1, rows_in_block, scale, parameters,
+            shaped(here, bottom - top, classes), None, s[block : block + 1], ignore, 0, 1, rows_in_block, real(scale), parameters,
         )  # fmt: skip
         put(here, g, low, high)
+    return finish(s, scale, sums, result, BITS)
 
 
 def spread_at(
@@ -163,6 +163,7 @@ def spread_at(
     values,
     gradient,
     sums,
+    result,
     rows,
     classes,
     rows_in_block,
@@ -172,13 +173,14 @@ def spread_at(
     scale,
     parameters,
 ):
-    blocks = (rows + rows_in_block - 1) // rows_in_block
+    s = sums_at(sums, (rows + rows_in_block - 1) // rows_in_block)
     spread_loop(
         matrix_at(logits, rows, classes, REALS), array_at(target, rows, INTEGERS), matrix_at(probabilities, rows, classes, REALS), smoothing,
         array_at(weight, rows, REALS), array_at(class_weight, classes, REALS), array_at(values, rows, REALS),
-        matrix_at(gradient, rows, classes, REALS), None, array_at(sums, blocks, DOUBLES),
-        ignore, first, last, rows_in_block, scale, parameters,
+        matrix_at(gradient, rows, classes, REALS), None, s,
+        ignore, first, last, rows_in_block, real(scale), parameters,
     )  # fmt: skip
+    return finish(s, scale, sums, result, REALS)
 
 
 def spread_at_bits(
@@ -191,6 +193,7 @@ def spread_at_bits(
     values,
     gradient,
     sums,
+    result,
     rows,
     classes,
     rows_in_block,
@@ -200,7 +203,7 @@ def spread_at_bits(
     scale,
     parameters,
 ):
-    blocks = (rows + rows_in_block - 1) // rows_in_block
+    s = sums_at(sums, (rows + rows_in_block - 1) // rows_in_block)
     z, p, g = (
         array_at(logits, rows * classes, BITS),
         array_at(probabilities, rows * classes, BITS),
@@ -211,7 +214,7 @@ def spread_at_bits(
         array_at(weight, rows, REALS),
         array_at(class_weight, classes, REALS),
     )
-    v, s = array_at(values, rows, REALS), array_at(sums, blocks, DOUBLES)
+    v = array_at(values, rows, REALS)
     scratch = numpy.empty((3, rows_in_block * classes), numpy.float32)
     for block in range(first, last):
         top, bottom = block * rows_in_block, min((block + 1) * rows_in_block, rows)
@@ -220,6 +223,7 @@ def spread_at_bits(
         spread_loop(
             widened(z, low, high, scratch[0]).reshape(bottom - top, classes), part(t, top, bottom),
             shaped(widened(p, low, high, scratch[2]), bottom - top, classes), smoothing, part(w, top, bottom), c, part(v, top, bottom),
-            shaped(here, bottom - top, classes), None, s[block : block + 1], ignore, 0, 1, rows_in_block, scale, parameters,
+            shaped(here, bottom - top, classes), None, s[block : block + 1], ignore, 0, 1, rows_in_block, real(scale), parameters,
         )  # fmt: skip
         put(here, g, low, high)
+    return finish(s, scale, sums, result, BITS)
