@@ -561,6 +561,33 @@ def test_a_class_that_is_ruled_out_says_nothing() -> None:
     assert_allclose(rows[1], gradient, atol=1e-300)
 
 
+INFINITE = [
+    ([0.5, inf, 1.0], 0, inf, [-1.0, 1.0, 0.0]),
+    ([inf, 2.0, -inf], 2, inf, [1.0, 0.0, -1.0]),
+    ([0.5, inf, 1.0], 1, 0.0, [0.0, 0.0, 0.0]),
+    ([inf, inf, 0.0], 2, inf, [0.5, 0.5, -1.0]),
+    ([inf, inf, 0.0], 0, nan, [nan, nan, nan]),  # infinity against infinity: anything between 0 and inf
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("row", "right", "loss", "slopes"), INFINITE)
+def test_an_infinite_logit_takes_all(row: list, right: int, loss: float, slopes: list, dtype: str) -> None:
+    """The limit of softmax is one-hot at it; those of equal infinity share. By index and by a row alike."""
+    logits = np.array([row], dtype)
+    index, hot = np.array([right]), ls.one_hot([right], 3, dtype)
+    for target in (index, hot):
+        value, gradient, curvature = ls.cross_entropy.value_grad_curvature(logits, target)
+        assert_array_equal(value, loss)
+        assert_array_equal(gradient, [slopes])
+        shares = np.abs(slopes) * (np.arange(3) != right)
+        assert_array_equal(curvature, [shares * (1 - shares)])
+        assert_array_equal(ls.cross_entropy(logits, target), loss)
+    expected = reference.evaluate(ls.cross_entropy, logits, index)
+    assert_array_equal(expected[0], [loss])
+    assert_array_equal(expected[1], [slopes])
+
+
 # --- rows that do not count
 
 
