@@ -615,6 +615,34 @@ def test_all_rows_ignored_is_nan_with_no_gradient() -> None:
     assert ls.cross_entropy.total(np.ones((3, 4)), [-100] * 3) == ls.Total(0.0, 0.0)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("scale", [1e-40, 1e-20, 1e30, 1e-310])
+@pytest.mark.parametrize("name", ["huber", "kl_divergence", "cross_entropy"])
+def test_a_mean_does_not_depend_on_the_scale_of_its_weights(name: str, scale: float, dtype: str) -> None:
+    """Not even where 1/sum(weight), or weight times loss, is no number of the dtype."""
+    loss = ls.get(name)
+    prediction, target = batch(loss, 20, 17, dtype)
+    weight = weights(20, 17)
+    expected = loss.value_grad_curvature(prediction, target, weight=weight)
+    got = loss.value_grad_curvature(prediction, target, weight=weight * scale)
+    rtol = 1e-5 if dtype == "float32" else 1e-12
+    for one, other in zip(got, expected):
+        assert_allclose(one, other, rtol=rtol, atol=1e-8 if dtype == "float32" else 0)
+    if name == "cross_entropy":
+        options = {"class_weight": np.array([0.5, 2.0, 0.1, 1.0])}
+        expected = loss.value_and_grad(prediction, target, weight=weight, **options)
+        got = loss.value_and_grad(
+            prediction, target, weight=weight * scale, class_weight=options["class_weight"] * 1e-38
+        )
+        assert_allclose(got[0], expected[0], rtol=rtol)
+        assert_allclose(got[1], expected[1], rtol=rtol, atol=1e-8 if dtype == "float32" else 0)
+
+
+def test_weights_of_no_common_scale_are_refused() -> None:
+    with pytest.raises(ls.LossError, match="too small beside the others"):
+        ls.cross_entropy(np.zeros((2, 2), "f4"), [1, 1], class_weight=[1, 1e-42])
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_no_weight_at_all_is_nan_with_no_gradient(name: str) -> None:
     loss = ls.get(name)

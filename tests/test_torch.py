@@ -605,3 +605,16 @@ def test_a_loss_in_a_forked_worker():
 def test_the_tensor_that_does_not_fit_is_named(make, words):
     with pytest.raises(ls.LossError, match=words):
         make()
+
+
+@pytest.mark.parametrize("scale", [1e-40, 1e30])
+@pytest.mark.parametrize("name", ["huber", "cross_entropy"])
+def test_a_mean_does_not_depend_on_the_scale_of_its_weights(name, scale):
+    loss = ls.get(name)
+    x = torch.randn(6, 3) if name == "cross_entropy" else torch.randn(6)
+    t = torch.arange(6) % 3 if name == "cross_entropy" else torch.randn(6)
+    x.requires_grad_()
+    weight = torch.rand(6, dtype=torch.float64) + 0.5
+    value, expected = loss(x, t, weight=weight * scale), loss(x, t, weight=weight)
+    torch.testing.assert_close(value, expected)
+    torch.testing.assert_close(torch.autograd.grad(value, x), torch.autograd.grad(expected, x))
