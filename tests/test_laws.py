@@ -13,6 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import losscope as ls
 from conftest import ACTIVATIONS, ALL, CLASSES, ELEMENTWISE, LOSSES, SOFTMAX, batch, per_row, weights
 from losscope.kernels import reference
+from losscope.kernels.cpu.build import kernels
 
 law = settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 seeds = st.integers(0, 10**6)
@@ -351,6 +352,24 @@ def test_read_only_and_unaligned_inputs(name: str) -> None:
     for odd in (unaligned, fixed):
         for got, wanted in zip(loss.value_and_grad(odd, target, reduction="none"), expected):
             assert_array_equal(got, wanted)
+
+
+def test_read_only_inputs_compile_nothing_of_their_own() -> None:
+    """To Numba a read-only array is of another type."""
+    for name in ("huber", "cross_entropy"):
+        loss = ls.get(name)
+        prediction, target = batch(loss, 24, 9)
+        options = {"weight": weights(24, 9)}
+        if name == "cross_entropy":
+            options["class_weight"] = np.ones(CLASSES)
+        loss.value_and_grad(prediction, target, **options)
+        loop = kernels(loss.entry, None, np.dtype("f8"))["loop"]
+        before = len(loop.overloads)
+        for array in (prediction, target, *options.values()):
+            array.flags.writeable = False
+            loss.value_and_grad(prediction, target, **options)
+            assert not array.flags.writeable
+        assert len(loop.overloads) == before
 
 
 class Subclass(np.ndarray):
