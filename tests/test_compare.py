@@ -24,10 +24,12 @@ import torch
 
 import losscope as ls
 from losscope.compare import compare, comparison, plan, training
+from losscope.compare.execution import workers_asked
 from losscope.compare.model import build
 from losscope.compare.preparation import prepare
 from losscope.compare.settings import METRICS, settle
 from losscope.compare.training import Job
+from losscope.kernels import threads
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 SMALL = {"model": "linear", "epochs": 3, "seeds": 2, "grid": 3}
@@ -112,6 +114,13 @@ def test_what_the_test_rows_say_changes_no_choice(data, monkeypatch):
         assert changed.runs[job]["validation"] == run["validation"]
         assert changed.runs[job]["seam"] == run["seam"]
         assert changed.runs[job]["test"] != run["test"]
+
+
+def test_as_many_workers_as_kernels_would_use_threads(monkeypatch):
+    monkeypatch.setattr(threads, "CONTROL_GROUP", Path("nowhere"))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    monkeypatch.delenv("LOKY_MAX_CPU_COUNT", raising=False)
+    assert workers_asked(None) == threads.usable_cores() == 3
 
 
 def test_the_same_seed_gives_the_same_numbers_whatever_the_number_of_workers(diabetes):

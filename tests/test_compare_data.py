@@ -318,6 +318,25 @@ def test_decimal_commas_are_read_as_such_and_it_is_said(tmp_path):
     assert dataset.notes == ()
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_where_commas_are_decimal_a_point_stands_between_thousands(packed, tmp_path):
+    path = tmp_path / ("t.csv.gz" if packed else "t.csv")
+    lines = "x;price;total;size;code; y\n" + "".join(
+        f"{i},25;{i + 1}.234;{'' if i == 3 else '1.000.000' if i else 7};{i}.5;{i}.250;{i}\n"
+        for i in range(40)
+    )
+    (gzip.open if packed else open)(path, "wt").write(lines)
+    dataset = load(path, "y")
+    assert dataset.features["price"].tolist() == [1000 * (i + 1) + 234 for i in range(40)]
+    assert dataset.features["total"].fillna(-1).tolist() == [7, 1e6, 1e6, -1, *[1e6] * 36]
+    assert dataset.features["size"].tolist() == [i + 0.5 for i in range(40)]  # no thousands
+    assert dataset.features["code"].tolist() == [i + 0.25 for i in range(40)]  # 0.250 is none
+    assert dataset.notes == (
+        "read with decimal commas (1,5 is one and a half): x",
+        "read with points between thousands (1.234 is 1234): price, total",
+    )
+
+
 def test_windows_text_is_read_and_it_is_said(tmp_path):
     path = tmp_path / "t.csv"
     path.write_bytes(("größe,grüße,y\n" + "".join(f"{i},né{i},{i}\n" for i in range(40))).encode("cp1252"))

@@ -386,6 +386,26 @@ def test_through() -> None:
     refused(lambda: ls.mse.through(None), "must be text", "None")
 
 
+ROWS = [[0.2, 0.3, 0.5]]
+
+
+@pytest.mark.parametrize("name", ["kl_divergence", "cross_entropy_of_probability"])
+def test_rows_that_are_no_probabilities(name: str) -> None:
+    """What they may be instead: logits, log-probabilities, amounts."""
+    loss = ls.get(name)
+    refused(lambda: loss([[2.0, -1.0, 0.3]], ROWS), "prediction[0, 0]", "logits", "softmax(prediction, -1)")
+    refused(lambda: loss(ROWS, [[2.0, -1.0, 0.3]]), "target[0, 0]", "logits", "softmax(target, -1)")
+    refused(lambda: loss(np.log(ROWS), ROWS), "prediction[0, 0]", "log-probabilities", "exp(prediction)")
+    refused(lambda: loss(ROWS, [[2.0, 3.0, 5.0]]), "target[0, 0]", "target/target.sum(-1, keepdims=True)")
+
+
+def test_the_generalised_divergence_is_of_any_rows_and_says_so() -> None:
+    assert ls.kl_divergence([[0.1, 0.3]], [[0.2, 0.2]]) == pytest.approx(
+        0.2 * np.log(2) + 0.2 * np.log(2 / 3)
+    )
+    assert "generalised" in ls.kl_divergence.__doc__
+
+
 # --- information
 
 

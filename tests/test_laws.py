@@ -13,6 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import losscope as ls
 from conftest import ACTIVATIONS, ALL, CLASSES, ELEMENTWISE, LOSSES, SOFTMAX, batch, per_row, weights
 from losscope.kernels import reference
+from losscope.kernels.cpu.build import kernels
 
 law = settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 seeds = st.integers(0, 10**6)
@@ -353,6 +354,24 @@ def test_read_only_and_unaligned_inputs(name: str) -> None:
             assert_array_equal(got, wanted)
 
 
+def test_read_only_inputs_compile_nothing_of_their_own() -> None:
+    """To Numba a read-only array is of another type."""
+    for name in ("huber", "cross_entropy"):
+        loss = ls.get(name)
+        prediction, target = batch(loss, 24, 9)
+        options = {"weight": weights(24, 9)}
+        if name == "cross_entropy":
+            options["class_weight"] = np.ones(CLASSES)
+        loss.value_and_grad(prediction, target, **options)
+        loop = kernels(loss.entry, None, np.dtype("f8"))["loop"]
+        before = len(loop.overloads)
+        for array in (prediction, target, *options.values()):
+            array.flags.writeable = False
+            loss.value_and_grad(prediction, target, **options)
+            assert not array.flags.writeable
+        assert len(loop.overloads) == before
+
+
 class Subclass(np.ndarray):
     pass
 
@@ -561,6 +580,33 @@ def test_a_class_that_is_ruled_out_says_nothing() -> None:
     assert_allclose(rows[1], gradient, atol=1e-300)
 
 
+INFINITE = [
+    ([0.5, inf, 1.0], 0, inf, [-1.0, 1.0, 0.0]),
+    ([inf, 2.0, -inf], 2, inf, [1.0, 0.0, -1.0]),
+    ([0.5, inf, 1.0], 1, 0.0, [0.0, 0.0, 0.0]),
+    ([inf, inf, 0.0], 2, inf, [0.5, 0.5, -1.0]),
+    ([inf, inf, 0.0], 0, nan, [nan, nan, nan]),  # infinity against infinity: anything between 0 and inf
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("row", "right", "loss", "slopes"), INFINITE)
+def test_an_infinite_logit_takes_all(row: list, right: int, loss: float, slopes: list, dtype: str) -> None:
+    """The limit of softmax is one-hot at it; those of equal infinity share. By index and by a row alike."""
+    logits = np.array([row], dtype)
+    index, hot = np.array([right]), ls.one_hot([right], 3, dtype)
+    for target in (index, hot):
+        value, gradient, curvature = ls.cross_entropy.value_grad_curvature(logits, target)
+        assert_array_equal(value, loss)
+        assert_array_equal(gradient, [slopes])
+        shares = np.abs(slopes) * (np.arange(3) != right)
+        assert_array_equal(curvature, [shares * (1 - shares)])
+        assert_array_equal(ls.cross_entropy(logits, target), loss)
+    expected = reference.evaluate(ls.cross_entropy, logits, index)
+    assert_array_equal(expected[0], [loss])
+    assert_array_equal(expected[1], [slopes])
+
+
 # --- rows that do not count
 
 
@@ -586,6 +632,34 @@ def test_all_rows_ignored_is_nan_with_no_gradient() -> None:
     assert np.isnan(value)
     assert not gradient.any()
     assert ls.cross_entropy.total(np.ones((3, 4)), [-100] * 3) == ls.Total(0.0, 0.0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("scale", [1e-40, 1e-20, 1e30, 1e-310])
+@pytest.mark.parametrize("name", ["huber", "kl_divergence", "cross_entropy"])
+def test_a_mean_does_not_depend_on_the_scale_of_its_weights(name: str, scale: float, dtype: str) -> None:
+    """Not even where 1/sum(weight), or weight times loss, is no number of the dtype."""
+    loss = ls.get(name)
+    prediction, target = batch(loss, 20, 17, dtype)
+    weight = weights(20, 17)
+    expected = loss.value_grad_curvature(prediction, target, weight=weight)
+    got = loss.value_grad_curvature(prediction, target, weight=weight * scale)
+    rtol = 1e-5 if dtype == "float32" else 1e-12
+    for one, other in zip(got, expected):
+        assert_allclose(one, other, rtol=rtol, atol=1e-8 if dtype == "float32" else 0)
+    if name == "cross_entropy":
+        options = {"class_weight": np.array([0.5, 2.0, 0.1, 1.0])}
+        expected = loss.value_and_grad(prediction, target, weight=weight, **options)
+        got = loss.value_and_grad(
+            prediction, target, weight=weight * scale, class_weight=options["class_weight"] * 1e-38
+        )
+        assert_allclose(got[0], expected[0], rtol=rtol)
+        assert_allclose(got[1], expected[1], rtol=rtol, atol=1e-8 if dtype == "float32" else 0)
+
+
+def test_weights_of_no_common_scale_are_refused() -> None:
+    with pytest.raises(ls.LossError, match="too small beside the others"):
+        ls.cross_entropy(np.zeros((2, 2), "f4"), [1, 1], class_weight=[1, 1e-42])
 
 
 @pytest.mark.parametrize("name", LOSSES)

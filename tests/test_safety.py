@@ -53,6 +53,31 @@ def run(code: str, cache: Path | str | None = None, **changes: str) -> dict:
 # --- the number of threads
 
 
+@pytest.mark.parametrize(
+    ("files", "said", "cores"),
+    [
+        ({}, "", 8),
+        ({"cpu.max": "max 100000"}, "", 8),
+        ({"cpu.max": "350000 100000"}, "", 3),
+        ({"cpu.max": "50000 100000"}, "", 1),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, "", 8),
+        ({"cpu/cpu.cfs_quota_us": "200000", "cpu/cpu.cfs_period_us": "100000"}, "", 2),
+        ({"cpu.max": "400000 100000"}, "2", 2),
+        ({}, "0", 1),
+        ({}, "many", 8),
+    ],
+)
+def test_usable_cores(files: dict, said: str, cores: int, tmp_path: Path, monkeypatch) -> None:
+    """What a container or a user of joblib allows."""
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text + "\n")
+    monkeypatch.setattr(threads, "CONTROL_GROUP", tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", said)
+    assert threads.usable_cores() == cores
+
+
 def results(name: str, dtype: str) -> list[bytes]:
     loss = ls.get(name)
     prediction, target = batch(loss, 40_000 if name == "cross_entropy" else BIG, 1, dtype)

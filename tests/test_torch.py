@@ -488,8 +488,8 @@ def test_nan_and_infinity_are_pytorchs(name, bad):
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
 def test_cross_entropy_of_nan_and_infinity_is_pytorchs(bad):
     for place in (1, 3):
-        if bad == torch.inf and place == 1:
-            continue  # a right class of infinite logit has probability 1 and loses nothing, where PyTorch has NaN
+        if bad == torch.inf:
+            continue  # PyTorch has NaN, where the limit is known: see below
         x = torch.randn(2, 5)
         x[0, place] = bad
         x.requires_grad_()
@@ -497,6 +497,17 @@ def test_cross_entropy_of_nan_and_infinity_is_pytorchs(bad):
         value, expected = (each(x, t, reduction="none") for each in (L.cross_entropy, F.cross_entropy))
         assert torch.equal(value.isnan(), expected.isnan())
         assert torch.equal(value.isinf(), expected.isinf())
+
+
+@pytest.mark.parametrize(("right", "expected"), [(0, [-1.0, 1.0, 0.0]), (1, [0.0, 0.0, 0.0])])
+def test_an_infinite_logit_takes_all(right, expected):
+    for target in (torch.tensor([right]), torch.eye(3)[[right]]):
+        x = torch.tensor([[0.5, torch.inf, 1.0]], requires_grad=True)
+        value = L.cross_entropy(x, target)
+        assert value.item() == (0.0 if right == 1 else torch.inf)
+        for twice in (False, True):  # by the kernel, and by the formula in torch operations
+            (gradient,) = torch.autograd.grad(value, x, retain_graph=True, create_graph=twice)
+            assert torch.equal(gradient, torch.tensor([expected]))
 
 
 # --- errors are PyTorch's
@@ -594,3 +605,16 @@ def test_a_loss_in_a_forked_worker():
 def test_the_tensor_that_does_not_fit_is_named(make, words):
     with pytest.raises(ls.LossError, match=words):
         make()
+
+
+@pytest.mark.parametrize("scale", [1e-40, 1e30])
+@pytest.mark.parametrize("name", ["huber", "cross_entropy"])
+def test_a_mean_does_not_depend_on_the_scale_of_its_weights(name, scale):
+    loss = ls.get(name)
+    x = torch.randn(6, 3) if name == "cross_entropy" else torch.randn(6)
+    t = torch.arange(6) % 3 if name == "cross_entropy" else torch.randn(6)
+    x.requires_grad_()
+    weight = torch.rand(6, dtype=torch.float64) + 0.5
+    value, expected = loss(x, t, weight=weight * scale), loss(x, t, weight=weight)
+    torch.testing.assert_close(value, expected)
+    torch.testing.assert_close(torch.autograd.grad(value, x), torch.autograd.grad(expected, x))

@@ -12,6 +12,7 @@ from typing import Any
 from losscope import catalogue, structures
 from losscope.entry import Entry
 from losscope.errors import LossError, LossTypeError, complain, did_you_mean
+from losscope.structures import mean
 
 REDUCTIONS = ("mean", "sum", "none")
 IN_THE_CALL = ("weight", "reduction", "out")
@@ -320,7 +321,10 @@ class Loss:
                     "Unknown reduction", got=repr(reduction), expected=" or ".join(map(repr, REDUCTIONS))
                 )
             )
-        batch = self._structure.prepare(self.entry, prediction, target, weight, **options)
+        if reduction == "mean" and (weight is not None or options):
+            batch, _, _ = mean.prepare(self._structure, self.entry, prediction, target, weight, options)
+        else:
+            batch = self._structure.prepare(self.entry, prediction, target, weight, **options)
         if reduction == "mean" and batch.given.size == 0:
             raise LossError(
                 complain(

@@ -174,13 +174,15 @@ def _read_csv(path: Path, beginning: bytes) -> tuple[pd.DataFrame, list[str]]:
             "with a header line"
         )
     compression: Literal["gzip"] | None = "gzip" if packed else None
+    encoding = "utf-8-sig"
     try:
-        frame, separator = _parse(path, beginning, compression, "utf-8-sig")
+        frame, separator = _parse(path, beginning, compression, encoding)
         notes = []
     except UnicodeDecodeError:
         # What Windows programs write where they do not write UTF-8; Latin-1 is the same but for rare signs.
+        encoding = "cp1252"
         try:
-            frame, separator = _parse(path, beginning, compression, "cp1252")
+            frame, separator = _parse(path, beginning, compression, encoding)
         except UnicodeDecodeError as error:
             raise DataError(
                 f"{str(path)!r} is not UTF-8 text, nor Windows-1252 (byte {error.object[error.start]:#04x} "
@@ -192,12 +194,22 @@ def _read_csv(path: Path, beginning: bytes) -> tuple[pd.DataFrame, list[str]]:
         with_commas = _decimal_commas(frame)
         if with_commas:
             notes.append(f"read with decimal commas (1,5 is one and a half): {listed(with_commas)}")
+            # Where a comma is the decimal mark, a point is none: pandas has read 1.234 as 1 and a bit.
+            others = [name not in with_commas and frame[name].dtype.kind not in "iub" for name in frame]
+            thousands = _thousands(
+                frame, _parse(path, beginning, compression, encoding, np.flatnonzero(others))[0]
+            )
+            if thousands:
+                notes.append(f"read with points between thousands (1.234 is 1234): {listed(thousands)}")
     return frame, notes
 
 
 DECIMAL_COMMA = r"[-+]?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?"
 # "1,234" may be a thousand; one such value as "0,5" or "12,25" in the file settles what its commas are.
 ONLY_DECIMAL = r"[-+]?(?:0,\d+|\d{1,3}(?:\.\d{3})+,\d+|\d{4,},\d+|\d+,(?:\d{1,2}|\d{4,}))"
+
+
+THOUSANDS = r"[-+]?(?:\d+|[1-9]\d{0,2}(?:\.\d{3})+)"
 
 
 def _decimal_commas(frame: pd.DataFrame) -> list[str]:
@@ -220,10 +232,27 @@ def _decimal_commas(frame: pd.DataFrame) -> list[str]:
     return list(found)
 
 
+def _thousands(frame: pd.DataFrame, written: pd.DataFrame) -> list[str]:
+    """Turns columns whose every point stands before three digits, as between thousands, into numbers; their names.
+    `written` holds those that may be such, as the text they were read from."""
+    found = []
+    for column in written:
+        texts = written[column].dropna().str.strip()
+        if texts.str.fullmatch(THOUSANDS).all() and texts.str.contains(".", regex=False).any():
+            found.append(str(column).strip())
+            frame[found[-1]] = texts.str.replace(".", "", regex=False).astype(float).reindex(frame.index)
+    return found
+
+
 def _parse(
-    path: Path, beginning: bytes, compression: Literal["gzip"] | None, encoding: str
+    path: Path,
+    beginning: bytes,
+    compression: Literal["gzip"] | None,
+    encoding: str,
+    as_text: np.ndarray | None = None,
 ) -> tuple[pd.DataFrame, str]:
-    """The table and its separator; UnicodeDecodeError where the file is in another encoding."""
+    """The table and its separator; UnicodeDecodeError where the file is in another encoding.
+    `as_text`: only the columns at these places, as the text they are."""
     try:
         header_bytes = (beginning.splitlines() or [b""])[0]
         whole = len(header_bytes) < len(beginning)  # a longer header may be cut within a letter
@@ -241,6 +270,8 @@ def _parse(
                 skipinitialspace=True,
                 low_memory=False,
                 index_col=False,
+                usecols=as_text,
+                dtype=None if as_text is None else str,
             )
     except (
         pd.errors.ParserError,

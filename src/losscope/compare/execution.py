@@ -19,13 +19,9 @@ from losscope.compare.preparation import Prepared
 from losscope.compare.settings import Settings
 from losscope.compare.task import Task
 from losscope.compare.training import Job, train
+from losscope.kernels.threads import usable_cores
 
 DASK_TIMEOUT_S = 10
-
-
-def available_cores() -> int:
-    """The cores this process may use, which a container or taskset can make fewer than the machine's."""
-    return joblib.cpu_count()
 
 
 def run_jobs(
@@ -107,9 +103,9 @@ def _dask_client(address: str) -> Any:
 def workers_asked(workers: int | None) -> int:
     """How many processes to use: those asked for, else the cores this process may use."""
     if workers is None:
-        return available_cores()
+        return usable_cores()
     if workers < 1:
         raise DataError(
-            f"--workers {workers} is too few: give 1 or more (this process may use {available_cores()})"
+            f"--workers {workers} is too few: give 1 or more (this process may use {usable_cores()})"
         )
     return min(workers, max(64, 4 * (os.cpu_count() or 1)))

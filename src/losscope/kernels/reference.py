@@ -134,13 +134,23 @@ def _softmax(
             if classes > 1
             else numpy.full(logits.shape[:-1], -numpy.inf)
         )
-        v, d, h = pointwise(loss, lse - logits[..., c])
+        # A class without a share says nothing, be its margin NaN.
+        with numpy.errstate(invalid="ignore"):
+            margin = lse - logits[..., c]
+        v, d, h = (numpy.where(p[..., c] == 0, 0, each) for each in pointwise(loss, margin))
         share = numpy.zeros(logits.shape)
-        share[..., others] = special.softmax(logits[..., others], -1) if classes > 1 else 0
+        share[..., others] = _shares(logits[..., others]) if classes > 1 else 0
         share[..., c] = -1
         spread = share * (1 - share)
         spread[..., c] = 0
-        value += p[..., c] * numpy.where(p[..., c] == 0, 0, v)
+        value += p[..., c] * v
         gradient += (p[..., c] * d)[..., None] * share
         curvature += (p[..., c] * h)[..., None] * share**2 + (p[..., c] * d)[..., None] * spread
     return value, gradient, curvature
+
+
+def _shares(logits: Any) -> Any:
+    """softmax; where logits are infinite its limit, all of it to them."""
+    infinite = numpy.isposinf(logits)
+    finite = numpy.where(infinite.any(-1, keepdims=True), -numpy.inf, logits)
+    return special.softmax(numpy.where(infinite, 0, finite), -1)

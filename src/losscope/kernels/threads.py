@@ -8,8 +8,10 @@ block leaves its own partial sum, and the partial sums are added in order, so th
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import count
 from numbers import Integral
 from pathlib import Path
@@ -25,15 +27,25 @@ _lock = Lock()
 
 
 def usable_cores() -> int:
-    """The cores this process may use: its affinity, and its control group's quota."""
+    """The cores this process may use: its affinity, its control group's quota, and LOKY_MAX_CPU_COUNT, by which
+    users of joblib say it."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        if quota != "max":
-            cores = min(cores, max(1, int(quota) // int(period)))
-    except (OSError, ValueError):
-        return cores
-    return cores
+    said = os.environ.get("LOKY_MAX_CPU_COUNT", "").strip()
+    limits = [_quota(), int(said) if said.isdecimal() else cores]
+    return max(1, min(cores, *limits))
+
+
+CONTROL_GROUP = Path("/sys/fs/cgroup")
+
+
+def _quota() -> int:
+    """Whole cores that the control group leaves this process; more than any machine has where there is no limit."""
+    for files in (["cpu.max"], ["cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"]):  # versions 2 and 1
+        with suppress(OSError, ValueError):
+            quota, period = " ".join((CONTROL_GROUP / file).read_text() for file in files).split()
+            if quota not in ("max", "-1"):
+                return int(quota) // int(period)
+    return sys.maxsize
 
 
 def set_num_threads(n: int) -> None:

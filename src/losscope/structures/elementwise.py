@@ -72,20 +72,36 @@ def prepare(entry: Entry, prediction: Any, target: Any, weight: Any) -> Batch:
 
 def check_domains(entry: Entry, batch: Batch, through: bool) -> None:
     """Find and report what the kernel saw outside its domain."""
-    hint = (
-        "If these are raw scores (logits), use binary_cross_entropy, or .through('sigmoid')"
-        if entry.prediction.name == "probability"
-        else ""
+    for name in ("target",) if through else ("prediction", "target"):
+        array, domain = getattr(batch, name), getattr(entry, name)
+        hint = _as_rows(entry, name, array) if entry.over == "rows" else _as_numbers(domain.name, name, array)
+        arrays.check_domain(name, array, domain, hint)
+
+
+def _as_rows(entry: Entry, name: str, array: Any) -> str:
+    """What the rows may be that are no probabilities, and what then to do."""
+    if array.max() <= 0:
+        return f"If these are log-probabilities, use numpy.exp({name})"
+    hint = f"If these are raw scores (logits), {entry.name} needs their softmax: scipy.special.softmax({name}, -1)"
+    if (array >= 0).all():
+        return f"{hint}; if they are amounts of a whole, {name}/{name}.sum(-1, keepdims=True)"
+    if name == "prediction":
+        return f"{hint}; or use cross_entropy, which takes logits and has the same gradient"
+    return hint
+
+
+def _as_numbers(domain: str, name: str, array: Any) -> str:
+    """What the numbers may be that lie outside, and what then to do."""
+    if name == "prediction":
+        return (
+            "If these are raw scores (logits), use binary_cross_entropy, or .through('sigmoid')"
+            if domain == "probability"
+            else ""
+        )
+    if domain == "sign" and (array == 0).any():
+        return "Turn labels 0 and 1 into -1 and 1 with 2*target - 1"
+    if domain in ("probability", "label") and (array == -1).any():
+        return "Turn labels -1 and 1 into 0 and 1 with (target + 1)/2"
+    return (
+        "Counts, classes and amounts need another loss" if domain in ("sign", "probability", "label") else ""
     )
-    if not through:
-        arrays.check_domain("prediction", batch.prediction, entry.prediction, hint)
-    hint = (
-        "Counts, classes and amounts need another loss"
-        if entry.target.name in ("sign", "probability", "label")
-        else ""
-    )
-    if entry.target.name == "sign" and (batch.target == 0).any():
-        hint = "Turn labels 0 and 1 into -1 and 1 with 2*target - 1"
-    elif entry.target.name in ("probability", "label") and (batch.target == -1).any():
-        hint = "Turn labels -1 and 1 into 0 and 1 with (target + 1)/2"
-    arrays.check_domain("target", batch.target, entry.target, hint)

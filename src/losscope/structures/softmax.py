@@ -153,7 +153,11 @@ def _class_index(target: Any, classes: int, ignore_index: int) -> Any:
 
 def check_probabilities(rows: Any, name: str = "target") -> None:
     """Every number a probability, every row (along the last axis) a distribution."""
-    hint = "Rows of the logits' shape are read as probabilities" if name == "target" else ""
+    hint = (
+        "Rows of the logits' shape are read as probabilities; of a teacher's logits take the softmax first"
+        if name == "target"
+        else ""
+    )
     arrays.check_domain(name, rows, domain.probability, hint)
     sums = numpy.asarray(rows.sum(-1, dtype="float64"))
     wrong = numpy.abs(sums - 1) > ROW_SUM_TOLERANCE

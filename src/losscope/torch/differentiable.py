@@ -14,6 +14,7 @@ import torch
 from losscope.entry import Entry
 from losscope.errors import LossError, LossTypeError, complain
 from losscope.loss import REDUCTIONS, Loss, Total
+from losscope.structures import mean
 from losscope.torch import ready
 from losscope.torch.pointwise import Outside, Pointwise
 from losscope.torch.rows import Batch, Rows
@@ -90,9 +91,7 @@ def _evaluate(
         batch_shape = prediction.shape[:-1] if per_row else prediction.shape
         weighed = float(batch_shape.numel()) if weights is None else float(weights.sum(dtype=torch.float64))
     else:
-        batch = loss._structure.prepare(
-            loss.entry, _array(prediction, "prediction"), _array(target, "target"), _array(weight, "weight")
-        )
+        batch, weight, _ = _prepared(loss, prediction, target, weight, {}, reduction)
         if reduction == "mean" and not prediction.numel():
             raise LossError(
                 complain(
@@ -139,14 +138,7 @@ def _evaluate_rows(
     parameters: tuple[float, ...],
     options: dict[str, Any],
 ) -> tuple[torch.Tensor, float]:
-    arrays = {name: _array(each, name) for name, each in options.items()}
-    ready_batch = loss._structure.prepare(
-        loss.entry,
-        _array(prediction, "prediction"),
-        _array(target, "target"),
-        _array(weight, "weight"),
-        **arrays,
-    )
+    ready_batch, weight, options = _prepared(loss, prediction, target, weight, options, reduction)
     if reduction == "mean" and not prediction.numel():
         raise LossError(
             complain(
@@ -177,6 +169,22 @@ def _evaluate_rows(
         logits, target, class_weight, weights, batch, parameters, scale, reduction == "none"
     )
     return value.reshape(ready_batch.shape) if reduction == "none" else value, weighed
+
+
+def _prepared(
+    loss: Loss,
+    prediction: torch.Tensor,
+    target: torch.Tensor,
+    weight: Any,
+    options: dict[str, Any],
+    reduction: str,
+) -> tuple[Any, Any, dict[str, Any]]:
+    """All of it looked at as arrays: the batch, and the weights and options as they are to be used."""
+    arrays = _array(prediction, "prediction"), _array(target, "target"), _array(weight, "weight")
+    options = {name: _array(each, name) for name, each in options.items()}
+    if reduction == "mean":
+        return mean.prepare(loss._structure, loss.entry, *arrays, options)
+    return loss._structure.prepare(loss.entry, *arrays, **options), arrays[2], options
 
 
 def _refuse_unusual(tensor: Any, name: str) -> None:

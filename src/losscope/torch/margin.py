@@ -75,12 +75,15 @@ def row_values(
 
 def margin_of(logits: Tensor, own: Tensor) -> Tensor:
     """logsumexp of the logits that are not `own`, less the one that is."""
-    top = torch.where(own, -math.inf, logits.detach()).amax(-1, keepdim=True)
-    top = torch.where(top == -math.inf, 0, top)
-    rest = torch.where(own, 0, torch.exp(torch.where(own, 0, logits - top))).sum(-1)
+    others = torch.where(own, -math.inf, logits.detach())
+    top = others.amax(-1, keepdim=True)
+    infinite = top == math.inf
+    top = torch.where(top.isinf(), 0, top)
+    rest = torch.where(own, 0, torch.exp(torch.where(own | infinite, 0, logits - top))).sum(-1)
     alone = rest == 0  # no other class has a share: log(0), whose slope of infinity nobody wants
-    others = torch.where(alone, -math.inf, torch.log(torch.where(alone, 1, rest)) + top.squeeze(-1))
-    return others - torch.where(own, logits, 0).sum(-1)
+    summed = torch.where(alone, -math.inf, torch.log(torch.where(alone, 1, rest)) + top.squeeze(-1))
+    summed = torch.where(infinite.squeeze(-1), mean_of_infinite(logits, others), summed)
+    return summed - torch.where(own, logits, 0).sum(-1)
 
 
 def margins_of_all(logits: Tensor) -> Tensor:
@@ -88,6 +91,15 @@ def margins_of_all(logits: Tensor) -> Tensor:
     leader = torch.arange(logits.shape[-1], device=logits.device) == logits.detach().argmax(-1, keepdim=True)
     of_leader = margin_of(logits, leader)[..., None]
     top = torch.where(leader, logits, 0).sum(-1, keepdim=True)
-    apart = torch.where(leader, 0, torch.exp(torch.where(leader, 0, logits - top)))
+    infinite = top.detach() == math.inf
+    apart = torch.where(leader, 0, torch.exp(torch.where(leader | infinite, 0, logits - top)))
     near = apart.sum(-1, keepdim=True) - apart
-    return torch.where(leader, of_leader, torch.log1p(torch.where(leader, 0, near)) + (top - logits))
+    summed = torch.log1p(torch.where(leader, 0, near)) + top
+    summed = torch.where(infinite, mean_of_infinite(logits, logits.detach())[..., None], summed)
+    return torch.where(leader, of_leader, summed - logits)
+
+
+def mean_of_infinite(logits: Tensor, seen: Tensor) -> Tensor:
+    """logsumexp where some of what is `seen` is +inf: infinite, and its slope goes to them alone, in equal shares."""
+    infinite = seen == math.inf
+    return torch.where(infinite, logits, 0).sum(-1) / infinite.sum(-1).clamp(min=1)

@@ -26,7 +26,7 @@ def evaluate(
     batch's own flat or matrix shape; and whether all inputs were inside their domain."""
     real = batch.dtype.type
     constants = tuple(real(each) for each in parameters)
-    prediction = batch.prediction
+    prediction, target, weight = _typed(batch.prediction), _typed(batch.target), _typed(batch.weight)
     shape, dtype = prediction.shape, batch.dtype
     outputs: dict[str, Any] = {}
     if order >= 1:
@@ -39,17 +39,17 @@ def evaluate(
             outputs["values"] = numpy.empty(len(prediction), prediction.dtype)
         if batch.probabilities is None and not batch.smoothing:
             kernel = loops["loop"]
-            rows: tuple = (batch.target,)
+            rows: tuple = (target,)
         else:
-            target = numpy.empty(0, "int64") if batch.target is None else batch.target  # typed, if never read
+            target = numpy.empty(0, "int64") if target is None else target  # typed, if never read
             kernel = loops["spread_loop"]
-            rows = (target, batch.probabilities, real(batch.smoothing))
+            rows = (target, _typed(batch.probabilities), real(batch.smoothing))
         total = softmax.run(
             kernel,
             prediction,
             rows,
-            batch.weight,
-            batch.class_weight,
+            weight,
+            _typed(batch.class_weight),
             outputs,
             batch.ignore,
             real(scale),
@@ -59,8 +59,25 @@ def evaluate(
     if with_values:
         outputs["values"] = memory.empty(shape, dtype)
     flat = {name: each.reshape(-1) for name, each in outputs.items()}
-    weight = None if batch.weight is None else batch.weight.reshape(-1)
+    weight = None if weight is None else weight.reshape(-1)
     total, inside = elementwise.run(
-        loops["loop"], prediction.reshape(-1), batch.target.reshape(-1), weight, flat, real(scale), constants
+        loops["loop"], prediction.reshape(-1), target.reshape(-1), weight, flat, real(scale), constants
     )
     return total, outputs, inside
+
+
+def _typed(array: Any) -> Any:
+    """An input as Numba knows it. To Numba, read-only is another type: each combination of such inputs would be
+    compiled anew. No kernel writes into an input, so that one of the same memory may say that it is writable."""
+    if array is None or array.flags.writeable:
+        return array
+    return numpy.asarray(_Writable(array))
+
+
+class _Writable:
+    """What NumPy reads as a writable array over the memory of another, which it keeps alive."""
+
+    def __init__(self, array: numpy.ndarray):
+        self.array = array
+        address, _ = array.__array_interface__["data"]
+        self.__array_interface__ = {**array.__array_interface__, "data": (address, False)}

@@ -28,10 +28,11 @@ def largest(row):
 
 
 def exponentials(row, top, out):
-    """out[i] = exp(row[i] - top), for a top that none exceeds; returns their sum in double precision."""
+    """out[i] = exp(row[i] - top), for a top that none exceeds; returns their sum in double precision. Of an infinite
+    top, too, what equals it has 1: the share goes to it, or is divided among those that are infinite."""
     total = 0.0
     for i in range(row.size):
-        e = exp_nonpositive(row[i] - top)
+        e = exp_nonpositive(real(0) if row[i] == top else row[i] - top)
         if out is not None:
             out[i] = e
         total += e
@@ -184,7 +185,7 @@ def spread_loop(
             second = z[runner_up] if runner_up >= 0 else top
             if second == -numpy.inf:
                 second = real(0)  # -inf - -inf would be NaN
-            x = exp(second - top)
+            x = exp(real(0) if second == top else second - top)  # 1 of two that are infinite
             exponentials(z, second, e)
             e[k] = real(0)  # it may have overflowed; the leader is apart
             beyond = 0.0
