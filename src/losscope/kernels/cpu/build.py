@@ -81,7 +81,7 @@ def source(entry: Entry, through: Entry | None, dtype: str) -> str:
     parts += ["@formula\n" + inspect.getsource(each) for each in _written_in(composed)]
     parts.append(formulas.replace("def ", "@formula\ndef "))
     loops = {"elementwise": elementwise, "activation": elementwise, "softmax": softmax}[entry.structure]
-    parts += [f"BLOCK = {elementwise.BLOCK}"]
+    parts += [f"BLOCK, FEW, ROWS = {elementwise.BLOCK}, {softmax.FEW}, {softmax.ROWS}"]
     for each in _written_in(loops):
         if each.__name__ != "run":
             entrance = each.__name__ in ("loop", "spread_loop")

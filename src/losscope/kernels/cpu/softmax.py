@@ -16,6 +16,8 @@ from losscope.kernels.threads import share
 
 ELEMENTS = 16384  # a block holds as many rows as make about this many logits
 SERIAL = 4
+FEW = 32  # classes up to which the rows are turned
+ROWS = 128  # that are turned at once, and stay in the processor's nearest cache
 
 
 def largest(row):
@@ -25,6 +27,18 @@ def largest(row):
     for i in range(row.size):
         top = max(top, order_key(row[i]))
     return from_order_key(top)
+
+
+def place_of_largest(row, but):
+    """The first place of the largest of a row, but for one place."""
+    lowest = order_key(real(-numpy.inf))
+    top = lowest
+    for i in range(row.size):
+        top = max(top, order_key(row[i]) if i != but else lowest)
+    place = row.size - 1  # of nothing but NaN whose sign is negative, it is as good as any
+    for i in range(row.size):
+        place = min(place, i if i != but and order_key(row[i]) == top else row.size)
+    return place
 
 
 def exponentials(row, top, out):
@@ -42,6 +56,98 @@ def exponentials(row, top, out):
 def rescale(row, factor):
     for i in range(row.size):
         row[i] = row[i] * factor
+
+
+def few_classes(
+    logits,
+    target,
+    weight,
+    class_weight,
+    values,
+    gradient,
+    ignore,
+    low,
+    high,
+    scale,
+    parameters,
+    turned,
+    of_rows,
+    others,
+):
+    """Rows low..high, at most ROWS, of so few classes that a loop over them is all beginning and end: they are
+    turned, class by class, and each step is taken for all rows at once. Returns the sum of their values."""
+    z, t = logits[low:high], target[low:high]
+    n, classes = z.shape
+    if weight is not None:
+        w = weight[low:high]
+    if values is not None:
+        v = values[low:high]
+    if gradient is not None:
+        g = gradient[low:high]
+    own, top, margins, factors, push = of_rows[0], of_rows[1], of_rows[2], of_rows[3], of_rows[4]
+    for c in range(classes):
+        e = turned[c]
+        for i in range(n):
+            e[i] = z[i, c]
+    for i in range(n):
+        if t[i] == ignore:
+            own[i] = real(0)
+            factors[i] = real(0)
+            for c in range(classes):
+                turned[c, i] = real(0)
+        else:
+            own[i] = turned[t[i], i]
+            turned[t[i], i] = real(-numpy.inf)  # has no part in what follows
+            factor = real(1)
+            if weight is not None:
+                factor = factor * w[i]
+            if class_weight is not None:
+                factor = factor * class_weight[t[i]]
+            factors[i] = factor
+    for i in range(n):
+        top[i] = turned[0, i]
+        others[i] = 0.0
+    for c in range(1, classes):
+        e = turned[c]
+        for i in range(n):
+            top[i] = e[i] if e[i] > top[i] or top[i] != top[i] else top[i]
+    for i in range(n):
+        top[i] = real(0) if top[i] == -numpy.inf else top[i]  # -inf - -inf would be NaN
+    for c in range(classes):
+        e = turned[c]
+        for i in range(n):
+            e[i] = exp_nonpositive(real(0) if e[i] == top[i] else e[i] - top[i])
+        for i in range(n):  # apart: in one loop the double precision would halve the lanes
+            others[i] += e[i]
+    for i in range(n):
+        margins[i] = log(real(others[i])) + (top[i] - own[i])
+    total = 0.0
+    for i in range(n):
+        if gradient is not None:
+            value, slope = order1(margins[i], *parameters)
+            push[i] = scale * factors[i] * slope
+        else:
+            value = order0(margins[i], *parameters)
+        margins[i] = value * factors[i]
+    for i in range(n):
+        if t[i] == ignore:
+            margins[i] = real(0)
+            push[i] = real(0)
+        total += margins[i]
+        if values is not None:
+            v[i] = margins[i]
+    if gradient is not None:
+        for i in range(n):
+            # Of no other class with a share: 0/1, not 0/0.
+            top[i] = push[i] / (real(1) if others[i] == 0 else real(others[i]))
+        for c in range(classes):
+            e = turned[c]
+            for i in range(n):
+                g[i, c] = e[i] * top[i]
+        for i in range(n):
+            if t[i] != ignore:
+                g[i, t[i]] = -push[i]
+    return total
 
 
 def loop(
@@ -62,6 +168,20 @@ def loop(
 ):
     """Rows of class indices: blocks first..last. A row whose target is `ignore` counts nothing."""
     classes = logits.shape[1]
+    if curvature is None and 1 < classes <= FEW:
+        turned = numpy.empty((classes, ROWS), logits.dtype)
+        of_rows = numpy.empty((5, ROWS), logits.dtype)
+        others = numpy.empty(ROWS)
+        for block in range(first, last):
+            total = 0.0
+            bottom = min((block + 1) * rows_in_block, logits.shape[0])
+            for low in range(block * rows_in_block, bottom, ROWS):
+                total += few_classes(
+                    logits, target, weight, class_weight, values, gradient, ignore, low, min(low + ROWS, bottom), scale, parameters,
+                    turned, of_rows, others,
+                )  # fmt: skip
+            sums[block] = total
+        return
     for block in range(first, last):
         total = 0.0
         for row in range(block * rows_in_block, min((block + 1) * rows_in_block, logits.shape[0])):
@@ -150,7 +270,9 @@ def spread_loop(
     x = exp(second - z_k), and each class's own others o_c = 1 + x (sum of e - e_c), in units of exp(z_k).
     """
     classes = logits.shape[1]
-    p, e, pull, own = numpy.empty((4, classes), logits.dtype)
+    of_classes = numpy.empty((6, classes), logits.dtype)
+    p, e, near = of_classes[0], of_classes[1], of_classes[2]  # unpacked in one, they would count as strided
+    margins, pull, own = of_classes[3], of_classes[4], of_classes[5]
     for block in range(first, last):
         total = 0.0
         for row in range(block * rows_in_block, min((block + 1) * rows_in_block, logits.shape[0])):
@@ -173,80 +295,75 @@ def spread_loop(
                 for c in range(classes):
                     p[c] = p[c] * class_weight[c]
             z = logits[row]
-            k = 0
-            for c in range(classes):
-                if z[c] > z[k] or z[c] != z[c]:
-                    k = c
-            runner_up = -1
-            for c in range(classes):
-                if c != k and (runner_up < 0 or z[c] > z[runner_up]):
-                    runner_up = c
-            top = z[k]
-            second = z[runner_up] if runner_up >= 0 else top
+            k = place_of_largest(z, -1)
+            runner_up = place_of_largest(z, k) if classes > 1 else k
+            top, second = z[k], z[runner_up]
             if second == -numpy.inf:
                 second = real(0)  # -inf - -inf would be NaN
             x = exp(real(0) if second == top else second - top)  # 1 of two that are infinite
             exponentials(z, second, e)
             e[k] = real(0)  # it may have overflowed; the leader is apart
+            of_runner_up = e[runner_up]
+            e[runner_up] = real(0)
             beyond = 0.0
-            for c in range(classes):  # e[k] is 0
-                if c != runner_up:
-                    beyond += e[c]
-            rest = beyond + (e[runner_up] if runner_up >= 0 else real(0))
+            for c in range(classes):
+                beyond += e[c]
+            e[runner_up] = of_runner_up
+            rest = beyond + of_runner_up
             factor = scale
             if weight is not None:
                 factor = factor * weight[row]
-            loss = 0.0
-            pulled = 0.0
-            bent = 0.0
-            leader_bend = 0.0
-            leader_pull = real(0)
+            # One step at a time for all classes: what is summed in double precision would halve the lanes of the rest.
             for c in range(classes):
-                pull[c] = real(0)
-                own[c] = real(0)
-                if p[c] == 0 and z[c] == z[c]:
-                    continue  # a class without a share says nothing, be its logit -inf
-                if c == k:
-                    margin = log(real(rest)) + (second - top)
-                    near = real(0)
-                else:
-                    near = x * real(rest - e[c])
-                    margin = log1p(near) + (top - z[c])
+                near[c] = x * real(rest - e[c])
+            for c in range(classes):
+                margins[c] = log1p(near[c]) + (top - z[c])
+            margins[k] = log(real(rest)) + (second - top)
+            for c in range(classes):
+                silent = (p[c] == 0) & (
+                    z[c] == z[c]
+                )  # a class without a share says nothing, be its logit -inf
                 if curvature is not None:
-                    value, slope, bend = order2(margin, *parameters)
+                    value, slope, bend = order2(margins[c], *parameters)
+                    own[c] = where(silent, real(0), p[c] * bend)
                 elif gradient is not None:
-                    value, slope = order1(margin, *parameters)
+                    value, slope = order1(margins[c], *parameters)
                 else:
-                    value = order0(margin, *parameters)
-                loss += p[c] * value
-                o = real(1) + near
+                    value = order0(margins[c], *parameters)
                 if gradient is not None:
-                    pull[c] = p[c] * slope
-                    if c == k:
-                        leader_pull = pull[c]
-                    else:
-                        pulled += pull[c] / o
-                if curvature is not None:
-                    own[c] = p[c] * bend
-                    if c != k:
-                        bent += (own[c] - pull[c]) / (o * o)
-                        leader_bend += (own[c] + pull[c] * near) / (o * o)
+                    pull[c] = where(silent, real(0), p[c] * slope)
+                margins[c] = where(silent, real(0), p[c] * value)
+            loss = 0.0
+            for c in range(classes):
+                loss += margins[c]
             if rest == 0:
                 rest = 1.0  # no other class has a share: 0/1, not 0/0
             if gradient is not None:
+                g = gradient[row]
+                leader_pull = pull[k]
+                pull[k] = real(0)
                 for c in range(classes):
-                    if c == k:
-                        gradient[row, c] = factor * (real(pulled) - pull[c])
-                    else:
-                        o = real(1) + x * real(rest - e[c])
-                        share = x * real(pulled - pull[c] / o) + leader_pull / real(rest)
-                        gradient[row, c] = factor * (e[c] * share - pull[c])
+                    g[c] = pull[c] / (real(1) + near[c])
+                pulled = 0.0
+                for c in range(classes):
+                    pulled += g[c]
+                for c in range(classes):
+                    share = x * real(pulled - g[c]) + leader_pull / real(rest)
+                    g[c] = factor * (e[c] * share - pull[c])
+                g[k] = factor * (real(pulled) - leader_pull)
             if curvature is not None:
+                bent = 0.0
+                leader_bend = 0.0
+                for c in range(classes):
+                    if c != k:
+                        o = real(1) + near[c]
+                        bent += (own[c] - pull[c]) / (o * o)
+                        leader_bend += (own[c] + pull[c] * near[c]) / (o * o)
                 for c in range(classes):
                     if c == k:
                         curvature[row, c] = factor * (real(leader_bend) + own[c])
                     else:
-                        o = real(1) + x * real(rest - e[c])
+                        o = real(1) + near[c]
                         q = x * e[c]
                         through_others = (
                             real(pulled - pull[c] / o) * q + real(bent - (own[c] - pull[c]) / (o * o)) * q * q
