@@ -1,61 +1,87 @@
 """losscope.torch against PyTorch, forward and backward through autograd, end to end.
 
-    python benchmarks/torch_losses.py [--quick] [--compile] [--mode default|retained] [--only NAME]
+    python benchmarks/torch_losses.py [--quick] [--compile] [--rounds N] [--mode default|retained] [--only NAME]
 
-Contestants take turns in one process, the order rotating from round to round; a figure is the ratio of medians
-(of `--rounds`, default 15). Two modes, each in its own process: *default* malloc, where large tensors are fresh
-pages at every call, and *retained heap* (no mmap, no trim), which compares the work alone. Peaks of memory are
-measured apart, each contestant in a process of its own.
+Prints a table in Markdown: ratios of medians to PyTorch eager. Contestants take turns in one process (see
+`speed.contest`): torch.compile with `--compile`, and scikit-learn's `_loss` for what it has, whose loss and gradient
+come without a graph. Two modes, each in its own process: *default* malloc, where large tensors are fresh pages at
+every call, and *retained* heap (no mmap, no trim), which compares the work alone. `fresh` is losscope with the memory
+of its last gradient given back first. Peaks of memory are measured apart, each contestant in a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
-from speed import RETAINED, contest
+from speed import RETAINED, contest, fresh
 from torch_linear import peak_memory
 
-# What is promised, as a ratio to torch eager: loss -> (default, retained), at 16M float32.
+# What is promised, as a ratio to torch eager, at 16M float32: loss -> (default, retained).
 PROMISED = {
     "mse_loss": (0.20, 0.45), "huber_loss": (0.20, 0.45), "binary_cross_entropy_with_logits": (0.10, 0.20),
-    "l1_loss": (0.25, 0.6), "smooth_l1_loss": (0.25, 0.6), "binary_cross_entropy": (0.25, 0.6), "poisson_nll_loss": (0.25, 0.6),
-    "soft_margin_loss": (0.25, 0.6), "hinge_embedding_loss": (0.25, 0.6), "kl_div": (0.25, 0.6), "multilabel_soft_margin_loss": (0.25, 0.6),
     "cross_entropy 1024x32000": (0.20, 0.55), "cross_entropy 4096x1000": (0.5, 0.6),
 }  # fmt: skip
-SMALL = 1.1  # of eager's time, at 1000 elements
+OTHERS = (0.25, 0.6)  # every other elementwise loss
+SMALL = 1.1  # of eager's time, at 1,000 elements
 LARGE = 16_000_000
 
+ELEMENTWISE = (
+    "mse_loss", "huber_loss", "binary_cross_entropy_with_logits", "l1_loss", "smooth_l1_loss", "binary_cross_entropy", "poisson_nll_loss",
+    "soft_margin_loss", "hinge_embedding_loss", "kl_div", "multilabel_soft_margin_loss", "margin_ranking_loss", "gaussian_nll_loss",
+)  # fmt: skip
+ROWS = ("cross_entropy 4096x1000", "cross_entropy 1024x32000")
+SCIKIT = {
+    "mse_loss": "HalfSquaredError", "l1_loss": "AbsoluteError", "huber_loss": "HuberLoss", "poisson_nll_loss": "HalfPoissonLoss",
+    "binary_cross_entropy_with_logits": "HalfBinomialLoss", "cross_entropy": "HalfMultinomialLoss",
+}  # fmt: skip
 
-def step(function: Callable, x, y, **keywords) -> Callable[[], object]:
+
+def step(function: Callable, arguments: tuple, **keywords: Any) -> Callable[[], object]:
+    leaves = [each for each in arguments if each.requires_grad]
+
     def run() -> None:
-        x.grad = None
-        function(x, y, **keywords).backward()
+        for each in leaves:
+            each.grad = None
+        function(*arguments, **keywords).backward()
 
     return run
 
 
-def inputs(name: str, size: int, dtype):
+def inputs(name: str, size: int, dtype: Any) -> tuple:
     import torch
 
     generator = torch.Generator().manual_seed(0)
     if name.startswith("cross_entropy"):
-        rows, classes = (int(each) for each in name.split()[1].split("x"))
-        x = torch.randn(rows, classes, generator=generator).to(dtype)
-        return x.requires_grad_(), torch.randint(0, classes, (rows,), generator=generator)
+        rows, classes = shape_of(name)
+        logits = torch.randn(rows, classes, generator=generator).to(dtype).requires_grad_()
+        if name.endswith("probabilities"):
+            return logits, torch.randn(rows, classes, generator=generator).softmax(1).to(dtype)
+        return logits, torch.randint(0, classes, (rows,), generator=generator)
     shape = (size // 10, 10) if name in ("multilabel_soft_margin_loss", "kl_div") else (size,)
     x, y = torch.randn(shape, generator=generator), torch.rand(shape, generator=generator)
     if name == "binary_cross_entropy":
         x = x.sigmoid()
-    if name in ("soft_margin_loss", "hinge_embedding_loss"):
+    if name in ("soft_margin_loss", "hinge_embedding_loss", "margin_ranking_loss"):
         y = torch.where(y > 0.5, 1.0, -1.0)
-    return x.to(dtype).requires_grad_(), y.to(dtype)
+    x, y = x.to(dtype).requires_grad_(), y.to(dtype)
+    other = (0.1 + torch.rand(shape, generator=generator)).to(dtype).requires_grad_()
+    if name == "margin_ranking_loss":
+        return x, other, y
+    return (x, y, other) if name == "gaussian_nll_loss" else (x, y)
 
 
-def contestants(name: str, size: int, dtype, compiled: bool) -> dict[str, Callable[[], object]]:
+def shape_of(name: str) -> tuple[int, int]:
+    rows, classes = name.split()[1].split("x")
+    return int(rows), int(classes)
+
+
+def contestants(name: str, size: int, dtype: Any, compiled: bool) -> dict[str, Callable[[], object]]:
     import torch
 
     from losscope.torch import functional
@@ -63,57 +89,86 @@ def contestants(name: str, size: int, dtype, compiled: bool) -> dict[str, Callab
     function = name.split()[0]
     keywords = {"reduction": "batchmean"} if function == "kl_div" else {}
     eager, ours = functional.torchs[function], getattr(functional, function)
-    x, y = inputs(name, size, dtype)
-    found = {"eager": step(eager, x, y, **keywords), "losscope": step(ours, x, y, **keywords)}
+    given = inputs(name, size, dtype)
+    found = {"eager": step(eager, given, **keywords), "losscope": step(ours, given, **keywords)}
+    if given[0].numel() > 100_000:
+        found["fresh"] = fresh(step(ours, given, **keywords))
     if compiled:
-        found["torch.compile"] = step(torch.compile(eager), x, y, **keywords)
+        torch._dynamo.reset()
+        found["torch.compile"] = step(torch.compile(eager), given, **keywords)
+    if function in SCIKIT and dtype in (torch.float32, torch.float64) and not name.endswith("probabilities"):
+        found["scikit-learn"] = scikit_learn(SCIKIT[function], given[0].detach().numpy(), given[1].numpy())
     return found
 
 
-def cases(quick: bool):
-    import torch
+def scikit_learn(name: str, x: Any, y: Any) -> Callable[[], object]:
+    import sklearn._loss.loss as sk
 
-    names = [name for name in PROMISED if not name.startswith("cross_entropy")]
-    for name in names:
-        yield name, 1000, torch.float32
-    yield "cross_entropy 100x10", 1000, torch.float32
-    large = LARGE // 16 if quick else LARGE
-    for name in names:
-        yield name, large, torch.float32
-    for name in ("mse_loss", "huber_loss", "binary_cross_entropy_with_logits"):
-        for dtype in (torch.float64, torch.bfloat16):
-            yield name, large, dtype
-    for name in ("cross_entropy 4096x1000", "cross_entropy 1024x32000"):
-        for dtype in (torch.float32, torch.bfloat16):
+    loss = getattr(sk, name)(**({"n_classes": x.shape[1]} if name == "HalfMultinomialLoss" else {}))
+    y = y.astype(x.dtype)
+
+    def run() -> None:
+        values, _ = loss.loss_gradient(y_true=y, raw_prediction=x, n_threads=os.cpu_count())
+        values.mean()
+
+    return run
+
+
+def cases(quick: bool) -> Iterator[tuple[str, int, str]]:
+    for size in (1000, 100_000, 1_000_000, LARGE):
+        if quick and size not in (1000, 1_000_000):
+            continue
+        for name in ELEMENTWISE:
+            yield name, size, "float32"
+    for name in ELEMENTWISE[:3]:
+        for dtype in ("float64", "bfloat16"):
+            yield name, LARGE // 16 if quick else LARGE, dtype
+    for name in (
+        "cross_entropy 100x10",
+        "cross_entropy 10x100",
+        "cross_entropy 60000x10",
+        *ROWS,
+        "cross_entropy 4096x1000 probabilities",
+    ):
+        yield name, 0, "float32"
+    for name in ROWS:
+        for dtype in ("float64", "bfloat16"):
             yield name, 0, dtype
 
 
+def goal(name: str, size: int, dtype: str, mode: str) -> float | None:
+    if dtype != "float32":
+        return None
+    if size == 1000 or name == "cross_entropy 100x10":
+        return SMALL
+    if size == LARGE or not size:
+        pair = PROMISED.get(name, OTHERS if size else None)
+        return pair and pair[mode == "retained"]
+    return None
+
+
 def measure(mode: str, rounds: int, quick: bool, compiled: bool, only: str) -> None:
+    import torch
+
     import losscope
 
     for name, size, dtype in cases(quick):
-        if only and only not in name:
+        if only and only not in f"{name} {size} {dtype}":
             continue
-        small = size == 1000
-        times = contest(
-            contestants(name, size, dtype, compiled), rounds * (3 if small else 1), 300 if small else 1
-        )
+        elements = size or math.prod(shape_of(name))
+        inner = max(1, min(300, 300_000 // elements))
+        times = contest(contestants(name, size, getattr(torch, dtype), compiled), rounds, inner)
         eager = times.pop("eager")
-        ratios = "  ".join(f"{each} {seconds / eager:.3f}" for each, seconds in times.items())
-        goal = (
-            SMALL
-            if small
-            else PROMISED.get(name, (None, None))[mode == "retained"]
-            if str(dtype) == "torch.float32"
-            else None
-        )
-        missed = "" if goal is None or times["losscope"] / eager <= goal else "  MISSED"
-        label = f"{name} {size or ''}".strip()
-        print(
-            f"{mode:9} {label:46} {str(dtype)[6:]:9} eager {eager * 1e3:9.3f} ms  {ratios}  goal {goal}{missed}",
-            flush=True,
-        )
+        cells = [f"{name}{f' {size:,}' if size else ''}", dtype, mode, f"{eager * 1e3:.3g} ms"]
+        cells += [f"{times[each] / eager:.3f}" if each in times else "" for each in COLUMNS]
+        promised = goal(name, size, dtype, mode)
+        ratio = times["losscope"] / eager
+        cells.append("" if promised is None else f"{promised} {'met' if ratio <= promised else 'MISSED'}")
+        print("| " + " | ".join(cells) + " |", flush=True)
         losscope.release_memory()
+
+
+COLUMNS = ("losscope", "fresh", "torch.compile", "scikit-learn")
 
 
 def peak(name: str, who: str) -> None:
@@ -153,12 +208,17 @@ def main() -> None:
     elif given.mode:
         measure(given.mode, given.rounds, given.quick, given.compile, given.only)
     else:
+        print("| loss | dtype | mode | eager | " + " | ".join(COLUMNS) + " | promised |")
+        print("|" + " --- |" * (5 + len(COLUMNS)), flush=True)
         for mode in ("default", "retained"):
             environment = os.environ | (RETAINED if mode == "retained" else {})
             subprocess.run(
                 [sys.executable, __file__, "--mode", mode, *sys.argv[1:]], env=environment, check=True
             )
-        for name in ("mse_loss", "binary_cross_entropy_with_logits", "cross_entropy 1024x32000"):
+        print("\n| peak of memory of two steps | eager | losscope |\n| --- | --- | --- |")
+        for name in (*ELEMENTWISE, "cross_entropy 1024x32000"):
+            if given.only not in name:
+                continue
             grown = [
                 subprocess.run(
                     [sys.executable, __file__, "--peak", name, who],
@@ -168,7 +228,7 @@ def main() -> None:
                 ).stdout.strip()
                 for who in ("eager", "losscope")
             ]
-            print(f"peak      {name:46} eager {grown[0]} MB  losscope {grown[1]} MB")
+            print(f"| {name} | +{grown[0]} MB | +{grown[1]} MB |", flush=True)
 
 
 if __name__ == "__main__":
