@@ -557,7 +557,7 @@ def _entry(name: str, kind: str) -> Entry:
     return entries[found]
 
 
-def get(name: str) -> Loss:
+def get(name: str | Loss) -> Loss:
     """A loss or activation by its name or alias, with parameters and an activation if wanted.
 
     >>> import losscope as ls

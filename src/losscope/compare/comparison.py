@@ -182,9 +182,7 @@ def compare(
     runs: dict[Job, dict[str, Any]] = {}
     found = 0
     losses_by_name = {loss.name: loss for loss in chosen}
-    formulas = {
-        name: fingerprint(loss.entry, loss.activation, "float32") for name, loss in losses_by_name.items()
-    }
+    formulas = {name: _formula(loss) for name, loss in losses_by_name.items()}
     # Losses alternate, so that two workers do not compile the same kernel at the same time.
     pending = _alternating([plan.jobs(name, plan.first_steps(settings), settings) for name in losses_by_name])
     planned = 0
@@ -234,8 +232,17 @@ def _alternating(jobs: Sequence[Sequence[Job]]) -> list[Job]:
     return [job for group in zip_longest(*jobs) for job in group if job is not None]
 
 
-def _resolve(loss: Any) -> Any:
-    return ls.get(loss) if isinstance(loss, str) else loss
+def _resolve(loss: Any) -> ls.Loss:
+    if isinstance(loss, str | ls.Loss):
+        return ls.get(loss)
+    raise DataError(
+        f"{loss!r} is no loss: give a name, or a loss such as losscope.huber or losscope.define(...)"
+    )
+
+
+def _formula(loss: ls.Loss) -> str:
+    """What a loss computes, beyond its name: one of a user's own may change its formula, or a default."""
+    return f"{fingerprint(loss.entry, loss.activation, 'float32')} {loss.parameters}"
 
 
 def _repeated(losses: Sequence[Any]) -> tuple[str, ...]:
@@ -243,11 +250,20 @@ def _repeated(losses: Sequence[Any]) -> tuple[str, ...]:
     return tuple(name for name in dict.fromkeys(names) if names.count(name) > 1)
 
 
+def _in_words(loss: ls.Loss) -> str:
+    return ", ".join([loss.entry.formula, *(f"{name}={value:g}" for name, value in loss.parameters.items())])
+
+
 def _distinct(losses: Sequence[Any]) -> list[Any]:
-    """The losses in order, each once: "mse" and "l2" are the same loss."""
+    """The losses in order, each once: "mse" and "l2" are the same loss. Two of one name are refused."""
     by_name: dict[str, Any] = {}
     for loss in losses:
-        by_name.setdefault(loss.name, loss)
+        namesake = by_name.setdefault(loss.name, loss)
+        if _formula(namesake) != _formula(loss):
+            raise DataError(
+                f"two different losses are named {loss.name!r} ({_in_words(namesake)}; {_in_words(loss)}): "
+                "define one of them under another name"
+            )
     if not by_name:
         raise DataError("no loss to compare: name at least one, or none for a set that fits the task")
     return list(by_name.values())
