@@ -162,10 +162,12 @@ def _show(result: Comparison, report: Path, console: Any, args: argparse.Namespa
         _item(console, step)
     console.print()
     print_tables(result, console)
+    findings = result.findings()
     console.print()
-    for finding in result.findings():
+    for finding in findings:
         _item(console, finding.replace("**", "").replace("`", ""))
-    console.print()
+    if findings:
+        console.print()
     minutes = f"{result.seconds:.0f} s"
     earlier = f", {result.found} of them found done from earlier" if result.found else ""
     console.print(
