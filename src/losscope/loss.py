@@ -593,8 +593,15 @@ def _named(text: str, kind: str) -> Loss:
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
+            several = setting.strip().lower() in catalogue.names()
             raise LossError(
-                complain(f"{setting!r} in {text!r} is no setting", expected="name=value, as in huber:delta=2")
+                complain(
+                    f"{setting!r} in {text!r} is no setting",
+                    expected="name=value, as in huber:delta=2",
+                    next_step="Names of several losses are given apart, with blanks between"
+                    if several
+                    else "",
+                )
             )
         parameters[key.strip()] = value
     return Loss(_entry(name, kind), None, parameters)  # type: ignore[arg-type]
