@@ -73,6 +73,14 @@ class Loss:
     def __init__(
         self, entry: Entry, through: Entry | None = None, parameters: Mapping[str, float] | None = None
     ):
+        if not isinstance(entry, Entry):
+            raise LossTypeError(
+                complain(
+                    "A Loss is made of an entry of the catalogue",
+                    got=repr(entry),
+                    next_step="Use losscope.get(name), or losscope.define(name, formula)",
+                )
+            )
         self.entry = entry
         self.activation = through
         open_parameters = {**entry.parameters, **(through.parameters if through else {})}
