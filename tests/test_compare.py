@@ -309,6 +309,25 @@ def test_a_formula_of_one_s_own_can_be_compared():
     assert ours == pytest.approx(theirs, rel=1e-3)
 
 
+def test_two_losses_of_one_name_are_refused(tmp_path):
+    """Only the first of them used to run; and a run of the one was taken for a run of the other."""
+    options = {**SMALL, "grid": 1, "seeds": 1, "epochs": 1}
+    one, other = (ls.define("mine", "sqrt(c**2 + r**2) - c", c=c) for c in (1.0, 4.0))
+    with pytest.raises(ValueError, match=r"two different losses are named 'mine' \(.*c=1; .*c=4\)"):
+        compare([one, other], "diabetes", **options)
+    with pytest.raises(ValueError, match="two different losses are named 'mine'"):
+        compare([one, ls.define("mine", "r**2")], "diabetes", **options)
+    again = ls.define("mine", "sqrt(c**2 + r**2) - c", c=1.0)
+    assert compare([one, again], "diabetes", **options, out=tmp_path).repeated == ("mine",)
+    assert compare([one], "diabetes", **options, out=tmp_path).found == 1
+    assert compare([other], "diabetes", **options, out=tmp_path).found == 0
+
+
+def test_what_is_no_loss_is_refused():
+    with pytest.raises(ValueError, match="is no loss: give a name"):
+        compare([abs, "mse"], "diabetes", **SMALL)
+
+
 # ------------------------------------------------------------------------------------------- what is written
 
 

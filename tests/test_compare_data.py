@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import struct
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,28 @@ CSV_MISTAKES = {
         ["looks like percentages", "without the %"],
     ),
     "ragged lines": (b"x,y\n" + b"1,2\n" * 30 + b"1,2,3,4\n" * 3, {}, ["not a well-formed CSV"]),
+    "a title before the header": (
+        b"Sales of 2020\n\nx,y\n" + b"1,2\n" * 30,
+        {},
+        ["more fields in a line than in its first, 'Sales of 2020'", "remove a title or comment"],
+    ),
+    "no header": (
+        b"".join(b"0.5,%d,1e-3\n" % i for i in range(40)),
+        {},
+        ["no column 'y'", "is the header line missing"],
+    ),
+    "no header and no target": (b"1,2\n" * 40, {"target": None}, ["header line missing"]),
+    "fields apart by blanks": (b"x z y\n" + b"1 2 3\n" * 40, {}, ["one column", "not by blanks"]),
+    "a target beyond reach": (
+        b"x,y\n" + b"".join(b"%d,%de300\n" % (i * i, i) for i in range(40)),
+        {},
+        ["too large to compute with (from 0 to 3.9e+301)", "other units"],
+    ),
+    "a target below reach": (
+        b"x,y\n" + b"".join(b"%d,%de-300\n" % (i * i, i) for i in range(40)),
+        {},
+        ["too small to compute with"],
+    ),
     "only constant features": (
         b"x,y\n" + b"".join(b"1,%d\n" % (i * 3) for i in range(40)),
         {},
@@ -337,6 +360,27 @@ def test_where_commas_are_decimal_a_point_stands_between_thousands(packed, tmp_p
     )
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_utf16_as_spreadsheets_write_it(packed, tmp_path):
+    path = tmp_path / "t.csv"
+    text = ("größe\ty\n" + "".join(f"{i}\t{i}\n" for i in range(2000))).encode("utf-16")
+    path.write_bytes(gzip.compress(text) if packed else text)
+    assert load(path, "y").features["größe"].tolist() == list(range(2000))
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e-300])
+def test_features_of_any_size_are_standardised_alike(scale):
+    x = np.random.default_rng(0).normal(size=60)
+    frame = pd.DataFrame({"x": x, "y": np.arange(60.0)})
+    dataset = load(frame, "y")
+    expected = prepare(dataset, decide(dataset, "regression", []))
+    far = load(frame.assign(x=x * scale), "y")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        got = prepare(far, decide(far, "regression", []))
+    np.testing.assert_allclose(got.features, expected.features, rtol=1e-5, atol=1e-6)
+
+
 def test_windows_text_is_read_and_it_is_said(tmp_path):
     path = tmp_path / "t.csv"
     path.write_bytes(("größe,grüße,y\n" + "".join(f"{i},né{i},{i}\n" for i in range(40))).encode("cp1252"))
@@ -459,6 +503,15 @@ def test_the_command_answers_a_mistake_with_one_line_and_exit_code_2(tmp_path, c
     assert captured.out == ""
     assert len(captured.err.strip().splitlines()) == 1
     assert "2 rows" in captured.err
+
+
+def test_a_file_given_as_a_loss_is_pointed_to_its_option(tmp_path, capsys):
+    from losscope.cli import main
+
+    path = tmp_path / "mse.csv"
+    path.write_text("x,y\n1,2\n")
+    assert main(["compare", str(path)]) == 2
+    assert "is a file, not a loss: give it to --data" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not (SHARED / "housing").is_dir(), reason="needs ../shared/data/housing")

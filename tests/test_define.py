@@ -69,6 +69,13 @@ def test_what_is_no_text_is_refused(text: object) -> None:
         ls.define("mine", text)
 
 
+@pytest.mark.parametrize(("formula", "place"), [("r**", 3), ("r)", 1), ("r 2", 2), ("2*(r", 2)])
+def test_the_caret_is_under_what_does_not_parse(formula: str, place: int) -> None:
+    with pytest.raises(ls.LossError) as caught:
+        ls.define("mine", formula)
+    assert str(caught.value).splitlines()[1:] == [f"  {formula}", "  " + " " * place + "^"]
+
+
 def test_the_place_is_shown() -> None:
     with pytest.raises(ls.LossError) as caught:
         ls.define("mine", "r**2 + fo*r")

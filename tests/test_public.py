@@ -208,3 +208,14 @@ def test_domains(name: str) -> None:
     assert this.contains(inside).all()
     assert not this.contains(outside).any()
     assert this.contains([np.nan]).all()  # NaN goes through, to the result
+
+
+def test_a_module_that_is_not_imported_says_how() -> None:
+    code = "import losscope\ntry: losscope.compare\nexcept AttributeError as error: print(error)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+    assert "import losscope.compare" in told
+
+
+def test_a_loss_is_made_by_get_not_by_its_class() -> None:
+    with pytest.raises(ls.LossTypeError, match=r"Use losscope\.get"):
+        ls.Loss("mse")

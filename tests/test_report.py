@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -543,6 +544,11 @@ def test_a_table_too_wide_for_the_terminal_is_printed_row_by_row():
             assert max(map(len, text.splitlines())) <= width
 
 
+def test_a_caption_is_as_wide_as_the_terminal_not_as_the_table():
+    text = printed(Table(["loss", "own"], [["mse", 1.25]], caption="Not to be compared between losses"), 40)
+    assert text.startswith("Not to be compared between losses\n")
+
+
 def test_heads_and_texts_break_between_words_to_fit():
     text = printed(Table(["the name of it", "RMSE over all"], [["one two three four", 1.25]]), 16)
     assert all(len(line) <= 16 for line in text.splitlines())
@@ -568,6 +574,29 @@ def test_the_list_of_losses_clips_no_name_at_any_width(capsys, monkeypatch):
     out = capsys.readouterr().out
     assert re.search("^source .*Huber.*doi:10.1214/aoms/1177703732$", out, re.MULTILINE)
     assert not any(line.endswith(" ") for line in out.splitlines())
+
+
+LOSSCOPE = [sys.executable, "-c", "import sys; from losscope.cli import main; sys.exit(main())"]
+
+
+@pytest.mark.parametrize("words", [["list"], ["list", "--json"], ["show", "huber", "mse"]])
+def test_a_reader_who_has_seen_enough_is_no_failure(words):
+    """`losscope list | head -1`: rich, too, would have made it exit code 1."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    done = subprocess.run([*LOSSCOPE, *words], stdout=theirs, stderr=subprocess.PIPE, text=True)
+    os.close(theirs)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_without_a_verb_the_help_is_shown(capsys):
+    from losscope.cli import main
+
+    assert main([]) == 2
+    assert "compare" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="2"):
+        main(["--what"])
+    assert "unrecognized arguments: --what" in capsys.readouterr().err
 
 
 def test_show_breaks_between_words_only():

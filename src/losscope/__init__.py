@@ -16,6 +16,7 @@ it is first used.
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -60,9 +61,10 @@ def _entry(name: str) -> Any:
     if name not in catalogue.names():
         from losscope.errors import did_you_mean
 
-        raise AttributeError(
-            f"module 'losscope' has no attribute {name!r}. {did_you_mean(name, [*catalogue.names(), *_PUBLIC])}"
-        )
+        close = did_you_mean(name, [*catalogue.names(), *_PUBLIC])
+        if find_spec(f"losscope.{name}"):
+            close = f"It is a module, to be imported: import losscope.{name}"
+        raise AttributeError(f"module 'losscope' has no attribute {name!r}. {close}")
     return import_module("losscope.loss").get(name)
 
 

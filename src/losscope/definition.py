@@ -15,6 +15,9 @@ from losscope.loss import Loss
 # What a call takes beside parameters, and what generated code calls its own.
 RESERVED = ("weight", "reduction", "out", "self", "real", "power", "unless_nan")
 
+# What a loss of such a target is for, unless it is said.
+TASKS = {"sign": "binary", "label": "binary", "probability": "binary", "count": "count"}
+
 
 def define(
     name: str,
@@ -41,6 +44,33 @@ def define(
 
     Raises LossError, with a caret under the place, for text that is no formula.
     """
+    _check_name(name)
+    if structure not in ("elementwise", "softmax"):
+        raise LossError(
+            complain(
+                "A formula can be defined over these structures",
+                got=repr(structure),
+                expected="'elementwise' or 'softmax'",
+            )
+        )
+    for parameter, default in parameters.items():
+        _check_parameter(parameter, default, structure)
+    softmax = structure == "softmax"
+    entry = Entry(
+        name,
+        structure,
+        formula,
+        summary=summary,
+        parameters={each: Parameter(float(default)) for each, default in parameters.items()},
+        task=task or ("classes" if softmax else TASKS.get(target, "regression")),
+        prediction=domain.real if softmax else _domain(prediction),
+        target=domain.class_index if softmax else _domain(target),
+    )
+    _read(entry)
+    return Loss(entry)
+
+
+def _check_name(name: Any) -> None:
     if not isinstance(name, str) or not name.isidentifier():
         raise LossError(
             complain(
@@ -53,46 +83,23 @@ def define(
         raise LossError(
             complain(f"The catalogue already has a loss named {name!r}", next_step="Choose another name")
         )
-    if structure not in ("elementwise", "softmax"):
+
+
+def _check_parameter(name: str, default: Any, structure: str) -> None:
+    module = structures.get(structure)
+    if name in {*module.SHORT, *module.OPTIONS, *PRIMITIVES, *RESERVED}:
         raise LossError(
             complain(
-                "A formula can be defined over these structures",
-                got=repr(structure),
-                expected="'elementwise' or 'softmax'",
+                f"A parameter cannot be named {name!r}: the language of formulas has that name already",
+                next_step="Choose another",
             )
         )
-    domains: dict[str, Any] = (
-        {"prediction": _domain(prediction), "target": _domain(target)}
-        if structure == "elementwise"
-        else {"target": domain.class_index}
-    )
-    module = structures.get(structure)
-    for parameter in parameters:
-        if parameter in {*module.SHORT, *module.OPTIONS, *PRIMITIVES, *RESERVED}:
-            raise LossError(
-                complain(
-                    f"A parameter cannot be named {parameter!r}: the language of formulas has that name already",
-                    next_step="Choose another",
-                )
-            )
-    for parameter, default in parameters.items():
-        if (
-            isinstance(default, bool)
-            or not isinstance(default, numbers.Real)
-            or not abs(float(default)) <= sys.float_info.max
-        ):
-            raise LossError(
-                complain(f"The default of {parameter} must be a finite number", got=repr(default))
-            )
-    guess = {"sign": "binary", "label": "binary", "probability": "binary", "count": "count"}.get(
-        target, "regression"
-    )
-    entry = Entry(
-        name, structure, formula, summary=summary, parameters={each: Parameter(float(default)) for each, default in parameters.items()},
-        task=task or ("classes" if structure == "softmax" else guess), **domains,
-    )  # fmt: skip
-    _read(entry)
-    return Loss(entry)
+    if (
+        isinstance(default, bool)
+        or not isinstance(default, numbers.Real)
+        or not abs(float(default)) <= sys.float_info.max
+    ):
+        raise LossError(complain(f"The default of {name} must be a finite number", got=repr(default)))
 
 
 def _domain(name: str) -> domain.Domain:

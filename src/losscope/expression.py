@@ -344,7 +344,10 @@ class _Parser:
                 raise RecursionError
             result = self.visit(tree.body)
         except SyntaxError as error:
-            place = " " * ((error.offset or 1) - 1) + "^"
+            at = (error.offset or 1) - 1
+            if error.end_offset == 0 and error.msg == "invalid syntax":
+                at = len(self.text)  # where Python expects more it points to the start
+            place = " " * at + "^"
             raise LossError(f"This formula does not parse ({error.msg}):\n  {self.text}\n  {place}") from None
         except (RecursionError, MemoryError):
             raise LossError(complain("The formula is nested too deeply")) from None

@@ -38,42 +38,47 @@ _SIZES = numpy.unique(numpy.concatenate([numpy.geomspace(1e-6, 1e8, 1401), numpy
 AXIS = numpy.concatenate([-_SIZES[::-1], [0.0], _SIZES])
 
 
+@dataclass(frozen=True)
+class Curve:
+    """A loss along an axis of predictions, against one target (None: it has none)."""
+
+    loss: Any
+    target: float | None
+    axis: numpy.ndarray
+    value: numpy.ndarray
+    slope: numpy.ndarray
+
+    def slope_at(self, axis: numpy.ndarray) -> numpy.ndarray:
+        return _along(self.loss, self.target, axis)[1]
+
+
 def facts(loss: Any) -> Facts:
     """Work the facts out."""
-    from losscope.kernels.reference import pointwise
-
     axis, targets = _ground(loss)
-    curves = [
-        tuple(
-            numpy.asarray(each)
-            for each in pointwise(loss, axis, *(() if target is None else (numpy.full_like(axis, target),)))
-        )
-        for target in targets
-    ]
-    kinks = sorted(
-        {kink for curve, target in zip(curves, targets) for kink in _kinks(loss, axis, curve[1], target)}
-    )
-    slopes = numpy.concatenate([curve[1] for curve in curves])
-    finite = slopes[numpy.isfinite(slopes)]
-    steepest = float(numpy.abs(finite).max(initial=0.0))
-    bounded = bool(numpy.isfinite(slopes).all() and all(_levels_off(axis, curve[1]) for curve in curves))
-    fades = (
-        bounded
-        and steepest > 0
-        and all(max(abs(curve[1][0]), abs(curve[1][-1])) < 1e-3 * steepest for curve in curves)
-    )
-    values = numpy.concatenate([curve[0] for curve in curves])
+    curves = [Curve(loss, target, axis, *_along(loss, target, axis)) for target in targets]
+    kinks = sorted({kink for curve in curves for kink in _kinks(curve)})
+    jumps = any(_jumps(curve) for curve in curves)
+    steepest = max(_steepest(curve) for curve in curves)
+    bounded = all(_levels_off(curve) for curve in curves)
     return Facts(
-        convex=all(_rises(curve[1]) for curve in curves) and not _jumps(curves),
-        smooth=not kinks and not _jumps(curves),
+        convex=not jumps and all(_rises(curve) for curve in curves),
+        smooth=not jumps and not kinks,
         lipschitz=_round(steepest) if bounded else None,
         bounded_influence=bounded,
-        redescending=bool(fades),
-        symmetric=all(_even(curve[0]) for curve in curves),
-        nonnegative=bool((values[~numpy.isnan(values)] >= 0).all()),
+        redescending=bounded and steepest > 0 and all(_far_out(curve) < 1e-3 * steepest for curve in curves),
+        symmetric=all(_even(curve) for curve in curves),
+        nonnegative=all(_nonnegative(curve) for curve in curves),
         kinks=tuple(kinks),
         efficiency=_efficiency(loss),
     )
+
+
+def _along(loss: Any, target: float | None, axis: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """Value and slope along an axis."""
+    from losscope.kernels.reference import pointwise
+
+    against = () if target is None else (numpy.full_like(axis, target),)
+    return pointwise(loss, axis, *against)[:2]
 
 
 def _ground(loss: Any) -> tuple[numpy.ndarray, list[float | None]]:
@@ -94,48 +99,55 @@ def _ground(loss: Any) -> tuple[numpy.ndarray, list[float | None]]:
     return axis, found
 
 
-def _rises(slope: numpy.ndarray) -> bool:
+def _rises(curve: Curve) -> bool:
     """A convex function's slope never falls (by more than rounding)."""
-    slope = slope[numpy.isfinite(slope)]
+    slope = curve.slope[numpy.isfinite(curve.slope)]
     return bool((numpy.diff(slope) >= -1e-9 * (1 + numpy.abs(slope[1:]))).all())
 
 
-def _jumps(curves: list[Any]) -> bool:
+def _jumps(curve: Curve) -> bool:
     """A value that steps while the slope says nothing of it (zero-one loss) is not convex."""
-    return any(numpy.ptp(curve[0]) > 0 and not numpy.any(curve[1]) for curve in curves)
+    return bool(numpy.ptp(curve.value) > 0 and not numpy.any(curve.slope))
 
 
-def _levels_off(axis: numpy.ndarray, slope: numpy.ndarray) -> bool:
-    """Whether the slope is no larger at the far ends than a thousand times closer in."""
-    size = numpy.abs(slope)
-    far = numpy.abs(axis).max()
+def _steepest(curve: Curve) -> float:
+    return float(numpy.abs(curve.slope[numpy.isfinite(curve.slope)]).max(initial=0.0))
+
+
+def _levels_off(curve: Curve) -> bool:
+    """Whether the slope is finite, and no larger at the far ends than a thousand times closer in."""
+    distance, size = numpy.abs(curve.axis), numpy.abs(curve.slope)
+    far = distance.max()
     # Probabilities have their far ends at 0 and 1.
-    near = size[(axis >= 1e-3) & (axis <= 1 - 1e-3)] if far <= 1 else size[numpy.abs(axis) <= 1e-3 * far]
-    return bool(size.max(initial=0.0) <= 1.01 * near.max(initial=0.0)) if near.size else True
+    inside = (curve.axis >= 1e-3) & (curve.axis <= 1 - 1e-3) if far <= 1 else distance <= 1e-3 * far
+    return bool(numpy.isfinite(size).all() and size.max() <= 1.01 * size[inside].max())
 
 
-def _even(value: numpy.ndarray) -> bool:
+def _far_out(curve: Curve) -> float:
+    """The slope at the far ends, the larger of the two."""
+    return float(numpy.abs(curve.slope[[0, -1]]).max())
+
+
+def _even(curve: Curve) -> bool:
+    value = curve.value
     return bool(len(value) % 2 and numpy.allclose(value, value[::-1], rtol=1e-9, equal_nan=True))
 
 
-def _kinks(loss: Any, axis: numpy.ndarray, slope: numpy.ndarray, target: float | None) -> list[float]:
+def _nonnegative(curve: Curve) -> bool:
+    return bool((curve.value[~numpy.isnan(curve.value)] >= 0).all())
+
+
+def _kinks(curve: Curve) -> list[float]:
     """Where the slope jumps: neighbours whose slopes stay apart however close they move. All at once: a steep
     loss has thousands of neighbours to look between."""
-    from losscope.kernels.reference import pointwise
-
     with numpy.errstate(invalid="ignore"):
-        beside = numpy.flatnonzero(numpy.abs(numpy.diff(slope)) > 1e-3)
-    low, high = axis[beside], axis[beside + 1]
-
-    def at(x: numpy.ndarray) -> numpy.ndarray:
-        rest = () if target is None else (numpy.full_like(x, target),)
-        return pointwise(loss, x, *rest)[1]
-
-    left, right = at(low), at(high)
+        beside = numpy.flatnonzero(numpy.abs(numpy.diff(curve.slope)) > 1e-3)
+    low, high = curve.axis[beside], curve.axis[beside + 1]
+    left, right = curve.slope_at(low), curve.slope_at(high)
     with numpy.errstate(all="ignore"):
         for _ in range(80):
             middle = (low + high) / 2
-            here = at(middle)
+            here = curve.slope_at(middle)
             nearer = numpy.abs(here - left) > numpy.abs(right - here)
             high, right = numpy.where(nearer, middle, high), numpy.where(nearer, here, right)
             low, left = numpy.where(nearer, low, middle), numpy.where(nearer, left, here)
@@ -147,10 +159,8 @@ def _efficiency(loss: Any) -> float | None:
     """(E psi')^2 / E psi^2 under N(0, 1), with psi the slope; of losses of the residual alone."""
     if not loss._derived.of_residual_alone:
         return None
-    from losscope.kernels.reference import pointwise
-
     x = numpy.linspace(-12, 12, 480001)
-    psi = pointwise(loss, x, numpy.zeros_like(x))[1]
+    psi = _along(loss, 0.0, x)[1]
     density = numpy.exp(-(x**2) / 2)
     density /= density.sum()
     if not numpy.isfinite(psi).all():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 from typing import Any
 
@@ -73,6 +73,14 @@ class Loss:
     def __init__(
         self, entry: Entry, through: Entry | None = None, parameters: Mapping[str, float] | None = None
     ):
+        if not isinstance(entry, Entry):
+            raise LossTypeError(
+                complain(
+                    "A Loss is made of an entry of the catalogue",
+                    got=repr(entry),
+                    next_step="Use losscope.get(name), or losscope.define(name, formula)",
+                )
+            )
         self.entry = entry
         self.activation = through
         open_parameters = {**entry.parameters, **(through.parameters if through else {})}
@@ -312,8 +320,7 @@ class Loss:
         options: dict[str, Any],
         out: Any = None,
     ) -> Any:
-        from losscope.kernels.cpu.evaluate import evaluate
-
+        """Value and as many derivatives as `order` says; for _TOTAL the sum, and the batch it is of."""
         constants, options = self._split(options)
         if reduction is not _TOTAL and (not isinstance(reduction, str) or reduction not in REDUCTIONS):
             raise LossError(
@@ -321,11 +328,43 @@ class Loss:
                     "Unknown reduction", got=repr(reduction), expected=" or ".join(map(repr, REDUCTIONS))
                 )
             )
-        if reduction == "mean" and (weight is not None or options):
-            batch, _, _ = mean.prepare(self._structure, self.entry, prediction, target, weight, options)
+        averaged, unreduced = reduction == "mean", reduction == "none"
+        batch = self._batch(prediction, target, weight, options, averaged)
+        scale = 1 / batch.total_weight if averaged and batch.total_weight else float(not averaged)
+        buffer = None if out is None else _buffer(out, batch)
+        total, outputs, inside = _evaluate()(
+            self.entry, self.activation, batch, constants, scale, order, unreduced, buffer
+        )
+        if not inside:
+            self._structure.check_domains(self.entry, batch, self.activation is not None)
+        if reduction is _TOTAL:
+            return total, batch
+        value: Any = total
+        if unreduced:
+            value = self._values(outputs["values"], batch)
+        elif averaged:
+            value = total / batch.total_weight if batch.total_weight else float("nan")
+        derivatives = [
+            _returned(outputs[name].reshape(batch.given.shape), batch.given)
+            for name in ("gradient", "curvature")[:order]
+        ]
+        if out is not None:
+            if buffer is None:
+                out[...] = derivatives[0]
+            derivatives[0] = out
+        return (value, *derivatives)
+
+    def _batch(
+        self, prediction: Any, target: Any, weight: Any, options: dict[str, Any], averaged: bool
+    ) -> Any:
+        """The arrays as a kernel takes them, checked by the structure."""
+        if not averaged:
+            return self._structure.prepare(self.entry, prediction, target, weight, **options)
+        if weight is None and not options:
+            batch = self._structure.prepare(self.entry, prediction, target, None)
         else:
-            batch = self._structure.prepare(self.entry, prediction, target, weight, **options)
-        if reduction == "mean" and batch.given.size == 0:
+            batch, _, _ = mean.prepare(self._structure, self.entry, prediction, target, weight, options)
+        if batch.given.size == 0:
             raise LossError(
                 complain(
                     "There is no mean of nothing: the input is empty",
@@ -333,51 +372,13 @@ class Loss:
                     next_step='Use reduction="sum", or skip the empty batch',
                 )
             )
-        scale = 1.0
-        if reduction == "mean":
-            scale = 1 / batch.total_weight if batch.total_weight else 0.0
-        buffer = None
-        if out is not None:
-            from losscope.structures.arrays import ready_out
+        return batch
 
-            out = ready_out(
-                out,
-                batch.given,
-                batch.given,
-                *(
-                    getattr(batch, name, None)
-                    for name in ("target", "weight", "probabilities", "class_weight")
-                ),
-            )
-            buffer = out if out.dtype == batch.dtype else None
-        per_row = self.entry.over == "rows"
-        with_values = reduction == "none"
-        total, outputs, inside = evaluate(
-            self.entry, self.activation, batch, constants, scale, order, with_values, buffer
-        )
-        if not inside:
-            self._structure.check_domains(self.entry, batch, self.activation is not None)
-        if with_values:
-            values = outputs["values"]
-            if per_row:
-                values = values.reshape(batch.given.shape).sum(-1, dtype="float64")
-            first: Any = _returned(values.reshape(batch.shape), batch.given)
-        elif reduction == "mean":
-            first = total / batch.total_weight if batch.total_weight else float("nan")
-        elif reduction is _TOTAL:
-            return total, batch
-        else:
-            first = total
-        derivatives = [
-            _returned(outputs[name].reshape(batch.given.shape), batch.given)
-            for name in ("gradient", "curvature")
-            if name in outputs
-        ]
-        if out is not None:
-            if buffer is None:
-                out[...] = derivatives[0]
-            derivatives[0] = out
-        return (first, *derivatives)
+    def _values(self, values: Any, batch: Any) -> Any:
+        """The unreduced values, one for each element or row."""
+        if self.entry.over == "rows":
+            values = values.reshape(batch.given.shape).sum(-1, dtype="float64")
+        return _returned(values.reshape(batch.shape), batch.given)
 
     def _split(self, options: dict[str, Any]) -> tuple[tuple[float, ...], dict[str, Any]]:
         """Keyword arguments of a call -> the formula's parameters, and the structure's options."""
@@ -486,6 +487,23 @@ class Loss:
 Loss.__doc__ = _Doc(Loss.__doc__ or "")  # type: ignore[assignment]
 
 
+@cache
+def _evaluate() -> Any:
+    """What runs a batch; it loads Numba, which takes a moment, and asking twice would cost a call a microsecond."""
+    from losscope.kernels.cpu.evaluate import evaluate
+
+    return evaluate
+
+
+def _buffer(out: Any, batch: Any) -> Any:
+    """`out`, checked, if the kernel can write into it; None if what is computed must be converted for it."""
+    from losscope.structures.arrays import ready_out
+
+    inputs = (getattr(batch, name, None) for name in ("target", "weight", "probabilities", "class_weight"))
+    ready_out(out, batch.given, batch.given, *inputs)
+    return out if out.dtype == batch.dtype else None
+
+
 def _returned(array: Any, given: Any) -> Any:
     """In the dtype of what was given; whole numbers come back as float64."""
     if given.dtype.kind not in "iub":
@@ -557,7 +575,7 @@ def _entry(name: str, kind: str) -> Entry:
     return entries[found]
 
 
-def get(name: str) -> Loss:
+def get(name: str | Loss) -> Loss:
     """A loss or activation by its name or alias, with parameters and an activation if wanted.
 
     >>> import losscope as ls
@@ -583,8 +601,15 @@ def _named(text: str, kind: str) -> Loss:
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
+            several = setting.strip().lower() in catalogue.names()
             raise LossError(
-                complain(f"{setting!r} in {text!r} is no setting", expected="name=value, as in huber:delta=2")
+                complain(
+                    f"{setting!r} in {text!r} is no setting",
+                    expected="name=value, as in huber:delta=2",
+                    next_step="Names of several losses are given apart, with blanks between"
+                    if several
+                    else "",
+                )
             )
         parameters[key.strip()] = value
     return Loss(_entry(name, kind), None, parameters)  # type: ignore[arg-type]

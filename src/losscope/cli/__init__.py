@@ -26,7 +26,7 @@ def _parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
         epilog="losscope VERB --help says more.",
     )
     top.add_argument("--version", action="version", version=f"losscope {losscope.__version__}")
-    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
+    verbs = top.add_subparsers(dest="verb", metavar="VERB")
     for module in sorted(pkgutil.iter_modules(__path__), key=lambda each: each.name):
         import_module(f"{__name__}.{module.name}").add_parser(verbs)
     return top, verbs.choices
@@ -48,7 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         top, verbs = _parsers()
         args, unknown = top.parse_known_args(arguments)
-        refuse_unknown(verbs[args.verb], unknown)
+        if args.verb is None and not unknown:
+            top.print_help()
+            return 2
+        refuse_unknown(verbs.get(args.verb, top), unknown)
         return args.run(args) or 0
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "losscope":
@@ -61,6 +64,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader (head, less) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except SystemExit as leaving:
+        if isinstance(
+            leaving.__context__, BrokenPipeError
+        ):  # the same, met by rich, which makes it a failure
+            return 0
+        raise
     except KeyboardInterrupt:
         print("losscope: stopped.", file=sys.stderr)
         return 130

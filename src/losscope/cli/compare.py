@@ -105,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
         from rich.console import Console
 
         # Mistakes are answered before torch is loaded, which takes seconds.
-        from losscope.compare.data import load
+        from losscope.compare.data import DataError, load
         from losscope.compare.settings import check
 
         check(
@@ -118,6 +118,9 @@ def run(args: argparse.Namespace) -> int:
             grid=args.grid,
             seeds=args.seeds,
         )
+        for word in args.losses:
+            if Path(word).suffix and Path(word).is_file():
+                raise DataError(f"{word!r} is a file, not a loss: give it to --data")
         errors = Console(stderr=True)
         progress = _Bar(errors)
         with progress:
@@ -162,10 +165,12 @@ def _show(result: Comparison, report: Path, console: Any, args: argparse.Namespa
         _item(console, step)
     console.print()
     print_tables(result, console)
+    findings = result.findings()
     console.print()
-    for finding in result.findings():
+    for finding in findings:
         _item(console, finding.replace("**", "").replace("`", ""))
-    console.print()
+    if findings:
+        console.print()
     minutes = f"{result.seconds:.0f} s"
     earlier = f", {result.found} of them found done from earlier" if result.found else ""
     console.print(

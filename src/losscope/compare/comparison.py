@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -178,55 +178,62 @@ def compare(
         "task": [decided.kind, [str(label) for label in decided.labels]],
         "settings": bearing_on_a_run(settings),
     }
+    by_name = {loss.name: loss for loss in chosen}
     store = Store(out, context)
-    runs: dict[Job, dict[str, Any]] = {}
-    found = 0
-    losses_by_name = {loss.name: loss for loss in chosen}
-    formulas = {
-        name: fingerprint(loss.entry, loss.activation, "float32") for name, loss in losses_by_name.items()
-    }
-    # Losses alternate, so that two workers do not compile the same kernel at the same time.
-    pending = _alternating([plan.jobs(name, plan.first_steps(settings), settings) for name in losses_by_name])
-    planned = 0
-    while pending:
-        planned += len(pending)
-        to_do: list[tuple[str, Job, Any]] = []
-        keys: dict[str, Job] = {}
-        for job in pending:
-            key = store.key(job, formulas[job.loss])
-            ready = store.load(key)
-            if ready is not None:
-                runs[job] = ready
-                found += 1
-            else:
-                keys[key] = job
-                to_do.append((key, job, losses_by_name[job.loss]))
-        if progress:
-            progress(len(runs), planned, found)
-        for key, run in run_jobs(to_do, settings, prepared, decided, workers=workers, dask=dask):
-            store.save(key, run)
-            runs[keys[key]] = run
-            if progress:
-                progress(len(runs), planned, found)
-        further = _alternating(
-            [plan.jobs(name, plan.next_steps(name, settings, runs), settings) for name in losses_by_name]
-        )
-        pending = [job for job in further if job not in runs]
+
+    def run(to_do: Sequence[tuple[str, Job, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+        return run_jobs(to_do, settings, prepared, decided, workers=workers, dask=dask)
+
+    runs, found = _train_all(by_name, settings, store, run, progress or (lambda *_: None))
     return Comparison(
         dataset=dataset,
         task=decided,
         prepared=prepared,
         settings=settings,
-        losses=tuple(losses_by_name),
+        losses=tuple(by_name),
         encodings=encodings,
-        parameters={name: dict(loss.parameters) for name, loss in losses_by_name.items()},
+        parameters={name: dict(loss.parameters) for name, loss in by_name.items()},
         runs=runs,
-        choices={name: plan.choose(name, settings, runs) for name in losses_by_name},
+        choices={name: plan.choose(name, settings, runs) for name in by_name},
         found=found,
         seconds=time.perf_counter() - started,
         repeated=_repeated(named),
-        steps_tried={name: sorted(plan.scores(name, settings, runs)) for name in losses_by_name},
+        steps_tried={name: sorted(plan.scores(name, settings, runs)) for name in by_name},
     )
+
+
+def _train_all(
+    losses: Mapping[str, ls.Loss],
+    settings: Settings,
+    store: Store,
+    run: Callable[[Sequence[tuple[str, Job, Any]]], Iterator[tuple[str, dict[str, Any]]]],
+    progress: Progress,
+) -> tuple[dict[Job, dict[str, Any]], int]:
+    """The planned runs, then those that their results ask for, until none is left to do; and how many of them
+    were found done from earlier. Each finished run is stored at once."""
+    formulas = {name: _formula(loss) for name, loss in losses.items()}
+    runs: dict[Job, dict[str, Any]] = {}
+    found = planned = 0
+    # Losses alternate, so that two workers do not compile the same kernel at the same time.
+    pending = _alternating([plan.jobs(name, plan.first_steps(settings), settings) for name in losses])
+    while pending:
+        planned += len(pending)
+        keys = {store.key(job, formulas[job.loss]): job for job in pending}
+        stored = {key: known for key in keys if (known := store.load(key)) is not None}
+        runs.update({keys[key]: known for key, known in stored.items()})
+        found += len(stored)
+        progress(len(runs), planned, found)
+        for key, done in run(
+            [(key, job, losses[job.loss]) for key, job in keys.items() if key not in stored]
+        ):
+            store.save(key, done)
+            runs[keys[key]] = done
+            progress(len(runs), planned, found)
+        further = _alternating(
+            [plan.jobs(name, plan.next_steps(name, settings, runs), settings) for name in losses]
+        )
+        pending = [job for job in further if job not in runs]
+    return runs, found
 
 
 def _alternating(jobs: Sequence[Sequence[Job]]) -> list[Job]:
@@ -234,8 +241,17 @@ def _alternating(jobs: Sequence[Sequence[Job]]) -> list[Job]:
     return [job for group in zip_longest(*jobs) for job in group if job is not None]
 
 
-def _resolve(loss: Any) -> Any:
-    return ls.get(loss) if isinstance(loss, str) else loss
+def _resolve(loss: Any) -> ls.Loss:
+    if isinstance(loss, str | ls.Loss):
+        return ls.get(loss)
+    raise DataError(
+        f"{loss!r} is no loss: give a name, or a loss such as losscope.huber or losscope.define(...)"
+    )
+
+
+def _formula(loss: ls.Loss) -> str:
+    """What a loss computes, beyond its name: one of a user's own may change its formula, or a default."""
+    return f"{fingerprint(loss.entry, loss.activation, 'float32')} {loss.parameters}"
 
 
 def _repeated(losses: Sequence[Any]) -> tuple[str, ...]:
@@ -243,11 +259,20 @@ def _repeated(losses: Sequence[Any]) -> tuple[str, ...]:
     return tuple(name for name in dict.fromkeys(names) if names.count(name) > 1)
 
 
+def _in_words(loss: ls.Loss) -> str:
+    return ", ".join([loss.entry.formula, *(f"{name}={value:g}" for name, value in loss.parameters.items())])
+
+
 def _distinct(losses: Sequence[Any]) -> list[Any]:
-    """The losses in order, each once: "mse" and "l2" are the same loss."""
+    """The losses in order, each once: "mse" and "l2" are the same loss. Two of one name are refused."""
     by_name: dict[str, Any] = {}
     for loss in losses:
-        by_name.setdefault(loss.name, loss)
+        namesake = by_name.setdefault(loss.name, loss)
+        if _formula(namesake) != _formula(loss):
+            raise DataError(
+                f"two different losses are named {loss.name!r} ({_in_words(namesake)}; {_in_words(loss)}): "
+                "define one of them under another name"
+            )
     if not by_name:
         raise DataError("no loss to compare: name at least one, or none for a set that fits the task")
     return list(by_name.values())

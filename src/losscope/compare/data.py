@@ -6,10 +6,12 @@ what was expected, and what to do next.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import difflib
 import gzip
 import hashlib
+import re
 import struct
 import warnings
 import zlib
@@ -35,6 +37,9 @@ IDX_FILES = {
 IDX_UNSIGNED_BYTE = 8
 GZIP_MAGIC = b"\x1f\x8b"
 PARQUET_MAGIC = b"PAR1"
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+# pandas numbers equal names: a second 0 is 0.1
+NUMBER = re.compile(r"[-+]?(?:\d+[.\d]*|\.\d+)(?:[eE][-+]?\d+)?")
 PARQUET_SUFFIXES = (".parquet", ".pq")
 
 
@@ -101,7 +106,9 @@ def load(
         return read_idx_folder(data_dir)
     if text in BUNDLED:
         if target is not None:
-            raise DataError(f"--data {text} has its own target: leave --target out")
+            raise DataError(
+                f"--data {text} has its own target: leave --target out, or give a table of yours to --data"
+            )
         return read_bundled(text)
     path = Path(text).expanduser()
     if not path.exists() and path.suffix == "" and path.parent == Path("."):
@@ -168,16 +175,16 @@ def _read_csv(path: Path, beginning: bytes) -> tuple[pd.DataFrame, list[str]]:
         raise DataError(
             f"{str(path)!r} is a gzip file that cannot be unpacked: copy or download it again"
         ) from None
-    if b"\0" in beginning:
+    encoding = "utf-16" if beginning.startswith(UTF16_MARKS) else "utf-8-sig"
+    if b"\0" in beginning and encoding != "utf-16":
         raise DataError(
             f"{str(path)!r} is not a CSV file (it holds binary bytes): export it as CSV or Parquet, "
             "with a header line"
         )
     compression: Literal["gzip"] | None = "gzip" if packed else None
-    encoding = "utf-8-sig"
+    notes = []
     try:
         frame, separator = _parse(path, beginning, compression, encoding)
-        notes = []
     except UnicodeDecodeError:
         # What Windows programs write where they do not write UTF-8; Latin-1 is the same but for rare signs.
         encoding = "cp1252"
@@ -254,9 +261,9 @@ def _parse(
     """The table and its separator; UnicodeDecodeError where the file is in another encoding.
     `as_text`: only the columns at these places, as the text they are."""
     try:
-        header_bytes = (beginning.splitlines() or [b""])[0]
-        whole = len(header_bytes) < len(beginning)  # a longer header may be cut within a letter
-        header_line = header_bytes.decode(encoding, errors="strict" if whole else "ignore")
+        # Not to the end: the beginning may be cut within a letter.
+        decoded = codecs.getincrementaldecoder(encoding)().decode(beginning)
+        header_line = (decoded.splitlines() or [""])[0]
         separator = max(",;\t|", key=header_line.count)
         header = next(csv.reader([header_line], delimiter=separator))
         _refuse_duplicate_columns([name.strip() for name in header], str(path))
@@ -281,6 +288,11 @@ def _parse(
         IndexError,
     ) as error:
         reason = " ".join(str(error).removeprefix("Error tokenizing data. C error: ").split())
+        if isinstance(error, pd.errors.ParserWarning):  # pandas's words are of its own options
+            raise DataError(
+                f"{str(path)!r} has more fields in a line than in its first, {_cut(header_line)!r}: the first line "
+                "must name the columns; remove a title or comment before it"
+            ) from None
         raise DataError(
             f"{str(path)!r} is not a well-formed CSV file: {reason}; mend or remove that line"
         ) from None
@@ -300,13 +312,15 @@ def from_frame(
     columns = list(frame.columns)
     _refuse_duplicate_columns(columns, source)
     if target is None:
-        raise DataError(f"which column of {source} is the target? give --target, one of: {listed(columns)}")
+        raise DataError(
+            f"which column of {source} is the target? give --target, one of: {listed(columns)}{_no_header(columns)}"
+        )
     if target not in columns and target.strip() in columns:
         target = target.strip()
     if target not in columns:
         raise DataError(
             f"{source} has no column {target!r}{_did_you_mean(target, columns)}; its columns are: "
-            f"{listed(columns)}"
+            f"{listed(columns)}{_no_header(columns)}"
         )
     if len(columns) < 2:
         raise DataError(
@@ -348,6 +362,15 @@ def from_frame(
     return Dataset(
         name=name, features=features, target=values.rename(target), source=source, notes=tuple(said)
     )
+
+
+def _no_header(columns: list[str]) -> str:
+    """What the names of the columns look like where they are none."""
+    if len(columns) == 1 and len(columns[0].split()) > 1:
+        return " (one column: fields are separated by a comma, a semicolon, a tab or a |, not by blanks)"
+    if all(NUMBER.fullmatch(name) for name in columns):
+        return " (all of them numbers: is the header line missing, which names the columns?)"
+    return ""
 
 
 def _refuse_duplicate_columns(columns: list[str], source: str) -> None:
@@ -474,6 +497,10 @@ def _did_you_mean(word: str, known: list[str] | tuple[str, ...]) -> str:
     by_lower = {name.lower(): name for name in known}
     near = difflib.get_close_matches(word.lower(), list(by_lower), n=1, cutoff=0.6)
     return f" (did you mean {by_lower[near[0]]!r}?)" if near else ""
+
+
+def _cut(line: str, most: int = 40) -> str:
+    return line if len(line) <= most else f"{line[:most]}..."
 
 
 def listed(names: list[str], most: int = 12) -> str:

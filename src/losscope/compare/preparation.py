@@ -79,8 +79,14 @@ def prepare(dataset: Dataset, task: Task, split_seed: int = 0) -> Prepared:
         steps.extend(done)
     centre, scale = 0.0, 1.0
     if task.kind == "regression":
-        centre, scale = float(np.mean(target[train])), float(np.std(target[train]))
-        if not (np.isfinite(scale) and scale > 0):
+        with np.errstate(over="ignore", under="ignore"):
+            centre, scale = float(np.mean(target[train])), float(np.std(target[train]))
+        if not (np.isfinite(scale) and scale > 0) and np.ptp(target[train]) > 0:
+            raise DataError(
+                f"the target {dataset.target.name!r} is too {'small' if scale == 0 else 'large'} to compute with "
+                f"(from {target.min():.3g} to {target.max():.3g}): give it in other units"
+            )
+        if not scale > 0:
             raise DataError(
                 f"the target {dataset.target.name!r} is the same in all training rows: there is nothing to "
                 f"learn; "
@@ -150,8 +156,7 @@ def _columns(frame: pd.DataFrame, train: np.ndarray, source: str) -> tuple[np.nd
             numbers = values.to_numpy(dtype=float, na_value=np.nan)
             if np.isinf(numbers).any():
                 infinite.append(column)
-            # 1e30 is a number in float64 and breaks every mean and scale in float32 training.
-            frame[column] = np.where(np.isinf(numbers), np.nan, numbers)
+            frame[column] = _within_reach(np.where(np.isinf(numbers), np.nan, numbers))
         else:
             frame[column] = values.astype(object).where(values.notna(), None)
     if infinite:
@@ -231,6 +236,12 @@ def _columns(frame: pd.DataFrame, train: np.ndarray, source: str) -> tuple[np.nd
     )
     pieces.fit(seen)
     return np.asarray(pieces.transform(frame), dtype=np.float32), steps
+
+
+def _within_reach(numbers: np.ndarray) -> np.ndarray:
+    """Numbers whose squares are numbers, too, or else those times a power of two: standardised they are the same."""
+    largest = np.nanmax(np.abs(numbers), initial=0.0)
+    return numbers if 1e-150 < largest < 1e150 else np.ldexp(numbers, -np.frexp(largest)[1])
 
 
 class _AsText:

@@ -85,9 +85,11 @@ def share(blocks: int, run: Callable[[int, int], None], least: int) -> None:
 
     `least` blocks are fewer than it pays to hand over to another thread.
     """
-    step = max(least, -(-blocks // (get_num_threads() * TASKS_PER_THREAD)))
-    threads = min(get_num_threads(), -(-blocks // step))
-    if threads <= 1:
+    threads = 1
+    if blocks > least:
+        step = max(least, -(-blocks // (get_num_threads() * TASKS_PER_THREAD)))
+        threads = min(get_num_threads(), -(-blocks // step))
+    if threads == 1:
         run(0, blocks)
         return
     starts = count(0, step)

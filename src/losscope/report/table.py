@@ -216,13 +216,15 @@ class Table:
         row by row."""
         from rich.text import Text
 
-        if self.least_width() <= console.width:
-            console.print(self.rich(console.width))
-            return
-        cells = self.texts()
         if self.caption:
             for line in wrapped(self.caption, console.width):
                 console.print(Text(line, style="bold"), soft_wrap=True)
+        if self.least_width() <= console.width:
+            table = self.rich(console.width)
+            table.title = None  # printed above: rich breaks it to the width of the table, however narrow
+            console.print(table)
+            return
+        cells = self.texts()
         for at, row in enumerate(cells):
             console.print()
             for index, (column, cell) in enumerate(zip(self.columns, row)):

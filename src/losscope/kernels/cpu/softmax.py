@@ -418,4 +418,4 @@ def run(
         )
 
     share(blocks, part, SERIAL)
-    return float(sums.sum())
+    return float(numpy.add.reduce(sums))
