@@ -16,7 +16,7 @@ from torch.overrides import has_torch_function_variadic
 
 NOT_OURS, KERNEL, FORMULA = 0, 1, 2
 
-_PLAIN = (Tensor, torch.nn.Parameter)
+PLAIN = (Tensor, torch.nn.Parameter)
 NAMES = {
     torch.float32: "float32",
     torch.float64: "float64",
@@ -36,6 +36,7 @@ _modes = getattr(torch._C, "_len_torch_dispatch_stack", _absent)
 _tracing = getattr(torch._C, "_get_tracing_state", _absent)
 _wrapped = getattr(torch._C._functorch, "is_functorch_wrapped_tensor", _absent)
 _legacy = getattr(torch._C._functorch, "is_legacy_batchedtensor", _absent)
+function_modes: Callable[[], int] = getattr(torch._C, "_len_torch_function_stack", _absent)
 autocasting = torch.is_autocast_enabled
 
 
@@ -67,9 +68,19 @@ def watched() -> bool:
     return bool(_modes())
 
 
+def recorded() -> bool:
+    """Whether what is done is written down, by a mode that looks on or in a trace, and not only done."""
+    return bool(_modes() or _tracing())
+
+
+def transformed() -> bool:
+    """Whether a tensor may stand for more than its numbers: under `torch.func`, or in forward mode."""
+    return bool(transforming() or forward_ad._current_level >= 0)
+
+
 def how(input: Tensor, target: Tensor) -> int:
     """KERNEL, FORMULA or NOT_OURS for a pair of tensors that must agree in shape and dtype."""
-    dtype = input.dtype if type(input) in _PLAIN and type(target) in _PLAIN else None
+    dtype = input.dtype if type(input) in PLAIN and type(target) in PLAIN else None
     if (
         dtype not in NAMES
         or dtype is not target.dtype
@@ -94,7 +105,7 @@ def plain(*tensors: Any) -> bool:
     looks on who would have to see what is done with them."""
     return (
         all(
-            type(each) in _PLAIN and each.is_cpu and each.layout is torch.strided and not each.is_neg()
+            type(each) in PLAIN and each.is_cpu and each.layout is torch.strided and not each.is_neg()
             for each in tensors
         )
         and not has_torch_function_variadic(*tensors)
@@ -107,7 +118,7 @@ def usual(*tensors: Any) -> bool:
     return all(
         each is None
         or (
-            type(each) in _PLAIN
+            type(each) in PLAIN
             and each.is_cpu
             and each.layout is torch.strided
             and not each.requires_grad
