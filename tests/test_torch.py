@@ -418,6 +418,18 @@ def test_bfloat16_is_within_one_rounding():
     )
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_halves_are_rounded_once_as_torch_operations_too(dtype):
+    x, y = (torch.randn(100, dtype=dtype).requires_grad_() for _ in range(2))
+    truth = 3 * 2 * (x.detach().double() - y.detach().double()) / 100
+    for of_x, of_y in (
+        torch.autograd.grad(3 * L.mse_loss(x, y), (x, y)),
+        torch.autograd.grad(3 * L.mse_loss(x, y.detach()), (x,), create_graph=True) * 2,
+    ):
+        assert ulps(of_x.detach(), truth) <= 0.51
+        assert ulps(of_y.detach().abs(), truth.abs()) <= 0.51
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_rows_that_begin_with_a_block_of_minus_infinity(dtype):
     x = torch.randn(3, 40_000).to(dtype)

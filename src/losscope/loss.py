@@ -46,7 +46,8 @@ class Total:
 
     def mean(self) -> Any:
         """The sum over the weight; NaN of nothing."""
-        return self.sum / self.weight if self.weight else self.sum * float("nan")
+        # Of nothing: the gradient is that of the sum, 0, as everywhere.
+        return self.sum / self.weight if self.weight else self.sum + float("nan")
 
 
 class _Doc:
@@ -517,8 +518,11 @@ def _short(value: float) -> str:
 
 
 def _front_end(prediction: Any) -> Any:
-    package = type(prediction).__module__.partition(".")[0]
-    return import_module(FRONT_ENDS[package]) if package in FRONT_ENDS and package in sys.modules else None
+    for kind in type(prediction).__mro__[:-1]:  # a subclass of a tensor is one, wherever it was defined
+        package = kind.__module__.partition(".")[0]
+        if package in FRONT_ENDS and package in sys.modules:
+            return import_module(FRONT_ENDS[package])
+    return None
 
 
 def _same(one: Entry | None, other: Entry | None) -> bool:

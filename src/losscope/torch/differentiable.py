@@ -1,23 +1,42 @@
 """A loss of the catalogue, or a user's own, on torch tensors: the front-end behind `losscope.huber(tensor, tensor)`.
 
-Shapes are as strict as everywhere in losscope, where `losscope.torch.functional` has PyTorch's. Prediction and
-target are differentiable, as often as wanted.
+Shapes are as strict as everywhere in losscope, where `losscope.torch.functional` has PyTorch's. The prediction is
+differentiable, as often as wanted, and so is the target of an elementwise loss; what has no gradient (weights, the
+target of a softmax loss) is refused where one is wanted. A tensor that is not plain numbers is refused by name.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, wraps
 from typing import Any
 
+import numpy
 import torch
 
 from losscope.entry import Entry
 from losscope.errors import LossError, LossTypeError, complain
 from losscope.loss import REDUCTIONS, Loss, Total
-from losscope.structures import mean
+from losscope.structures import arrays, mean
 from losscope.torch import ready
 from losscope.torch.pointwise import Outside, Pointwise
 from losscope.torch.rows import Batch, Rows
+
+
+def _eager(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Interrupts a graph that is being compiled: numbers are checked, and a graph has none. And torch's function
+    modes, such as a default device, have no say in what a kernel does."""
+
+    @wraps(function)
+    def run(*arguments: Any) -> Any:
+        if torch.compiler.is_compiling():
+            return torch.compiler.disable(function)(*arguments)
+        if ready.function_modes():
+            with torch._C.DisableTorchFunction():
+                return function(*arguments)
+        return function(*arguments)
+
+    return run
 
 
 def call(
@@ -42,9 +61,12 @@ def total(loss: Loss, prediction: torch.Tensor, target: Any, *, weight: Any = No
     return Total(*_evaluate(loss, prediction, target, weight, "sum", options))
 
 
+@_eager
 def activate(loss: Loss, score: torch.Tensor) -> torch.Tensor:
     """An activation of a tensor: no activation looks at a target, and the score itself stands for it."""
-    _refuse_unusual(score, "score")
+    score = _tensor(score, "score")
+    if not score.is_floating_point():
+        score = score.double()
     value = (
         _pointwise(loss.entry, None)(score, score.detach(), "none", tuple(loss.parameters.values()))
         if score.numel()
@@ -65,34 +87,26 @@ def _rows(entry: Entry) -> Rows:
     return Rows(entry)
 
 
+@_eager
 def _evaluate(
     loss: Loss, prediction: torch.Tensor, target: Any, weight: Any, reduction: str, options: dict[str, Any]
 ) -> tuple[torch.Tensor, float]:
     """The reduced loss, and the weight that a mean is over."""
     parameters, rest = loss._split(options)
-    for tensor, name in ((prediction, "prediction"), (target, "target"), (weight, "weight")):
-        _refuse_unusual(tensor, name)
-    if not isinstance(target, torch.Tensor):
-        target = torch.as_tensor(target, device=prediction.device)
-        if loss.structure != "softmax" or target.is_floating_point():
-            target = target.to(prediction.dtype)
-    if loss.structure == "softmax":
-        return _evaluate_rows(loss, prediction, target, weight, reduction, parameters, rest)
-    if target.dtype != prediction.dtype or not prediction.is_floating_point():
-        target, prediction = _alike(target, prediction)
-    per_row = loss.entry.over == "rows"
-    if ready.transforming() or not prediction.is_cpu:
-        _same_shape(prediction, target)
-        weights = (
-            None
-            if weight is None
-            else torch.as_tensor(weight, dtype=prediction.dtype, device=prediction.device)
-        )
-        batch_shape = prediction.shape[:-1] if per_row else prediction.shape
-        weighed = float(batch_shape.numel()) if weights is None else float(weights.sum(dtype=torch.float64))
-    else:
-        batch, weight, _ = _prepared(loss, prediction, target, weight, {}, reduction)
-        if reduction == "mean" and not prediction.numel():
+    softmax = loss.structure == "softmax"
+    prediction = _tensor(prediction, "prediction")
+    as_given = isinstance(target, torch.Tensor)
+    target = _tensor(target, "target", prediction)
+    if not as_given and (not softmax or target.is_floating_point()):
+        target = target.to(prediction.dtype)
+    if weight is not None:
+        weight = _constant(weight, "weight", prediction)
+    if ready.autocasting("cpu"):
+        prediction, target = ready.full_precision(prediction, target)
+    evaluate = _evaluate_rows if softmax else _evaluate_elements
+    if reduction == "mean":
+        value, weighed = evaluate(loss, prediction, target, weight, "mean", parameters, rest)
+        if not prediction.numel():
             raise LossError(
                 complain(
                     "There is no mean of nothing: the input is empty",
@@ -100,19 +114,48 @@ def _evaluate(
                     next_step='Use reduction="sum", or skip the empty batch',
                 )
             )
+        # A mean over no weight is NaN, and its gradient the sum's: 0.
+        return (value if weighed else value + float("nan")), weighed
+    return evaluate(loss, prediction, target, weight, reduction, parameters, rest)
+
+
+def _evaluate_elements(
+    loss: Loss,
+    prediction: torch.Tensor,
+    target: torch.Tensor,
+    weight: torch.Tensor | None,
+    reduction: str,
+    parameters: tuple[float, ...],
+    _: dict[str, Any],
+) -> tuple[torch.Tensor, float]:
+    if target.dtype != prediction.dtype or not prediction.is_floating_point():
+        target, prediction = _alike(target, prediction)
+    per_row = loss.entry.over == "rows"
+    if ready.transformed() or not prediction.is_cpu:
+        if weight is not None:
+            raise LossTypeError(
+                complain(
+                    "weight is for plain tensors on the CPU, and not under torch.func or in forward mode",
+                    next_step="Weigh the values of reduction='none' yourself",
+                )
+            )
+        _same_shape(prediction, target)
+        batch_shape = prediction.shape[:-1] if per_row else prediction.shape
+        weighed = float(batch_shape.numel())
+    else:
+        batch, weight, _ = _prepared(loss, prediction, target, weight, {}, reduction)
         batch_shape, weighed = torch.Size(batch.shape), batch.total_weight
-        weights = None if weight is None else torch.as_tensor(weight).to(prediction.dtype)
-    if weights is not None and per_row:
-        weights = weights[..., None]
+    if weight is not None:
+        weight = weight.to(prediction.dtype)[..., None] if per_row else weight.to(prediction.dtype)
     if not prediction.numel():
         empty = (prediction * 0).sum() if reduction != "none" else (prediction * 0).reshape(batch_shape)
         return empty, weighed
     this = _pointwise(loss.entry, loss.activation)
     try:
         if reduction == "mean":
-            value = this(prediction, target, "mean", parameters, weights, weighed or float("nan"))
+            value = this(prediction, target, "mean", parameters, weight, weighed or 1.0)
         else:
-            value = this(prediction, target, reduction, parameters, weights)
+            value = this(prediction, target, reduction, parameters, weight)
     except Outside:
         loss._structure.check_domains(
             loss.entry,
@@ -133,40 +176,44 @@ def _evaluate_rows(
     loss: Loss,
     prediction: torch.Tensor,
     target: torch.Tensor,
-    weight: Any,
+    weight: torch.Tensor | None,
     reduction: str,
     parameters: tuple[float, ...],
     options: dict[str, Any],
 ) -> tuple[torch.Tensor, float]:
-    ready_batch, weight, options = _prepared(loss, prediction, target, weight, options, reduction)
-    if reduction == "mean" and not prediction.numel():
-        raise LossError(
+    if ready.transformed():
+        raise LossTypeError(
             complain(
-                "There is no mean of nothing: the input is empty",
-                got=f"shape {tuple(prediction.shape)}",
-                next_step='Use reduction="sum", or skip the empty batch',
+                f"{loss.entry.name} runs on plain tensors, not under torch.func or in forward mode",
+                next_step="Use torch.autograd.grad, or losscope.torch.functional.cross_entropy, there PyTorch's own",
             )
         )
+    target = _constant(target, "target", prediction)
+    class_weight = options.get("class_weight")
+    if class_weight is not None:
+        options = {**options, "class_weight": _constant(class_weight, "class_weight", prediction)}
+    ready_batch, weight, options = _prepared(loss, prediction, target, weight, options, reduction)
+    class_weight = options.get("class_weight")
+    weighed = ready_batch.total_weight
     if not prediction.is_floating_point():
         prediction = prediction.double()
     if ready_batch.probabilities is not None:
         target = target.to(prediction.dtype).reshape(-1, prediction.shape[-1])
     else:
         target = target.long().reshape(-1)
-    class_weight = options.get("class_weight")
     if class_weight is not None:
-        class_weight = torch.as_tensor(class_weight).to(prediction.dtype)
+        class_weight = class_weight.to(prediction.dtype)
     logits = prediction.reshape(-1, prediction.shape[-1])
     if not logits.shape[0]:
-        return (prediction * 0).sum() if reduction != "none" else (prediction * 0).sum(-1), 0.0
+        return (prediction * 0).sum() if reduction != "none" else (prediction * 0).sum(-1), weighed
     batch = Batch.of(logits, target, class_weight, ready_batch.ignore, ready_batch.smoothing)
     if batch is None:
         raise _unsupported(prediction, "prediction")
-    weights = None if weight is None else torch.as_tensor(weight).to(batch.computed).reshape(-1).contiguous()
-    weighed = ready_batch.total_weight
-    scale = 1.0 if reduction != "mean" else 1.0 / weighed if weighed else float("inf")
+    if weight is not None:
+        weight = weight.to(batch.computed).reshape(-1).contiguous()
+    scale = 1.0 / (weighed or 1.0) if reduction == "mean" else 1.0
     value = _rows(loss.entry).apply(
-        logits, target, class_weight, weights, batch, parameters, scale, reduction == "none"
+        logits, target, class_weight, weight, batch, parameters, scale, reduction == "none"
     )
     return value.reshape(ready_batch.shape) if reduction == "none" else value, weighed
 
@@ -175,33 +222,73 @@ def _prepared(
     loss: Loss,
     prediction: torch.Tensor,
     target: torch.Tensor,
-    weight: Any,
+    weight: torch.Tensor | None,
     options: dict[str, Any],
     reduction: str,
-) -> tuple[Any, Any, dict[str, Any]]:
+) -> tuple[Any, torch.Tensor | None, dict[str, Any]]:
     """All of it looked at as arrays: the batch, and the weights and options as they are to be used."""
-    arrays = _array(prediction, "prediction"), _array(target, "target"), _array(weight, "weight")
+    given = _array(prediction, "prediction"), _array(target, "target"), _array(weight, "weight")
     options = {name: _array(each, name) for name, each in options.items()}
     if reduction == "mean":
-        return mean.prepare(loss._structure, loss.entry, *arrays, options)
-    return loss._structure.prepare(loss.entry, *arrays, **options), arrays[2], options
+        batch, weighing, options = mean.prepare(loss._structure, loss.entry, *given, options)
+    else:
+        batch, weighing = loss._structure.prepare(loss.entry, *given, **options), given[2]
+    if options.get("class_weight") is not None:
+        options = {**options, "class_weight": torch.as_tensor(options["class_weight"])}
+    return batch, None if weighing is None else torch.as_tensor(weighing), options
 
 
-def _refuse_unusual(tensor: Any, name: str) -> None:
-    """Say which tensor it is that no kernel takes, and what to do with it."""
-    if not isinstance(tensor, torch.Tensor):
-        return
+def _tensor(value: Any, name: str, beside: torch.Tensor | None = None) -> torch.Tensor:
+    """What was given as a plain tensor beside another on its device, or an error that says what it is instead, and
+    what to do with it."""
+    if not isinstance(value, torch.Tensor):
+        array = arrays.as_array(value, name)
+        known = "float32" if array.dtype.name == "bfloat16" else array.dtype.newbyteorder("=")
+        # Writable and without negative strides, as torch wants it.
+        array = numpy.require(array.astype(known, copy=False), requirements=["C", "W"])
+        return torch.as_tensor(array, device=None if beside is None else beside.device)
     what = None
-    if tensor.is_complex():
-        what = (f"is complex ({tensor.dtype})", f"Use {name}.abs(), .real or .imag")
-    elif tensor.layout is not torch.strided:
-        what = (f"is sparse ({tensor.layout})", f"Use {name}.to_dense()")
-    elif tensor.is_meta:
+    if value.is_nested:
+        what = ("is nested", f"Use {name}.to_padded_tensor(0.0) and weights, or {name}.values()")
+    elif type(value) not in ready.PLAIN:
+        kind = type(value).__name__
+        what = (f"is a {kind}, which may be more than its numbers", f"Use {name}.as_subclass(torch.Tensor)")
+    elif value.is_complex():
+        what = (f"is complex ({value.dtype})", f"Use {name}.abs(), .real or .imag")
+    elif value.is_quantized:
+        what = (f"is quantized ({value.dtype})", f"Use {name}.dequantize()")
+    elif value.layout is not torch.strided:
+        what = (f"is {_LAYOUTS.get(value.layout, 'not dense')} ({value.layout})", f"Use {name}.to_dense()")
+    elif value.is_meta:
         what = ("is on the device meta, and holds no numbers", "")
-    elif name == "weight" and tensor.requires_grad:
-        what = ("requires a gradient, and a loss gives none for weights", "Use weight.detach()")
+    elif value.is_floating_point() and value.dtype not in ready.NAMES:
+        what = (f"is of {value.dtype}, which no kernel takes", f"Use {name}.float()")
+    elif beside is not None and value.device != beside.device:
+        what = (f"is on {value.device}, the prediction on {beside.device}", f"Use {name}.to({beside.device})")
+    elif ready.recorded():
+        what = ("is looked on by a mode of torch or traced, which would not see a kernel", "")
     if what is not None:
         raise LossTypeError(complain(f"{name} {what[0]}", next_step=what[1]))
+    return value.resolve_neg() if value.is_neg() else value
+
+
+_LAYOUTS = {
+    torch.sparse_coo: "sparse", torch.sparse_csr: "sparse", torch.sparse_csc: "sparse",
+    torch.sparse_bsr: "sparse", torch.sparse_bsc: "sparse",
+}  # fmt: skip
+
+
+def _constant(value: Any, name: str, beside: torch.Tensor) -> torch.Tensor:
+    """A tensor in which a loss has no gradient."""
+    tensor = _tensor(value, name, beside)
+    if tensor.requires_grad and torch.is_grad_enabled():
+        raise LossTypeError(
+            complain(
+                f"{name} requires a gradient, and this loss gives none for it",
+                next_step=f"Use {name}.detach()",
+            )
+        )
+    return tensor.detach()
 
 
 def _alike(target: torch.Tensor, prediction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -228,11 +315,11 @@ def _same_shape(prediction: torch.Tensor, target: torch.Tensor) -> None:
         )
 
 
-def _array(tensor: Any, name: str) -> Any:
+def _array(tensor: torch.Tensor | None, name: str) -> Any:
     """The memory of a tensor as an array; bfloat16, which NumPy does not know, as float32."""
-    if not isinstance(tensor, torch.Tensor):
-        return tensor
-    if tensor.device.type != "cpu":
+    if tensor is None:
+        return None
+    if not tensor.is_cpu:
         raise LossTypeError(
             complain(
                 f"{name} is on {tensor.device}", expected="a tensor on the CPU", next_step=f"Use {name}.cpu()"

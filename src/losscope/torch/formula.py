@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from losscope.entry import Entry
+from losscope.torch.ready import HALVES
 
 
 @dataclass(frozen=True)
@@ -46,22 +47,21 @@ def values(
 
 
 class Partial(torch.autograd.Function):
-    """One derivative of a loss, element by element."""
+    """One derivative of a loss, element by element; of halves in float32, for whoever uses it to round once."""
 
     generate_vmap_rule = True
 
     @staticmethod
     def forward(prediction: Tensor, target: Tensor, which: Derivative) -> Tensor:
-        dtype = prediction.dtype
-        if dtype in (torch.float16, torch.bfloat16):
+        if prediction.dtype in HALVES:
             prediction, target = prediction.float(), target.float()
         partial = compiled(which.entry, which.through, which.prediction, which.target)
         arguments = (prediction,) if which.entry.structure == "softmax" else (prediction, target)
         result = partial(*arguments, *which.parameters)
         # An expression may be a plain number (a curvature of 2), or leave one of the two out.
         if not isinstance(result, Tensor):
-            return torch.full_like(prediction, result, dtype=dtype)
-        result = result.to(dtype).expand_as(prediction)
+            return torch.full_like(prediction, result)
+        result = result.to(prediction.dtype).expand_as(prediction)
         return result.clone() if result is prediction or result is target else result
 
     @staticmethod
@@ -75,9 +75,11 @@ class Partial(torch.autograd.Function):
         prediction, target = ctx.saved_tensors
         in_prediction = in_target = None
         if ctx.needs_input_grad[0]:
-            in_prediction = upstream * Partial.apply(prediction, target, ctx.which.in_prediction())
+            slope = Partial.apply(prediction, target, ctx.which.in_prediction())
+            in_prediction = (upstream * slope).to(prediction.dtype)
         if ctx.needs_input_grad[1]:
-            in_target = upstream * Partial.apply(prediction, target, ctx.which.in_target())
+            slope = Partial.apply(prediction, target, ctx.which.in_target())
+            in_target = (upstream * slope).to(target.dtype)
         return in_prediction, in_target, None
 
     @staticmethod

@@ -117,7 +117,8 @@ def _back_pointwise(ctx: Any, upstream: Tensor | None, _: Tensor | None) -> Any:
             input, target, formula.Derivative(this.entry, this.through, tuple(ctx.parameters), prediction=1)
         )
         slope = slope if weight is None else slope * weight
-        return (slope * (upstream * _scale(input, ctx.reduction, ctx.divisor)), *none)
+        upstream = upstream.to(slope.dtype) * _scale(input, ctx.reduction, ctx.divisor)
+        return ((slope * upstream).to(input.dtype), *none)
     if ctx.reduction != "none":
         return (gradient * upstream, *none)
     weights = upstream.expand_as(input) if weight is None else upstream * weight

@@ -137,11 +137,8 @@ class Pointwise:
         values = formula.values(self.entry, self.through, parameters, input, target)
         if weight is not None:
             values = values * weight
-        if reduction == "none":
-            return values
-        # As torch does, halves are summed in float32 and rounded once.
-        total = values.sum(dtype=torch.float32 if values.dtype in HALVES else None)
-        return (total * scale).to(values.dtype)
+        # Those of halves are float32 until here, and are rounded once.
+        return (values if reduction == "none" else values.sum() * scale).to(input.dtype)
 
     def check(self, input: Tensor, target: Tensor) -> None:
         """Raise Outside for input outside its domain; under a transform there are no numbers to look at."""
@@ -368,4 +365,4 @@ def _as_operations(kept: Kept, upstream: Tensor) -> Tensor:
     )
     if weight is not None:
         slope = slope * weight
-    return slope * (upstream * kept.scale)
+    return (slope * (upstream.to(slope.dtype) * kept.scale)).to(input.dtype)

@@ -17,7 +17,7 @@ from torch.overrides import has_torch_function_variadic
 
 NOT_OURS, KERNEL, FORMULA = 0, 1, 2
 
-_PLAIN = (Tensor, torch.nn.Parameter)
+PLAIN = (Tensor, torch.nn.Parameter)
 NAMES = {
     torch.float32: "float32",
     torch.float64: "float64",
@@ -37,6 +37,7 @@ _modes = getattr(torch._C, "_len_torch_dispatch_stack", _absent)
 _tracing = getattr(torch._C, "_get_tracing_state", _absent)
 _wrapped = getattr(torch._C._functorch, "is_functorch_wrapped_tensor", _absent)
 _legacy = getattr(torch._C._functorch, "is_legacy_batchedtensor", _absent)
+function_modes: Callable[[], int] = getattr(torch._C, "_len_torch_function_stack", _absent)
 autocasting = torch.is_autocast_enabled
 
 
@@ -68,9 +69,19 @@ def watched() -> bool:
     return bool(_modes())
 
 
+def recorded() -> bool:
+    """Whether what is done is written down, by a mode that looks on or in a trace, and not only done."""
+    return bool(_modes() or _tracing())
+
+
+def transformed() -> bool:
+    """Whether a tensor may stand for more than its numbers: under `torch.func`, or in forward mode."""
+    return bool(transforming() or forward_ad._current_level >= 0)
+
+
 def how(input: Tensor, target: Tensor) -> int:
     """KERNEL, FORMULA or NOT_OURS for a pair of tensors that must agree in shape and dtype."""
-    dtype = input.dtype if type(input) in _PLAIN and type(target) in _PLAIN else None
+    dtype = input.dtype if type(input) in PLAIN and type(target) in PLAIN else None
     if (
         dtype not in NAMES
         or dtype is not target.dtype
@@ -94,7 +105,7 @@ def plain(*tensors: Any) -> bool:
     """Whether a kernel may read the tensors of a call: they are torch's own, dense numbers on the CPU, and nobody
     looks on who would have to see what is done with them."""
     for each in tensors:
-        if type(each) not in _PLAIN or not each.is_cpu or each.layout is not torch.strided or each.is_neg():
+        if type(each) not in PLAIN or not each.is_cpu or each.layout is not torch.strided or each.is_neg():
             return False
     return not (
         has_torch_function_variadic(*tensors)
@@ -109,7 +120,7 @@ def usual(*tensors: Any) -> bool:
     """Whether other tensors of the call (weights) are plain, on the CPU, and want no gradient."""
     for each in tensors:
         if each is not None and (
-            type(each) not in _PLAIN
+            type(each) not in PLAIN
             or not each.is_cpu
             or each.layout is not torch.strided
             or each.requires_grad
