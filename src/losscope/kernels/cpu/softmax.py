@@ -171,14 +171,14 @@ def loop(
     if curvature is None and 1 < classes <= FEW:
         turned = numpy.empty((classes, ROWS), logits.dtype)
         of_rows = numpy.empty((5, ROWS), logits.dtype)
-        others = numpy.empty(ROWS)
+        of_others = numpy.empty(ROWS)
         for block in range(first, last):
             total = 0.0
             bottom = min((block + 1) * rows_in_block, logits.shape[0])
             for low in range(block * rows_in_block, bottom, ROWS):
                 total += few_classes(
                     logits, target, weight, class_weight, values, gradient, ignore, low, min(low + ROWS, bottom), scale, parameters,
-                    turned, of_rows, others,
+                    turned, of_rows, of_others,
                 )  # fmt: skip
             sums[block] = total
         return
