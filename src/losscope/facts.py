@@ -11,7 +11,7 @@ import numpy
 @dataclass(frozen=True)
 class Facts:
     """Derived from the formula and its derivatives, at the loss's own parameters; for a loss that is not of the
-    residual alone, at a few typical targets.
+    residual alone, at a few typical targets. Those of a loss of distances are in the distance, for both labels.
 
     `lipschitz` is the steepest slope (None: unbounded); `bounded_influence` whether an outlier's pull stays
     bounded; `redescending` whether it fades to nothing; `kinks` where the slope jumps, in the residual (or the raw
@@ -40,16 +40,10 @@ AXIS = numpy.concatenate([-_SIZES[::-1], [0.0], _SIZES])
 
 def facts(loss: Any) -> Facts:
     """Work the facts out."""
-    from losscope.kernels.reference import pointwise
+    from losscope.kernels.reference import along
 
     axis, targets = _ground(loss)
-    curves = [
-        tuple(
-            numpy.asarray(each)
-            for each in pointwise(loss, axis, *(() if target is None else (numpy.full_like(axis, target),)))
-        )
-        for target in targets
-    ]
+    curves = [tuple(numpy.asarray(each) for each in along(loss, axis, target)) for target in targets]
     kinks = sorted(
         {kink for curve, target in zip(curves, targets) for kink in _kinks(loss, axis, curve[1], target)}
     )
@@ -81,6 +75,12 @@ def _ground(loss: Any) -> tuple[numpy.ndarray, list[float | None]]:
     domain = loss.entry.prediction.name if loss.activation is None else "real"
     inside = numpy.linspace(1e-6, 1 - 1e-6, 4001)
     axis = inside if domain == "probability" else AXIS[AXIS >= 0] if domain == "nonnegative" else AXIS
+    if loss.structure == "distance":
+        low, high = loss._structure.RANGE[loss.entry.measure]
+        return AXIS[(low <= AXIS) & (high >= AXIS)], [None] if loss.entry.measure == "triplet" else [
+            -1.0,
+            1.0,
+        ]
     if loss.structure in ("softmax", "activation"):
         return axis, [None] if loss.structure == "softmax" else [0.0]
     targets = {
@@ -121,15 +121,14 @@ def _even(value: numpy.ndarray) -> bool:
 def _kinks(loss: Any, axis: numpy.ndarray, slope: numpy.ndarray, target: float | None) -> list[float]:
     """Where the slope jumps: neighbours whose slopes stay apart however close they move. All at once: a steep
     loss has thousands of neighbours to look between."""
-    from losscope.kernels.reference import pointwise
+    from losscope.kernels.reference import along
 
     with numpy.errstate(invalid="ignore"):
         beside = numpy.flatnonzero(numpy.abs(numpy.diff(slope)) > 1e-3)
     low, high = axis[beside], axis[beside + 1]
 
     def at(x: numpy.ndarray) -> numpy.ndarray:
-        rest = () if target is None else (numpy.full_like(x, target),)
-        return pointwise(loss, x, *rest)[1]
+        return along(loss, x, target)[1]
 
     left, right = at(low), at(high)
     with numpy.errstate(all="ignore"):

@@ -90,7 +90,7 @@ class Loss:
 
     @property
     def structure(self) -> str:
-        """The name of the structure it runs over: "elementwise", "softmax" or "activation"."""
+        """The name of the structure it runs over: "elementwise", "softmax", "distance" or "activation"."""
         return self.entry.structure
 
     @property
@@ -249,7 +249,10 @@ class Loss:
         reduction: str = "mean",
         **options: Any,
     ) -> Any:
-        """Value, gradient and curvature (the diagonal of the Hessian) with respect to the prediction."""
+        """Value, gradient and curvature (the diagonal of the Hessian) with respect to the prediction.
+
+        A loss of distances has none to give: its Hessian couples all numbers of a vector, and LossError says so.
+        """
         if self.structure == "activation":
             return self._activate(prediction, target, 2, weight, reduction, options)
         return tuple(self._evaluate(2, prediction, target, weight, reduction, options)[:3])
@@ -329,6 +332,14 @@ class Loss:
                     next_step='Use reduction="sum", or skip the empty batch',
                 )
             )
+        if order == 2 and self.structure == "distance":
+            raise LossError(
+                complain(
+                    f"{self.entry.name} has no curvature for each number by itself: its Hessian couples all numbers "
+                    "of a vector, and the diagonal alone would say little",
+                    next_step="Use value_and_grad; curvature_formula is that in the distance",
+                )
+            )
         scale = 1.0
         if reduction == "mean":
             scale = 1 / batch.total_weight if batch.total_weight else 0.0
@@ -342,7 +353,7 @@ class Loss:
                 batch.given,
                 *(
                     getattr(batch, name, None)
-                    for name in ("target", "weight", "probabilities", "class_weight")
+                    for name in ("target", "weight", "probabilities", "class_weight", "negative", "label")
                 ),
             )
             buffer = out if out.dtype == batch.dtype else None
