@@ -6,7 +6,7 @@ target are differentiable, as often as wanted.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from losscope.entry import Entry
 from losscope.errors import LossError, LossTypeError, complain
 from losscope.loss import REDUCTIONS, Loss, Total
 from losscope.torch import ready
+from losscope.torch.distances import Call, Distances, computed
 from losscope.torch.pointwise import Outside, Pointwise
 from losscope.torch.rows import Batch, Rows
 
@@ -64,6 +65,11 @@ def _rows(entry: Entry) -> Rows:
     return Rows(entry)
 
 
+@lru_cache(256)
+def _distances(entry: Entry) -> Distances:
+    return Distances(entry)
+
+
 def _evaluate(
     loss: Loss, prediction: torch.Tensor, target: Any, weight: Any, reduction: str, options: dict[str, Any]
 ) -> tuple[torch.Tensor, float]:
@@ -77,6 +83,8 @@ def _evaluate(
             target = target.to(prediction.dtype)
     if loss.structure == "softmax":
         return _evaluate_rows(loss, prediction, target, weight, reduction, parameters, rest)
+    if loss.structure == "distance":
+        return _evaluate_vectors(loss, prediction, target, weight, reduction, parameters, rest)
     if target.dtype != prediction.dtype or not prediction.is_floating_point():
         target, prediction = _alike(target, prediction)
     per_row = loss.entry.over == "rows"
@@ -93,14 +101,7 @@ def _evaluate(
         batch = loss._structure.prepare(
             loss.entry, _array(prediction, "prediction"), _array(target, "target"), _array(weight, "weight")
         )
-        if reduction == "mean" and not prediction.numel():
-            raise LossError(
-                complain(
-                    "There is no mean of nothing: the input is empty",
-                    got=f"shape {tuple(prediction.shape)}",
-                    next_step='Use reduction="sum", or skip the empty batch',
-                )
-            )
+        _refuse_mean_of_nothing(prediction, reduction)
         batch_shape, weighed = torch.Size(batch.shape), batch.total_weight
         weights = None if weight is None else torch.as_tensor(weight).to(prediction.dtype)
     if weights is not None and per_row:
@@ -147,14 +148,7 @@ def _evaluate_rows(
         _array(weight, "weight"),
         **arrays,
     )
-    if reduction == "mean" and not prediction.numel():
-        raise LossError(
-            complain(
-                "There is no mean of nothing: the input is empty",
-                got=f"shape {tuple(prediction.shape)}",
-                next_step='Use reduction="sum", or skip the empty batch',
-            )
-        )
+    _refuse_mean_of_nothing(prediction, reduction)
     if not prediction.is_floating_point():
         prediction = prediction.double()
     if ready_batch.probabilities is not None:
@@ -179,6 +173,53 @@ def _evaluate_rows(
     return value.reshape(ready_batch.shape) if reduction == "none" else value, weighed
 
 
+def _evaluate_vectors(
+    loss: Loss,
+    prediction: torch.Tensor,
+    target: torch.Tensor,
+    weight: Any,
+    reduction: str,
+    parameters: tuple[float, ...],
+    options: dict[str, Any],
+) -> tuple[torch.Tensor, float]:
+    for name, each in options.items():
+        _refuse_unusual(each, name)
+    batch = loss._structure.prepare(
+        loss.entry,
+        _array(prediction, "prediction"),
+        _array(target, "target"),
+        _array(weight, "weight"),
+        **{name: _array(each, name) for name, each in options.items()},
+    )
+    _refuse_mean_of_nothing(prediction, reduction)
+    negative = () if batch.negative is None else (torch.as_tensor(options["negative"]),)
+    vectors = _alike(prediction, target, *negative)
+    if not batch.prediction.size:
+        empty = (vectors[0] * 0).sum(-1)
+        return empty if reduction == "none" else empty.sum(), 0.0
+    if vectors[0].dtype not in ready.NAMES:
+        raise _unsupported(prediction, "prediction")
+    dtype = computed(vectors[0].dtype)
+    label, weights = (
+        None if each is None else torch.as_tensor(each).to(dtype) for each in (options.get("label"), weight)
+    )
+    weighed = batch.total_weight
+    scale = 1.0 if reduction != "mean" else 1.0 / weighed if weighed else float("nan")
+    how = Call(_distances(loss.entry), scale, reduction == "none", parameters, batch.swap)
+    return how.loss.apply(how, vectors, label, weights), weighed
+
+
+def _refuse_mean_of_nothing(prediction: torch.Tensor, reduction: str) -> None:
+    if reduction == "mean" and not prediction.numel():
+        raise LossError(
+            complain(
+                "There is no mean of nothing: the input is empty",
+                got=f"shape {tuple(prediction.shape)}",
+                next_step='Use reduction="sum", or skip the empty batch',
+            )
+        )
+
+
 def _refuse_unusual(tensor: Any, name: str) -> None:
     """Say which tensor it is that no kernel takes, and what to do with it."""
     if not isinstance(tensor, torch.Tensor):
@@ -196,17 +237,11 @@ def _refuse_unusual(tensor: Any, name: str) -> None:
         raise LossTypeError(complain(f"{name} {what[0]}", next_step=what[1]))
 
 
-def _alike(target: torch.Tensor, prediction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Both in one floating dtype: the wider of the two, float64 where neither is floating."""
-    floating = [each.dtype for each in (prediction, target) if each.is_floating_point()]
-    dtype = (
-        torch.float64
-        if not floating
-        else floating[0]
-        if len(floating) == 1
-        else torch.promote_types(*floating)
-    )
-    return target.to(dtype), prediction.to(dtype)
+def _alike(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """All in one floating dtype: the widest of theirs, float64 where none is floating."""
+    floating = [each.dtype for each in tensors if each.is_floating_point()]
+    dtype = reduce(torch.promote_types, floating) if floating else torch.float64
+    return tuple(each.to(dtype) for each in tensors)
 
 
 def _same_shape(prediction: torch.Tensor, target: torch.Tensor) -> None:
