@@ -12,6 +12,7 @@ ALL = list(entries())
 LOSSES = [name for name, entry in entries().items() if entry.structure != "activation"]
 ACTIVATIONS = [name for name, entry in entries().items() if entry.structure == "activation"]
 ELEMENTWISE = [name for name, entry in entries().items() if entry.structure == "elementwise"]
+DISTANCE = [name for name, entry in entries().items() if entry.structure == "distance"]
 SOFTMAX = [name for name, entry in entries().items() if entry.structure == "softmax"]
 CLASSES = 4
 
@@ -22,7 +23,7 @@ def batch(loss: Any, rows: int, seed: int = 0, dtype: Any = "float64") -> tuple[
     entry = loss.entry
     if entry.structure == "softmax":
         return rng.normal(size=(rows, CLASSES)).astype(dtype) * 2, rng.integers(0, CLASSES, rows)
-    shape = (rows, CLASSES) if entry.over == "rows" else (rows,)
+    shape = (rows, CLASSES) if entry.over == "rows" or entry.structure == "distance" else (rows,)
     prediction = rng.normal(size=shape) * 2
     if entry.prediction.name == "probability" and loss.activation is None:
         prediction = rng.uniform(0.05, 0.95, shape)
@@ -31,6 +32,21 @@ def batch(loss: Any, rows: int, seed: int = 0, dtype: Any = "float64") -> tuple[
     elif entry.prediction.name in ("nonnegative", "positive", "count") and loss.activation is None:
         prediction = np.abs(prediction) + 0.1
     return prediction.astype(dtype), target_of(entry, shape, rng).astype(dtype)
+
+
+def beside(loss: Any, rows: int, seed: int = 0) -> dict[str, np.ndarray]:
+    """What a call is given beside a batch of that many rows: labels of pairs, the negatives of triplets."""
+    rng = np.random.default_rng(seed + 2)
+    if loss.entry.measure == "triplet":
+        return {"negative": rng.normal(size=(rows, CLASSES)) * 2}
+    return {"label": rng.choice([-1.0, 1.0], rows)} if loss.structure == "distance" else {}
+
+
+def derivatives(loss: Any, *arguments: Any, **options: Any) -> tuple:
+    """Value, gradient and, where there is one, curvature."""
+    if loss.structure == "distance":
+        return loss.value_and_grad(*arguments, **options)
+    return loss.value_grad_curvature(*arguments, **options)
 
 
 def target_of(entry: Any, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
@@ -53,4 +69,5 @@ def weights(rows: int, seed: int) -> np.ndarray:
 
 def per_row(loss: Any, array: np.ndarray) -> np.ndarray:
     """One number per observation, spread over the elements of its gradient."""
-    return array[:, None] if loss.structure == "softmax" or loss.entry.over == "rows" else array
+    by_row = loss.structure in ("softmax", "distance") or loss.entry.over == "rows"
+    return array[:, None] if by_row else array

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import losscope as ls
-from conftest import ALL, ELEMENTWISE, LOSSES, batch
+from conftest import ALL, ELEMENTWISE, LOSSES, batch, beside
 
 nan, inf = float("nan"), float("inf")
 X, Y = np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0, 5.0])
@@ -232,7 +232,7 @@ def test_weights(name: str) -> None:
     each = "row" if prediction.ndim == 2 else "element"
 
     def call(weight: object) -> Callable[[], object]:
-        return lambda: loss(prediction, target, weight=weight)
+        return lambda: loss(prediction, target, weight=weight, **beside(loss, 3))
 
     refused(call([1, -1, 2]), "weight[1] is out of its domain", "Got: -1", "finite and 0 or more")
     refused(call([1, 2, inf]), "weight[2]", "Got: inf", "finite")
@@ -318,8 +318,9 @@ def test_unknown_reduction(name: str, wrong: object) -> None:
 def test_empty_input(name: str) -> None:
     loss = ls.get(name)
     prediction, target = batch(loss, 2)
+    rest = {name: each[:0] for name, each in beside(loss, 2).items()}
     for order in (loss, loss.value_and_grad, loss.value_grad_curvature):
-        refused(lambda order=order: order(prediction[:0], target[:0]), "the input is empty", "shape (0", 'reduction="sum"')  # fmt: skip
+        refused(lambda order=order: order(prediction[:0], target[:0], **rest), "the input is empty", "shape (0", 'reduction="sum"')  # fmt: skip
 
 
 # --- out

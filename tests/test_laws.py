@@ -11,7 +11,20 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import losscope as ls
-from conftest import ACTIVATIONS, ALL, CLASSES, ELEMENTWISE, LOSSES, SOFTMAX, batch, per_row, weights
+from conftest import (
+    ACTIVATIONS,
+    ALL,
+    CLASSES,
+    DISTANCE,
+    ELEMENTWISE,
+    LOSSES,
+    SOFTMAX,
+    batch,
+    beside,
+    derivatives,
+    per_row,
+    weights,
+)
 from losscope.kernels import reference
 from losscope.kernels.cpu.build import kernels
 
@@ -30,16 +43,15 @@ nan, inf = float("nan"), float("inf")
 def test_any_partition_of_a_batch_is_exact(name: str, seed: int, rows: int, cuts: list[int]) -> None:
     loss = ls.get(name)
     prediction, target = batch(loss, rows, seed)
-    weight = weights(rows, seed)
-    value, gradient = loss.value_and_grad(prediction, target, weight=weight)
+    weight, rest = weights(rows, seed), beside(loss, rows, seed)
+    value, gradient = loss.value_and_grad(prediction, target, weight=weight, **rest)
     total, gradients = 0, []
     edges = sorted({0, rows, *(cut % rows for cut in cuts)})
     for low, high in pairwise(edges):
         part = slice(low, high)
-        total += loss.total(prediction[part], target[part], weight=weight[part])
-        gradients.append(
-            loss.value_and_grad(prediction[part], target[part], weight=weight[part], reduction="sum")[1]
-        )
+        here = {"weight": weight[part], **{name: each[part] for name, each in rest.items()}}
+        total += loss.total(prediction[part], target[part], **here)
+        gradients.append(loss.value_and_grad(prediction[part], target[part], reduction="sum", **here)[1])
     assert_allclose(total.mean(), value, rtol=1e-12)
     assert_allclose(total.weight, weight.sum(), rtol=1e-12)
     assert_allclose(np.concatenate(gradients) / total.weight, gradient, rtol=1e-11, atol=1e-15)
@@ -51,10 +63,11 @@ def test_any_partition_of_a_batch_is_exact(name: str, seed: int, rows: int, cuts
 def test_order_does_not_matter(name: str, seed: int, rows: int) -> None:
     loss = ls.get(name)
     prediction, target = batch(loss, rows, seed)
-    weight = weights(rows, seed)
+    rest = {"weight": weights(rows, seed), **beside(loss, rows, seed)}
     order = np.random.default_rng(seed).permutation(rows)
-    value, gradient = loss.value_and_grad(prediction, target, weight=weight)
-    moved, moved_gradient = loss.value_and_grad(prediction[order], target[order], weight=weight[order])
+    value, gradient = loss.value_and_grad(prediction, target, **rest)
+    rest = {name: each[order] for name, each in rest.items()}
+    moved, moved_gradient = loss.value_and_grad(prediction[order], target[order], **rest)
     assert_allclose(moved, value, rtol=1e-12)
     assert_allclose(moved_gradient, gradient[order], rtol=1e-11, atol=1e-15)
 
@@ -70,9 +83,10 @@ def test_weight_two_is_a_row_twice_and_weight_zero_no_row(
     times = np.array(data.draw(st.lists(st.integers(0, 3), min_size=rows, max_size=rows)))
     times[0] = 1
     written_out = np.repeat(np.arange(rows), times)
-    value, gradient = loss.value_and_grad(prediction, target, weight=times)
-    ones = np.ones(len(written_out))
-    expected, spread = loss.value_and_grad(prediction[written_out], target[written_out], weight=ones)
+    rest = beside(loss, rows, seed)
+    value, gradient = loss.value_and_grad(prediction, target, weight=times, **rest)
+    rest = {"weight": np.ones(len(written_out)), **{name: each[written_out] for name, each in rest.items()}}
+    expected, spread = loss.value_and_grad(prediction[written_out], target[written_out], **rest)
     assert_allclose(value, expected, rtol=1e-12)
     gathered = np.zeros_like(gradient)
     np.add.at(gathered, written_out, spread)
@@ -86,29 +100,29 @@ def test_weight_two_is_a_row_twice_and_weight_zero_no_row(
 def test_reductions_agree(name: str, seed: int, rows: int) -> None:
     loss = ls.get(name)
     prediction, target = batch(loss, rows, seed)
-    weight = weights(rows, seed)
-    mean = loss(prediction, target, weight=weight)
-    summed = loss(prediction, target, weight=weight, reduction="sum")
-    each = loss(prediction, target, weight=weight, reduction="none")
+    weight, rest = weights(rows, seed), beside(loss, rows, seed)
+    mean = loss(prediction, target, weight=weight, **rest)
+    summed = loss(prediction, target, weight=weight, reduction="sum", **rest)
+    each = loss(prediction, target, weight=weight, reduction="none", **rest)
     assert isinstance(mean, float)
     assert isinstance(summed, float)
     assert each.shape == (rows,)
     assert_allclose(mean, summed / weight.sum(), rtol=1e-14)
     assert_allclose(each.sum(), summed, rtol=1e-12)
-    assert loss.total(prediction, target, weight=weight).sum == summed
-    bare = loss(prediction, target, reduction="none")
+    assert loss.total(prediction, target, weight=weight, **rest).sum == summed
+    bare = loss(prediction, target, reduction="none", **rest)
     assert_allclose(each, bare * weight, rtol=1e-12)
-    assert_allclose(loss(prediction, target), bare.mean(), rtol=1e-12)
+    assert_allclose(loss(prediction, target, **rest), bare.mean(), rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_value_is_the_same_however_it_is_asked_for(name: str) -> None:
     loss = ls.get(name)
     prediction, target = batch(loss, 50, 3)
-    weight = weights(50, 3)
-    by_call = loss(prediction, target, weight=weight)
-    value, gradient = loss.value_and_grad(prediction, target, weight=weight)
-    third, again, _ = loss.value_grad_curvature(prediction, target, weight=weight)
+    rest = {"weight": weights(50, 3), **beside(loss, 50, 3)}
+    by_call = loss(prediction, target, **rest)
+    value, gradient = loss.value_and_grad(prediction, target, **rest)
+    third, again, *_ = derivatives(loss, prediction, target, **rest)
     assert_allclose([value, third], by_call, rtol=1e-14)
     assert_allclose(again, gradient, rtol=1e-13, atol=1e-300)
 
@@ -124,16 +138,18 @@ def test_gradient_and_curvature_are_those_of_the_value(name: str) -> None:
     loss = ls.get(name)
     prediction, target = batch(loss, 60, 11)
     rest = () if loss.structure == "activation" else (target,)
-    _, gradient, curvature = loss.value_grad_curvature(prediction, *rest, reduction="none")
+    options = {"reduction": "none", **beside(loss, 60, 11)}
+    _, gradient, *curvature = derivatives(loss, prediction, *rest, **options)
     columns = range(prediction.shape[-1]) if prediction.ndim == 2 else [None]
     for column in columns:
         shift = np.zeros_like(prediction)
         shift[..., slice(None) if column is None else column] = STEP
-        right = loss.value_and_grad(prediction + shift, *rest, reduction="none")
-        left = loss.value_and_grad(prediction - shift, *rest, reduction="none")
+        right = loss.value_and_grad(prediction + shift, *rest, **options)
+        left = loss.value_and_grad(prediction - shift, *rest, **options)
         here = (...,) if column is None else (..., column)
         assert_allclose((right[0] - left[0]) / (2 * STEP), gradient[here], rtol=2e-7, atol=2e-8)
-        assert_allclose((right[1][here] - left[1][here]) / (2 * STEP), curvature[here], rtol=2e-6, atol=2e-8)
+        for bend in curvature:
+            assert_allclose((right[1][here] - left[1][here]) / (2 * STEP), bend[here], rtol=2e-6, atol=2e-8)
 
 
 def chained(name: str, activation: str) -> bool:
@@ -187,11 +203,12 @@ def test_kernel_equals_reference(name: str, dtype: str) -> None:
             reference.pointwise(loss, prediction, prediction),
         )
     else:
-        computed = loss.value_grad_curvature(prediction, target, reduction="none")
-        expected = reference.evaluate(loss, prediction, target)
+        rest = {name: each.astype(dtype) for name, each in beside(loss, 300, 7).items()}
+        computed = derivatives(loss, prediction, target, reduction="none", **rest)
+        expected = reference.evaluate(loss, prediction, target, **rest)
         weight = weights(300, 7).astype(dtype)
-        weighed = loss.value_and_grad(prediction, target, weight=weight, reduction="none")
-        for got, wanted in zip(weighed, reference.evaluate(loss, prediction, target, weight)):
+        weighed = loss.value_and_grad(prediction, target, weight=weight, reduction="none", **rest)
+        for got, wanted in zip(weighed, reference.evaluate(loss, prediction, target, weight, **rest)):
             assert_allclose(got, wanted, **near)
     for got, wanted in zip(computed, expected, strict=True):
         assert got.dtype == dtype
@@ -324,8 +341,14 @@ def test_layout_does_not_matter(name: str) -> None:
     prediction = flat.reshape(shape)
     target = flat_target.reshape(shape if flat_target.ndim == flat.ndim else (4, 3, 2))
 
-    def run(prediction: object, target: object) -> tuple:
-        return loss.value_and_grad(prediction, *(() if alone else (target,)), reduction="none")
+    options = {
+        name: each.reshape(shape if each.ndim == 2 else (4, 3, 2))
+        for name, each in beside(loss, 24, 9).items()
+    }
+
+    def run(prediction: object, target: object, change: object = lambda a: a) -> tuple:
+        rest = {name: change(each) for name, each in options.items()}
+        return loss.value_and_grad(prediction, *(() if alone else (target,)), reduction="none", **rest)
 
     expected = run(prediction, target)
     assert expected[1].shape == shape
@@ -336,11 +359,11 @@ def test_layout_does_not_matter(name: str) -> None:
         lambda a: a[::-1].copy()[::-1],
         lambda a: a.tolist(),
     ):
-        for got, wanted in zip(run(change(prediction), change(target)), expected):
+        for got, wanted in zip(run(change(prediction), change(target), change), expected):
             assert_array_equal(got, wanted)
 
 
-@pytest.mark.parametrize("name", ["huber", "cross_entropy"])
+@pytest.mark.parametrize("name", ["huber", "cross_entropy", "cosine_embedding"])
 def test_read_only_and_unaligned_inputs(name: str) -> None:
     loss = ls.get(name)
     prediction, target = batch(loss, 24, 9)
@@ -389,19 +412,21 @@ def test_single_numbers_and_nothing(name: str) -> None:
     loss = ls.get(name)
     prediction, target = batch(loss, 1, 10)
     arguments = [prediction] if loss.structure == "activation" else [prediction, target]
-    value, gradient = loss.value_and_grad(*arguments, reduction="none")
-    first = loss.value_and_grad(*(each[0] for each in arguments), reduction="none")
+    rest = beside(loss, 1, 10)
+    value, gradient = loss.value_and_grad(*arguments, reduction="none", **rest)
+    alone = {name: each[0] for name, each in rest.items()}
+    first = loss.value_and_grad(*(each[0] for each in arguments), reduction="none", **alone)
     assert first[0].shape == ()
     assert_array_equal(first[0], value[0])
     assert_array_equal(first[1], gradient[0])
-    nothing = [each[:0] for each in arguments]
-    value, gradient = loss.value_and_grad(*nothing, reduction="none")
+    nothing, rest = [each[:0] for each in arguments], {name: each[:0] for name, each in rest.items()}
+    value, gradient = loss.value_and_grad(*nothing, reduction="none", **rest)
     assert value.shape == (0,)
     assert gradient.shape == nothing[0].shape
     if loss.structure != "activation":
-        assert loss.value_and_grad(*nothing, reduction="sum")[0] == 0
-        assert loss.total(*nothing) == ls.Total(0.0, 0.0)
-        assert np.isnan(loss.total(*nothing).mean())
+        assert loss.value_and_grad(*nothing, reduction="sum", **rest)[0] == 0
+        assert loss.total(*nothing, **rest) == ls.Total(0.0, 0.0)
+        assert np.isnan(loss.total(*nothing, **rest).mean())
 
 
 HALVES = ["float16"]
@@ -420,8 +445,10 @@ def test_halves_are_computed_in_float32_and_returned_in_kind(name: str, dtype: o
     prediction, target = batch(loss, 30, 12, dtype)
     arguments = [prediction] if loss.structure == "activation" else [prediction, target]
     wide = [each if each.dtype.kind == "i" else each.astype("float32") for each in arguments]
-    narrow = loss.value_grad_curvature(*arguments, reduction="none")
-    for got, expected in zip(narrow, loss.value_grad_curvature(*wide, reduction="none")):
+    rest = {name: each.astype(dtype) for name, each in beside(loss, 30, 12).items()}
+    narrow = derivatives(loss, *arguments, reduction="none", **rest)
+    rest = {name: each.astype("float32") for name, each in rest.items()}
+    for got, expected in zip(narrow, derivatives(loss, *wide, reduction="none", **rest)):
         assert got.dtype == dtype
         assert_array_equal(got, expected.astype(dtype))
 
@@ -437,9 +464,10 @@ def test_whole_numbers_are_numbers(name: str) -> None:
         real_target = target.astype(float)
     arguments = [prediction] if loss.structure == "activation" else [prediction, target]
     expected = [prediction.astype(float)] + ([] if loss.structure == "activation" else [real_target])
-    for got, wanted in zip(
-        loss.value_and_grad(*arguments, reduction="none"), loss.value_and_grad(*expected, reduction="none")
-    ):
+    options = {"negative": np.array([[3, 1], [1, 1]])} if loss.entry.measure == "triplet" else {}
+    found = loss.value_and_grad(*arguments, reduction="none", **options)
+    options = {name: each.astype(float) for name, each in options.items()}
+    for got, wanted in zip(found, loss.value_and_grad(*expected, reduction="none", **options)):
         assert got.dtype == "float64"
         assert_array_equal(got, wanted)
 
@@ -450,9 +478,10 @@ def test_out_is_used_and_returned(name: str, dtype: str) -> None:
     loss = ls.get(name)
     prediction, target = batch(loss, 30, 13, dtype)
     arguments = [prediction] if loss.structure == "activation" else [prediction, target]
-    _, expected = loss.value_and_grad(*arguments, reduction="none")
+    rest = {name: each.astype(dtype) for name, each in beside(loss, 30, 13).items()}
+    _, expected = loss.value_and_grad(*arguments, reduction="none", **rest)
     out = np.full_like(prediction, 77)
-    _, gradient = loss.value_and_grad(*arguments, reduction="none", out=out)
+    _, gradient = loss.value_and_grad(*arguments, reduction="none", out=out, **rest)
     assert gradient is out
     assert_array_equal(out, expected)
 
@@ -466,6 +495,7 @@ def test_nan_in_is_nan_out(name: str, dtype: str) -> None:
     loss = ls.get(name)
     rows = 37  # the vectorised part of a loop and its remainder
     prediction, target = batch(loss, rows, 14, dtype)
+    rest = {name: each.astype(dtype) for name, each in beside(loss, rows, 14).items()}
     alone = loss.structure == "activation"
     for which in ("prediction",) if alone else ("prediction", "target"):
         p, t = prediction.copy(), target.copy()
@@ -475,16 +505,16 @@ def test_nan_in_is_nan_out(name: str, dtype: str) -> None:
         bad = np.zeros(array.shape, bool)
         bad.reshape(-1)[[0, 5, 16, bad.size - 1]] = True
         array[bad] = nan
-        outputs = loss.value_grad_curvature(p, *(() if alone else (t,)), reduction="none")
+        outputs = derivatives(loss, p, *(() if alone else (t,)), reduction="none", **rest)
         rowwise = bad.any(-1) if bad.ndim == 2 else bad
         assert_array_equal(np.isnan(outputs[0]), rowwise)
         for derivative in outputs[1:]:
             spread = bad
-            if loss.structure == "softmax":
+            if loss.structure in ("softmax", "distance"):
                 spread = np.broadcast_to(rowwise[:, None], derivative.shape)
             assert_array_equal(np.isnan(derivative), spread)
         if not alone:
-            assert np.isnan(loss(p, t))
+            assert np.isnan(loss(p, t, **rest))
 
 
 @pytest.mark.parametrize("classes", [1, 2, 3, 20])
@@ -515,7 +545,7 @@ def far(loss: ls.Loss, dtype: type) -> tuple[float, list[float]]:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
-    "name", [n for n in ALL if ls.get(n).entry.prediction.name == "real" and n not in SOFTMAX]
+    "name", [n for n in ALL if ls.get(n).entry.prediction.name == "real" and n not in SOFTMAX + DISTANCE]
 )
 def test_infinity_gives_the_limit_or_what_is_stated(name: str, dtype: type) -> None:
     loss = ls.get(name)
@@ -539,7 +569,7 @@ def test_an_infinite_result_is_stated_where_it_is_nan(name: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", [name for name in ALL if name not in DISTANCE])
 def test_the_smallest_numbers_are_numbers(name: str, dtype: type) -> None:
     loss = ls.get(name)
     tiny = float(np.finfo(dtype).smallest_subnormal)
@@ -666,7 +696,7 @@ def test_weights_of_no_common_scale_are_refused() -> None:
 def test_no_weight_at_all_is_nan_with_no_gradient(name: str) -> None:
     loss = ls.get(name)
     prediction, target = batch(loss, 5, 16)
-    value, gradient = loss.value_and_grad(prediction, target, weight=np.zeros(5))
+    value, gradient = loss.value_and_grad(prediction, target, weight=np.zeros(5), **beside(loss, 5, 16))
     assert np.isnan(value)
     assert not gradient.any()
 
@@ -675,9 +705,9 @@ def test_no_weight_at_all_is_nan_with_no_gradient(name: str) -> None:
 def test_weight_multiplies_values_and_derivatives(name: str) -> None:
     loss = ls.get(name)
     prediction, target = batch(loss, 30, 17)
-    weight = weights(30, 17)
-    bare = loss.value_and_grad(prediction, target, reduction="none")
-    weighed = loss.value_and_grad(prediction, target, weight=weight, reduction="none")
+    weight, rest = weights(30, 17), beside(loss, 30, 17)
+    bare = loss.value_and_grad(prediction, target, reduction="none", **rest)
+    weighed = loss.value_and_grad(prediction, target, weight=weight, reduction="none", **rest)
     assert_allclose(weighed[0], bare[0] * weight, rtol=1e-13)
     assert_allclose(weighed[1], bare[1] * per_row(loss, weight), rtol=1e-13, atol=1e-300)
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import losscope as ls
-from conftest import ACTIVATIONS, ALL, LOSSES, batch
+from conftest import ACTIVATIONS, ALL, LOSSES, batch, beside
 from losscope import catalogue, domain, structures
 from losscope.describe import describe, example
 
@@ -141,7 +141,7 @@ def test_every_entry_shows_its_formulas(name: str) -> None:
         assert text.count("{") == text.count("}")
         assert text.count(r"\left") == text.count(r"\right")
     assert loss._repr_latex_() == f"$\\displaystyle {loss.latex()}$"
-    allowed = {"prediction", "target", "margin", *loss.parameters}
+    allowed = {"prediction", "target", "margin", "distance", "cosine", "label", *loss.parameters}
     for formula in (loss.formula, loss.gradient_formula, loss.curvature_formula):
         assert {str(each) for each in formula.free_symbols} <= allowed
     assert loss.formula.free_symbols
@@ -161,7 +161,8 @@ def test_the_formulas_are_the_losses() -> None:
 def test_call_value_and_total_take_keywords(name: str) -> None:
     loss = ls.get(name)
     prediction, target = batch(loss, 4)
-    assert loss(prediction=prediction, target=target) == loss(prediction, target)
+    rest = beside(loss, 4)
+    assert loss(prediction=prediction, target=target, **rest) == loss(prediction, target, **rest)
 
 
 def test_help_of_the_class_is_of_the_class() -> None:

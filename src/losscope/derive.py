@@ -12,7 +12,9 @@ from losscope.entry import Entry
 from losscope.expression import in_our_words, parse, symbol
 from losscope.stable import stable, whole_powers
 
-PREDICTION, TARGET, RESIDUAL, MARGIN = (symbol(name) for name in ("prediction", "target", "r", "margin"))
+PREDICTION, TARGET, RESIDUAL, MARGIN, DISTANCE, COSINE = (
+    symbol(name) for name in ("prediction", "target", "r", "margin", "distance", "cosine")
+)
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,10 @@ def derive(entry: Entry, through: Entry | None = None) -> Derived:
     slope = sympy.diff(bound.get(PREDICTION, PREDICTION), PREDICTION)
 
     def differentiate(expression: sympy.Expr) -> sympy.Expr:
-        # r is a name of its own, so the chain rule through it is taken here.
+        # r and cosine (1 - distance) are names of their own, so the chain rule through them is taken here.
         slopes = sympy.diff(expression, variable) + sympy.diff(expression, RESIDUAL) * slope
+        if variable == DISTANCE:
+            slopes -= sympy.diff(expression, COSINE)
         return whole_powers(in_our_words(slopes))
 
     gradient = differentiate(gradient_of)

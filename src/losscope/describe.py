@@ -9,6 +9,15 @@ _EXAMPLES = {
     "label": ("[2.0, -0.5]", "[1.0, 0.0]"), "probability": ("[2.0, -0.5]", "[1.0, 0.0]"),
 }  # fmt: skip
 
+OPTIONS = {
+    "softmax": {"": "class_weight (one per class), ignore_index (-100), label_smoothing (0)"},
+    "distance": {
+        "": "label (one per vector: 1 for a pair that belongs together, -1 for one that does not; 1 if left out)",
+        "triplet": "negative (the vectors to keep away from; needed), swap (False; True: the distance from positive "
+        "to negative counts where it is the shorter)",
+    },
+}
+
 
 def describe(loss: Any) -> str:
     """What `help(losscope.huber)` shows."""
@@ -25,8 +34,12 @@ def describe(loss: Any) -> str:
         lines += [f"Prediction:  {where}", f"Target:      {entry.target.words}"]
     for name, value in loss.parameters.items():
         lines.append(f"Parameter:   {name} = {value:g} ({loss._open[name].domain.words})")
-    if loss.structure == "softmax":
-        lines.append("Options:     class_weight (one per class), ignore_index (-100), label_smoothing (0)")
+    if loss.structure in OPTIONS:
+        lines.append(f"Options:     {options(loss)}")
+    if loss.structure == "distance":
+        lines.append(
+            "Gradient:    with respect to the prediction; losscope.torch and tensors give that of all vectors"
+        )
     for title, text in (("At ties:", entry.ties), ("At infinity:", entry.infinite)):
         if text:
             lines.append(f"{title:<13}{text}")
@@ -51,9 +64,7 @@ def formula(loss: Any) -> str:
     """The formula as text, with what its names stand for."""
     if loss.structure == "activation":
         return loss.entry.formula
-    of = {"softmax": "margin = logsumexp(logits of the other classes) - logit of the target"}.get(
-        loss.structure
-    )
+    of = meaning(loss)
     if loss.activation is not None:
         of = f"prediction = {loss.activation.formula.replace('x', 'score')}" + (
             "; r = prediction - target"
@@ -65,8 +76,25 @@ def formula(loss: Any) -> str:
     return loss.entry.formula + (f",  with {of}" if of else "")
 
 
+def meaning(loss: Any) -> str | None:
+    """What the one number is that a loss of whole rows is a function of."""
+    if loss.structure == "distance":
+        return str(loss._structure.MEANING[loss.entry.measure])
+    if loss.structure == "softmax":
+        return "margin = logsumexp(logits of the other classes) - logit of the target"
+    return None
+
+
+def options(loss: Any) -> str:
+    """What a call may be given by name beside parameters, weight and reduction."""
+    return OPTIONS[loss.structure]["triplet" if loss.entry.measure == "triplet" else ""]
+
+
 def shapes(loss: Any) -> str:
     """Which shapes go together."""
+    if loss.structure == "distance":
+        negative = ", target and negative" if loss.entry.measure == "triplet" else " and target"
+        return f"prediction{negative} (..., features), the same; one loss for each vector"
     if loss.structure == "softmax":
         return "prediction (..., classes) of logits; target (...) of class indices, or (..., classes) of probabilities"
     if loss.structure == "activation":
@@ -85,6 +113,9 @@ def example(loss: Any) -> list[str]:
         return ["import losscope", f"{call}([[2.0, 0.0, -1.0]], [0])"]
     if loss.structure == "activation":
         return ["import losscope", f"{call}([-1.0, 0.0, 1.0])"]
+    if loss.structure == "distance":
+        option = "negative=[[1.0, 1.0]]" if loss.entry.measure == "triplet" else "label=[-1]"
+        return ["import losscope", f"{call}([[1.0, 0.0]], [[0.75, 0.5]], {option})"]
     if loss.entry.prediction.name == "probability" and loss.activation is None:
         pair = ("[0.75, 0.25]", "[0.5, 0.5]") if loss.entry.over == "rows" else ("[0.75, 0.25]", "[1.0, 0.0]")
     else:

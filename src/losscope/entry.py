@@ -50,6 +50,7 @@ class Entry:
     task: str = "regression"
     inside: str = ""  # the activation a loss of raw scores already holds: through it again would be twice
     over: str = "elements"  # or "rows": an observation is a row, its loss the sum over the last axis
+    measure: str = ""  # of a distance loss, what it measures: "euclidean", "cosine" or "triplet"
     gradient_of: str = ""
     curvature_of: str = ""
     residual: str = ""  # activations: activation(x) - target in a form that does not cancel

@@ -11,7 +11,7 @@ import numpy
 @dataclass(frozen=True)
 class Facts:
     """Derived from the formula and its derivatives, at the loss's own parameters; for a loss that is not of the
-    residual alone, at a few typical targets.
+    residual alone, at a few typical targets. Those of a loss of distances are in the distance, for both labels.
 
     `lipschitz` is the steepest slope (None: unbounded); `bounded_influence` whether an outlier's pull stays
     bounded; `redescending` whether it fades to nothing; `kinks` where the slope jumps, in the residual (or the raw
@@ -75,10 +75,10 @@ def facts(loss: Any) -> Facts:
 
 def _along(loss: Any, target: float | None, axis: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
     """Value and slope along an axis."""
-    from losscope.kernels.reference import pointwise
+    from losscope.kernels.reference import along
 
-    against = () if target is None else (numpy.full_like(axis, target),)
-    return pointwise(loss, axis, *against)[:2]
+    value, slope, _ = along(loss, axis, target)
+    return numpy.asarray(value), numpy.asarray(slope)
 
 
 def _ground(loss: Any) -> tuple[numpy.ndarray, list[float | None]]:
@@ -86,6 +86,10 @@ def _ground(loss: Any) -> tuple[numpy.ndarray, list[float | None]]:
     domain = loss.entry.prediction.name if loss.activation is None else "real"
     inside = numpy.linspace(1e-6, 1 - 1e-6, 4001)
     axis = inside if domain == "probability" else AXIS[AXIS >= 0] if domain == "nonnegative" else AXIS
+    if loss.structure == "distance":
+        low, high = loss._structure.RANGE[loss.entry.measure]
+        labels: list[float | None] = [None] if loss.entry.measure == "triplet" else [-1.0, 1.0]
+        return AXIS[(low <= AXIS) & (high >= AXIS)], labels
     if loss.structure in ("softmax", "activation"):
         return axis, [None] if loss.structure == "softmax" else [0.0]
     targets = {

@@ -100,7 +100,7 @@ class Loss:
 
     @property
     def structure(self) -> str:
-        """The name of the structure it runs over: "elementwise", "softmax" or "activation"."""
+        """The name of the structure it runs over: "elementwise", "softmax", "distance" or "activation"."""
         return self.entry.structure
 
     @property
@@ -259,7 +259,10 @@ class Loss:
         reduction: str = "mean",
         **options: Any,
     ) -> Any:
-        """Value, gradient and curvature (the diagonal of the Hessian) with respect to the prediction."""
+        """Value, gradient and curvature (the diagonal of the Hessian) with respect to the prediction.
+
+        A loss of distances has none to give: its Hessian couples all numbers of a vector, and LossError says so.
+        """
         if self.structure == "activation":
             return self._activate(prediction, target, 2, weight, reduction, options)
         return tuple(self._evaluate(2, prediction, target, weight, reduction, options)[:3])
@@ -331,6 +334,14 @@ class Loss:
             )
         averaged, unreduced = reduction == "mean", reduction == "none"
         batch = self._batch(prediction, target, weight, options, averaged)
+        if order == 2 and self.structure == "distance":
+            raise LossError(
+                complain(
+                    f"{self.entry.name} has no curvature for each number by itself: its Hessian couples all numbers "
+                    "of a vector, and the diagonal alone would say little",
+                    next_step="Use value_and_grad; curvature_formula is that in the distance",
+                )
+            )
         scale = 1 / batch.total_weight if averaged and batch.total_weight else float(not averaged)
         buffer = None if out is None else _buffer(out, batch)
         total, outputs, inside = _evaluate()(
@@ -500,7 +511,8 @@ def _buffer(out: Any, batch: Any) -> Any:
     """`out`, checked, if the kernel can write into it; None if what is computed must be converted for it."""
     from losscope.structures.arrays import ready_out
 
-    inputs = (getattr(batch, name, None) for name in ("target", "weight", "probabilities", "class_weight"))
+    names = ("target", "weight", "probabilities", "class_weight", "negative", "label")
+    inputs = (getattr(batch, name, None) for name in names)
     ready_out(out, batch.given, batch.given, *inputs)
     return out if out.dtype == batch.dtype else None
 

@@ -75,17 +75,20 @@ def _print(console: Any, loss: Any, latex: bool) -> None:
 
 def _words(loss: Any) -> dict[str, str]:
     """What the names stand for, the facts and where else the loss is found, in words."""
+    from losscope.describe import meaning, options
     from losscope.emit.plain import plain
 
     entry, facts, words = loss.entry, loss.facts, {}
     if loss._derived.residual is not None:
         words["with"] = f"r = {plain(loss._derived.residual)}"
-    elif loss.structure == "softmax":
-        words["with"] = "margin = logsumexp(logits of the other classes) - logit of the target"
+    elif (of := meaning(loss)) is not None:
+        words["with"] = of
     if loss.parameters:
         words["parameters"] = ", ".join(
             f"{name} = {value:g} ({loss._open[name].domain.words})" for name, value in loss.parameters.items()
         )
+    if entry.structure == "distance":
+        words["options"] = options(loss)
     if entry.structure == "elementwise":
         words["target"] = entry.target.words
     words["convex"] = "yes" if facts.convex else "no"

@@ -89,10 +89,25 @@ def pointwise(loss: Any, *arguments: Any) -> tuple[Any, Any, Any]:
         return tuple(numpy.broadcast_to(numpy.asarray(each, "float64"), shape) for each in results)  # type: ignore[return-value]
 
 
-def evaluate(
-    loss: Any, prediction: Any, target: Any, weight: Any = None, **options: Any
-) -> tuple[Any, Any, Any]:
-    """Unreduced value, gradient and curvature by the book: elementwise, or row by row for softmax."""
+def along(loss: Any, x: Any, judged: float | None = None) -> tuple[Any, Any, Any]:
+    """Value, gradient and curvature over what the loss is a function of: the prediction for one target, the margin,
+    or the distance for one label."""
+    if judged is None:
+        judged = 1.0
+    if loss.structure == "softmax":
+        return pointwise(loss, x)
+    rest = (1 - x,) if loss.structure == "distance" else ()
+    return pointwise(loss, x, numpy.full_like(x, judged), *rest)
+
+
+def evaluate(loss: Any, prediction: Any, target: Any, weight: Any = None, **options: Any) -> tuple[Any, ...]:
+    """Unreduced value, gradient and curvature by the book: elementwise, or row by row for softmax and distance (which
+    has no curvature)."""
+    if loss.structure == "distance":
+        vectors = (numpy.asarray(each, "float64") for each in (prediction, target))
+        value, gradient = _distance(loss, *vectors, **options)
+        by_row = numpy.ones_like(value) if weight is None else numpy.asarray(weight, "float64")
+        return value * by_row, gradient * by_row[..., None]
     if loss.structure != "softmax":
         value, gradient, curvature = pointwise(loss, prediction, prediction if target is None else target)
         if loss.entry.over == "rows":
@@ -101,6 +116,36 @@ def evaluate(
         spread = weights[..., None] if loss.entry.over == "rows" and weight is not None else weights
         return value * weights, gradient * spread, curvature * spread
     return _softmax(loss, numpy.asarray(prediction, "float64"), numpy.asarray(target), weight, **options)
+
+
+def _distance(
+    loss: Any, a: Any, b: Any, label: Any = None, negative: Any = None, swap: Any = 0
+) -> tuple[Any, Any]:
+    def apart(one: Any, other: Any) -> tuple[Any, Any]:
+        """The length of the difference, and the direction it grows in."""
+        length = numpy.sqrt(((one - other) ** 2).sum(-1))
+        return length, (one - other) / numpy.where(length == 0, 1, length)[..., None]
+
+    cosine = None
+    if loss.entry.measure == "cosine":
+        sizes = [numpy.sqrt((each**2).sum(-1, keepdims=True)) for each in (a, b)]
+        a, b = (each / numpy.where(size == 0, 1, size) for each, size in zip((a, b), sizes, strict=True))
+        cosine = (a * b).sum(-1)
+        none = ((sizes[0] == 0) | (sizes[1] == 0))[..., 0]
+        distance = numpy.where(none, 1, ((a - b) ** 2).sum(-1) / 2)
+        growth = (cosine[..., None] * a - b) / numpy.where(sizes[0] == 0, 1, sizes[0])
+        growth = numpy.where(none[..., None], 0, growth)
+    else:
+        distance, growth = apart(a, b)
+    if loss.entry.measure == "triplet":
+        far, other = apart(a, negative)
+        between = apart(b, negative)[0]
+        swapped = bool(swap) & (between < far)
+        distance = distance - numpy.where(swapped, between, far)
+        growth = growth - numpy.where(swapped[..., None], 0, other)
+    judged = numpy.ones_like(distance) if label is None else label
+    value, slope, _ = pointwise(loss, distance, judged, 1 - distance if cosine is None else cosine)
+    return value, slope[..., None] * growth
 
 
 def _softmax(

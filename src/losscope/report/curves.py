@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from losscope import domain
 from losscope.errors import LossError, complain
 
 POINTS = 1201  # odd, so that 0 is among them
@@ -13,8 +14,8 @@ POINTS = 1201  # odd, so that 0 is among them
 def curves(
     losses: Sequence[Any], span: tuple[float, float] = (-3.0, 3.0), target: float | None = None
 ) -> Any:
-    """A Chart of three panels. Losses of the residual are drawn over it; others over their raw score, for one
-    target (1 by default; 2 for counts). Where the slope jumps the line is broken.
+    """A Chart of three panels. Losses of the residual are drawn over it; others over their raw score (or
+    the distance), for one target or label (1 by default; 2 for counts). Where the slope jumps the line is broken.
 
     >>> import losscope as ls
     >>> len(curves([ls.mse, ls.huber]).panels)
@@ -47,7 +48,7 @@ def curves(
 
 
 def _over(loss: Any, axis: Any, target: float | None) -> tuple[Any, Any]:
-    from losscope.kernels.reference import pointwise
+    from losscope.kernels.reference import along
 
     if loss.entry.prediction.name == "probability" and loss.activation is None:
         axis = axis[(axis > 0) & (axis < 1)]
@@ -55,14 +56,26 @@ def _over(loss: Any, axis: Any, target: float | None) -> tuple[Any, Any]:
             raise LossError(
                 complain(f"{loss.name} takes a probability", next_step="Use a range that meets 0 to 1")
             )
-    if loss.structure == "softmax":
-        return axis, pointwise(loss, axis)
-    return axis, pointwise(loss, axis, axis * 0 + _target(loss, target))
+    if loss.structure == "distance":
+        low, high = loss._structure.RANGE[loss.entry.measure]
+        axis = axis[(axis >= low) & (axis <= high)]
+        if not len(axis):
+            raise LossError(
+                complain(
+                    f"{loss.name} takes a distance",
+                    next_step=f"Use a range that meets {low:g} to {high:g}",
+                )
+            )
+    return axis, along(loss, axis, _target(loss, target))
 
 
 def _target(loss: Any, target: float | None) -> float:
-    if _of_residual(loss):
+    if loss.structure == "softmax" or _of_residual(loss):
         return 0.0
+    if loss.structure == "distance":
+        if target is not None and domain.sign.excludes(target):
+            raise LossError(complain(f"{loss.name} has no label {target:g}", expected=domain.sign.words))
+        return 1.0 if target is None else target
     chosen = target if target is not None else 2.0 if loss.entry.target.name == "count" else 1.0
     if loss.entry.target.excludes(chosen):
         raise LossError(complain(f"{loss.name} has no target {chosen:g}", expected=loss.entry.target.words))
@@ -83,6 +96,9 @@ def _kind(loss: Any, target: float | None) -> str:
         return "score x"
     if loss.structure == "softmax":
         return "margin (logsumexp of the others - logit)"
+    if loss.structure == "distance":
+        label = "" if loss.entry.measure == "triplet" else f", for label {_target(loss, target):g}"
+        return f"distance{label}"
     if _of_residual(loss):
         return "residual r = prediction - target"
     what = (

@@ -8,7 +8,7 @@ target of a softmax loss) is refused where one is wanted. A tensor that is not p
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache, wraps
+from functools import lru_cache, reduce, wraps
 from typing import Any
 
 import numpy
@@ -19,6 +19,7 @@ from losscope.errors import LossError, LossTypeError, complain
 from losscope.loss import REDUCTIONS, Loss, Total
 from losscope.structures import arrays, mean
 from losscope.torch import ready
+from losscope.torch.distances import Call, Distances, computed
 from losscope.torch.pointwise import Outside, Pointwise
 from losscope.torch.rows import Batch, Rows
 
@@ -87,6 +88,11 @@ def _rows(entry: Entry) -> Rows:
     return Rows(entry)
 
 
+@lru_cache(256)
+def _distances(entry: Entry) -> Distances:
+    return Distances(entry)
+
+
 @_eager
 def _evaluate(
     loss: Loss, prediction: torch.Tensor, target: Any, weight: Any, reduction: str, options: dict[str, Any]
@@ -103,7 +109,9 @@ def _evaluate(
         weight = _constant(weight, "weight", prediction)
     if ready.autocasting("cpu"):
         prediction, target = ready.full_precision(prediction, target)
-    evaluate = _evaluate_rows if softmax else _evaluate_elements
+    evaluate = {"softmax": _evaluate_rows, "distance": _evaluate_vectors}.get(
+        loss.structure, _evaluate_elements
+    )
     if reduction == "mean":
         value, weighed = evaluate(loss, prediction, target, weight, "mean", parameters, rest)
         if not prediction.numel():
@@ -218,6 +226,41 @@ def _evaluate_rows(
     return value.reshape(ready_batch.shape) if reduction == "none" else value, weighed
 
 
+def _evaluate_vectors(
+    loss: Loss,
+    prediction: torch.Tensor,
+    target: torch.Tensor,
+    weight: torch.Tensor | None,
+    reduction: str,
+    parameters: tuple[float, ...],
+    options: dict[str, Any],
+) -> tuple[torch.Tensor, float]:
+    if ready.transformed():
+        raise LossTypeError(
+            complain(
+                f"{loss.entry.name} runs on plain tensors, not under torch.func or in forward mode",
+                next_step="Use torch.autograd.grad, or PyTorch's own by losscope.torch.functional",
+            )
+        )
+    negative, label = options.get("negative"), options.get("label")
+    if negative is not None:
+        negative = _tensor(negative, "negative", prediction)
+    if label is not None:
+        label = _constant(label, "label", prediction)
+    options = {**options, "negative": negative, "label": label}
+    batch, weight, _ = _prepared(loss, prediction, target, weight, options, reduction)
+    vectors = _alike(*(each for each in (prediction, target, negative) if each is not None))
+    weighed = batch.total_weight
+    if not batch.prediction.size:
+        empty = (vectors[0] * 0).sum(-1)
+        return empty if reduction == "none" else empty.sum(), weighed
+    dtype = computed(vectors[0].dtype)
+    label, weight = (None if each is None else each.to(dtype) for each in (label, weight))
+    scale = 1.0 / (weighed or 1.0) if reduction == "mean" else 1.0
+    how = Call(_distances(loss.entry), scale, reduction == "none", parameters, batch.swap)
+    return how.loss.apply(how, vectors, label, weight), weighed
+
+
 def _prepared(
     loss: Loss,
     prediction: torch.Tensor,
@@ -291,17 +334,11 @@ def _constant(value: Any, name: str, beside: torch.Tensor) -> torch.Tensor:
     return tensor.detach()
 
 
-def _alike(target: torch.Tensor, prediction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Both in one floating dtype: the wider of the two, float64 where neither is floating."""
-    floating = [each.dtype for each in (prediction, target) if each.is_floating_point()]
-    dtype = (
-        torch.float64
-        if not floating
-        else floating[0]
-        if len(floating) == 1
-        else torch.promote_types(*floating)
-    )
-    return target.to(dtype), prediction.to(dtype)
+def _alike(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """All in one floating dtype: the widest of theirs, float64 where none is floating."""
+    floating = [each.dtype for each in tensors if each.is_floating_point()]
+    dtype = reduce(torch.promote_types, floating) if floating else torch.float64
+    return tuple(each.to(dtype) for each in tensors)
 
 
 def _same_shape(prediction: torch.Tensor, target: torch.Tensor) -> None:

@@ -23,6 +23,9 @@ LEAVES = {
     "hinge_embedding_loss": "a target that wants a gradient",
     "multilabel_soft_margin_loss": '`reduction="none"`',
     "cross_entropy": "a target or weight that wants a gradient; `torch.func` transforms",
+    "cosine_embedding_loss": "targets other than 1 and -1; `torch.func`, `torch.compile`",
+    "triplet_margin_loss": "`p` other than 2; `torch.func`, `torch.compile`",
+    "triplet_margin_with_distance_loss": "a `distance_function` that is not Euclidean; `torch.func`, `torch.compile`",
     "linear_cross_entropy": "`options`; weights of more than two axes; `torch.func`, `torch.compile`, autocast",
 }
 

@@ -71,7 +71,7 @@ def source(entry: Entry, through: Entry | None, dtype: str) -> str:
     """The text of a generated module."""
     from losscope.derive import derive
     from losscope.emit.python import functions
-    from losscope.kernels.cpu import composed, elementwise, softmax
+    from losscope.kernels.cpu import composed, distance, elementwise, softmax
 
     structure = structures.get(entry.structure)
     parameters = [*entry.parameters, *(through.parameters if through else ())]
@@ -80,11 +80,16 @@ def source(entry: Entry, through: Entry | None, dtype: str) -> str:
     formulas += "\n\n" + _outside(entry, through)
     parts += ["@formula\n" + inspect.getsource(each) for each in _written_in(composed)]
     parts.append(formulas.replace("def ", "@formula\ndef "))
-    loops = {"elementwise": elementwise, "activation": elementwise, "softmax": softmax}[entry.structure]
+    loops = {
+        "elementwise": elementwise,
+        "activation": elementwise,
+        "softmax": softmax,
+        "distance": distance,
+    }[entry.structure]
     parts += [f"BLOCK, FEW, ROWS = {elementwise.BLOCK}, {softmax.FEW}, {softmax.ROWS}"]
     for each in _written_in(loops):
         if each.__name__ != "run":
-            entrance = each.__name__ in ("loop", "spread_loop")
+            entrance = each.__name__.endswith("loop")
             parts.append(("@looping\n" if entrance else "@inlined\n") + inspect.getsource(each))
     return "\n\n".join(parts)
 

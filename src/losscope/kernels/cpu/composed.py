@@ -33,3 +33,8 @@ def sqrt1px2m1(x):
     """sqrt(1 + x^2) - 1, as x^2 / (1 + sqrt(1 + x^2)); 3 ulp."""
     large = absolute(x) > real(1e15)
     return where(large, absolute(x), x * (x / (real(1) + sqrt(real(1) + x * x))))
+
+
+def scaled(x, unit):
+    """x in other units, rounded here: a loop that may regroup its products will not regroup this one."""
+    return x * unit

@@ -8,7 +8,7 @@ import numpy
 
 from losscope.entry import Entry
 from losscope.kernels import memory
-from losscope.kernels.cpu import elementwise, softmax
+from losscope.kernels.cpu import distance, elementwise, softmax
 from losscope.kernels.cpu.build import kernels
 
 
@@ -34,9 +34,17 @@ def evaluate(
     if order >= 2:
         outputs["curvature"] = memory.empty(shape, dtype)
     loops = kernels(entry, through, batch.dtype)
+    if with_values and entry.structure in ("softmax", "distance"):
+        outputs["values"] = numpy.empty(len(prediction), dtype)
+    if entry.structure == "distance":
+        judged = batch.label if batch.negative is None else batch.swap
+        gradients = (outputs.get("gradient"), *(None for _ in batch.vectors[1:]))
+        kernel, values = loops[f"{entry.measure}_loop"], outputs.get("values")
+        total = distance.run(
+            kernel, batch.vectors, judged, batch.weight, values, gradients, real(scale), 0.0, constants
+        )
+        return total, outputs, True
     if entry.structure == "softmax":
-        if with_values:
-            outputs["values"] = numpy.empty(len(prediction), prediction.dtype)
         if batch.probabilities is None and not batch.smoothing:
             kernel = loops["loop"]
             rows: tuple = (target,)

@@ -1,0 +1,227 @@
+"""Losses of distances of tensors: pairs of vectors, or an anchor, a positive and a negative, along the last axis.
+
+As in `losscope.torch.pointwise`, gradients (here those of all vectors) are made in forward, in one pass, and handed
+over once. There is more work in a row than in an element, so that tensors are read as arrays and kept by autograd.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from losscope.entry import Entry
+from losscope.torch import buffers, formula, ready
+from losscope.torch.ready import HALVES, NAMES
+
+REDUCTIONS = ("mean", "sum", "none")
+
+
+class Distances:
+    """One loss of distances, and how torch runs it."""
+
+    def __init__(self, entry: str | Entry):
+        self._given = entry
+        self._loops: dict[torch.dtype, Any] = {}
+
+    @cached_property
+    def entry(self) -> Entry:
+        if isinstance(self._given, Entry):
+            return self._given
+        from losscope.catalogue import entries
+
+        return entries()[self._given]
+
+    def loop(self, dtype: torch.dtype) -> Any:
+        found = self._loops.get(dtype)
+        if found is None:
+            from losscope.kernels.cpu.build import kernels
+
+            loops = kernels(self.entry, None, numpy.dtype(NAMES[dtype]))
+            found = self._loops[dtype] = loops[f"{self.entry.measure}_loop"]
+        return found
+
+    def __call__(
+        self,
+        vectors: tuple[Tensor, ...],
+        label: Tensor | None,
+        reduction: str,
+        parameters: tuple[float, ...],
+        swap: bool = False,
+        offset: float = 0.0,
+    ) -> Tensor | None:
+        """The loss of vectors of one shape, or None where it is not ours to compute: then it is PyTorch's."""
+        if torch.compiler.is_compiling() or reduction not in REDUCTIONS or not _ours(*vectors):
+            return None
+        if label is not None:
+            if not ready.usual(label) or label.shape != vectors[0].shape[:-1] or not label.dtype.is_signed:
+                return None
+            label = label.detach().to(computed(vectors[0].dtype)).contiguous()
+            if not (numpy.abs(label.numpy()) == 1).all():
+                return None
+        scale = 1.0 / vectors[0].shape[:-1].numel() if reduction == "mean" else 1.0
+        call = Call(self, scale, reduction == "none", parameters, swap, offset)
+        return self.apply(call, vectors, label, None)
+
+    def apply(
+        self, call: Call, vectors: tuple[Tensor, ...], label: Tensor | None, weight: Tensor | None
+    ) -> Tensor:
+        """The loss of vectors that have been looked at; label and weight are one number for each row."""
+        if torch.is_grad_enabled() and any(each.requires_grad for each in vectors):
+            return _Distances.apply(call, label, weight, *vectors)
+        return call.run(vectors, label, weight, (False,) * len(vectors))[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a call says beside its tensors. An `offset` is added to each difference of vectors."""
+
+    loss: Distances
+    scale: float
+    unreduced: bool
+    parameters: tuple[float, ...]
+    swap: bool = False
+    offset: float = 0.0
+
+    def run(
+        self,
+        vectors: Sequence[Tensor],
+        label: Tensor | None,
+        weight: Tensor | None,
+        wanted: Sequence[bool],
+    ) -> tuple[Tensor, list[Tensor | None]]:
+        """One pass: the loss, and the gradients that are wanted (where it is not reduced, each row's own), in the
+        dtype that is computed in."""
+        from losscope.kernels.cpu import distance
+
+        given, shape = vectors[0].dtype, vectors[0].shape
+        dtype = computed(given)
+        real = numpy.float64 if dtype is torch.float64 else numpy.float32
+        read = [each.detach().to(dtype).contiguous() for each in vectors]
+        gradients = [buffers.like(each) if want else None for each, want in zip(read, wanted, strict=True)]
+        values = torch.empty(shape[:-1], dtype=dtype) if self.unreduced else None
+
+        def matrix(tensor: Tensor | None) -> Any:
+            return None if tensor is None else tensor.numpy().reshape(-1, shape[-1])
+
+        total = distance.run(
+            self.loss.loop(dtype),
+            tuple(map(matrix, read)),
+            self.swap if len(vectors) == 3 else _flat(label),
+            _flat(weight),
+            _flat(values),
+            tuple(map(matrix, gradients)),
+            real(self.scale),
+            self.offset,
+            tuple(map(real, self.parameters)),
+        )
+        if values is not None:
+            return values.to(given), gradients
+        return read[0].new_full((), total * self.scale, dtype=given), gradients
+
+    def values(self, vectors: Sequence[Tensor], label: Tensor | None) -> Tensor:
+        """The unreduced loss as torch operations in float64, differentiable as often as wanted."""
+        a, b, *negative = (each.double() for each in vectors)
+        entry = self.loss.entry
+        if entry.measure == "cosine":
+            (a, no_a), (b, no_b) = _direction(a), _direction(b)
+            cosine = (a * b).sum(-1)
+            distance = torch.where(no_a | no_b, 1.0, ((a - b) ** 2).sum(-1) / 2)
+        else:
+            distance = _length(a - b + self.offset)
+            for n in negative:
+                far = _length(a - n + self.offset)
+                if self.swap:
+                    other = _length(b - n + self.offset)
+                    far = torch.where(other < far, other, far)
+                distance = distance - far
+            cosine = 1 - distance
+        label = torch.ones_like(distance) if label is None else label.double().view(distance.shape)
+        value: Tensor = formula.compiled(entry, None, 0, 0)(distance, label, cosine, *self.parameters)
+        return value
+
+    def differentiate(
+        self,
+        vectors: Sequence[Tensor],
+        label: Tensor | None,
+        weight: Tensor | None,
+        wanted: Sequence[bool],
+        upstream: Tensor,
+    ) -> list[Tensor | None]:
+        """The gradients that are wanted, themselves differentiable."""
+        with torch.enable_grad():
+            values = self.values(vectors, label)
+            weights = upstream.double().expand(values.shape) * self.scale
+            if weight is not None:
+                weights = weights * weight.view(values.shape)
+            inputs = [each for each, want in zip(vectors, wanted, strict=True) if want]
+            found = iter(torch.autograd.grad(values, inputs, weights, create_graph=True, allow_unused=True))
+        return [next(found) if want else None for want in wanted]
+
+
+def computed(dtype: torch.dtype) -> torch.dtype:
+    """What a dtype is computed in: halves in float32, rounded once."""
+    return torch.float32 if dtype in HALVES else dtype
+
+
+def _flat(tensor: Tensor | None) -> Any:
+    return None if tensor is None else tensor.numpy().reshape(-1)
+
+
+def _length(x: Tensor) -> Tensor:
+    """The length of each vector; every derivative of a length of 0 is 0."""
+    square = (x * x).sum(-1)
+    return torch.where(square == 0, 0.0, torch.where(square == 0, 1.0, square).sqrt())
+
+
+def _direction(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Each vector by its length, and whether it is one of zeros, which stays one."""
+    length = _length(x)
+    none = length == 0
+    return torch.where(none[..., None], 0.0, x / torch.where(none, 1.0, length)[..., None]), none
+
+
+def _ours(*vectors: Any) -> bool:
+    first = vectors[0]
+    return (
+        ready.plain(*vectors)
+        and first.dtype in NAMES
+        and all(each.dtype is first.dtype and each.shape == first.shape for each in vectors)
+        and first.ndim > 0
+        and first.numel() > 0
+        and not (first.dtype in HALVES and ready.autocasting("cpu"))
+    )
+
+
+class _Distances(Function):
+    @staticmethod
+    def forward(
+        ctx: Any, call: Call, label: Tensor | None, weight: Tensor | None, *vectors: Tensor
+    ) -> Tensor:
+        ctx.call = call
+        ctx.save_for_backward(label, weight, *vectors)
+        value, ctx.gradients = call.run(vectors, label, weight, ctx.needs_input_grad[3:])
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> Any:
+        call, wanted = ctx.call, ctx.needs_input_grad[3:]
+        gradients, ctx.gradients = ctx.gradients, None
+        if torch.is_grad_enabled() or ready.batched(upstream):
+            label, weight, *vectors = ctx.saved_tensors
+            return None, None, None, *call.differentiate(vectors, label, weight, wanted, upstream)
+        if gradients is None:  # given away before
+            label, weight, *vectors = ctx.saved_tensors
+            gradients = call.run(vectors, label, weight, wanted)[1]
+        factor: Any = upstream.to(computed(upstream.dtype))[..., None] if call.unreduced else upstream.item()
+        if call.unreduced or factor != 1.0:
+            for each in gradients:
+                if each is not None:
+                    each.mul_(factor)
+        return None, None, None, *(None if each is None else each.to(upstream.dtype) for each in gradients)
