@@ -170,6 +170,7 @@ SETTINGS_MISTAKES = {
     "--task clustering": ({"task": "clustering"}, "--task 'clustering' is not known"),
     "--choose-by f1": ({"choose_by": "f1"}, "--choose-by 'f1' does not fit"),
     "--data digit": ({"data": "digit"}, "did you mean 'digits'"),
+    "--data of an address": ({"data": "https://x.org/a.csv"}, "is an address: download the file"),
     "--data of nothing": ({"data": ""}, "--data is empty: give a .csv or .parquet file"),
     "--data x.csv": ({"data": "nowhere/x.csv"}, "no file"),
     "--data .": ({"data": "."}, "is a folder"),

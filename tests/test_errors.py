@@ -258,6 +258,7 @@ def test_unknown_names() -> None:
     refused(lambda: ls.get("mse@mse"), "There is no activation named 'mse'")
     refused(lambda: ls.get("huber:delta"), "'delta' in 'huber:delta' is no setting", "name=value")
     refused(lambda: ls.get("mse, mae"), "' mae' in 'mse, mae' is no setting", "blanks between")
+    refused(lambda: ls.get("mse,"), "'' in 'mse,' is no setting", "blanks between")
     refused(lambda: ls.get("huber:delta=abc"), "delta must be a number", "'abc'")
     with pytest.raises(AttributeError, match=r"no attribute 'hubr'. Did you mean 'huber'\?"):
         ls.hubr  # noqa: B018

@@ -617,7 +617,7 @@ def _named(text: str, kind: str) -> Loss:
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
-            several = setting.strip().lower() in catalogue.names()
+            several = not setting.strip() or setting.strip().lower() in catalogue.names()
             raise LossError(
                 complain(
                     f"{setting!r} in {text!r} is no setting",

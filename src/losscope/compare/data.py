@@ -110,6 +110,8 @@ def load(
                 f"--data {text} has its own target: leave --target out, or give a table of yours to --data"
             )
         return read_bundled(text)
+    if "://" in text:
+        raise DataError(f"--data {text!r} is an address: download the file, and give its path")
     path = Path(text).expanduser()
     if not path.exists() and path.suffix == "" and path.parent == Path("."):
         known = (*BUNDLED, "mnist")

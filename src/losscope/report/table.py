@@ -223,6 +223,8 @@ class Table:
             table = self.rich(console.width)
             table.title = None  # printed above: rich breaks it to the width of the table, however narrow
             console.print(table)
+            if self._note:
+                console.print()
             return
         cells = self.texts()
         for at, row in enumerate(cells):
