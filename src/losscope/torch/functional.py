@@ -26,7 +26,7 @@ import torch
 import torch.nn.functional as _F
 from torch import Tensor
 
-from losscope.torch import operators, ready
+from losscope.torch import operators, pairs, ready
 from losscope.torch.forms import (
     clamped_binary_cross_entropy,
     kl_divergence_of_log,
@@ -387,20 +387,13 @@ def multilabel_soft_margin_loss(
         and reduction in ("mean", "sum")
         and isinstance(input, Tensor)
         and input.ndim
-        and not _mixed_by_autocast(input, target)
+        and not ready.mixed_by_autocast(input, target)
     ):
         divisor = None if reduction == "mean" else input.shape[-1]
         ours = _BINARY(input, target, reduction, (), weight, divisor)
         if ours is not None:
             return ours
     return torchs["multilabel_soft_margin_loss"](input, target, weight, size_average, reduce, reduction)
-
-
-def _mixed_by_autocast(*tensors: Any) -> bool:
-    """Whether autocast would matter to a loss that it does not know: PyTorch's works in the dtypes as they come."""
-    return ready.autocasting("cpu") and any(
-        isinstance(each, Tensor) and each.dtype in ready.HALVES for each in tensors
-    )
 
 
 def cross_entropy(
@@ -481,9 +474,31 @@ def _as_it_is(name: str) -> Callable[..., Any]:
     return torchs[name]
 
 
+def margin_ranking_loss(
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """max(0, margin - y (input1 - input2)) for y = 1 where input1 should be the higher, -1 where input2 should.
+
+    Shapes: input1, input2 and target (*). Errors are those of `torch.nn.functional.margin_ranking_loss`.
+
+    >>> margin_ranking_loss(torch.tensor([2.0]), torch.tensor([1.5]), torch.tensor([1.0]), margin=1.0)
+    tensor(0.5000)
+    """
+    if size_average is None and reduce is None:
+        ours = pairs.margin_ranking(input1, input2, target, margin, reduction)
+        if ours is not None:
+            return ours
+    return torchs["margin_ranking_loss"](input1, input2, target, margin, size_average, reduce, reduction)
+
+
 nll_loss = _as_it_is("nll_loss")
 gaussian_nll_loss = _as_it_is("gaussian_nll_loss")
-margin_ranking_loss = _as_it_is("margin_ranking_loss")
 multi_margin_loss = _as_it_is("multi_margin_loss")
 multilabel_margin_loss = _as_it_is("multilabel_margin_loss")
 cosine_embedding_loss = _as_it_is("cosine_embedding_loss")

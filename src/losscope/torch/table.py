@@ -21,6 +21,7 @@ LEAVES = {
     "kl_div": '`reduction="mean"` (PyTorch warns)',
     "soft_margin_loss": "",
     "hinge_embedding_loss": "a target that wants a gradient",
+    "margin_ranking_loss": "inputs that differ in shape; `torch.compile`",
     "multilabel_soft_margin_loss": '`reduction="none"`',
     "cross_entropy": "a target or weight that wants a gradient; `torch.func` transforms",
     "linear_cross_entropy": "`options`; weights of more than two axes; `torch.func`, `torch.compile`, autocast",
