@@ -3,6 +3,7 @@
 from losscope import domain
 from losscope.entry import Parameter
 from losscope.structures.elementwise import elementwise
+from losscope.structures.rivals import rivals
 
 clamped_binary_cross_entropy = elementwise(
     "clamped_binary_cross_entropy",
@@ -68,4 +69,24 @@ gaussian_of_residual = elementwise(
     target=domain.positive,
     reference="D. A. Nix and A. S. Weigend, Estimating the mean and variance of the target probability distribution, ICNN (1994). doi:10.1109/ICNN.1994.374138",
     elsewhere={"torch": "GaussianNLLLoss"},
+)
+
+weston_watkins = rivals(
+    "weston_watkins",
+    "where(difference + margin > 0, difference + margin, 0)",
+    summary="What each rival's score lacks to lie below the right class's by the margin.",
+    parameters={"margin": Parameter(1.0)},
+    ties="at the margin the slope is 0, as in PyTorch",
+    reference="J. Weston and C. Watkins, Support vector machines for multi-class pattern recognition, ESANN (1999).",
+    elsewhere={"torch": "MultiMarginLoss(margin), MultiLabelMarginLoss"},
+)
+
+squared_weston_watkins = rivals(
+    "squared_weston_watkins",
+    "where(difference + margin > 0, (difference + margin)**2, 0)",
+    summary="The same squared: smooth at the margin, harder on rivals far above it.",
+    parameters={"margin": Parameter(1.0)},
+    ties="at the margin the curvature is 0",
+    reference="J. Weston and C. Watkins, Support vector machines for multi-class pattern recognition, ESANN (1999).",
+    elsewhere={"torch": "MultiMarginLoss(p=2, margin)"},
 )

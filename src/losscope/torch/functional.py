@@ -32,9 +32,12 @@ from losscope.torch.forms import (
     kl_divergence_of_log,
     kl_divergence_of_logs,
     poisson_of_rate,
+    squared_weston_watkins,
+    weston_watkins,
 )
 from losscope.torch.linear import linear_rows
 from losscope.torch.pointwise import Outside, Pointwise
+from losscope.torch.rivals import Rivals
 from losscope.torch.rows import Rows
 
 __all__ = [
@@ -81,6 +84,7 @@ _SOFT_MARGIN = Pointwise(
 )  # PyTorch has no derivative in the target, and says so
 _HINGE_EMBEDDING = Pointwise("hinge_embedding", to_target=False)
 _CROSS_ENTROPY = Rows("cross_entropy")
+_RIVALS = {1: Rivals(weston_watkins), 2: Rivals(squared_weston_watkins)}
 
 operators.POINTWISE.update(
     {each.name: each for each in list(globals().values()) if isinstance(each, Pointwise)}
@@ -497,10 +501,77 @@ def margin_ranking_loss(
     return torchs["margin_ranking_loss"](input1, input2, target, margin, size_average, reduce, reduction)
 
 
+def gaussian_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    var: Tensor | float,
+    full: bool = False,
+    eps: float = 1e-6,
+    reduction: str = "mean",
+) -> Tensor:
+    """(log v + (input - target)^2 / v) / 2, and log(2 pi) / 2 with it if `full`, of a variance v not below `eps`.
+
+    Shapes: input and target (*); var (*), or with a last axis, or any one axis, of 1 or left out; or a float. A
+    variance that was raised to `eps` has the gradient of one that was `eps`. Errors, ValueError for a negative
+    variance among them, are those of `torch.nn.functional.gaussian_nll_loss`.
+
+    >>> gaussian_nll_loss(torch.tensor([1.0]), torch.tensor([3.0]), torch.tensor([1.0]))
+    tensor(2.)
+    """
+    ours = pairs.gaussian(input, target, var, full, eps, reduction)
+    if ours is not None:
+        return ours
+    return torchs["gaussian_nll_loss"](input, target, var, full, eps, reduction)
+
+
+def multi_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """The sum over the other classes of max(0, margin - their distance below the right one)^p, over the classes.
+
+    Shapes: input (C) or (N, C), target () or (N), weight (C). The mean is over N, whatever the weights. It has a
+    second derivative, where PyTorch's has none. Errors are those of `torch.nn.functional.multi_margin_loss`.
+
+    >>> multi_margin_loss(torch.tensor([[2.0, 1.5]]), torch.tensor([0]))
+    tensor(0.2500)
+    """
+    if size_average is None and reduce is None and p in (1, 2):
+        ours = _RIVALS[p](input, target, weight, reduction, margin, lists=False)
+        if ours is not None:
+            return ours
+    return torchs["multi_margin_loss"](input, target, p, margin, weight, size_average, reduce, reduction)
+
+
+def multilabel_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """The sum over right classes and wrong ones of max(0, 1 - the distance of their scores), over the classes.
+
+    Shapes: input (C) or (N, C); target the same, the indices of a row's right classes and then -1. It has a second
+    derivative, where PyTorch's has none. Errors are those of `torch.nn.functional.multilabel_margin_loss`.
+
+    >>> multilabel_margin_loss(torch.tensor([2.0, 1.5, 0.0]), torch.tensor([0, -1, -1]))
+    tensor(0.1667)
+    """
+    if size_average is None and reduce is None:
+        ours = _RIVALS[1](input, target, None, reduction, 1.0, lists=True)
+        if ours is not None:
+            return ours
+    return torchs["multilabel_margin_loss"](input, target, size_average, reduce, reduction)
+
+
 nll_loss = _as_it_is("nll_loss")
-gaussian_nll_loss = _as_it_is("gaussian_nll_loss")
-multi_margin_loss = _as_it_is("multi_margin_loss")
-multilabel_margin_loss = _as_it_is("multilabel_margin_loss")
 cosine_embedding_loss = _as_it_is("cosine_embedding_loss")
 triplet_margin_loss = _as_it_is("triplet_margin_loss")
 triplet_margin_with_distance_loss = _as_it_is("triplet_margin_with_distance_loss")

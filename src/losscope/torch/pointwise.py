@@ -201,19 +201,22 @@ class Pointwise:
         loops = self._loops.get(dtype) or self.loops(dtype)
         real = numpy.float64 if dtype == "float64" else numpy.float32
         constants = _constants(parameters, real) if parameters else parameters
-        size, period = input.numel(), 1
+        size, period, row = input.numel(), 1, None
         if varying is not None:
             period = varying.numel()
             row = repeated(varying, torch.float64 if dtype == "float64" else torch.float32)
-        addresses = (
-            input.data_ptr(), target.data_ptr(), None if weight is None else weight.data_ptr(),
-            None if varying is None else row.data_ptr(), None if values is None else values.data_ptr(),
-            None if gradient is None else gradient.data_ptr(), None if target_gradient is None else target_gradient.data_ptr(),
-        )  # fmt: skip
         if size <= SERIAL * BLOCK:
-            result = None if out is None else out.data_ptr()
-            strayed = loops["whole"](*addresses, result, size, period, real(scale), value_scale, constants)
+            strayed = loops["whole"](
+                input.data_ptr(), target.data_ptr(), None if weight is None else weight.data_ptr(), None if row is None else row.data_ptr(),
+                None if values is None else values.data_ptr(), None if gradient is None else gradient.data_ptr(),
+                None if target_gradient is None else target_gradient.data_ptr(), None if out is None else out.data_ptr(),
+                size, period, real(scale), value_scale, constants,
+            )  # fmt: skip
         else:
+            addresses = tuple(
+                None if each is None else each.data_ptr()
+                for each in (input, target, weight, row, values, gradient, target_gradient)
+            )
             blocks = -(-size // BLOCK)
             sums, strays = numpy.empty(blocks), numpy.empty(blocks, real)
             partial = (*addresses, sums.ctypes.data, strays.ctypes.data, size, period)
