@@ -39,6 +39,17 @@ class Derived:
         expression = (self.value, self.gradient, self.curvature)[order]
         return expression if self.residual is None else expression.subs(RESIDUAL, self.residual)
 
+    def along(self, expression: sympy.Expr, variable: sympy.Symbol) -> sympy.Expr:
+        """The derivative of one of the loss's expressions in a variable that the residual may hold, too."""
+        slope = sympy.diff(expression, variable)
+        if self.residual is not None:
+            slope += sympy.diff(expression, RESIDUAL) * sympy.diff(self.residual, variable)
+        return whole_powers(in_our_words(slope))
+
+    @property
+    def target_gradient(self) -> sympy.Expr:
+        return self.along(self.value, TARGET)
+
 
 def formula(entry: Entry, text: str | None = None) -> sympy.Expr:
     """The entry's formula (or another form of it) as an expression over its structure's names."""

@@ -3,6 +3,7 @@
 from losscope import domain
 from losscope.entry import Parameter
 from losscope.structures.elementwise import elementwise
+from losscope.structures.rivals import rivals
 
 clamped_binary_cross_entropy = elementwise(
     "clamped_binary_cross_entropy",
@@ -46,4 +47,46 @@ kl_divergence_of_logs = elementwise(
     task="distribution",
     reference="S. Kullback and R. A. Leibler, On information and sufficiency, Ann. Math. Statist. 22 (1951). doi:10.1214/aoms/1177729694",
     elsewhere={"torch": "KLDivLoss(log_target=True)", "optax": "kl_divergence_with_log_targets"},
+)
+
+margin_ranking = elementwise(
+    "margin_ranking",
+    "where(margin - prediction*target >= 0, margin - prediction*target, 0)",
+    summary="For a prediction that is the difference of two scores: what it lacks to the margin on the side that target says.",
+    parameters={"margin": Parameter(0.0)},
+    target=domain.sign,
+    task="binary",
+    ties="at the margin the slope is that of the lacking side, as in PyTorch",
+    reference="R. Herbrich, T. Graepel and K. Obermayer, Support vector learning for ordinal regression, ICANN (1999). doi:10.1049/cp:19991091",
+    elsewhere={"torch": "MarginRankingLoss(margin)"},
+)
+
+gaussian_of_residual = elementwise(
+    "gaussian_of_residual",
+    "(log(target) + prediction**2/target)/2 + constant",
+    summary="Gaussian negative log-likelihood of a residual (in the place of the prediction) under a variance (in that of the target), both of which are predicted.",
+    parameters={"constant": Parameter(0.0)},
+    target=domain.positive,
+    reference="D. A. Nix and A. S. Weigend, Estimating the mean and variance of the target probability distribution, ICNN (1994). doi:10.1109/ICNN.1994.374138",
+    elsewhere={"torch": "GaussianNLLLoss"},
+)
+
+weston_watkins = rivals(
+    "weston_watkins",
+    "where(difference + margin > 0, difference + margin, 0)",
+    summary="What each rival's score lacks to lie below the right class's by the margin.",
+    parameters={"margin": Parameter(1.0)},
+    ties="at the margin the slope is 0, as in PyTorch",
+    reference="J. Weston and C. Watkins, Support vector machines for multi-class pattern recognition, ESANN (1999).",
+    elsewhere={"torch": "MultiMarginLoss(margin), MultiLabelMarginLoss"},
+)
+
+squared_weston_watkins = rivals(
+    "squared_weston_watkins",
+    "where(difference + margin > 0, (difference + margin)**2, 0)",
+    summary="The same squared: smooth at the margin, harder on rivals far above it.",
+    parameters={"margin": Parameter(1.0)},
+    ties="at the margin the curvature is 0",
+    reference="J. Weston and C. Watkins, Support vector machines for multi-class pattern recognition, ESANN (1999).",
+    elsewhere={"torch": "MultiMarginLoss(p=2, margin)"},
 )

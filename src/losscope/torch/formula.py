@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from losscope import structures
 from losscope.entry import Entry
 from losscope.torch.ready import HALVES
 
@@ -27,7 +28,7 @@ class Derivative:
 
     entry: Entry
     through: Entry | None
-    parameters: tuple[float, ...]
+    parameters: tuple[Any, ...]  # numbers; of a loss with one that varies, a tensor
     prediction: int = 0
     target: int = 0
 
@@ -41,8 +42,8 @@ class Derivative:
 def values(
     entry: Entry, through: Entry | None, parameters: tuple[float, ...], prediction: Tensor, target: Tensor
 ) -> Tensor:
-    """The unreduced loss of each element, differentiable in both, as often as wanted. A softmax loss is one of the
-    margin alone, which may stand for the target too."""
+    """The unreduced loss of each element, differentiable in both, as often as wanted. A loss of one number alone (a
+    margin, a difference) takes it for the target too."""
     return Partial.apply(prediction, target, Derivative(entry, through, parameters))
 
 
@@ -56,7 +57,8 @@ class Partial(torch.autograd.Function):
         if prediction.dtype in HALVES:
             prediction, target = prediction.float(), target.float()
         partial = compiled(which.entry, which.through, which.prediction, which.target)
-        arguments = (prediction,) if which.entry.structure == "softmax" else (prediction, target)
+        alone = len(structures.get(which.entry.structure).ARGUMENTS) == 1
+        arguments = (prediction,) if alone else (prediction, target)
         result = partial(*arguments, *which.parameters)
         # An expression may be a plain number (a curvature of 2), or leave one of the two out.
         if not isinstance(result, Tensor):
@@ -96,7 +98,6 @@ class Partial(torch.autograd.Function):
 @lru_cache(4096)
 def compiled(entry: Entry, through: Entry | None, in_prediction: int, in_target: int) -> Callable[..., Any]:
     """A derivative as a function of torch tensors and the loss's parameters."""
-    from losscope import structures
     from losscope.derive import derive
     from losscope.emit.python import function
 
@@ -114,8 +115,7 @@ def compiled(entry: Entry, through: Entry | None, in_prediction: int, in_target:
 @lru_cache(4096)
 def derivative(entry: Entry, through: Entry | None, in_prediction: int, in_target: int) -> Any:
     """A derivative as an expression, in which the residual stands as a symbol of its own."""
-    from losscope import structures
-    from losscope.derive import RESIDUAL, TARGET, derive
+    from losscope.derive import TARGET, derive
     from losscope.expression import symbol
 
     derived = derive(entry, through)
@@ -126,11 +126,7 @@ def derivative(entry: Entry, through: Entry | None, in_prediction: int, in_targe
     variable, lower = (
         (TARGET, (in_prediction, in_target - 1)) if in_target else (raw, (in_prediction - 1, in_target))
     )
-    expression = derivative(entry, through, *lower)
-    result = expression.diff(variable)
-    if derived.residual is not None:
-        result += expression.diff(RESIDUAL) * derived.residual.diff(variable)
-    return result
+    return derived.along(derivative(entry, through, *lower), variable)
 
 
 # --- the primitives, in torch. No derivative is ever taken through them.

@@ -26,16 +26,19 @@ import torch
 import torch.nn.functional as _F
 from torch import Tensor
 
-from losscope.torch import operators, ready
+from losscope.torch import operators, pairs, ready
 from losscope.torch.distances import Distances
 from losscope.torch.forms import (
     clamped_binary_cross_entropy,
     kl_divergence_of_log,
     kl_divergence_of_logs,
     poisson_of_rate,
+    squared_weston_watkins,
+    weston_watkins,
 )
 from losscope.torch.linear import linear_rows
 from losscope.torch.pointwise import Outside, Pointwise
+from losscope.torch.rivals import Rivals
 from losscope.torch.rows import Rows
 
 __all__ = [
@@ -84,6 +87,7 @@ _HINGE_EMBEDDING = Pointwise("hinge_embedding", to_target=False)
 _CROSS_ENTROPY = Rows("cross_entropy")
 _COSINE = Distances("cosine_embedding")
 _TRIPLET = Distances("triplet_margin")
+_RIVALS = {1: Rivals(weston_watkins), 2: Rivals(squared_weston_watkins)}
 
 operators.POINTWISE.update(
     {each.name: each for each in list(globals().values()) if isinstance(each, Pointwise)}
@@ -390,20 +394,13 @@ def multilabel_soft_margin_loss(
         and reduction in ("mean", "sum")
         and isinstance(input, Tensor)
         and input.ndim
-        and not _mixed_by_autocast(input, target)
+        and not ready.mixed_by_autocast(input, target)
     ):
         divisor = None if reduction == "mean" else input.shape[-1]
         ours = _BINARY(input, target, reduction, (), weight, divisor)
         if ours is not None:
             return ours
     return torchs["multilabel_soft_margin_loss"](input, target, weight, size_average, reduce, reduction)
-
-
-def _mixed_by_autocast(*tensors: Any) -> bool:
-    """Whether autocast would matter to a loss that it does not know: PyTorch's works in the dtypes as they come."""
-    return ready.autocasting("cpu") and any(
-        isinstance(each, Tensor) and each.dtype in ready.HALVES for each in tensors
-    )
 
 
 def cross_entropy(
@@ -578,9 +575,98 @@ def _as_it_is(name: str) -> Callable[..., Any]:
     return torchs[name]
 
 
+def margin_ranking_loss(
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """max(0, margin - y (input1 - input2)) for y = 1 where input1 should be the higher, -1 where input2 should.
+
+    Shapes: input1, input2 and target (*). Errors are those of `torch.nn.functional.margin_ranking_loss`.
+
+    >>> margin_ranking_loss(torch.tensor([2.0]), torch.tensor([1.5]), torch.tensor([1.0]), margin=1.0)
+    tensor(0.5000)
+    """
+    if size_average is None and reduce is None:
+        ours = pairs.margin_ranking(input1, input2, target, margin, reduction)
+        if ours is not None:
+            return ours
+    return torchs["margin_ranking_loss"](input1, input2, target, margin, size_average, reduce, reduction)
+
+
+def gaussian_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    var: Tensor | float,
+    full: bool = False,
+    eps: float = 1e-6,
+    reduction: str = "mean",
+) -> Tensor:
+    """(log v + (input - target)^2 / v) / 2, and log(2 pi) / 2 with it if `full`, of a variance v not below `eps`.
+
+    Shapes: input and target (*); var (*), or with a last axis, or any one axis, of 1 or left out; or a float. A
+    variance that was raised to `eps` has the gradient of one that was `eps`. Errors, ValueError for a negative
+    variance among them, are those of `torch.nn.functional.gaussian_nll_loss`.
+
+    >>> gaussian_nll_loss(torch.tensor([1.0]), torch.tensor([3.0]), torch.tensor([1.0]))
+    tensor(2.)
+    """
+    ours = pairs.gaussian(input, target, var, full, eps, reduction)
+    if ours is not None:
+        return ours
+    return torchs["gaussian_nll_loss"](input, target, var, full, eps, reduction)
+
+
+def multi_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """The sum over the other classes of max(0, margin - their distance below the right one)^p, over the classes.
+
+    Shapes: input (C) or (N, C), target () or (N), weight (C). The mean is over N, whatever the weights. It has a
+    second derivative, where PyTorch's has none. Errors are those of `torch.nn.functional.multi_margin_loss`.
+
+    >>> multi_margin_loss(torch.tensor([[2.0, 1.5]]), torch.tensor([0]))
+    tensor(0.2500)
+    """
+    if size_average is None and reduce is None and p in (1, 2):
+        ours = _RIVALS[p](input, target, weight, reduction, margin, lists=False)
+        if ours is not None:
+            return ours
+    return torchs["multi_margin_loss"](input, target, p, margin, weight, size_average, reduce, reduction)
+
+
+def multilabel_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """The sum over right classes and wrong ones of max(0, 1 - the distance of their scores), over the classes.
+
+    Shapes: input (C) or (N, C); target the same, the indices of a row's right classes and then -1. It has a second
+    derivative, where PyTorch's has none. Errors are those of `torch.nn.functional.multilabel_margin_loss`.
+
+    >>> multilabel_margin_loss(torch.tensor([2.0, 1.5, 0.0]), torch.tensor([0, -1, -1]))
+    tensor(0.1667)
+    """
+    if size_average is None and reduce is None:
+        ours = _RIVALS[1](input, target, None, reduction, 1.0, lists=True)
+        if ours is not None:
+            return ours
+    return torchs["multilabel_margin_loss"](input, target, size_average, reduce, reduction)
+
+
 nll_loss = _as_it_is("nll_loss")
-gaussian_nll_loss = _as_it_is("gaussian_nll_loss")
-margin_ranking_loss = _as_it_is("margin_ranking_loss")
-multi_margin_loss = _as_it_is("multi_margin_loss")
-multilabel_margin_loss = _as_it_is("multilabel_margin_loss")
 ctc_loss = _as_it_is("ctc_loss")

@@ -42,19 +42,9 @@ def loops(entry: Entry, through: Entry | None, dtype: str) -> dict[str, Any]:
     space = vars(module)
     space |= {name: value for name, value in generated.items() if not name.startswith("__")}
     space |= {
-        name: getattr(memory, name)
-        for name in (
-            "array_at",
-            "finish",
-            "matrix_at",
-            "part",
-            "put",
-            "room_for",
-            "shaped",
-            "sums_at",
-            "widened",
-            "write",
-        )
+        name: each
+        for name, each in vars(memory).items()
+        if inspect.isfunction(each) and each.__module__ == memory.__name__ and not name.startswith("_")
     }
     space |= {
         "REALS": numpy.zeros(0, computed),
@@ -89,5 +79,6 @@ _WRAPPERS: dict[str, dict[str, dict[str, Any]]] = {
         "reals": {"survey": wrappers.survey, "rows": wrappers.rows_at, "spread": wrappers.spread_at},
         "bits": {"survey": wrappers.survey, "rows": wrappers.rows_at_bits, "spread": wrappers.spread_at_bits},
     },
+    "rivals": {"reals": {"are_classes": wrappers.are_classes, "rivals": wrappers.rivals_at}},
 }
 _WRAPPERS["activation"] = _WRAPPERS["elementwise"]

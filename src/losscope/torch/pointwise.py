@@ -7,6 +7,7 @@ In eager mode an old-style autograd.Function over the kernel is the cheapest way
 - A backward that is to be differentiated itself (`create_graph`) does not use it: its own derivative would be
   lost without a word. It returns the derivative as torch operations (`losscope.torch.formula`).
 - Upstream numbers that differ (reduction "none") are the weights of a second pass.
+- A target that wants a gradient has it from the same pass, in a buffer of its own.
 """
 
 from __future__ import annotations
@@ -76,10 +77,14 @@ class Pointwise:
         parameters: tuple[float, ...] = (),
         weight: Tensor | None = None,
         divisor: float | None = None,
+        varying: Tensor | None = None,
     ) -> Tensor | None:
         """The loss reduced: "mean" is the weighted sum over `divisor` (default: the number of elements), "sum"
-        the weighted sum over it (default: 1), "none" one value per element."""
+        the weighted sum over it (default: 1), "none" one value per element. `varying` stands for the last
+        parameter, and expands to the input: one number for each class, say."""
         if torch.compiler.is_compiling():
+            if varying is not None:
+                return None
             from losscope.torch.operators import traced
 
             return traced(self, input, target, reduction, parameters, weight, divisor)
@@ -97,6 +102,15 @@ class Pointwise:
             ):
                 return None
             weight = weight.expand_as(input)
+        if varying is not None:
+            if (
+                how != KERNEL
+                or not ready.usual(varying)
+                or varying.dtype is not input.dtype
+                or not _fits(varying.shape, input.shape)
+            ):
+                return None
+            varying = varying.detach().expand(input.shape[input.ndim - varying.ndim :])
         scale = 1.0
         if reduction == "mean":
             scale = 1.0 / (input.numel() if divisor is None else divisor)
@@ -104,22 +118,31 @@ class Pointwise:
             scale = 1.0 if divisor is None else 1.0 / divisor
         elif reduction != "none":
             return None
-        if how != KERNEL or (target.requires_grad and torch.is_grad_enabled()):
+        if how != KERNEL:
             return self.by_formula(input, target, reduction, parameters, weight, scale)
+        both = target.requires_grad and torch.is_grad_enabled()
         if not input.is_contiguous() or not target.is_contiguous():
-            input, target = dense(input, target)
+            if both or varying is not None:
+                input, target = (
+                    input.contiguous(),
+                    target.contiguous(),
+                )  # differentiable, and a row after the other
+            else:
+                input, target = dense(input, target)
         if weight is not None:
             weight = aligned(weight, input)
-        if input.requires_grad and torch.is_grad_enabled():
-            if reduction == "none":
-                return _apply_unreduced(input, Kept(self, input, target, weight, parameters, 1.0))
-            return _apply_reduced(input, Kept(self, input, target, weight, parameters, scale))
+        if both or (input.requires_grad and torch.is_grad_enabled()):
+            kept = Kept(
+                self, input, target, weight, parameters, 1.0 if reduction == "none" else scale, varying
+            )
+            apply = _apply_unreduced if reduction == "none" else _apply_reduced
+            return apply(input, kept, target) if both else apply(input, kept)
         if reduction == "none":
             values = buffers.like(input)
-            self.run(input, target, weight, values, None, None, 1.0, 1.0, parameters)
+            self.run(input, target, weight, values, None, None, 1.0, 1.0, parameters, None, varying)
             return values
         out = ready.scalar(input.dtype)
-        self.run(input, target, weight, None, None, out, scale, scale, parameters)
+        self.run(input, target, weight, None, None, out, scale, scale, parameters, None, varying)
         return out
 
     def by_formula(
@@ -161,29 +184,39 @@ class Pointwise:
         scale: float,
         value_scale: float,
         parameters: tuple[float, ...],
+        target_gradient: Any = None,
+        varying: Any = None,
     ) -> None:
-        """One pass over dense tensors of one layout, into those of values, gradient and out that are not None."""
+        """One pass over dense tensors of one layout, into those of values, gradient, out and target_gradient that
+        are not None."""
         dtype = NAMES[input.dtype]
         if dtype == "float16":
-            self._run_float16(input, target, weight, values, gradient, out, scale, value_scale, parameters)
+            self._run_float16(
+                input, target, weight, values, gradient, out, scale, value_scale, parameters, target_gradient, varying
+            )  # fmt: skip
             return
         loops = self._loops.get(dtype) or self.loops(dtype)
         real = numpy.float64 if dtype == "float64" else numpy.float32
         constants = ready.constants(parameters, real) if parameters else parameters
-        size = input.numel()
+        size, period, row = input.numel(), 1, None
+        if varying is not None:
+            period = varying.numel()
+            row = repeated(varying, torch.float64 if dtype == "float64" else torch.float32)
         if size <= SERIAL * BLOCK:
             strayed = loops["whole"](
-                input.data_ptr(), target.data_ptr(), None if weight is None else weight.data_ptr(), None if values is None else values.data_ptr(),
-                None if gradient is None else gradient.data_ptr(), None if out is None else out.data_ptr(), size, scale, value_scale, constants,
+                input.data_ptr(), target.data_ptr(), None if weight is None else weight.data_ptr(), None if row is None else row.data_ptr(),
+                None if values is None else values.data_ptr(), None if gradient is None else gradient.data_ptr(),
+                None if target_gradient is None else target_gradient.data_ptr(), None if out is None else out.data_ptr(),
+                size, period, scale, value_scale, constants,
             )  # fmt: skip
         else:
-            addresses = (
-                input.data_ptr(), target.data_ptr(), None if weight is None else weight.data_ptr(),
-                None if values is None else values.data_ptr(), None if gradient is None else gradient.data_ptr(),
-            )  # fmt: skip
+            addresses = tuple(
+                None if each is None else each.data_ptr()
+                for each in (input, target, weight, row, values, gradient, target_gradient)
+            )
             blocks = -(-size // BLOCK)
             sums, strays = numpy.empty(blocks), numpy.empty(blocks, real)
-            partial = (*addresses, sums.ctypes.data, strays.ctypes.data, size)
+            partial = (*addresses, sums.ctypes.data, strays.ctypes.data, size, period)
             at = loops["at"]
             share(blocks, lambda first, last: at(*partial, first, last, scale, constants), SERIAL)
             if out is not None:
@@ -191,6 +224,32 @@ class Pointwise:
             strayed = self.refuses and strays.any()
         if strayed and self.refuses:
             raise Outside
+
+    def room_for_values(self, input: Tensor) -> Tensor:
+        """An uninitialised tensor for the unreduced loss."""
+        return buffers.like(input)
+
+    def as_weight(self, upstream: Tensor, input: Tensor) -> Tensor:
+        """Upstream gradients of the unreduced loss, laid out as the weights of a pass."""
+        return aligned(upstream, input)
+
+    def as_operations(self, kept: Kept, upstream: Tensor, both: bool) -> tuple[Tensor | None, ...]:
+        """What a backward returns, by torch operations: differentiable in the inputs and in the upstream gradient."""
+        input, target, weight = kept.read()
+        parameters = kept.parameters if kept.varying is None else (*kept.parameters, kept.varying)
+        which = formula.Derivative(self.entry, self.through, parameters)
+        slope = formula.Partial.apply(input, target, which.in_prediction())
+        factor = upstream.to(slope.dtype) * kept.scale  # of halves float32, rounded once
+        if weight is not None:
+            factor = weight * factor
+        gradient = (slope * factor).to(input.dtype)
+        if not both:
+            return gradient, None
+        return (
+            gradient,
+            None,
+            (formula.Partial.apply(input, target, which.in_target()) * factor).to(target.dtype),
+        )
 
     def _run_float16(
         self,
@@ -203,16 +262,23 @@ class Pointwise:
         scale: float,
         value_scale: float,
         parameters: tuple[float, ...],
+        target_gradient: Any,
+        varying: Any,
     ) -> None:
         z, y, w = (None if each is None else each.detach().float() for each in (input, target, weight))
-        made = [
-            None if each is None else torch.empty_like(each, dtype=torch.float32)
-            for each in (values, gradient, out)
-        ]
-        self.run(z, y, w, made[0], made[1], made[2], scale, value_scale, parameters)
-        for narrow, each in zip((values, gradient, out), made, strict=True):
+        results = (values, gradient, out, target_gradient)
+        made = [None if each is None else torch.empty_like(each, dtype=torch.float32) for each in results]
+        self.run(z, y, w, made[0], made[1], made[2], scale, value_scale, parameters, made[3], varying)
+        for narrow, each in zip(results, made, strict=True):
             if each is not None:
                 narrow.detach().copy_(each)
+
+
+def repeated(varying: Tensor, dtype: torch.dtype) -> Tensor:
+    """A row of numbers, and itself again and again until it is longer by a block: from wherever in the row a block
+    begins, its numbers then lie in one piece."""
+    row = varying.to(dtype).reshape(-1)
+    return row.repeat(2 + (BLOCK - 1) // len(row))[: len(row) + BLOCK]
 
 
 def _fits(shape: torch.Size, other: torch.Size) -> bool:
@@ -255,21 +321,25 @@ class Kept:
     does: notices that a tensor was written to since, and lets go of all once the graph is freed.
     """
 
-    __slots__ = ("gradient", "loss", "parameters", "scale", "tensors", "versions")
+    __slots__ = (
+        "gradient", "loss", "parameters", "scale", "target_gradient", "tensors", "varying", "versions",
+    )  # fmt: skip
 
     def __init__(
         self,
-        loss: Pointwise,
+        loss: Any,
         input: Tensor,
         target: Tensor,
         weight: Tensor | None,
         parameters: tuple[float, ...],
         scale: float,
+        varying: Tensor | None = None,
     ):
-        self.loss, self.parameters, self.scale = loss, parameters, scale
+        self.loss, self.parameters, self.scale, self.varying = loss, parameters, scale, varying
         self.tensors: tuple[Tensor, Tensor, Tensor | None] | None = (input, target, weight)
         self.versions = (input._version, target._version)
         self.gradient: Tensor | None = None
+        self.target_gradient: Tensor | None = None
 
     def read(self) -> tuple[Tensor, Tensor, Tensor | None]:
         """The tensors, if the graph is still there and they are as they were."""
@@ -279,90 +349,84 @@ class Kept:
             raise RuntimeError(ready.WRITTEN_TO)
         return self.tensors
 
+    def run(
+        self, values: Any, gradient: Any, out: Any, weight: Any, scale: float, target_gradient: Any
+    ) -> None:
+        """The loss's pass over the tensors."""
+        assert self.tensors is not None
+        input, target, _ = self.tensors
+        self.loss.run(
+            input, target, weight, values, gradient, out, scale, scale, self.parameters, target_gradient, self.varying
+        )  # fmt: skip
+
     def done(self) -> None:
         """At the end of a backward: its gradient is handed over, and the tensors go with the graph."""
-        self.gradient = None  # the one reference, so that nobody has to copy it
+        self.gradient = self.target_gradient = None  # the one reference, so that nobody has to copy it
         if not ready.graph_is_kept():
             self.tensors = None
 
 
 class _Reduced(Function):
+    """Of the input, and of the target where that wants a gradient: it then stands a second time, after `kept`."""
+
     @staticmethod
-    def forward(ctx: Any, input: Tensor, kept: Kept) -> Tensor:
-        tensors = kept.tensors
-        assert tensors is not None
-        kept.gradient = gradient = buffers.like(input)
+    def forward(ctx: Any, input: Tensor, kept: Kept, target: Tensor | None = None) -> Tensor:
+        assert kept.tensors is not None
+        kept.gradient = buffers.like(input)
+        if target is not None:
+            kept.target_gradient = buffers.like(target)
         out = ready.scalar(input.dtype)
-        kept.loss.run(
-            input, tensors[1], tensors[2], None, gradient, out, kept.scale, kept.scale, kept.parameters
-        )
-        ctx.kept = kept
+        kept.run(None, kept.gradient, out, kept.tensors[2], kept.scale, kept.target_gradient)
+        ctx.kept, ctx.both = kept, target is not None
         return out
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> Any:
         kept = ctx.kept
         if torch.is_grad_enabled() or ready.batched(upstream):
-            return _as_operations(kept, upstream), None
-        gradient = kept.gradient
+            return kept.loss.as_operations(kept, upstream, ctx.both)
+        gradient, target_gradient = kept.gradient, kept.target_gradient
         factor = upstream.item()
         if gradient is None or (factor != 1.0 and gradient.dtype in HALVES):
             # Given away before; or it would be rounded to a half twice.
-            input, target, weight = kept.read()
+            input, _, weight = kept.read()
             if gradient is None:
                 gradient = buffers.like(input)
-            kept.loss.run(
-                input, target, weight, None, gradient, None, kept.scale * factor, 1.0, kept.parameters
-            )
+                target_gradient = buffers.like(input) if ctx.both else None
+            kept.run(None, gradient, None, weight, kept.scale * factor, target_gradient)
         elif factor != 1.0:
             gradient.mul_(factor)
+            if target_gradient is not None:
+                target_gradient.mul_(factor)
         kept.done()
-        return gradient, None
+        return (gradient, None, target_gradient) if ctx.both else (gradient, None)
 
 
 class _Unreduced(Function):
+    """The same for one value per element: the upstream numbers are the weights of the pass for the gradient."""
+
     @staticmethod
-    def forward(ctx: Any, input: Tensor, kept: Kept) -> Tensor:
-        tensors = kept.tensors
-        assert tensors is not None
-        values = buffers.like(input)
-        kept.loss.run(input, tensors[1], tensors[2], values, None, None, 1.0, 1.0, kept.parameters)
-        ctx.kept = kept
+    def forward(ctx: Any, input: Tensor, kept: Kept, target: Tensor | None = None) -> Tensor:
+        assert kept.tensors is not None
+        values = kept.loss.room_for_values(input)
+        kept.run(values, None, None, kept.tensors[2], 1.0, None)
+        ctx.kept, ctx.both = kept, target is not None
         return values
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> Any:
         kept = ctx.kept
         if torch.is_grad_enabled() or ready.batched(upstream):
-            return _as_operations(kept, upstream), None
-        input, target, weight = kept.read()
-        upstream = aligned(upstream, input)
+            return kept.loss.as_operations(kept, upstream, ctx.both)
+        input, _, weight = kept.read()
+        upstream = kept.loss.as_weight(upstream, input)
         gradient = buffers.like(input)
-        kept.loss.run(
-            input,
-            target,
-            upstream if weight is None else upstream * weight,
-            None,
-            gradient,
-            None,
-            1.0,
-            1.0,
-            kept.parameters,
-        )
+        target_gradient = buffers.like(input) if ctx.both else None
+        weight = upstream if weight is None else upstream * weight
+        kept.run(None, gradient, None, weight, 1.0, target_gradient)
         kept.done()
-        return gradient, None
+        return (gradient, None, target_gradient) if ctx.both else (gradient, None)
 
 
 # Without what Function.apply asks for functorch, which `ready.how` has ruled out: a microsecond.
 _apply_reduced, _apply_unreduced = super(Function, _Reduced).apply, super(Function, _Unreduced).apply
-
-
-def _as_operations(kept: Kept, upstream: Tensor) -> Tensor:
-    """The gradient by torch operations, differentiable in the input and in the upstream gradient."""
-    input, target, weight = kept.read()
-    slope = formula.Partial.apply(
-        input, target, formula.Derivative(kept.loss.entry, kept.loss.through, kept.parameters, prediction=1)
-    )
-    if weight is not None:
-        slope = slope * weight
-    return (slope * (upstream.to(slope.dtype) * kept.scale)).to(input.dtype)

@@ -144,6 +144,11 @@ def constants(parameters: tuple[float, ...], real: Any) -> tuple[Any, ...]:
     return tuple(real(each) for each in parameters)
 
 
+def mixed_by_autocast(*tensors: Any) -> bool:
+    """Whether autocast would matter to a loss that it does not know: PyTorch's works in the dtypes as they come."""
+    return autocasting("cpu") and any(isinstance(each, Tensor) and each.dtype in HALVES for each in tensors)
+
+
 def full_precision(input: Any, target: Any) -> tuple[Any, Any]:
     """What autocast does to the inputs of a loss on the CPU: halves become float32."""
     if isinstance(input, Tensor) and input.dtype in HALVES:

@@ -12,56 +12,129 @@ through float32 that stays in the processor's cache. Free names are the generate
 import numpy
 
 
-def at(prediction, target, weight, values, gradient, sums, strays, size, first, last, scale, parameters):
+def at(
+    prediction,
+    target,
+    weight,
+    varying,
+    values,
+    gradient,
+    target_gradient,
+    sums,
+    strays,
+    size,
+    period,
+    first,
+    last,
+    scale,
+    parameters,
+):
     blocks = (size + BLOCK - 1) // BLOCK
     loop(
         array_at(prediction, size, REALS), array_at(target, size, REALS), array_at(weight, size, REALS),
-        array_at(values, size, REALS), array_at(gradient, size, REALS), None,
-        array_at(sums, blocks, DOUBLES), array_at(strays, blocks, REALS), first, last, real(scale), parameters,
+        array_at(varying, period + BLOCK, REALS), array_at(values, size, REALS), array_at(gradient, size, REALS),
+        array_at(target_gradient, size, REALS), None, array_at(sums, blocks, DOUBLES), array_at(strays, blocks, REALS),
+        first, last, real(scale), parameters,
     )  # fmt: skip
 
 
-def whole(prediction, target, weight, values, gradient, result, size, scale, value_scale, parameters):
+def whole(
+    prediction,
+    target,
+    weight,
+    varying,
+    values,
+    gradient,
+    target_gradient,
+    result,
+    size,
+    period,
+    scale,
+    value_scale,
+    parameters,
+):
     blocks = (size + BLOCK - 1) // BLOCK
     sums, strays = numpy.empty(blocks), numpy.empty(blocks, REALS.dtype)
     loop(
         array_at(prediction, size, REALS), array_at(target, size, REALS), array_at(weight, size, REALS),
-        array_at(values, size, REALS), array_at(gradient, size, REALS), None, sums, strays, 0, blocks, real(scale), parameters,
+        array_at(varying, period + BLOCK, REALS), array_at(values, size, REALS), array_at(gradient, size, REALS),
+        array_at(target_gradient, size, REALS), None, sums, strays, 0, blocks, real(scale), parameters,
     )  # fmt: skip
     write(sums.sum() * value_scale, result, REALS)
     return strays.any()
 
 
-def at_bits(prediction, target, weight, values, gradient, sums, strays, size, first, last, scale, parameters):
+def at_bits(
+    prediction,
+    target,
+    weight,
+    varying,
+    values,
+    gradient,
+    target_gradient,
+    sums,
+    strays,
+    size,
+    period,
+    first,
+    last,
+    scale,
+    parameters,
+):
     blocks = (size + BLOCK - 1) // BLOCK
     z, y, w = array_at(prediction, size, BITS), array_at(target, size, BITS), array_at(weight, size, BITS)
-    v, g = array_at(values, size, BITS), array_at(gradient, size, BITS)
+    v, g, t = (
+        array_at(values, size, BITS),
+        array_at(gradient, size, BITS),
+        array_at(target_gradient, size, BITS),
+    )
+    e = array_at(varying, period + BLOCK, REALS)
     s, o = array_at(sums, blocks, DOUBLES), array_at(strays, blocks, REALS)
-    scratch = numpy.empty((5, BLOCK), numpy.float32)
+    scratch = numpy.empty((6, BLOCK), numpy.float32)
     for block in range(first, last):
         low = block * BLOCK
         high = min(low + BLOCK, size)
         values_here, gradient_here = room_for(v, low, high, scratch[3]), room_for(g, low, high, scratch[4])
+        target_gradient_here = room_for(t, low, high, scratch[5])
         loop(
             widened(z, low, high, scratch[0]), widened(y, low, high, scratch[1]), widened(w, low, high, scratch[2]),
-            values_here, gradient_here, None, s[block : block + 1], o[block : block + 1], 0, 1, real(scale), parameters,
+            part(e, low % period, period + BLOCK), values_here, gradient_here, target_gradient_here, None,
+            s[block : block + 1], o[block : block + 1], 0, 1, real(scale), parameters,
         )  # fmt: skip
         put(values_here, v, low, high)
         put(gradient_here, g, low, high)
+        put(target_gradient_here, t, low, high)
 
 
-def whole_bits(prediction, target, weight, values, gradient, result, size, scale, value_scale, parameters):
+def whole_bits(
+    prediction,
+    target,
+    weight,
+    varying,
+    values,
+    gradient,
+    target_gradient,
+    result,
+    size,
+    period,
+    scale,
+    value_scale,
+    parameters,
+):
     blocks = (size + BLOCK - 1) // BLOCK
     sums, strays = numpy.empty(blocks), numpy.empty(blocks, REALS.dtype)
     at_bits(
         prediction,
         target,
         weight,
+        varying,
         values,
         gradient,
+        target_gradient,
         sums.ctypes.data,
         strays.ctypes.data,
         size,
+        period,
         0,
         blocks,
         scale,
@@ -227,3 +300,36 @@ def spread_at_bits(
         )  # fmt: skip
         put(here, g, low, high)
     return finish(s, scale, sums, result, BITS)
+
+
+def rivals_at(
+    scores,
+    target,
+    weight,
+    values,
+    gradient,
+    sums,
+    rows,
+    classes,
+    right,
+    rows_in_block,
+    first,
+    last,
+    scale,
+    parameters,
+):
+    blocks = (rows + rows_in_block - 1) // rows_in_block
+    loop(
+        matrix_at(scores, rows, classes, REALS), matrix_at(target, rows, right, INTEGERS), array_at(weight, rows, REALS),
+        array_at(values, rows, REALS), matrix_at(gradient, rows, classes, REALS), array_at(sums, blocks, DOUBLES),
+        first, last, rows_in_block, real(scale), parameters,
+    )  # fmt: skip
+
+
+def are_classes(target, size, lowest, classes):
+    """Whether every class lies between `lowest` and the number of classes."""
+    t = array_at(target, size, INTEGERS)
+    wrong = 0
+    for i in range(size):
+        wrong += (t[i] < lowest) | (t[i] >= classes)
+    return wrong == 0

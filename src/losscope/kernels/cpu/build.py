@@ -70,13 +70,17 @@ def kernels(entry: Entry, through: Entry | None, real: Any) -> dict[str, Any]:
 def source(entry: Entry, through: Entry | None, dtype: str) -> str:
     """The text of a generated module."""
     from losscope.derive import derive
-    from losscope.emit.python import functions
-    from losscope.kernels.cpu import composed, distance, elementwise, softmax
+    from losscope.emit.python import function, functions
+    from losscope.kernels.cpu import composed, distance, elementwise, rivals, softmax
 
     structure = structures.get(entry.structure)
     parameters = [*entry.parameters, *(through.parameters if through else ())]
     parts = [HEADER.format(version=losscope.__version__, name=entry.name, dtype=dtype)]
-    formulas = functions(derive(entry, through), structure.ARGUMENTS, parameters)
+    derived = derive(entry, through)
+    formulas = functions(derived, structure.ARGUMENTS, parameters)
+    if "target" in structure.ARGUMENTS:
+        slopes = (derived.value, derived.gradient, derived.target_gradient)
+        formulas += "\n\n" + function("both", structure.ARGUMENTS, parameters, slopes, derived.residual)
     formulas += "\n\n" + _outside(entry, through)
     parts += ["@formula\n" + inspect.getsource(each) for each in _written_in(composed)]
     parts.append(formulas.replace("def ", "@formula\ndef "))
@@ -85,6 +89,7 @@ def source(entry: Entry, through: Entry | None, dtype: str) -> str:
         "activation": elementwise,
         "softmax": softmax,
         "distance": distance,
+        "rivals": rivals,
     }[entry.structure]
     parts += [f"BLOCK, FEW, ROWS = {elementwise.BLOCK}, {softmax.FEW}, {softmax.ROWS}"]
     for each in _written_in(loops):

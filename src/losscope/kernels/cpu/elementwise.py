@@ -18,11 +18,25 @@ SERIAL = 64  # blocks up to which waking another thread costs more than it saves
 
 
 def loop(
-    prediction, target, weight, values, gradient, curvature, sums, strays, first, last, scale, parameters
+    prediction,
+    target,
+    weight,
+    varying,
+    values,
+    gradient,
+    target_gradient,
+    curvature,
+    sums,
+    strays,
+    first,
+    last,
+    scale,
+    parameters,
 ):
     """Blocks first..last of flat arrays. Whatever is None is neither read nor written, at compile time.
 
     sums[block] is the weighted sum of the values; strays[block] the number of elements outside the domain.
+    `varying` is the last parameter where it differs along a row: a row of it, repeated until it is longer by BLOCK.
     """
     for block in range(first, last):
         low = block * BLOCK
@@ -31,22 +45,29 @@ def loop(
         y = target[low:high]
         if weight is not None:
             w = weight[low:high]
+        if varying is not None:
+            e = varying[low % (varying.size - BLOCK) :]
         if values is not None:
             v = values[low:high]
         if gradient is not None:
             g = gradient[low:high]
+        if target_gradient is not None:
+            t = target_gradient[low:high]
         if curvature is not None:
             c = curvature[low:high]
         total = real(0)  # in the working dtype: a wider sum would halve the lanes of the whole loop
         stray = real(0)
         for i in range(z.size):
             stray += outside(z[i], y[i])
+            numbers = parameters if varying is None else (*parameters, e[i])
             if curvature is not None:
-                value, slope, bend = order2(z[i], y[i], *parameters)
+                value, slope, bend = order2(z[i], y[i], *numbers)
+            elif target_gradient is not None:
+                value, slope, pull = both(z[i], y[i], *numbers)
             elif gradient is not None:
-                value, slope = order1(z[i], y[i], *parameters)
+                value, slope = order1(z[i], y[i], *numbers)
             else:
-                value = order0(z[i], y[i], *parameters)
+                value = order0(z[i], y[i], *numbers)
             if weight is None:
                 factor = scale
             else:
@@ -54,6 +75,8 @@ def loop(
                 value = value * w[i]
             if gradient is not None:
                 g[i] = slope * factor
+            if target_gradient is not None:
+                t[i] = pull * factor
             if curvature is not None:
                 c[i] = bend * factor
             if values is not None:
@@ -82,8 +105,10 @@ def run(
             prediction,
             target,
             weight,
+            None,
             values,
             gradient,
+            None,
             curvature,
             sums,
             strays,

@@ -1,0 +1,75 @@
+"""Losses of two predictions: which of two scores is higher; a mean and how sure it is.
+
+Both are elementwise in the difference of the first two tensors. That is a subtraction as torch's own, so that the
+kernel is the one of all elementwise losses, with its gradient in the second number: of the variance, of the sign.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from losscope.torch import forms, ready
+from losscope.torch.pointwise import Pointwise
+
+_MARGIN_RANKING = Pointwise(forms.margin_ranking)
+_GAUSSIAN = Pointwise(forms.gaussian_of_residual)
+
+
+def margin_ranking(
+    first: Tensor, second: Tensor, target: Tensor, margin: float, reduction: str
+) -> Tensor | None:
+    """The loss, or None where it is not ours to compute."""
+    if torch.compiler.is_compiling():
+        return None
+    if ready.autocasting("cpu"):
+        first, second = ready.full_precision(first, second)
+    if ready.how(first, second) == ready.NOT_OURS:
+        return None
+    return _MARGIN_RANKING(first - second, target, reduction, (float(margin),))
+
+
+def gaussian(
+    input: Tensor, target: Tensor, variance: Tensor | float, full: bool, eps: float, reduction: str
+) -> Tensor | None:
+    """The loss, or None where it is not ours to compute: where the target or more than one axis of the variance
+    broadcasts, or a variance is negative, too."""
+    if torch.compiler.is_compiling() or ready.how(input, target) != ready.KERNEL:
+        return None
+    if ready.mixed_by_autocast(input, target, variance):
+        return None
+    guarded = _guarded(variance, input, eps)
+    if guarded is None:
+        return None
+    constant = 0.5 * math.log(2 * math.pi) if full else 0.0
+    return _GAUSSIAN(input - target, guarded, reduction, (constant,))
+
+
+def _guarded(variance: Any, input: Tensor, eps: float) -> Tensor | None:
+    """The variance in the shape of the input, nowhere below eps. To the gradient, what was raised to eps is as
+    if it had been given so: as in PyTorch, it passes."""
+    if isinstance(variance, float):
+        if variance < 0:
+            return None
+        return input.new_full((), max(variance, eps)).expand_as(input)
+    if not isinstance(variance, Tensor) or not ready.plain(variance) or not variance.numel():
+        return None
+    shape = input.shape
+    if variance.shape == shape[:-1] and variance.shape != shape:
+        variance = variance.unsqueeze(-1)  # one for each row
+    elif variance.shape != shape and (
+        variance.ndim != input.ndim
+        or sum(of_variance for of_variance, size in zip(variance.shape, shape, strict=True) if of_variance != size) != 1
+    ):  # fmt: skip
+        return None
+    lowest = float(variance.detach().min())
+    if lowest < 0:
+        return None
+    if lowest < eps:
+        variance = variance.clone()
+        with torch.no_grad():
+            variance.clamp_(min=eps)
+    return variance.expand(shape)
