@@ -257,10 +257,11 @@ class Kept:
     """What a call keeps for its backward.
 
     Saving tensors through autograd costs as much as the loss itself at a thousand elements. This does what it
-    does: notices that a tensor was written to since, and lets go of all once the graph is freed.
+    does: notices that a tensor was written to since, and lets go of all once the graph is freed. Where hooks want to
+    see what is saved (checkpointing, save_on_cpu), autograd saves it, and the gradient waits for the backward.
     """
 
-    __slots__ = ("gradient", "loss", "parameters", "scale", "tensors", "versions")
+    __slots__ = ("gradient", "hooked", "loss", "parameters", "scale", "tensors", "versions")
 
     def __init__(
         self,
@@ -275,9 +276,17 @@ class Kept:
         self.tensors: tuple[Tensor, Tensor, Tensor | None] | None = (input, target, weight)
         self.versions = (input._version, target._version)
         self.gradient: Tensor | None = None
+        self.hooked = False
 
-    def read(self) -> tuple[Tensor, Tensor, Tensor | None]:
+    def hand_over(self, ctx: Any) -> None:
+        """Leave the tensors to autograd, and so to its hooks."""
+        ctx.save_for_backward(*(self.tensors or ()))
+        self.hooked, self.tensors = True, None
+
+    def read(self, ctx: Any) -> tuple[Tensor, Tensor, Tensor | None]:
         """The tensors, if the graph is still there and they are as they were."""
+        if self.hooked:
+            return ctx.saved_tensors
         if self.tensors is None:
             raise RuntimeError(ready.FREED)
         if (self.tensors[0]._version, self.tensors[1]._version) != self.versions:
@@ -296,7 +305,11 @@ class _Reduced(Function):
     def forward(ctx: Any, input: Tensor, kept: Kept) -> Tensor:
         tensors = kept.tensors
         assert tensors is not None
-        kept.gradient = gradient = buffers.like(input)
+        if ready.saving_hooks(True):
+            gradient = None
+            kept.hand_over(ctx)
+        else:
+            kept.gradient = gradient = buffers.like(input)
         out = input.new_empty(())
         kept.loss.run(
             input, tensors[1], tensors[2], None, gradient, out, kept.scale, kept.scale, kept.parameters
@@ -308,12 +321,12 @@ class _Reduced(Function):
     def backward(ctx: Any, upstream: Tensor) -> Any:
         kept = ctx.kept
         if torch.is_grad_enabled() or ready.batched(upstream):
-            return _as_operations(kept, upstream), None
+            return _as_operations(ctx, upstream), None
         gradient = kept.gradient
         factor = upstream.item()
         if gradient is None or (factor != 1.0 and gradient.dtype in HALVES):
-            # Given away before; or it would be rounded to a half twice.
-            input, target, weight = kept.read()
+            # Given away before, or left to hooks; or it would be rounded to a half twice.
+            input, target, weight = kept.read(ctx)
             if gradient is None:
                 gradient = buffers.like(input)
             kept.loss.run(
@@ -332,6 +345,8 @@ class _Unreduced(Function):
         assert tensors is not None
         values = buffers.like(input)
         kept.loss.run(input, tensors[1], tensors[2], values, None, None, 1.0, 1.0, kept.parameters)
+        if ready.saving_hooks(True):
+            kept.hand_over(ctx)
         ctx.kept = kept
         return values
 
@@ -339,8 +354,8 @@ class _Unreduced(Function):
     def backward(ctx: Any, upstream: Tensor) -> Any:
         kept = ctx.kept
         if torch.is_grad_enabled() or ready.batched(upstream):
-            return _as_operations(kept, upstream), None
-        input, target, weight = kept.read()
+            return _as_operations(ctx, upstream), None
+        input, target, weight = kept.read(ctx)
         upstream = aligned(upstream, input)
         gradient = buffers.like(input)
         kept.loss.run(
@@ -358,9 +373,10 @@ class _Unreduced(Function):
         return gradient, None
 
 
-def _as_operations(kept: Kept, upstream: Tensor) -> Tensor:
+def _as_operations(ctx: Any, upstream: Tensor) -> Tensor:
     """The gradient by torch operations, differentiable in the input and in the upstream gradient."""
-    input, target, weight = kept.read()
+    kept = ctx.kept
+    input, target, weight = kept.read(ctx)
     slope = formula.Partial.apply(
         input, target, formula.Derivative(kept.loss.entry, kept.loss.through, kept.parameters, prediction=1)
     )

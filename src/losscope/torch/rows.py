@@ -253,6 +253,7 @@ class Kept:
 
     __slots__ = (
         "gradient",
+        "hooked",
         "ignore",
         "layout",
         "loss",
@@ -285,9 +286,17 @@ class Kept:
         self.layout = (input.dtype, input.is_contiguous())
         self.gradient: Tensor | None = None
         self.ignore, self.smoothing, self.unreduced = -100, 0.0, False
+        self.hooked = False
 
-    def read(self) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+    def hand_over(self, ctx: Any) -> None:
+        """Leave the tensors to autograd, and so to its hooks."""
+        ctx.save_for_backward(*(self.tensors or ()))
+        self.hooked, self.tensors = True, None
+
+    def read(self, ctx: Any) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
         """The tensors, if the graph is still there and they are as they were."""
+        if self.hooked:
+            return ctx.saved_tensors
         if self.tensors is None:
             raise RuntimeError(ready.FREED)
         if (self.tensors[0]._version, self.tensors[1]._version) != self.versions:
@@ -305,10 +314,14 @@ class _Rows(Function):
     @staticmethod
     def forward(ctx: Any, input: Tensor, kept: Kept, batch: Batch, unreduced: bool) -> Tensor:
         assert kept.tensors is not None
+        weight = kept.tensors[3]
         kept.ignore, kept.smoothing, kept.unreduced = batch.ignore, batch.smoothing, unreduced
-        kept.gradient = None if unreduced else buffers.like(batch.logits)
+        if ready.saving_hooks(True):
+            kept.hand_over(ctx)
+        elif not unreduced:
+            kept.gradient = buffers.like(batch.logits)
         ctx.kept = kept
-        return kept.loss.run(batch, kept.gradient, kept.tensors[3], unreduced, kept.scale, kept.parameters)[0]
+        return kept.loss.run(batch, kept.gradient, weight, unreduced, kept.scale, kept.parameters)[0]
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> Any:
@@ -316,7 +329,7 @@ class _Rows(Function):
         if torch.is_grad_enabled() or ready.batched(upstream):
             from losscope.torch.margin import gradient
 
-            input, target, class_weight, weight = kept.read()
+            input, target, class_weight, weight = kept.read(ctx)
             weighed = (
                 upstream if weight is None else upstream * weight.view(input.shape[:1] + input.shape[2:])
             )
@@ -339,8 +352,8 @@ class _Rows(Function):
         rows = kept.gradient
         factor = 1.0 if kept.unreduced else upstream.item()
         if rows is None or (factor != 1.0 and rows.dtype in HALVES):
-            # Given away before; or each row has an upstream of its own; or it would be rounded to a half twice.
-            input, target, class_weight, weight = kept.read()
+            # Given away before, or left to hooks; or each row has an upstream of its own; or it would be rounded to a half twice.
+            input, target, class_weight, weight = kept.read(ctx)
             batch = Batch.of(input, target, class_weight, kept.ignore, kept.smoothing)
             assert batch is not None
             if rows is None:
