@@ -196,9 +196,11 @@ class _Linear(Function):
         this: _Call,
     ) -> Tensor:
         tensors = (input, weight, bias, target, class_weight)
-        wanted = (False, False, False) if this.unreduced else tuple(ctx.needs_input_grad[:3])
+        # Hooks on what is saved (checkpointing, save_on_cpu) would not see the gradients.
+        later = this.unreduced or ready.saving_hooks(True)
+        wanted = (False, False, False) if later else tuple(ctx.needs_input_grad[:3])
         value, gradients = this.run(tensors, wanted, None)  # type: ignore[arg-type]
-        ctx.gradients = None if this.unreduced else gradients
+        ctx.gradients = None if later else gradients
         ctx.this = this
         ctx.save_for_backward(*tensors)
         return value
@@ -210,7 +212,7 @@ class _Linear(Function):
             return *_as_operations(ctx, upstream), None, None, None
         gradients, ctx.gradients = ctx.gradients, None  # the one reference is handed over
         if gradients is None:
-            # Given away before, or each row has an upstream of its own: the logits are computed again.
+            # Given away before, or not made; or each row has an upstream of its own: the logits are computed again.
             wanted = tuple(ctx.needs_input_grad[:3])
             if this.unreduced:
                 gradients = this.run(ctx.saved_tensors, wanted, upstream)[1]

@@ -233,9 +233,10 @@ class Pointwise:
         """Upstream gradients of the unreduced loss, laid out as the weights of a pass."""
         return aligned(upstream, input)
 
-    def as_operations(self, kept: Kept, upstream: Tensor, both: bool) -> tuple[Tensor | None, ...]:
+    def as_operations(self, ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         """What a backward returns, by torch operations: differentiable in the inputs and in the upstream gradient."""
-        input, target, weight = kept.read()
+        kept = ctx.kept
+        input, target, weight = kept.read(ctx)
         parameters = kept.parameters if kept.varying is None else (*kept.parameters, kept.varying)
         which = formula.Derivative(self.entry, self.through, parameters)
         slope = formula.Partial.apply(input, target, which.in_prediction())
@@ -243,7 +244,7 @@ class Pointwise:
         if weight is not None:
             factor = weight * factor
         gradient = (slope * factor).to(input.dtype)
-        if not both:
+        if not ctx.both:
             return gradient, None
         return (
             gradient,
@@ -318,11 +319,12 @@ class Kept:
     """What a call keeps for its backward.
 
     Saving tensors through autograd costs as much as the loss itself at a thousand elements. This does what it
-    does: notices that a tensor was written to since, and lets go of all once the graph is freed.
+    does: notices that a tensor was written to since, and lets go of all once the graph is freed. Where hooks want to
+    see what is saved (checkpointing, save_on_cpu), autograd saves it, and the gradient waits for the backward.
     """
 
     __slots__ = (
-        "gradient", "loss", "parameters", "scale", "target_gradient", "tensors", "varying", "versions",
+        "gradient", "hooked", "loss", "parameters", "scale", "target_gradient", "tensors", "varying", "versions",
     )  # fmt: skip
 
     def __init__(
@@ -340,9 +342,17 @@ class Kept:
         self.versions = (input._version, target._version)
         self.gradient: Tensor | None = None
         self.target_gradient: Tensor | None = None
+        self.hooked = False
 
-    def read(self) -> tuple[Tensor, Tensor, Tensor | None]:
+    def hand_over(self, ctx: Any) -> None:
+        """Leave the tensors to autograd, and so to its hooks."""
+        ctx.save_for_backward(*(self.tensors or ()))
+        self.hooked, self.tensors = True, None
+
+    def read(self, ctx: Any) -> tuple[Tensor, Tensor, Tensor | None]:
         """The tensors, if the graph is still there and they are as they were."""
+        if self.hooked:
+            return ctx.saved_tensors
         if self.tensors is None:
             raise RuntimeError(ready.FREED)
         if (self.tensors[0]._version, self.tensors[1]._version) != self.versions:
@@ -350,13 +360,18 @@ class Kept:
         return self.tensors
 
     def run(
-        self, values: Any, gradient: Any, out: Any, weight: Any, scale: float, target_gradient: Any
+        self,
+        tensors: Any,
+        values: Any,
+        gradient: Any,
+        out: Any,
+        weight: Any,
+        scale: float,
+        target_gradient: Any,
     ) -> None:
         """The loss's pass over the tensors."""
-        assert self.tensors is not None
-        input, target, _ = self.tensors
         self.loss.run(
-            input, target, weight, values, gradient, out, scale, scale, self.parameters, target_gradient, self.varying
+            tensors[0], tensors[1], weight, values, gradient, out, scale, scale, self.parameters, target_gradient, self.varying
         )  # fmt: skip
 
     def done(self) -> None:
@@ -371,12 +386,16 @@ class _Reduced(Function):
 
     @staticmethod
     def forward(ctx: Any, input: Tensor, kept: Kept, target: Tensor | None = None) -> Tensor:
-        assert kept.tensors is not None
-        kept.gradient = buffers.like(input)
-        if target is not None:
-            kept.target_gradient = buffers.like(target)
+        tensors = kept.tensors
+        assert tensors is not None
+        if ready.saving_hooks(True):
+            kept.hand_over(ctx)
+        else:
+            kept.gradient = buffers.like(input)
+            if target is not None:
+                kept.target_gradient = buffers.like(target)
         out = ready.scalar(input.dtype)
-        kept.run(None, kept.gradient, out, kept.tensors[2], kept.scale, kept.target_gradient)
+        kept.run(tensors, None, kept.gradient, out, tensors[2], kept.scale, kept.target_gradient)
         ctx.kept, ctx.both = kept, target is not None
         return out
 
@@ -384,16 +403,16 @@ class _Reduced(Function):
     def backward(ctx: Any, upstream: Tensor) -> Any:
         kept = ctx.kept
         if torch.is_grad_enabled() or ready.batched(upstream):
-            return kept.loss.as_operations(kept, upstream, ctx.both)
+            return kept.loss.as_operations(ctx, upstream)
         gradient, target_gradient = kept.gradient, kept.target_gradient
         factor = upstream.item()
         if gradient is None or (factor != 1.0 and gradient.dtype in HALVES):
-            # Given away before; or it would be rounded to a half twice.
-            input, _, weight = kept.read()
+            # Given away before, or left to hooks; or it would be rounded to a half twice.
+            tensors = kept.read(ctx)
             if gradient is None:
-                gradient = buffers.like(input)
-                target_gradient = buffers.like(input) if ctx.both else None
-            kept.run(None, gradient, None, weight, kept.scale * factor, target_gradient)
+                gradient = buffers.like(tensors[0])
+                target_gradient = buffers.like(tensors[0]) if ctx.both else None
+            kept.run(tensors, None, gradient, None, tensors[2], kept.scale * factor, target_gradient)
         elif factor != 1.0:
             gradient.mul_(factor)
             if target_gradient is not None:
@@ -407,9 +426,12 @@ class _Unreduced(Function):
 
     @staticmethod
     def forward(ctx: Any, input: Tensor, kept: Kept, target: Tensor | None = None) -> Tensor:
-        assert kept.tensors is not None
+        tensors = kept.tensors
+        assert tensors is not None
         values = kept.loss.room_for_values(input)
-        kept.run(values, None, None, kept.tensors[2], 1.0, None)
+        kept.run(tensors, values, None, None, tensors[2], 1.0, None)
+        if ready.saving_hooks(True):
+            kept.hand_over(ctx)
         ctx.kept, ctx.both = kept, target is not None
         return values
 
@@ -417,13 +439,14 @@ class _Unreduced(Function):
     def backward(ctx: Any, upstream: Tensor) -> Any:
         kept = ctx.kept
         if torch.is_grad_enabled() or ready.batched(upstream):
-            return kept.loss.as_operations(kept, upstream, ctx.both)
-        input, _, weight = kept.read()
+            return kept.loss.as_operations(ctx, upstream)
+        tensors = kept.read(ctx)
+        input, _, weight = tensors
         upstream = kept.loss.as_weight(upstream, input)
         gradient = buffers.like(input)
         target_gradient = buffers.like(input) if ctx.both else None
         weight = upstream if weight is None else upstream * weight
-        kept.run(None, gradient, None, weight, 1.0, target_gradient)
+        kept.run(tensors, None, gradient, None, weight, 1.0, target_gradient)
         kept.done()
         return (gradient, None, target_gradient) if ctx.both else (gradient, None)
 

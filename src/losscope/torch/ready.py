@@ -38,6 +38,8 @@ _tracing = getattr(torch._C, "_get_tracing_state", _absent)
 _wrapped = getattr(torch._C._functorch, "is_functorch_wrapped_tensor", _absent)
 _legacy = getattr(torch._C._functorch, "is_legacy_batchedtensor", _absent)
 function_modes: Callable[[], int] = getattr(torch._C, "_len_torch_function_stack", _absent)
+# What `saved_tensors_hooks` (of checkpointing, of save_on_cpu) has put on top, or None.
+saving_hooks: Callable[[bool], Any] = getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", _absent)
 autocasting = torch.is_autocast_enabled
 
 

@@ -128,9 +128,10 @@ class Rivals:
         """Upstream gradients of the rows, laid out as the weights of a pass."""
         return upstream.contiguous()
 
-    def as_operations(self, kept: Kept, upstream: Tensor, both: bool) -> tuple[Tensor | None, ...]:
+    def as_operations(self, ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         """What a backward returns, by torch operations: differentiable in the scores and in the upstream gradient."""
-        input, target, weight = kept.read()
+        kept = ctx.kept
+        input, target, weight = kept.read(ctx)
         right = target if target.shape == input.shape else target[..., None]
         # The first negative ends a list; a class named twice counts twice.
         named = (right >= 0).long().cumprod(-1)

@@ -264,6 +264,7 @@ class Kept:
     __slots__ = (
         "batch",
         "gradient",
+        "hooked",
         "ignore",
         "layout",
         "loss",
@@ -299,9 +300,17 @@ class Kept:
         self.versions = (input._version, target._version)
         self.layout = (input.dtype, input.is_contiguous())
         self.gradient: Tensor | None = None
+        self.hooked = False
 
-    def read(self) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+    def hand_over(self, ctx: Any) -> None:
+        """Leave the tensors to autograd, and so to its hooks."""
+        ctx.save_for_backward(*(self.tensors or ()))
+        self.hooked, self.tensors = True, None
+
+    def read(self, ctx: Any) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
         """The tensors, if the graph is still there and they are as they were."""
+        if self.hooked:
+            return ctx.saved_tensors
         if self.tensors is None:
             raise RuntimeError(ready.FREED)
         if (self.tensors[0]._version, self.tensors[1]._version) != self.versions:
@@ -321,12 +330,14 @@ class _Rows(Function):
         batch = kept.batch
         assert batch is not None
         assert kept.tensors is not None
+        weight = kept.tensors[3]
         kept.batch = None
-        kept.gradient = None if kept.unreduced else buffers.like(batch.logits)
+        if ready.saving_hooks(True):
+            kept.hand_over(ctx)
+        elif not kept.unreduced:
+            kept.gradient = buffers.like(batch.logits)
         ctx.kept = kept
-        return kept.loss.run(
-            batch, kept.gradient, kept.tensors[3], kept.unreduced, kept.scale, kept.parameters
-        )[0]
+        return kept.loss.run(batch, kept.gradient, weight, kept.unreduced, kept.scale, kept.parameters)[0]
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> Any:
@@ -334,7 +345,7 @@ class _Rows(Function):
         if torch.is_grad_enabled() or ready.batched(upstream):
             from losscope.torch.margin import gradient
 
-            input, target, class_weight, weight = kept.read()
+            input, target, class_weight, weight = kept.read(ctx)
             weighed = (
                 upstream if weight is None else upstream * weight.view(input.shape[:1] + input.shape[2:])
             )
@@ -355,8 +366,8 @@ class _Rows(Function):
         rows = kept.gradient
         factor = 1.0 if kept.unreduced else upstream.item()
         if rows is None or (factor != 1.0 and rows.dtype in HALVES):
-            # Given away before; or each row has an upstream of its own; or it would be rounded to a half twice.
-            input, target, class_weight, weight = kept.read()
+            # Given away before, or left to hooks; or each row has an upstream of its own; or it would be rounded to a half twice.
+            input, target, class_weight, weight = kept.read(ctx)
             batch = Batch.of(input, target, class_weight, kept.ignore, kept.smoothing)
             assert batch is not None
             if rows is None:

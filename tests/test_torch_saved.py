@@ -1,0 +1,107 @@
+"""What a loss keeps for its backward is seen by hooks on saved tensors: checkpointing frees it, save_on_cpu moves it."""
+
+from __future__ import annotations
+
+import weakref
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch.autograd.graph import save_on_cpu, saved_tensors_hooks  # noqa: E402
+from torch.utils.checkpoint import checkpoint  # noqa: E402
+
+from losscope.torch import functional as L  # noqa: E402
+
+CLASSES = torch.tensor([0, 2, 1, 2])
+WEIGHT = torch.rand(5, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+LOSSES = {
+    "mse": lambda x, how: L.mse_loss(x, torch.zeros_like(x), reduction=how),
+    "bce weighted": lambda x, how: L.binary_cross_entropy_with_logits(
+        x, torch.ones_like(x), torch.full_like(x, 2.0), reduction=how
+    ),
+    "cross entropy": lambda x, how: L.cross_entropy(x, CLASSES, reduction=how),
+    "linear": lambda x, how: L.linear_cross_entropy(x, WEIGHT, CLASSES, reduction=how),
+}
+
+
+def logits():
+    return torch.rand(4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64).requires_grad_()
+
+
+def derivatives(run):
+    """The gradient, and one of the gradient."""
+    x = logits()
+    first = torch.autograd.grad(run(x), x, retain_graph=True)[0]
+    again = torch.autograd.grad(3 * run(x), x, create_graph=True)[0]
+    return first, again.detach(), torch.autograd.grad(again.square().sum(), x)[0]
+
+
+@pytest.mark.parametrize("how", ["mean", "none"])
+@pytest.mark.parametrize("name", LOSSES)
+def test_hooks_see_what_is_saved(name, how):
+    loss, x, packed = LOSSES[name], logits(), []
+    with saved_tensors_hooks(lambda t: packed.append(t.shape) or t.clone(), lambda t: t):
+        value = loss(x, how)
+    assert packed.count((4, 3)) >= 1
+    expected = torch.autograd.grad(loss(x, how).sum(), x)[0]
+    torch.testing.assert_close(torch.autograd.grad(value.sum(), x)[0], expected)
+
+
+@pytest.mark.parametrize("how", ["mean", "none"])
+def test_the_gradient_is_of_what_hooks_give_back(how):
+    x = logits()
+    with saved_tensors_hooks(lambda t: t, lambda t: 2 * t):
+        value = L.mse_loss(x, torch.zeros_like(x), reduction=how)
+    torch.testing.assert_close(
+        torch.autograd.grad(value.sum(), x)[0], (4 if how == "none" else 4 / 12) * x.detach()
+    )
+
+
+@pytest.mark.parametrize("how", ["mean", "none"])
+@pytest.mark.parametrize("name", LOSSES)
+def test_checkpointing_and_save_on_cpu_change_nothing(name, how):
+    def segment(x):
+        return LOSSES[name](x * 2, how).sum()
+
+    def on_cpu(x):
+        with save_on_cpu():
+            return segment(x)
+
+    expected = derivatives(segment)
+    for run in (
+        on_cpu,
+        lambda x: checkpoint(segment, x, use_reentrant=False),
+        lambda x: checkpoint(lambda x: checkpoint(segment, x, use_reentrant=False), x, use_reentrant=False),
+    ):
+        for got, true in zip(derivatives(run), expected, strict=True):
+            torch.testing.assert_close(got, true)
+    x, y = logits(), logits()
+    segment(x).backward()
+    checkpoint(segment, y, use_reentrant=True).backward()
+    torch.testing.assert_close(y.grad, x.grad)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_checkpointed_segment_that_ends_in_a_loss_keeps_nothing(name):
+    alive = []
+
+    def segment(x):
+        inside = x * 2
+        alive.append(weakref.ref(inside))
+        return LOSSES[name](inside, "mean")
+
+    value = checkpoint(segment, logits(), use_reentrant=False)
+    assert alive[0]() is None
+    value.backward()
+    assert len(alive) == 2
+    assert alive[1]() is None
+
+
+def test_a_freed_graph_is_an_error_under_hooks_too():
+    x = logits()
+    with saved_tensors_hooks(lambda t: t, lambda t: t):
+        value = L.mse_loss(x, torch.zeros_like(x))
+    value.backward()
+    with pytest.raises(RuntimeError, match="second time"):
+        value.backward()
