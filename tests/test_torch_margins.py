@@ -7,9 +7,15 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from losscope.torch import functional as L  # noqa: E402
+from losscope.torch import rivals  # noqa: E402
 
 REDUCTIONS = ["mean", "sum", "none"]
 KERNELS = {"_ReducedBackward", "_UnreducedBackward"}
+
+
+@pytest.fixture(autouse=True)
+def kernels_for_few_scores_too(monkeypatch):
+    monkeypatch.setattr(rivals, "SMALL", 0)
 
 
 def both(name, *arguments, **keywords):
@@ -325,6 +331,83 @@ def test_errors_are_pytorchs(call):
     with pytest.raises(type(theirs.value)) as ours:
         call(L)
     assert str(ours.value) == str(theirs.value)
+
+
+def test_few_scores_are_left_to_pytorch(monkeypatch):
+    monkeypatch.undo()
+    for rows in (10, 3000):
+        x = torch.randn(rows, 10, requires_grad=True)
+        assert is_ours(L.multi_margin_loss(x, torch.zeros(rows, dtype=torch.int64))) == (rows == 3000)
+
+
+# --- what other losses had left to PyTorch
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("shape", [(7,), (3, 1), (3, 7), (5, 1, 1), (5, 3, 7)], ids=str)
+def test_a_positive_weight_for_each_class(reduction, shape):
+    x, y = tensor(5, 3, 7), tensor(5, 3, 7, seed=1, low=0.0)
+    pos_weight, weight = tensor(*shape, seed=2, low=0.5).detach(), tensor(7, seed=3, low=0.5).detach()
+    keywords = {"pos_weight": pos_weight, "reduction": reduction}
+    ours, theirs = both("binary_cross_entropy_with_logits", x, y, **keywords)
+    assert is_ours(ours)
+    same(ours, theirs, x, y)
+    same(*both("binary_cross_entropy_with_logits", x, y.detach(), weight, **keywords), x)
+    turned = [each.transpose(0, 2).contiguous().transpose(0, 2) for each in (x, y.detach())]
+    same(*both("binary_cross_entropy_with_logits", *turned, **keywords), x)
+    torch.testing.assert_close(*both("binary_cross_entropy_with_logits", x.detach(), y.detach(), **keywords))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("classes", [3, 2048, 3001])
+def test_a_positive_weight_for_each_class_over_many_blocks(dtype, classes):
+    x, y = (
+        tensor(90, classes, dtype=dtype),
+        tensor(90, classes, seed=1).detach().sign().clamp_min(0).to(dtype),
+    )
+    pos_weight = tensor(classes, seed=2, low=0.5, dtype=dtype).detach()
+    for reduction in ("sum", "none"):
+        ours = L.binary_cross_entropy_with_logits(x, y, pos_weight=pos_weight, reduction=reduction)
+        assert is_ours(ours)
+        wide = x.detach().double().requires_grad_()
+        theirs = L.torchs["binary_cross_entropy_with_logits"](
+            wide, y.double(), pos_weight=pos_weight.double(), reduction=reduction
+        )
+        torch.testing.assert_close(ours, theirs.to(dtype))
+        upstream = torch.randn_like(ours)
+        gradient = torch.autograd.grad(ours, x, upstream)[0]
+        torch.testing.assert_close(
+            gradient, torch.autograd.grad(theirs, wide, upstream.double())[0].to(dtype)
+        )
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("log_input", [True, False])
+def test_poisson_with_stirlings_term(reduction, log_input):
+    x, y = tensor(8, 5, low=0.1), torch.arange(40.0, dtype=torch.float64).view(8, 5)
+    ours, theirs = both("poisson_nll_loss", x, y, log_input, full=True, reduction=reduction)
+    assert is_ours(ours)
+    same(ours, theirs, x)
+    y.requires_grad_()
+    torch.testing.assert_close(*both("poisson_nll_loss", x, y, log_input, full=True, reduction=reduction))
+
+
+def test_multilabel_soft_margin_of_each_row():
+    x, y, weight = tensor(4, 3, 5), tensor(4, 3, 5, seed=1, low=0.0), tensor(5, seed=2, low=0.1).detach()
+    same(*both("multilabel_soft_margin_loss", x, y, reduction="none"), x, y)
+    same(*both("multilabel_soft_margin_loss", x, y.detach(), weight, reduction="none"), x)
+
+
+@pytest.mark.parametrize("log_target", [False, True])
+def test_kl_div_of_the_mean_warns_as_pytorch_does(log_target):
+    x, y = tensor(4, 5), tensor(4, 5, seed=1, low=0.0)
+    with pytest.warns(UserWarning, match="batchmean") as caught:
+        ours, theirs = both("kl_div", x, y, log_target=log_target)
+    first, second = caught
+    assert str(first.message) == str(second.message)
+    assert first.filename == second.filename == __file__
+    assert is_ours(ours)
+    same(ours, theirs, x, y)
 
 
 # --- transforms, and one graph

@@ -30,6 +30,31 @@ poisson_of_rate = elementwise(
     elsewhere={"torch": "PoissonNLLLoss(log_input=False, eps=offset)", "keras": "Poisson"},
 )
 
+STIRLING = "where(target > 1, target*log(target) - target + log(2*pi*target)/2, 0)"
+
+poisson_full = elementwise(
+    "poisson_full",
+    f"exp(prediction) - target*prediction + {STIRLING}",
+    gradient_of="exp(prediction) - target*prediction",
+    summary="Poisson negative log-likelihood of a count under a log-rate, log target! in it by Stirling's approximation.",
+    target=domain.count,
+    task="count",
+    reference="J. A. Nelder and R. W. M. Wedderburn, Generalized linear models, J. R. Stat. Soc. A 135 (1972). doi:10.2307/2344614",
+    elsewhere={"torch": "PoissonNLLLoss(full=True)"},
+)
+
+poisson_of_rate_full = elementwise(
+    "poisson_of_rate_full",
+    f"prediction - target*log(prediction + offset) + {STIRLING}",
+    gradient_of="prediction - target*log(prediction + offset)",
+    summary="The same of a rate, kept from 0 by offset.",
+    parameters={"offset": Parameter(1e-8, domain.nonnegative)},
+    target=domain.count,
+    task="count",
+    reference="J. A. Nelder and R. W. M. Wedderburn, Generalized linear models, J. R. Stat. Soc. A 135 (1972). doi:10.2307/2344614",
+    elsewhere={"torch": "PoissonNLLLoss(log_input=False, full=True, eps=offset)"},
+)
+
 kl_divergence_of_log = elementwise(
     "kl_divergence_of_log",
     "xlogy(target, target) - target*prediction",

@@ -197,6 +197,8 @@ class Pointwise:
             return
         loops = self._loops.get(dtype) or self.loops(dtype)
         real = numpy.float64 if dtype == "float64" else numpy.float32
+        if varying is not None:
+            parameters = (*parameters, 0.0)  # in the place of the one that varies
         constants = ready.constants(parameters, real) if parameters else parameters
         size, period, row = input.numel(), 1, None
         if varying is not None:

@@ -65,6 +65,12 @@ WRITTEN_TO = (
     "loss was written to after the loss was computed, and its gradient is wanted again"
 )
 
+MEAN_IS_NOT_BATCHMEAN = (
+    "reduction: 'mean' divides the total loss by both the batch size and the support size."
+    "'batchmean' divides only by the batch size, and aligns with the KL div math definition."
+    "'mean' will be changed to behave the same as 'batchmean' in the next major release."
+)
+
 
 def watched() -> bool:
     """Whether a mode looks on: fake tensors, a compiler's tracing, a profiler of operations."""

@@ -2,7 +2,8 @@
 
 The rows of one right class, and those of a list of them that a negative index ends, run in the same loop. The
 gradient is made in forward and handed over once, as of the elementwise losses, whose Functions serve here, too.
-PyTorch has no second derivative of these losses; here it is by torch operations.
+PyTorch has no second derivative of these losses; here it is by torch operations. Of a few thousand scores, PyTorch's
+own functions are quicker than any call through autograd from Python, and those are left to them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from losscope.kernels.threads import share
 from losscope.torch import formula, ready
 from losscope.torch.pointwise import Kept, _Reduced, _Unreduced
 
+SMALL = 20_000  # scores, up to which PyTorch's own is as quick: measured with rows of ten
 _COMPUTED = {torch.float32: "float32", torch.float64: "float64"}  # as PyTorch's own, which has no halves
 
 
@@ -61,7 +63,7 @@ class Rivals:
             or target.dtype is not torch.int64
             or input.ndim not in (1, 2)
             or target.shape != (input.shape if lists else input.shape[:-1])
-            or not input.numel()
+            or input.numel() <= SMALL
         ):
             return None
         if class_weight is not None and (

@@ -36,7 +36,8 @@ def loop(
     """Blocks first..last of flat arrays. Whatever is None is neither read nor written, at compile time.
 
     sums[block] is the weighted sum of the values; strays[block] the number of elements outside the domain.
-    `varying` is the last parameter where it differs along a row: a row of it, repeated until it is longer by BLOCK.
+    `varying` stands for the last parameter where it differs along a row: a row of it, repeated until it is longer by
+    BLOCK.
     """
     for block in range(first, last):
         low = block * BLOCK
@@ -59,7 +60,9 @@ def loop(
         stray = real(0)
         for i in range(z.size):
             stray += outside(z[i], y[i])
-            numbers = parameters if varying is None else (*parameters, e[i])
+            numbers = parameters
+            if varying is not None:
+                numbers = parameters[:-1] + (e[i],)  # noqa: RUF005 (Numba cannot unpack here)
             if curvature is not None:
                 value, slope, bend = order2(z[i], y[i], *numbers)
             elif target_gradient is not None:
