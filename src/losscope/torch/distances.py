@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from losscope.entry import Entry
+from losscope.kernels.cpu.distance import run
 from losscope.torch import buffers, formula, ready
 from losscope.torch.ready import HALVES, NAMES
 
@@ -78,7 +79,7 @@ class Distances:
         return call.run(vectors, label, weight, (False,) * len(vectors))[0]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """What a call says beside its tensors. An `offset` is added to each difference of vectors."""
 
@@ -98,25 +99,20 @@ class Call:
     ) -> tuple[Tensor, list[Tensor | None]]:
         """One pass: the loss, and the gradients that are wanted (where it is not reduced, each row's own), in the
         dtype that is computed in."""
-        from losscope.kernels.cpu import distance
-
         given, shape = vectors[0].dtype, vectors[0].shape
         dtype = computed(given)
         real = numpy.float64 if dtype is torch.float64 else numpy.float32
-        read = [each.detach().to(dtype).contiguous() for each in vectors]
+        read = [_dense(each, dtype) for each in vectors]
         gradients = [buffers.like(each) if want else None for each, want in zip(read, wanted, strict=True)]
         values = torch.empty(shape[:-1], dtype=dtype) if self.unreduced else None
 
-        def matrix(tensor: Tensor | None) -> Any:
-            return None if tensor is None else tensor.numpy().reshape(-1, shape[-1])
-
-        total = distance.run(
+        total = run(
             self.loss.loop(dtype),
-            tuple(map(matrix, read)),
+            tuple(map(_matrix, read)),
             self.swap if len(vectors) == 3 else _flat(label),
             _flat(weight),
             _flat(values),
-            tuple(map(matrix, gradients)),
+            tuple(map(_matrix, gradients)),
             real(self.scale),
             self.offset,
             tuple(map(real, self.parameters)),
@@ -168,6 +164,18 @@ class Call:
 def computed(dtype: torch.dtype) -> torch.dtype:
     """What a dtype is computed in: halves in float32, rounded once."""
     return torch.float32 if dtype in HALVES else dtype
+
+
+def _dense(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    tensor = tensor.detach()
+    return tensor if tensor.dtype is dtype and tensor.is_contiguous() else tensor.to(dtype).contiguous()
+
+
+def _matrix(tensor: Tensor | None) -> Any:
+    if tensor is None:
+        return None
+    array = tensor.numpy()
+    return array if array.ndim == 2 else array.reshape(-1, array.shape[-1])
 
 
 def _flat(tensor: Tensor | None) -> Any:
