@@ -188,3 +188,11 @@ def test_modes_of_torch():
 
     with FlopCounterMode(display=False), pytest.raises(ls.LossError, match="looked on by a mode"):
         ls.cross_entropy(ROWS, CLASSES)
+
+
+def test_options_of_a_softmax_loss_that_are_plain_numbers():
+    logits, target = torch.randn(4, 3), torch.tensor([0, 2, -1, 1])
+    options = {"label_smoothing": 0.1, "ignore_index": -1, "class_weight": torch.tensor([1.0, 2.0, 0.5])}
+    value = ls.cross_entropy(logits, target, **options)
+    arrays = {**options, "class_weight": options["class_weight"].numpy()}
+    assert float(value) == pytest.approx(ls.cross_entropy(logits.numpy(), target.numpy(), **arrays))

@@ -271,7 +271,9 @@ def _prepared(
 ) -> tuple[Any, torch.Tensor | None, dict[str, Any]]:
     """All of it looked at as arrays: the batch, and the weights and options as they are to be used."""
     given = _array(prediction, "prediction"), _array(target, "target"), _array(weight, "weight")
-    options = {name: _array(each, name) for name, each in options.items()}
+    options = {
+        name: _array(each, name) if isinstance(each, torch.Tensor) else each for name, each in options.items()
+    }
     if reduction == "mean":
         batch, weighing, options = mean.prepare(loss._structure, loss.entry, *given, options)
     else:

@@ -41,6 +41,13 @@ def gaussian(
         return None
     if ready.mixed_by_autocast(input, target, variance):
         return None
+    if input.dtype in ready.HALVES:  # whose difference would be rounded before it is squared
+        if isinstance(variance, Tensor):
+            if variance.dtype is not input.dtype:
+                return None
+            variance = variance.float()
+        found = gaussian(input.float(), target.float(), variance, full, eps, reduction)
+        return None if found is None else found.to(input.dtype)
     guarded = _guarded(variance, input, eps)
     if guarded is None:
         return None

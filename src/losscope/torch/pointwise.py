@@ -281,7 +281,7 @@ def repeated(varying: Tensor, dtype: torch.dtype) -> Tensor:
     """A row of numbers, and itself again and again until it is longer by a block: from wherever in the row a block
     begins, its numbers then lie in one piece."""
     row = varying.to(dtype).reshape(-1)
-    return row.repeat(2 + (BLOCK - 1) // len(row))[: len(row) + BLOCK]
+    return row.expand(2 + (BLOCK - 1) // len(row), len(row)).reshape(-1)
 
 
 def _fits(shape: torch.Size, other: torch.Size) -> bool:
