@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -29,14 +30,14 @@ PROMISED = {
 
 
 def contest(contestants: dict[str, Callable[[], object]], rounds: int, inner: int = 1) -> dict[str, float]:
-    """Median seconds of each, taking turns; the order rotates from round to round."""
-    names = list(contestants)
+    """Median seconds of each, taking turns; the order is another in every round, so that none always follows the same."""
+    names, order = list(contestants), random.Random(0)
     times: dict[str, list[float]] = {name: [] for name in names}
     for each in contestants.values():
         each()
         each()
-    for turn in range(rounds):
-        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+    for _ in range(rounds):
+        for name in order.sample(names, len(names)):
             run = contestants[name]
             run()  # not timed: PyTorch's idle threads go on spinning for some ms, on the core of whoever comes next
             start = time.perf_counter()

@@ -156,7 +156,7 @@ def measure(mode: str, rounds: int, quick: bool, compiled: bool, only: str) -> N
         if only and only not in f"{name} {size} {dtype}":
             continue
         elements = size or math.prod(shape_of(name))
-        inner = max(1, min(300, 300_000 // elements))
+        inner = max(1, min(300, 20_000_000 // elements))  # some 20 ms and more, so that one hiccup is not all
         times = contest(contestants(name, size, getattr(torch, dtype), compiled), rounds, inner)
         eager = times.pop("eager")
         cells = [f"{name}{f' {size:,}' if size else ''}", dtype, mode, f"{eager * 1e3:.3g} ms"]
