@@ -50,7 +50,9 @@ class Rivals:
     ) -> Tensor | None:
         """The loss of scores (C) or (N, C) against a class each, or a list of classes each (`lists`: in the shape of
         the scores, ended by a negative); None where it is not ours to compute."""
-        if torch.compiler.is_compiling() or reduction not in ("mean", "sum", "none"):
+        if torch.compiler.is_compiling() or not isinstance(input, Tensor) or input.numel() <= SMALL:
+            return None
+        if reduction not in ("mean", "sum", "none"):
             return None
         if ready.autocasting("cpu"):
             input, _ = ready.full_precision(input, None)
@@ -63,7 +65,6 @@ class Rivals:
             or target.dtype is not torch.int64
             or input.ndim not in (1, 2)
             or target.shape != (input.shape if lists else input.shape[:-1])
-            or input.numel() <= SMALL
         ):
             return None
         if class_weight is not None and (
