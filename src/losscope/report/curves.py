@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -88,7 +89,10 @@ def _of_residual(loss: Any) -> bool:
 
 def _axis_name(losses: Sequence[Any], target: float | None) -> str:
     kinds = {_kind(loss, target) for loss in losses}
-    return kinds.pop() if len(kinds) == 1 else "residual, score or probability"
+    if len(kinds) == 1:
+        return kinds.pop()
+    *most, last = sorted({re.split(r"\W", kind)[0] for kind in kinds})
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def _kind(loss: Any, target: float | None) -> str:
