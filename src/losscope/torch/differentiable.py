@@ -189,13 +189,7 @@ def _evaluate_rows(
     parameters: tuple[float, ...],
     options: dict[str, Any],
 ) -> tuple[torch.Tensor, float]:
-    if ready.transformed():
-        raise LossTypeError(
-            complain(
-                f"{loss.entry.name} runs on plain tensors, not under torch.func or in forward mode",
-                next_step="Use torch.autograd.grad, or losscope.torch.functional.cross_entropy, there PyTorch's own",
-            )
-        )
+    _refuse_transforms(loss, "losscope.torch.functional.cross_entropy, there PyTorch's own")
     target = _constant(target, "target", prediction)
     class_weight = options.get("class_weight")
     if class_weight is not None:
@@ -235,13 +229,7 @@ def _evaluate_vectors(
     parameters: tuple[float, ...],
     options: dict[str, Any],
 ) -> tuple[torch.Tensor, float]:
-    if ready.transformed():
-        raise LossTypeError(
-            complain(
-                f"{loss.entry.name} runs on plain tensors, not under torch.func or in forward mode",
-                next_step="Use torch.autograd.grad, or PyTorch's own by losscope.torch.functional",
-            )
-        )
+    _refuse_transforms(loss, "PyTorch's own by losscope.torch.functional")
     negative, label = options.get("negative"), options.get("label")
     if negative is not None:
         negative = _tensor(negative, "negative", prediction)
@@ -259,6 +247,16 @@ def _evaluate_vectors(
     scale = 1.0 / (weighed or 1.0) if reduction == "mean" else 1.0
     how = Call(_distances(loss.entry), scale, reduction == "none", parameters, batch.swap)
     return how.loss.apply(how, vectors, label, weight), weighed
+
+
+def _refuse_transforms(loss: Loss, instead: str) -> None:
+    if ready.transformed():
+        raise LossTypeError(
+            complain(
+                f"{loss.entry.name} runs on plain tensors, not under torch.func or in forward mode",
+                next_step=f"Use torch.autograd.grad, or {instead}",
+            )
+        )
 
 
 def _prepared(

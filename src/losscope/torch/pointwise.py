@@ -25,6 +25,7 @@ from losscope.kernels.cpu.elementwise import BLOCK, SERIAL
 from losscope.kernels.threads import share
 from losscope.torch import buffers, formula, ready
 from losscope.torch.ready import HALVES, KERNEL, NAMES, NOT_OURS
+from losscope.torch.saved import Saved
 
 
 class Outside(Exception):
@@ -317,17 +318,10 @@ def _is_dense(tensor: Tensor) -> bool:
     return True
 
 
-class Kept:
-    """What a call keeps for its backward.
+class Kept(Saved):
+    """What an elementwise call saves: input, target and weight."""
 
-    Saving tensors through autograd costs as much as the loss itself at a thousand elements. This does what it
-    does: notices that a tensor was written to since, and lets go of all once the graph is freed. Where hooks want to
-    see what is saved (checkpointing, save_on_cpu), autograd saves it, and the gradient waits for the backward.
-    """
-
-    __slots__ = (
-        "gradient", "hooked", "loss", "parameters", "scale", "target_gradient", "tensors", "varying", "versions",
-    )  # fmt: skip
+    __slots__ = ("target_gradient", "varying")
 
     def __init__(
         self,
@@ -339,27 +333,9 @@ class Kept:
         scale: float,
         varying: Tensor | None = None,
     ):
-        self.loss, self.parameters, self.scale, self.varying = loss, parameters, scale, varying
-        self.tensors: tuple[Tensor, Tensor, Tensor | None] | None = (input, target, weight)
-        self.versions = (input._version, target._version)
-        self.gradient: Tensor | None = None
+        super().__init__(loss, (input, target, weight), parameters, scale)
+        self.varying = varying
         self.target_gradient: Tensor | None = None
-        self.hooked = False
-
-    def hand_over(self, ctx: Any) -> None:
-        """Leave the tensors to autograd, and so to its hooks."""
-        ctx.save_for_backward(*(self.tensors or ()))
-        self.hooked, self.tensors = True, None
-
-    def read(self, ctx: Any) -> tuple[Tensor, Tensor, Tensor | None]:
-        """The tensors, if the graph is still there and they are as they were."""
-        if self.hooked:
-            return ctx.saved_tensors
-        if self.tensors is None:
-            raise RuntimeError(ready.FREED)
-        if (self.tensors[0]._version, self.tensors[1]._version) != self.versions:
-            raise RuntimeError(ready.WRITTEN_TO)
-        return self.tensors
 
     def run(
         self,
@@ -377,10 +353,8 @@ class Kept:
         )  # fmt: skip
 
     def done(self) -> None:
-        """At the end of a backward: its gradient is handed over, and the tensors go with the graph."""
-        self.gradient = self.target_gradient = None  # the one reference, so that nobody has to copy it
-        if not ready.graph_is_kept():
-            self.tensors = None
+        self.target_gradient = None
+        super().done()
 
 
 class _Reduced(Function):

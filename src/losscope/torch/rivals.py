@@ -118,7 +118,7 @@ class Rivals:
             sums.ctypes.data, rows, classes, target.numel() // rows, rows_in_block,
         )  # fmt: skip
         kernel, factor = self.loops(dtype)["rivals"], real(scale)
-        constants = tuple(real(each) for each in parameters)
+        constants = ready.constants(parameters, real)
         share(blocks, lambda first, last: kernel(*fixed, first, last, factor, constants), SERIAL)
         if out is not None:
             out.detach().fill_(float(sums.sum()) * value_scale)

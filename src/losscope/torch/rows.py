@@ -19,6 +19,7 @@ from losscope.kernels.cpu.softmax import ELEMENTS, SERIAL
 from losscope.kernels.threads import share
 from losscope.torch import buffers, ready
 from losscope.torch.ready import HALVES, NAMES
+from losscope.torch.saved import Saved
 
 
 class Rows:
@@ -258,23 +259,10 @@ def _ours(input: Tensor, target: Tensor, class_weight: Tensor | None) -> bool:
     )
 
 
-class Kept:
-    """What a call keeps for its backward, as in `losscope.torch.pointwise`."""
+class Kept(Saved):
+    """What a call saves: logits, target, weights of the classes and of the rows."""
 
-    __slots__ = (
-        "batch",
-        "gradient",
-        "hooked",
-        "ignore",
-        "layout",
-        "loss",
-        "parameters",
-        "scale",
-        "smoothing",
-        "tensors",
-        "unreduced",
-        "versions",
-    )
+    __slots__ = ("batch", "ignore", "layout", "smoothing", "unreduced")
 
     def __init__(
         self,
@@ -288,40 +276,10 @@ class Kept:
         batch: Batch,
         unreduced: bool,
     ):
-        self.loss, self.parameters, self.scale = loss, parameters, scale
+        super().__init__(loss, (input, target, class_weight, weight), parameters, scale)
         self.batch: Batch | None = batch  # until the forward is done
         self.ignore, self.smoothing, self.unreduced = batch.ignore, batch.smoothing, unreduced
-        self.tensors: tuple[Tensor, Tensor, Tensor | None, Tensor | None] | None = (
-            input,
-            target,
-            class_weight,
-            weight,
-        )
-        self.versions = (input._version, target._version)
         self.layout = (input.dtype, input.is_contiguous())
-        self.gradient: Tensor | None = None
-        self.hooked = False
-
-    def hand_over(self, ctx: Any) -> None:
-        """Leave the tensors to autograd, and so to its hooks."""
-        ctx.save_for_backward(*(self.tensors or ()))
-        self.hooked, self.tensors = True, None
-
-    def read(self, ctx: Any) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
-        """The tensors, if the graph is still there and they are as they were."""
-        if self.hooked:
-            return ctx.saved_tensors
-        if self.tensors is None:
-            raise RuntimeError(ready.FREED)
-        if (self.tensors[0]._version, self.tensors[1]._version) != self.versions:
-            raise RuntimeError(ready.WRITTEN_TO)
-        return self.tensors
-
-    def done(self) -> None:
-        """At the end of a backward: its gradient is handed over, and the tensors go with the graph."""
-        self.gradient = None
-        if not ready.graph_is_kept():
-            self.tensors = None
 
 
 class _Rows(Function):
