@@ -53,10 +53,7 @@ def both(name, x, y, **keywords):
 
 def is_ours(value) -> bool:
     return type(value.grad_fn).__name__.removesuffix("Backward") in (
-        "_Reduced",
-        "_Unreduced",
-        "_Rows",
-        "_Linear",
+        "_Loss",
     )
 
 

@@ -10,7 +10,7 @@ from losscope.torch import functional as L  # noqa: E402
 from losscope.torch import rivals  # noqa: E402
 
 REDUCTIONS = ["mean", "sum", "none"]
-KERNELS = {"_ReducedBackward", "_UnreducedBackward"}
+KERNELS = {"_LossBackward"}
 
 
 @pytest.fixture(autouse=True)

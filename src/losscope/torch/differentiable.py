@@ -20,7 +20,8 @@ from losscope.loss import REDUCTIONS, Loss, Total
 from losscope.structures import arrays, mean
 from losscope.torch import ready
 from losscope.torch.distances import Call, Distances, computed
-from losscope.torch.pointwise import Outside, Pointwise
+from losscope.torch.pointwise import Pointwise
+from losscope.torch.ready import Outside
 from losscope.torch.rows import Batch, Rows
 
 
@@ -215,7 +216,7 @@ def _evaluate_rows(
         weight = weight.to(batch.computed).reshape(-1).contiguous()
     scale = 1.0 / (weighed or 1.0) if reduction == "mean" else 1.0
     value = _rows(loss.entry).apply(
-        logits, target, class_weight, weight, batch, parameters, scale, reduction == "none"
+        logits, target, class_weight, weight, batch, parameters, reduction == "none", scale, False
     )
     return value.reshape(ready_batch.shape) if reduction == "none" else value, weighed
 

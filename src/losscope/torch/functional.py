@@ -40,7 +40,8 @@ from losscope.torch.forms import (
     weston_watkins,
 )
 from losscope.torch.linear import linear_rows
-from losscope.torch.pointwise import Outside, Pointwise
+from losscope.torch.pointwise import Pointwise
+from losscope.torch.ready import Outside
 from losscope.torch.rivals import Rivals
 from losscope.torch.rows import Rows
 

@@ -13,17 +13,15 @@ from typing import Any
 import torch
 import torch.nn.functional as _F
 from torch import Tensor
-from torch.autograd import Function
 
 from losscope.torch import margin, ready
-from losscope.torch.ready import HALVES, NAMES
+from losscope.torch.ready import HALVES, NAMES, Outside
 from losscope.torch.rows import Batch, Rows
+from losscope.torch.saved import Gradients, Saved, record
 
 # Bytes of a chunk of logits: rows enough for a matrix product at full speed, few enough to be a small part of all.
 CHUNK = 32 << 20
 LEAST_ROWS = 128
-
-Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
 
 
 def linear_rows(
@@ -77,43 +75,78 @@ def linear_rows(
             loss, input[None], weight, bias, target[None], class_weight, ignore, reduction, smoothing
         )
         return value[0] if value is not None and reduction == "none" else value
-    this = _Call(loss, ignore, smoothing, reduction == "none")
-    if spread:
-        counted = float(len(target))
-    else:
-        known = this.count(target, class_weight, classes, input.dtype)
-        if known is None:
+    scale = 1.0
+    if reduction == "mean":
+        try:
+            counted = survey(loss, target, class_weight, classes, ignore, smoothing, input.dtype)
+        except Outside:
             return None
-        counted = known
-    this.scale = 1.0 if reduction != "mean" else 1.0 / counted if counted else float("inf")
-    if torch.is_grad_enabled() and any(
-        each is not None and each.requires_grad for each in (input, weight, bias)
-    ):
-        return _Linear.apply(input, weight, bias, target, class_weight, this)
-    return this.run((input, weight, bias, target, class_weight), (False, False, False), None)[0]
+        scale = 1.0 / counted if counted else float("inf")
+    call = Linear(loss, (input, weight, bias, target, class_weight), (), scale, reduction == "none")
+    call.ignore, call.smoothing = ignore, smoothing
+    call.for_each = tuple(each is not None and each.requires_grad for each in (input, weight, bias))
+    try:
+        if torch.is_grad_enabled() and any(call.for_each):
+            return record(call, input, weight, bias)
+        return call.run(call.tensors, (False, False, False), None)[0]
+    except Outside:
+        return None
 
 
-class _Call:
-    """What is not a tensor of one call, and the pass over the chunks."""
+def survey(
+    loss: Rows,
+    target: Tensor,
+    class_weight: Tensor | None,
+    classes: int,
+    ignore: int,
+    smoothing: float,
+    dtype: torch.dtype,
+) -> float:
+    """What the mean over all rows is over, as `Rows.survey` says it."""
+    # Logits that take no memory: only their shape is looked at.
+    logits = torch.empty((), dtype=dtype).expand(len(target), classes)
+    batch = Batch.of(logits[:1], target[:1], class_weight, ignore, smoothing)
+    assert batch is not None
+    batch.rows = len(target)
+    if batch.target is not None:
+        batch.target = target.contiguous()
+    return loss.survey(batch)
 
-    def __init__(self, loss: Rows, ignore: int, smoothing: float, unreduced: bool):
-        self.loss, self.ignore, self.smoothing, self.unreduced = loss, ignore, smoothing, unreduced
-        self.scale = 1.0
 
-    def count(
-        self, target: Tensor, class_weight: Tensor | None, classes: int, dtype: torch.dtype
-    ) -> float | None:
-        # Logits that take no memory: only their shape is looked at.
-        logits = torch.empty((), dtype=dtype).expand(len(target), classes)
-        batch = Batch.of(logits[:1], target[:1], class_weight, self.ignore, self.smoothing)
-        assert batch is not None
-        batch.rows, batch.target = len(target), target.contiguous()
-        return self.loss.count(batch)
+class Linear(Saved):
+    """A call: input, weight, bias, target, class weights; and the pass over the chunks."""
+
+    __slots__ = ("for_each", "ignore", "smoothing")
+    for_each: tuple[bool, ...]  # whether input, weight and bias want a gradient
+    ignore: int
+    smoothing: float
+
+    def value(self, tensors: Any) -> Tensor:
+        if not self.wanted:
+            return self.run(tensors, (False, False, False), None)[0]
+        value, self.gradients = self.run(tensors, self.for_each, None)
+        return value
+
+    def differentiate(self, tensors: Any, upstream: Tensor, factor: float) -> Gradients:
+        return self.run(tensors, self.for_each, upstream if self.unreduced else None, factor)[1]
+
+    def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:
+        """The logits are computed again, all at once."""
+        input, weight, bias, target, class_weight = tensors
+        with torch.enable_grad():
+            logits = _F.linear(input, weight, bias)
+            values = margin.row_values(
+                self.loss.entry, (), logits, target, class_weight, self.ignore, self.smoothing
+            )
+            inputs = [each for each, want in zip(tensors, self.for_each, strict=False) if want]
+            upstream = upstream.to(values.dtype).expand(values.shape) * self.scale
+            found = iter(torch.autograd.grad(values, inputs, upstream, create_graph=True))
+        return tuple(next(found) if want else None for want in self.for_each)
 
     def run(
         self,
-        tensors: tuple[Any, ...],
-        wanted: tuple[bool, bool, bool],
+        tensors: Any,
+        wanted: tuple[bool, ...],
         upstream: Tensor | None,
         factor: float = 1.0,
     ) -> tuple[Tensor, Gradients]:
@@ -147,8 +180,8 @@ class _Call:
             each = (
                 None if upstream is None else upstream[first : first + step].to(batch.computed).contiguous()
             )
-            value, partial = self.loss.run(
-                batch, g, each, self.unreduced and upstream is None, self.scale * factor, ()
+            value, partial, _ = self.loss.run(
+                batch, g, each, self.unreduced and upstream is None, self.scale * factor, False, ()
             )
             values.append(value)
             total += partial
@@ -182,71 +215,3 @@ def _add_product(sum: Tensor, g: Tensor, x: Tensor, first: bool) -> None:
         torch.mm(g.t(), x, out=sum)
     else:
         sum.addmm_(g.t(), x)
-
-
-class _Linear(Function):
-    @staticmethod
-    def forward(
-        ctx: Any,
-        input: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-        target: Tensor,
-        class_weight: Tensor | None,
-        this: _Call,
-    ) -> Tensor:
-        tensors = (input, weight, bias, target, class_weight)
-        # Hooks on what is saved (checkpointing, save_on_cpu) would not see the gradients.
-        later = this.unreduced or ready.saving_hooks(True)
-        wanted = (False, False, False) if later else tuple(ctx.needs_input_grad[:3])
-        value, gradients = this.run(tensors, wanted, None)  # type: ignore[arg-type]
-        ctx.gradients = None if later else gradients
-        ctx.this = this
-        ctx.save_for_backward(*tensors)
-        return value
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> Any:
-        this = ctx.this
-        if torch.is_grad_enabled() or ready.batched(upstream):
-            return *_as_operations(ctx, upstream), None, None, None
-        gradients, ctx.gradients = ctx.gradients, None  # the one reference is handed over
-        if gradients is None:
-            # Given away before, or not made; or each row has an upstream of its own: the logits are computed again.
-            wanted = tuple(ctx.needs_input_grad[:3])
-            if this.unreduced:
-                gradients = this.run(ctx.saved_tensors, wanted, upstream)[1]
-            else:
-                gradients = this.run(ctx.saved_tensors, wanted, None, upstream.item())[1]
-        else:
-            factor = upstream.item()
-            if factor != 1.0:
-                for each in gradients:
-                    if each is not None:
-                        each.mul_(factor)
-        return *gradients, None, None, None
-
-
-def _as_operations(ctx: Any, upstream: Tensor) -> list[Tensor | None]:
-    """The gradients as torch operations, differentiable: the logits are computed again, all at once."""
-    input, weight, bias, target, class_weight = ctx.saved_tensors
-    this = ctx.this
-    with torch.enable_grad():
-        values = margin.row_values(
-            this.loss.entry,
-            (),
-            _F.linear(input, weight, bias),
-            target,
-            class_weight,
-            this.ignore,
-            this.smoothing,
-        )
-        wanted = [
-            each for each, needed in zip((input, weight, bias), ctx.needs_input_grad, strict=False) if needed
-        ]
-        found = iter(
-            torch.autograd.grad(
-                values, wanted, upstream.to(values.dtype).expand(values.shape) * this.scale, create_graph=True
-            )
-        )
-    return [next(found) if needed else None for needed in ctx.needs_input_grad[:3]]

@@ -56,7 +56,8 @@ def loops(entry: Entry, through: Entry | None, dtype: str) -> dict[str, Any]:
     for name in ("loop", "spread_loop"):
         if name in space:
             space[name] = space["inlined"](space[name].py_func)
-    text = "\n\n".join("@inlined\n" + inspect.getsource(each) for each in sources.values())
+    own = [each for _, each in inspect.getmembers(wrappers, inspect.isfunction)]
+    text = "\n\n".join("@inlined\n" + inspect.getsource(each) for each in own)
     exec(compile(text, f"<losscope.torch {entry.name} {dtype}>", "exec"), space)
     found = {name: space["looping"](space[each.__name__].py_func) for name, each in sources.items()}
     for name, loop in found.items():

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from losscope.torch import formula, pointwise, ready, rows
-from losscope.torch.pointwise import Outside, Pointwise
+from losscope.torch.pointwise import Pointwise
+from losscope.torch.ready import Outside
 from losscope.torch.rows import Batch, Rows
 
 # Losses by the name that a graph holds; a compiled graph may outlive the call that made it.
@@ -199,19 +200,16 @@ def rows_operator(
 ) -> tuple[Tensor, Tensor]:
     this = ROWS[loss]
     batch = _batch(this, input, target, class_weight, ignore, smoothing)
-    counted = this.count(batch)
-    if counted is None:
-        wrong = target[(target != ignore) & ((target < 0) | (target >= batch.classes))][0]
-        raise IndexError(f"Target {int(wrong)} is out of bounds.")
     unreduced = reduction == "none"
-    scale = 1.0
-    if reduction == "mean":
-        scale = 1.0 / counted if counted else float("inf")
     gradient = torch.empty_like(batch.logits) if differentiate and not unreduced else None
-    value, _ = this.run(batch, gradient, None, unreduced, scale, ())
+    try:
+        value = this.run(batch, gradient, None, unreduced, 1.0, reduction == "mean", ())[0]
+    except Outside:
+        wrong = target[(target != ignore) & ((target < 0) | (target >= batch.classes))][0]
+        raise IndexError(f"Target {int(wrong)} is out of bounds.") from None
     if gradient is None:
         return value, input.new_empty(0)
-    return value, torch.empty_like(input).copy_(rows.in_layout(gradient, input.dtype, False))
+    return value, torch.empty_like(input).copy_(rows.in_layout(gradient, input))
 
 
 @rows_operator.register_fake
@@ -236,8 +234,10 @@ def rows_gradient(
     this = ROWS[loss]
     batch = _batch(this, input, target, class_weight, ignore, smoothing)
     gradient = torch.empty_like(batch.logits)
-    this.run(batch, gradient, upstream.detach().reshape(-1).to(batch.computed).contiguous(), False, 1.0, ())
-    return torch.empty_like(input).copy_(rows.in_layout(gradient, input.dtype, False))
+    this.run(
+        batch, gradient, upstream.detach().reshape(-1).to(batch.computed).contiguous(), False, 1.0, False, ()
+    )
+    return torch.empty_like(input).copy_(rows.in_layout(gradient, input))
 
 
 @rows_gradient.register_fake
@@ -279,7 +279,7 @@ def _back_rows(ctx: Any, upstream: Tensor | None, _: Tensor | None) -> Any:
         this = ROWS[ctx.loss]
         scale = 1.0
         if ctx.reduction == "mean":
-            counted = this.count(_batch(this, input, target, class_weight, ctx.ignore, ctx.smoothing))
+            counted = this.survey(_batch(this, input, target, class_weight, ctx.ignore, ctx.smoothing))
             scale = 1.0 / counted if counted else float("inf")
         return (
             margin.gradient(

@@ -1,13 +1,6 @@
-"""Elementwise losses of tensors: value and gradient by one pass of a kernel, in forward.
+"""Elementwise losses of tensors: value and gradient by one pass of a kernel.
 
-In eager mode an old-style autograd.Function over the kernel is the cheapest way there is. What makes it right:
-
-- The gradient is handed over once, without a clone, and multiplied only where the upstream gradient is not 1; a
-  second backward (`retain_graph`) finds it gone and runs the kernel again.
-- A backward that is to be differentiated itself (`create_graph`) does not use it: its own derivative would be
-  lost without a word. It returns the derivative as torch operations (`losscope.torch.formula`).
-- Upstream numbers that differ (reduction "none") are the weights of a second pass.
-- A target that wants a gradient has it from the same pass, in a buffer of its own.
+A target that wants a gradient has it from the same pass, in a buffer of its own.
 """
 
 from __future__ import annotations
@@ -18,18 +11,13 @@ from typing import Any
 import numpy
 import torch
 from torch import Tensor
-from torch.autograd import Function
 
 from losscope.entry import Entry
 from losscope.kernels.cpu.elementwise import BLOCK, SERIAL
 from losscope.kernels.threads import share
 from losscope.torch import buffers, formula, ready
-from losscope.torch.ready import HALVES, KERNEL, NAMES, NOT_OURS
-from losscope.torch.saved import Saved
-
-
-class Outside(Exception):
-    """An input lies outside its domain, of a loss that refuses such input."""
+from losscope.torch.ready import KERNEL, NAMES, NOT_OURS, Outside
+from losscope.torch.saved import Gradients, Saved, record
 
 
 class Pointwise:
@@ -133,11 +121,9 @@ class Pointwise:
         if weight is not None:
             weight = aligned(weight, input)
         if both or (input.requires_grad and torch.is_grad_enabled()):
-            kept = Kept(
-                self, input, target, weight, parameters, 1.0 if reduction == "none" else scale, varying
-            )
-            apply = _apply_unreduced if reduction == "none" else _apply_reduced
-            return apply(input, kept, target) if both else apply(input, kept)
+            saved = Elements(self, (input, target, weight, varying), parameters, scale, reduction == "none")
+            saved.both = both
+            return record(saved, input, target) if both else record(saved, input)
         if reduction == "none":
             values = buffers.like(input)
             self.run(input, target, weight, values, None, None, 1.0, 1.0, parameters, None, varying)
@@ -228,33 +214,6 @@ class Pointwise:
         if strayed and self.refuses:
             raise Outside
 
-    def room_for_values(self, input: Tensor) -> Tensor:
-        """An uninitialised tensor for the unreduced loss."""
-        return buffers.like(input)
-
-    def as_weight(self, upstream: Tensor, input: Tensor) -> Tensor:
-        """Upstream gradients of the unreduced loss, laid out as the weights of a pass."""
-        return aligned(upstream, input)
-
-    def as_operations(self, ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        """What a backward returns, by torch operations: differentiable in the inputs and in the upstream gradient."""
-        kept = ctx.kept
-        input, target, weight = kept.read(ctx)
-        parameters = kept.parameters if kept.varying is None else (*kept.parameters, kept.varying)
-        which = formula.Derivative(self.entry, self.through, parameters)
-        slope = formula.Partial.apply(input, target, which.in_prediction())
-        factor = upstream.to(slope.dtype) * kept.scale  # of halves float32, rounded once
-        if weight is not None:
-            factor = weight * factor
-        gradient = (slope * factor).to(input.dtype)
-        if not ctx.both:
-            return gradient, None
-        return (
-            gradient,
-            None,
-            (formula.Partial.apply(input, target, which.in_target()) * factor).to(target.dtype),
-        )
-
     def _run_float16(
         self,
         input: Any,
@@ -318,114 +277,52 @@ def _is_dense(tensor: Tensor) -> bool:
     return True
 
 
-class Kept(Saved):
-    """What an elementwise call saves: input, target and weight."""
+class Elements(Saved):
+    """An elementwise call: input, target, weight, and what varies; `both` of the first two may want a gradient."""
 
-    __slots__ = ("target_gradient", "varying")
+    __slots__ = ("both",)
+    both: bool
 
-    def __init__(
-        self,
-        loss: Any,
-        input: Tensor,
-        target: Tensor,
-        weight: Tensor | None,
-        parameters: tuple[float, ...],
-        scale: float,
-        varying: Tensor | None = None,
-    ):
-        super().__init__(loss, (input, target, weight), parameters, scale)
-        self.varying = varying
-        self.target_gradient: Tensor | None = None
-
-    def run(
-        self,
-        tensors: Any,
-        values: Any,
-        gradient: Any,
-        out: Any,
-        weight: Any,
-        scale: float,
-        target_gradient: Any,
-    ) -> None:
-        """The loss's pass over the tensors."""
+    def value(self, tensors: Any) -> Tensor:
+        input, target, weight, varying = tensors
+        if self.unreduced:
+            values = buffers.like(input)
+            self.loss.run(input, target, weight, values, None, None, 1.0, 1.0, self.parameters, None, varying)
+            return values
+        gradient = target_gradient = None
+        if self.wanted:
+            gradient, target_gradient = self.gradients = self.room(input)
+        out, scale = ready.scalar(input.dtype), self.scale
         self.loss.run(
-            tensors[0], tensors[1], weight, values, gradient, out, scale, scale, self.parameters, target_gradient, self.varying
+            input, target, weight, None, gradient, out, scale, scale, self.parameters, target_gradient, varying
         )  # fmt: skip
-
-    def done(self) -> None:
-        self.target_gradient = None
-        super().done()
-
-
-class _Reduced(Function):
-    """Of the input, and of the target where that wants a gradient: it then stands a second time, after `kept`."""
-
-    @staticmethod
-    def forward(ctx: Any, input: Tensor, kept: Kept, target: Tensor | None = None) -> Tensor:
-        tensors = kept.tensors
-        assert tensors is not None
-        if ready.saving_hooks(True):
-            kept.hand_over(ctx)
-        else:
-            kept.gradient = buffers.like(input)
-            if target is not None:
-                kept.target_gradient = buffers.like(target)
-        out = ready.scalar(input.dtype)
-        kept.run(tensors, None, kept.gradient, out, tensors[2], kept.scale, kept.target_gradient)
-        ctx.kept, ctx.both = kept, target is not None
         return out
 
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> Any:
-        kept = ctx.kept
-        if torch.is_grad_enabled() or ready.batched(upstream):
-            return kept.loss.as_operations(ctx, upstream)
-        gradient, target_gradient = kept.gradient, kept.target_gradient
-        factor = upstream.item()
-        if gradient is None or (factor != 1.0 and gradient.dtype in HALVES):
-            # Given away before, or left to hooks; or it would be rounded to a half twice.
-            tensors = kept.read(ctx)
-            if gradient is None:
-                gradient = buffers.like(tensors[0])
-                target_gradient = buffers.like(tensors[0]) if ctx.both else None
-            kept.run(tensors, None, gradient, None, tensors[2], kept.scale * factor, target_gradient)
-        elif factor != 1.0:
-            gradient.mul_(factor)
-            if target_gradient is not None:
-                target_gradient.mul_(factor)
-        kept.done()
-        return (gradient, None, target_gradient) if ctx.both else (gradient, None)
+    def room(self, input: Tensor) -> tuple[Tensor, Tensor | None]:
+        return buffers.like(input), buffers.like(input) if self.both else None
 
+    def differentiate(self, tensors: Any, upstream: Tensor, factor: float) -> Gradients:
+        input, target, weight, varying = tensors
+        if self.unreduced:
+            upstream = aligned(upstream, input)
+            weight = upstream if weight is None else upstream * weight
+        gradient, target_gradient = gradients = self.room(input)
+        scale = self.scale * factor
+        self.loss.run(
+            input, target, weight, None, gradient, None, scale, scale, self.parameters, target_gradient, varying
+        )  # fmt: skip
+        return gradients
 
-class _Unreduced(Function):
-    """The same for one value per element: the upstream numbers are the weights of the pass for the gradient."""
-
-    @staticmethod
-    def forward(ctx: Any, input: Tensor, kept: Kept, target: Tensor | None = None) -> Tensor:
-        tensors = kept.tensors
-        assert tensors is not None
-        values = kept.loss.room_for_values(input)
-        kept.run(tensors, values, None, None, tensors[2], 1.0, None)
-        if ready.saving_hooks(True):
-            kept.hand_over(ctx)
-        ctx.kept, ctx.both = kept, target is not None
-        return values
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> Any:
-        kept = ctx.kept
-        if torch.is_grad_enabled() or ready.batched(upstream):
-            return kept.loss.as_operations(ctx, upstream)
-        tensors = kept.read(ctx)
-        input, _, weight = tensors
-        upstream = kept.loss.as_weight(upstream, input)
-        gradient = buffers.like(input)
-        target_gradient = buffers.like(input) if ctx.both else None
-        weight = upstream if weight is None else upstream * weight
-        kept.run(tensors, None, gradient, None, weight, 1.0, target_gradient)
-        kept.done()
-        return (gradient, None, target_gradient) if ctx.both else (gradient, None)
-
-
-# Without what Function.apply asks for functorch, which `ready.how` has ruled out: a microsecond.
-_apply_reduced, _apply_unreduced = super(Function, _Reduced).apply, super(Function, _Unreduced).apply
+    def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:
+        input, target, weight, varying = tensors
+        parameters = self.parameters if varying is None else (*self.parameters, varying)
+        which = formula.Derivative(self.loss.entry, self.loss.through, parameters)
+        slope = formula.Partial.apply(input, target, which.in_prediction())
+        factor = upstream.to(slope.dtype) * self.scale  # of halves float32, rounded once
+        if weight is not None:
+            factor = weight * factor
+        gradient = (slope * factor).to(input.dtype)
+        if not self.both:
+            return gradient, None
+        pull = formula.Partial.apply(input, target, which.in_target())
+        return gradient, (pull * factor).to(target.dtype)

@@ -17,6 +17,11 @@ from torch.overrides import has_torch_function_variadic
 
 NOT_OURS, KERNEL, FORMULA = 0, 1, 2
 
+
+class Outside(Exception):
+    """A number lies outside its domain, or a class is none, of a loss that refuses such input."""
+
+
 PLAIN = (Tensor, torch.nn.Parameter)
 NAMES = {
     torch.float32: "float32",

@@ -17,8 +17,8 @@ from torch import Tensor
 from losscope.entry import Entry
 from losscope.kernels.cpu.rivals import ELEMENTS, SERIAL
 from losscope.kernels.threads import share
-from losscope.torch import formula, ready
-from losscope.torch.pointwise import Kept, _Reduced, _Unreduced
+from losscope.torch import buffers, formula, ready
+from losscope.torch.saved import Gradients, Saved, record
 
 SMALL = 20_000  # scores, up to which PyTorch's own is as quick: measured with rows of ten
 _COMPUTED = {torch.float32: "float32", torch.float64: "float64"}  # as PyTorch's own, which has no halves
@@ -81,15 +81,14 @@ class Rivals:
         scale = classes / input.numel() if reduction == "mean" else 1.0
         parameters = (float(margin),)
         if input.requires_grad and torch.is_grad_enabled():
-            function = _Unreduced if reduction == "none" else _Reduced
-            return function.apply(input, Kept(self, input, target, weight, parameters, scale))
+            return record(
+                Scores(self, (input, target, weight), parameters, scale, reduction == "none"), input
+            )
         if reduction == "none":
-            values = self.room_for_values(input)
-            self.run(input, target, weight, values, None, None, 1.0, 1.0, parameters)
+            values = input.new_empty(input.shape[:-1])
+            self.run(input, target, weight, values, None, 1.0, parameters)
             return values
-        out = input.new_empty(())
-        self.run(input, target, weight, None, None, out, scale, scale, parameters)
-        return out
+        return input.new_full((), self.run(input, target, weight, None, None, scale, parameters))
 
     def run(
         self,
@@ -98,14 +97,10 @@ class Rivals:
         weight: Tensor | None,
         values: Tensor | None,
         gradient: Tensor | None,
-        out: Tensor | None,
         scale: float,
-        value_scale: float,
         parameters: tuple[float, ...],
-        target_gradient: None = None,
-        varying: None = None,
-    ) -> None:
-        """One pass over contiguous scores; a target, which is whole numbers, has no gradient, and nothing varies."""
+    ) -> float:
+        """One pass over contiguous scores: into those of values and gradient that are not None; the scaled sum."""
         dtype = _COMPUTED[input.dtype]
         real = numpy.float64 if dtype == "float64" else numpy.float32
         classes = input.shape[-1]
@@ -120,30 +115,46 @@ class Rivals:
         kernel, factor = self.loops(dtype)["rivals"], real(scale)
         constants = ready.constants(parameters, real)
         share(blocks, lambda first, last: kernel(*fixed, first, last, factor, constants), SERIAL)
-        if out is not None:
-            out.detach().fill_(float(sums.sum()) * value_scale)
+        return float(sums.sum()) * scale
 
-    def room_for_values(self, input: Tensor) -> Tensor:
-        """An uninitialised tensor for the loss of each row."""
-        return input.new_empty(input.shape[:-1])
 
-    def as_weight(self, upstream: Tensor, input: Tensor) -> Tensor:
-        """Upstream gradients of the rows, laid out as the weights of a pass."""
-        return upstream.contiguous()
+class Scores(Saved):
+    """A call: scores, the right classes, a weight for each row."""
 
-    def as_operations(self, ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        """What a backward returns, by torch operations: differentiable in the scores and in the upstream gradient."""
-        kept = ctx.kept
-        input, target, weight = kept.read(ctx)
+    __slots__ = ()
+
+    def value(self, tensors: Any) -> Tensor:
+        input, target, weight = tensors
+        if self.unreduced:
+            values = input.new_empty(input.shape[:-1])
+            self.loss.run(input, target, weight, values, None, 1.0, self.parameters)
+            return values
+        gradient = buffers.like(input) if self.wanted else None
+        total = self.loss.run(input, target, weight, None, gradient, self.scale, self.parameters)
+        if gradient is not None:
+            self.gradients = (gradient,)
+        return input.new_full((), total)
+
+    def differentiate(self, tensors: Any, upstream: Tensor, factor: float) -> Gradients:
+        input, target, weight = tensors
+        if self.unreduced:
+            upstream = upstream.contiguous()
+            weight = upstream if weight is None else upstream * weight
+        gradient = buffers.like(input)
+        self.loss.run(input, target, weight, None, gradient, self.scale * factor, self.parameters)
+        return (gradient,)
+
+    def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:
+        input, target, weight = tensors
         right = target if target.shape == input.shape else target[..., None]
         # The first negative ends a list; a class named twice counts twice.
         named = (right >= 0).long().cumprod(-1)
         count = torch.zeros_like(input, dtype=torch.int64).scatter_add_(-1, right.clamp_min(0), named)
         pairs = (count[..., :, None] * (count == 0)[..., None, :]).to(input.dtype)
         difference = input[..., None, :] - input[..., :, None]
-        which = formula.Derivative(self.entry, None, kept.parameters, prediction=1)
+        which = formula.Derivative(self.loss.entry, None, self.parameters, prediction=1)
         slopes = pairs * formula.Partial.apply(difference, difference.detach(), which)
-        factor = upstream * kept.scale / input.shape[-1]
+        factor = upstream * self.scale / input.shape[-1]
         if weight is not None:
             factor = factor * weight
-        return (slopes.sum(-2) - slopes.sum(-1)) * factor[..., None], None
+        return ((slopes.sum(-2) - slopes.sum(-1)) * factor[..., None],)

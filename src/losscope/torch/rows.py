@@ -1,25 +1,24 @@
 """Softmax losses of tensors: rows of logits against class indices or rows of probabilities.
 
-As in `losscope.torch.pointwise`, the gradient is made in forward and handed over once. The logits are never
-written to: another use of them in the same graph sees what it was given.
+The logits are never written to: another use of them in the same graph sees what it was given.
 """
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import Any
 
 import numpy
 import torch
 from torch import Tensor
-from torch.autograd import Function
 
 from losscope.entry import Entry
 from losscope.kernels.cpu.softmax import ELEMENTS, SERIAL
 from losscope.kernels.threads import share
 from losscope.torch import buffers, ready
-from losscope.torch.ready import HALVES, NAMES
-from losscope.torch.saved import Saved
+from losscope.torch.ready import NAMES, Outside
+from losscope.torch.saved import Gradients, Saved, record
 
 
 class Rows:
@@ -68,22 +67,16 @@ class Rows:
         if ready.autocasting("cpu"):
             input, target = ready.full_precision(input, target)
             class_weight = ready.full_precision(class_weight, None)[0]
-        if (
-            reduction not in ("mean", "sum", "none")
-            or not 0.0 <= smoothing <= 1.0
-            or not _ours(input, target, class_weight)
-        ):
+        if reduction not in ("mean", "sum", "none") or not _ours(input, target, class_weight):
             return None
-        batch = Batch.of(input, target, class_weight, int(ignore_index), float(smoothing))
+        batch = Batch.of(input, target, class_weight, ignore_index, smoothing)
         if batch is None:
             return None
-        counted = self.count(batch)
-        if counted is None:
+        unreduced, mean = reduction == "none", reduction == "mean"
+        try:
+            return self.apply(input, target, class_weight, None, batch, parameters, unreduced, 1.0, mean)
+        except Outside:  # a class index that is none
             return None
-        scale = 1.0
-        if reduction == "mean":
-            scale = 1.0 / counted if counted else float("inf")
-        return self.apply(input, target, class_weight, None, batch, parameters, scale, reduction == "none")
 
     def apply(
         self,
@@ -93,28 +86,32 @@ class Rows:
         weight: Tensor | None,
         batch: Batch,
         parameters: tuple[float, ...],
-        scale: float,
         unreduced: bool,
+        scale: float,
+        mean: bool,
     ) -> Tensor:
-        """The loss of a batch that has been looked at: rows weighed by `weight`, summed and scaled, or unreduced."""
+        """The loss of a batch: rows weighed by `weight`, summed and scaled, or unreduced. `mean` and Outside are
+        those of `run`."""
         if input.requires_grad and torch.is_grad_enabled():
-            return _apply_rows(
-                input, Kept(self, input, target, class_weight, weight, parameters, scale, batch, unreduced)
-            )
-        return self.run(batch, None, weight, unreduced, 1.0 if unreduced else scale, parameters)[0]
+            saved = Logits(self, (input, target, class_weight, weight), parameters, scale, unreduced)
+            saved.batch, saved.mean = batch, mean
+            return record(saved, input)
+        return self.run(batch, None, weight, unreduced, scale, mean, parameters)[0]
 
-    def count(self, batch: Batch) -> float | None:
+    def survey(self, batch: Batch) -> float:
         """What a mean is over: the weight of the rows that count, or their number for rows of probabilities.
 
-        None if a class index is out of range.
+        Raises Outside if a class index is none.
         """
-        if batch.probabilities is not None:
+        if batch.target is None:
             return float(batch.rows)
         survey = self.loops(batch.dtype)["survey"]
         wrong, total = survey(
-            _address(batch.target), _address(batch.class_weight), batch.rows, batch.classes, batch.ignore
+            batch.target.data_ptr(), _address(batch.class_weight), batch.rows, batch.classes, batch.ignore
         )
-        return total if wrong < 0 else None
+        if wrong >= 0:
+            raise Outside
+        return float(total)
 
     def run(
         self,
@@ -123,43 +120,50 @@ class Rows:
         weight: Tensor | None,
         unreduced: bool,
         scale: float,
+        mean: bool,
         parameters: tuple[float, ...],
-    ) -> tuple[Tensor, float]:
-        """One pass: the loss (reduced to the scaled sum, or one value per row), and the gradient into its place."""
+    ) -> tuple[Tensor, float, float]:
+        """One pass: the loss (the scaled sum, or one value per row), the gradient into its place; the sum and its
+        scale as numbers. Of a `mean`, the scale is divided by what `survey` says. Raises Outside as that does."""
         logits, rows, classes = batch.logits, batch.rows, batch.classes
-        loops = self.loops(batch.dtype)
+        loops = self._loops.get(batch.dtype) or self.loops(batch.dtype)
         real = numpy.float64 if batch.dtype == "float64" else numpy.float32
         constants = ready.constants(parameters, real) if parameters else parameters
         values = torch.empty(rows, dtype=batch.computed) if unreduced else None
+        out = None if unreduced else ready.scalar(logits.dtype)
         rows_in_block = max(1, ELEMENTS // classes)
         blocks = -(-rows // rows_in_block)
-        spread = batch.probabilities is not None or batch.smoothing != 0.0
-        judged: tuple[Any, ...] = (_address(batch.target),)
-        if spread:
-            judged = (
-                _address(batch.target) or 0,
-                _address(batch.probabilities),
-                real(batch.smoothing),
-            )  # typed, if never read
-        kernel = loops["spread" if spread else "rows"]
+        target, probabilities = batch.target, batch.probabilities
+        judged: tuple[Any, ...]
+        if probabilities is None and batch.smoothing == 0.0:
+            kernel, judged = loops["rows"], (_address(target),)
+        else:  # typed, if never read
+            kernel = loops["spread"]
+            judged = (_address(target) or 0, _address(probabilities), real(batch.smoothing))
         places = (
             logits.data_ptr(), *judged, _address(weight), _address(batch.class_weight), _address(values), _address(gradient),
         )  # fmt: skip
         sizes = (rows, classes, rows_in_block, batch.ignore)
-        out = None if unreduced else ready.scalar(logits.dtype)
         if blocks <= SERIAL:
-            total = kernel(*places, None, _address(out), *sizes, 0, blocks, scale, constants)
+            wrong, total, scale = kernel(
+                *places, None, _address(out), *sizes, 0, blocks, scale, mean, constants
+            )
+            if wrong >= 0:
+                raise Outside
         else:
+            weighed = self.survey(batch)
+            if mean:
+                scale = scale / weighed if weighed else math.inf
             sums = numpy.empty(blocks)
             each = (*places, sums.ctypes.data, None, *sizes)
-            share(blocks, lambda first, last: kernel(*each, first, last, scale, constants), SERIAL)
+            share(blocks, lambda first, last: kernel(*each, first, last, scale, False, constants), SERIAL)
             total = float(sums.sum()) * scale
             if out is not None:
                 out.fill_(total)
         if values is not None:
-            return values.to(batch.given).view(batch.shape), total
+            return values.to(batch.given).view(batch.shape), total, scale
         assert out is not None
-        return (out if out.dtype is batch.given else out.to(batch.given)), total
+        return (out if out.dtype is batch.given else out.to(batch.given)), total, scale
 
 
 class Batch:
@@ -200,32 +204,34 @@ class Batch:
     def of(
         input: Tensor, target: Tensor, class_weight: Tensor | None, ignore: int, smoothing: float
     ) -> Batch | None:
-        """None where the shapes are not torch's, which then says so."""
+        """None where shapes, dtypes or numbers are not torch's, which then says so."""
         batch = Batch()
-        batch.given = input.dtype
-        # float16 has no kernel: it is computed in float32 and rounded once.
-        dtype = torch.float32 if input.dtype is torch.float16 else input.dtype
+        batch.shape = shape = target.shape
+        batch.given = dtype = input.dtype
+        if dtype is torch.float16:  # has no kernel: it is computed in float32 and rounded once
+            dtype = torch.float32
         batch.dtype = NAMES[dtype]
-        batch.ignore, batch.smoothing = ignore, smoothing
-        probabilities = target.shape == input.shape
-        if input.ndim == 1:
-            batch.classes, batch.shape = input.shape[0], torch.Size(())
+        axes = input.ndim
+        if axes == 2:
+            batch.rows, batch.classes = input.shape
         else:
-            batch.classes, batch.shape = input.shape[1], input.shape[:1] + input.shape[2:]
-        if not probabilities and target.shape != batch.shape:
-            return None
-        batch.rows = batch.shape.numel()
+            batch.classes = input.shape[1] if axes > 1 else input.shape[0]
+            batch.rows = input.numel() // (batch.classes or 1)
         if not batch.rows or not batch.classes:
             return None
-        batch.logits = rows_of(input, dtype)
         batch.target = batch.probabilities = None
-        if probabilities:
-            if target.dtype is not input.dtype:
+        if target.dtype is torch.int64:
+            if shape != ((batch.rows,) if axes == 2 else input.shape[: axes > 1] + input.shape[2:]):
                 return None
-            batch.probabilities = rows_of(target, dtype)
-        elif target.dtype is torch.int64:
             batch.target = target.contiguous()
+        elif target.dtype is input.dtype and shape == input.shape:
+            batch.shape = shape[: axes > 1] + shape[2:]
+            batch.probabilities = rows_of(target, dtype)
         else:
+            return None
+        batch.logits = rows_of(input, dtype)
+        batch.ignore, batch.smoothing = int(ignore), float(smoothing)
+        if not 0.0 <= batch.smoothing <= 1.0:
             return None
         batch.class_weight = class_weight
         if class_weight is not None:
@@ -259,94 +265,52 @@ def _ours(input: Tensor, target: Tensor, class_weight: Tensor | None) -> bool:
     )
 
 
-class Kept(Saved):
-    """What a call saves: logits, target, weights of the classes and of the rows."""
+class Logits(Saved):
+    """A softmax call: logits, target, weights of the classes and of the rows."""
 
-    __slots__ = ("batch", "ignore", "layout", "smoothing", "unreduced")
+    __slots__ = ("batch", "ignore", "mean", "smoothing")
+    batch: Batch | None  # until the value is there
+    mean: bool  # whether the scale is still to be divided
 
-    def __init__(
-        self,
-        loss: Rows,
-        input: Tensor,
-        target: Tensor,
-        class_weight: Tensor | None,
-        weight: Tensor | None,
-        parameters: tuple[float, ...],
-        scale: float,
-        batch: Batch,
-        unreduced: bool,
-    ):
-        super().__init__(loss, (input, target, class_weight, weight), parameters, scale)
-        self.batch: Batch | None = batch  # until the forward is done
-        self.ignore, self.smoothing, self.unreduced = batch.ignore, batch.smoothing, unreduced
-        self.layout = (input.dtype, input.is_contiguous())
-
-
-class _Rows(Function):
-    @staticmethod
-    def forward(ctx: Any, input: Tensor, kept: Kept) -> Tensor:
-        batch = kept.batch
+    def value(self, tensors: Any) -> Tensor:
+        batch, self.batch = self.batch, None
         assert batch is not None
-        assert kept.tensors is not None
-        weight = kept.tensors[3]
-        kept.batch = None
-        if ready.saving_hooks(True):
-            kept.hand_over(ctx)
-        elif not kept.unreduced:
-            kept.gradient = buffers.like(batch.logits)
-        ctx.kept = kept
-        return kept.loss.run(batch, kept.gradient, weight, kept.unreduced, kept.scale, kept.parameters)[0]
+        self.ignore, self.smoothing = batch.ignore, batch.smoothing
+        gradient = buffers.like(batch.logits) if self.wanted else None
+        value, _, self.scale = self.loss.run(
+            batch, gradient, tensors[3], self.unreduced, self.scale, self.mean, self.parameters
+        )
+        if gradient is not None:
+            self.gradients = (in_layout(gradient, tensors[0]),)
+        return value
 
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> Any:
-        kept = ctx.kept
-        if torch.is_grad_enabled() or ready.batched(upstream):
-            from losscope.torch.margin import gradient
+    def differentiate(self, tensors: Any, upstream: Tensor, factor: float) -> Gradients:
+        input, target, class_weight, weight = tensors
+        batch = Batch.of(input, target, class_weight, self.ignore, self.smoothing)
+        assert batch is not None
+        if self.unreduced:
+            upstream = upstream.reshape(-1).to(batch.computed).contiguous()
+            weight = upstream if weight is None else upstream * weight
+        gradient = buffers.like(batch.logits)
+        self.loss.run(batch, gradient, weight, False, self.scale * factor, False, self.parameters)
+        return (in_layout(gradient, input),)
 
-            input, target, class_weight, weight = kept.read(ctx)
-            weighed = (
-                upstream if weight is None else upstream * weight.view(input.shape[:1] + input.shape[2:])
-            )
-            return (
-                gradient(
-                    kept.loss.entry,
-                    kept.parameters,
-                    input,
-                    target,
-                    class_weight,
-                    kept.ignore,
-                    kept.smoothing,
-                    kept.scale,
-                    weighed,
-                ),
-                None,
-            )
-        rows = kept.gradient
-        factor = 1.0 if kept.unreduced else upstream.item()
-        if rows is None or (factor != 1.0 and rows.dtype in HALVES):
-            # Given away before, or left to hooks; or each row has an upstream of its own; or it would be rounded to a half twice.
-            input, target, class_weight, weight = kept.read(ctx)
-            batch = Batch.of(input, target, class_weight, kept.ignore, kept.smoothing)
-            assert batch is not None
-            if rows is None:
-                rows = buffers.like(batch.logits)
-            if kept.unreduced:
-                each = upstream.reshape(-1).to(batch.computed).contiguous()
-                weight = each if weight is None else each * weight
-            kept.loss.run(batch, rows, weight, False, kept.scale * factor, kept.parameters)
-        elif factor != 1.0:
-            rows.mul_(factor)
-        kept.done()
-        return in_layout(rows, *kept.layout), None
+    def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:
+        from losscope.torch.margin import gradient
+
+        input, target, class_weight, weight = tensors
+        if weight is not None:
+            upstream = upstream * weight.view(input.shape[:1] + input.shape[2:])
+        ignore, smoothing, scale = self.ignore, self.smoothing, self.scale
+        entry, parameters = self.loss.entry, self.parameters
+        return (gradient(entry, parameters, input, target, class_weight, ignore, smoothing, scale, upstream),)
 
 
-# Without what Function.apply asks for functorch, which `ready.plain` has ruled out: a microsecond.
-_apply_rows = super(Function, _Rows).apply
-
-
-def in_layout(rows: Tensor, dtype: torch.dtype, contiguous: bool) -> Tensor:
+def in_layout(rows: Tensor, input: Tensor) -> Tensor:
     """The gradient of rows as that of the input they are of: its axes, dtype and layout."""
-    if rows.ndim <= 2 and rows.dtype is dtype and contiguous:
+    contiguous = input.is_contiguous()
+    if input.ndim <= 2 and rows.dtype is input.dtype and contiguous:
         return rows
     gradient = rows.movedim(-1, 1) if rows.ndim > 2 else rows
-    return gradient.to(dtype, memory_format=torch.contiguous_format if contiguous else torch.preserve_format)
+    memory_format = torch.contiguous_format if contiguous else torch.preserve_format
+    return gradient.to(input.dtype, memory_format=memory_format)

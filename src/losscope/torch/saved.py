@@ -1,35 +1,70 @@
-"""What a call saves for its backward.
+"""What a call saves for its backward, and the one node of autograd's graph that all losses share.
 
-Saving tensors through autograd costs as much as the loss itself at a thousand elements. This does what it does:
-notices that a tensor was written to since, and lets go of all once the graph is freed. Where hooks want to see what
-is saved (checkpointing, save_on_cpu), autograd saves it, and the gradient waits for the backward.
+In eager mode an old-style autograd.Function over a kernel is the cheapest way there is. What makes it right:
+
+- Gradients are made in forward and handed over once, without a clone, multiplied only where the upstream gradient
+  is not 1; a second backward (`retain_graph`) finds them gone and runs the kernel again.
+- Upstream numbers that differ (reduction "none") are the weights of a second pass, which is then the only one that
+  makes gradients.
+- A backward that is to be differentiated itself (`create_graph`) does not use them: their own derivative would be
+  lost without a word. It returns the derivative as torch operations.
+- Saving tensors through autograd costs as much as the loss itself at a thousand elements. `Saved` does what it
+  does: notices that a tensor was written to since, and lets go of all once the graph is freed. Where hooks want to
+  see what is saved (checkpointing, save_on_cpu), autograd saves it, and the gradients wait for the backward.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
+from torch.autograd import Function
 
 from losscope.torch import ready
+from losscope.torch.ready import HALVES
+
+Gradients = tuple[Tensor | None, ...]
 
 
 class Saved:
-    """The tensors of a call, the first two of which are watched for being written to, and the gradient made of them."""
+    """The tensors of a call, and the gradients made of them; what a loss's own kind of call derives from.
 
-    __slots__ = ("gradient", "hooked", "loss", "parameters", "scale", "tensors", "versions")
+    It says how to compute the value (and, with it, `gradients` where they are `wanted`), how to compute the gradients
+    alone, and how to compute them by torch operations: always one for each tensor that `record` is given.
+    """
 
-    def __init__(self, loss: Any, tensors: tuple[Any, ...], parameters: tuple[float, ...], scale: float):
-        self.loss, self.parameters, self.scale = loss, parameters, scale
+    __slots__ = ("gradients", "hooked", "loss", "parameters", "scale", "tensors", "unreduced", "version")
+
+    def __init__(
+        self,
+        loss: Any,
+        tensors: tuple[Tensor | None, ...],
+        parameters: tuple[float, ...],
+        scale: float,
+        unreduced: bool,
+    ):
+        self.loss, self.parameters, self.scale, self.unreduced = loss, parameters, scale, unreduced
         self.tensors: tuple[Any, ...] | None = tensors
-        self.versions = (tensors[0]._version, tensors[1]._version)
-        self.gradient: Tensor | None = None
+        self.version = _version(tensors)
+        self.gradients: Gradients | None = None
         self.hooked = False
 
-    def hand_over(self, ctx: Any) -> None:
-        """Leave the tensors to autograd, and so to its hooks."""
-        ctx.save_for_backward(*(self.tensors or ()))
-        self.hooked, self.tensors = True, None
+    @property
+    def wanted(self) -> bool:
+        """Whether the gradients are to be made together with the value."""
+        return not (self.unreduced or self.hooked)
+
+    def value(self, tensors: Any) -> Tensor:
+        raise NotImplementedError
+
+    def differentiate(self, tensors: Any, upstream: Tensor, factor: float) -> Gradients:
+        """The gradients times `factor`, or, of what is not reduced, each row's or element's times its upstream."""
+        raise NotImplementedError
+
+    def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:
+        """The gradients times upstream, differentiable in the inputs and in upstream."""
+        raise NotImplementedError
 
     def read(self, ctx: Any) -> tuple[Any, ...]:
         """The tensors, if the graph is still there and they are as they were."""
@@ -37,12 +72,50 @@ class Saved:
             return tuple(ctx.saved_tensors)
         if self.tensors is None:
             raise RuntimeError(ready.FREED)
-        if (self.tensors[0]._version, self.tensors[1]._version) != self.versions:
+        if _version(self.tensors) != self.version:
             raise RuntimeError(ready.WRITTEN_TO)
         return self.tensors
 
-    def done(self) -> None:
-        """At the end of a backward: its gradient is handed over, and the tensors go with the graph."""
-        self.gradient = None  # the one reference, so that nobody has to copy it
+
+def _version(tensors: Any) -> int:
+    """How often the tensors were written to, all together: no count ever falls."""
+    count = 0
+    for each in tensors:
+        if each is not None:
+            count += each._version
+    return count
+
+
+class _Loss(Function):
+    @staticmethod
+    def forward(ctx: Any, saved: Saved, *inputs: Tensor) -> Tensor:
+        ctx.saved = saved
+        tensors = saved.tensors
+        if ready.saving_hooks(True):
+            ctx.save_for_backward(*(tensors or ()))
+            saved.hooked, saved.tensors = True, None
+        return saved.value(tensors)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> Any:
+        saved = ctx.saved
+        if torch.is_grad_enabled() or ready.batched(upstream):
+            return None, *saved.as_operations(saved.read(ctx), upstream)
+        gradients = saved.gradients
+        saved.gradients = None  # the one reference is handed over, so that nobody has to copy it
+        factor = 1.0 if saved.unreduced else upstream.item()
+        if gradients is None or (factor != 1.0 and upstream.dtype in HALVES):
+            # Given away before, left to hooks or to upstream; or they would be rounded to a half twice.
+            gradients = saved.differentiate(saved.read(ctx), upstream, factor)
+        elif factor != 1.0:
+            for each in gradients:
+                if each is not None:
+                    each.mul_(factor)
         if not ready.graph_is_kept():
-            self.tensors = None
+            saved.tensors = None
+        return None, *gradients
+
+
+# record(saved, *inputs) is the loss of what is saved, in the graph of the inputs that may want gradients. Without what
+# Function.apply asks for functorch, which a call of ours has ruled out: a microsecond.
+record = super(Function, _Loss).apply

@@ -160,51 +160,39 @@ def survey(target, class_weight, rows, classes, ignore):
     return -1, total
 
 
+def scaled(sums, target, class_weight, rows, classes, ignore, scale, mean):
+    """The first row whose class is none, or -1; and the scale, of a mean over the weight of the rows that count. Rows
+    that leave their sums with the caller have been looked at."""
+    if sums is not None:
+        return -1, scale
+    wrong, weighed = survey(target, class_weight, rows, classes, ignore)
+    return wrong, scale / weighed if mean else scale
+
+
 def rows_at(
-    logits,
-    target,
-    weight,
-    class_weight,
-    values,
-    gradient,
-    sums,
-    result,
-    rows,
-    classes,
-    rows_in_block,
-    ignore,
-    first,
-    last,
-    scale,
-    parameters,
-):
+    logits, target, weight, class_weight, values, gradient, sums, result,
+    rows, classes, rows_in_block, ignore, first, last, scale, mean, parameters,
+):  # fmt: skip
+    """What is returned: the first row whose class is none, or -1; the total, and the scale that is in it."""
+    wrong, scale = scaled(sums, target, class_weight, rows, classes, ignore, scale, mean)
+    if wrong >= 0:
+        return wrong, 0.0, scale
     s = sums_at(sums, (rows + rows_in_block - 1) // rows_in_block)
     loop(
         matrix_at(logits, rows, classes, REALS), array_at(target, rows, INTEGERS), array_at(weight, rows, REALS), array_at(class_weight, classes, REALS),
         array_at(values, rows, REALS), matrix_at(gradient, rows, classes, REALS), None, s,
         ignore, first, last, rows_in_block, real(scale), parameters,
     )  # fmt: skip
-    return finish(s, scale, sums, result, REALS)
+    return wrong, finish(s, scale, sums, result, REALS), scale
 
 
 def rows_at_bits(
-    logits,
-    target,
-    weight,
-    class_weight,
-    values,
-    gradient,
-    sums,
-    result,
-    rows,
-    classes,
-    rows_in_block,
-    ignore,
-    first,
-    last,
-    scale,
-    parameters,
-):
+    logits, target, weight, class_weight, values, gradient, sums, result,
+    rows, classes, rows_in_block, ignore, first, last, scale, mean, parameters,
+):  # fmt: skip
+    wrong, scale = scaled(sums, target, class_weight, rows, classes, ignore, scale, mean)
+    if wrong >= 0:
+        return wrong, 0.0, scale
     s = sums_at(sums, (rows + rows_in_block - 1) // rows_in_block)
     z, g = array_at(logits, rows * classes, BITS), array_at(gradient, rows * classes, BITS)
     t, w, c = (
@@ -223,29 +211,20 @@ def rows_at_bits(
             shaped(here, bottom - top, classes), None, s[block : block + 1], ignore, 0, 1, rows_in_block, real(scale), parameters,
         )  # fmt: skip
         put(here, g, low, high)
-    return finish(s, scale, sums, result, BITS)
+    return wrong, finish(s, scale, sums, result, BITS), scale
 
 
 def spread_at(
-    logits,
-    target,
-    probabilities,
-    smoothing,
-    weight,
-    class_weight,
-    values,
-    gradient,
-    sums,
-    result,
-    rows,
-    classes,
-    rows_in_block,
-    ignore,
-    first,
-    last,
-    scale,
-    parameters,
-):
+    logits, target, probabilities, smoothing, weight, class_weight, values, gradient, sums, result,
+    rows, classes, rows_in_block, ignore, first, last, scale, mean, parameters,
+):  # fmt: skip
+    wrong = -1
+    if probabilities is None:
+        wrong, scale = scaled(sums, target, class_weight, rows, classes, ignore, scale, mean)
+    elif mean:
+        scale = scale / rows
+    if wrong >= 0:
+        return wrong, 0.0, scale
     s = sums_at(sums, (rows + rows_in_block - 1) // rows_in_block)
     spread_loop(
         matrix_at(logits, rows, classes, REALS), array_at(target, rows, INTEGERS), matrix_at(probabilities, rows, classes, REALS), smoothing,
@@ -253,29 +232,20 @@ def spread_at(
         matrix_at(gradient, rows, classes, REALS), None, s,
         ignore, first, last, rows_in_block, real(scale), parameters,
     )  # fmt: skip
-    return finish(s, scale, sums, result, REALS)
+    return wrong, finish(s, scale, sums, result, REALS), scale
 
 
 def spread_at_bits(
-    logits,
-    target,
-    probabilities,
-    smoothing,
-    weight,
-    class_weight,
-    values,
-    gradient,
-    sums,
-    result,
-    rows,
-    classes,
-    rows_in_block,
-    ignore,
-    first,
-    last,
-    scale,
-    parameters,
-):
+    logits, target, probabilities, smoothing, weight, class_weight, values, gradient, sums, result,
+    rows, classes, rows_in_block, ignore, first, last, scale, mean, parameters,
+):  # fmt: skip
+    wrong = -1
+    if probabilities is None:
+        wrong, scale = scaled(sums, target, class_weight, rows, classes, ignore, scale, mean)
+    elif mean:
+        scale = scale / rows
+    if wrong >= 0:
+        return wrong, 0.0, scale
     s = sums_at(sums, (rows + rows_in_block - 1) // rows_in_block)
     z, p, g = (
         array_at(logits, rows * classes, BITS),
@@ -299,7 +269,7 @@ def spread_at_bits(
             shaped(here, bottom - top, classes), None, s[block : block + 1], ignore, 0, 1, rows_in_block, real(scale), parameters,
         )  # fmt: skip
         put(here, g, low, high)
-    return finish(s, scale, sums, result, BITS)
+    return wrong, finish(s, scale, sums, result, BITS), scale
 
 
 def rivals_at(
