@@ -52,9 +52,7 @@ def both(name, x, y, **keywords):
 
 
 def is_ours(value) -> bool:
-    return type(value.grad_fn).__name__.removesuffix("Backward") in (
-        "_Loss",
-    )
+    return type(value.grad_fn).__name__.removesuffix("Backward") in ("_Loss",)
 
 
 # --- names and signatures

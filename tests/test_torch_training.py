@@ -27,10 +27,10 @@ MNIST = Path(__file__).parents[2] / "shared" / "data" / "mnist"
 UNDER_PATCH = """
 import runpy, sys
 import losscope.torch
-from losscope.torch.rows import Rows
+from losscope.torch.rows import Logits
 
-ran, run = [], Rows.run
-Rows.run = lambda *arguments: ran.append(1) or run(*arguments)
+ran, run = [], Logits.run
+Logits.run = lambda *arguments: ran.append(1) or run(*arguments)
 losscope.torch.patch()
 del sys.argv[0]
 runpy.run_path(sys.argv[0], run_name="__main__")

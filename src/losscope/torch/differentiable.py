@@ -22,7 +22,7 @@ from losscope.torch import ready
 from losscope.torch.distances import Call, Distances, computed
 from losscope.torch.pointwise import Pointwise
 from losscope.torch.ready import Outside
-from losscope.torch.rows import Batch, Rows
+from losscope.torch.rows import Logits, Rows
 
 
 def _eager(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -209,15 +209,16 @@ def _evaluate_rows(
     logits = prediction.reshape(-1, prediction.shape[-1])
     if not logits.shape[0]:
         return (prediction * 0).sum() if reduction != "none" else (prediction * 0).sum(-1), weighed
-    batch = Batch.of(logits, target, class_weight, ready_batch.ignore, ready_batch.smoothing)
-    if batch is None:
-        raise _unsupported(prediction, "prediction")
     if weight is not None:
-        weight = weight.to(batch.computed).reshape(-1).contiguous()
+        weight = weight.to(computed(prediction.dtype)).reshape(-1).contiguous()
     scale = 1.0 / (weighed or 1.0) if reduction == "mean" else 1.0
-    value = _rows(loss.entry).apply(
-        logits, target, class_weight, weight, batch, parameters, reduction == "none", scale, False
-    )
+    row_call = Logits(
+        _rows(loss.entry), (logits, target, class_weight, weight), parameters, scale, reduction == "none",
+        ready_batch.ignore, ready_batch.smoothing,
+    )  # fmt: skip
+    if not row_call.fits():
+        raise _unsupported(prediction, "prediction")
+    value = row_call.result()
     return value.reshape(ready_batch.shape) if reduction == "none" else value, weighed
 
 

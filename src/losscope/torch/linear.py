@@ -16,7 +16,7 @@ from torch import Tensor
 
 from losscope.torch import margin, ready
 from losscope.torch.ready import HALVES, NAMES, Outside
-from losscope.torch.rows import Batch, Rows
+from losscope.torch.rows import Logits, Rows
 from losscope.torch.saved import Gradients, Saved, record
 
 # Bytes of a chunk of logits: rows enough for a matrix product at full speed, few enough to be a small part of all.
@@ -88,7 +88,7 @@ def linear_rows(
     try:
         if torch.is_grad_enabled() and any(call.for_each):
             return record(call, input, weight, bias)
-        return call.run(call.tensors, (False, False, False), None)[0]
+        return call.value(call.tensors)
     except Outside:
         return None
 
@@ -105,12 +105,12 @@ def survey(
     """What the mean over all rows is over, as `Rows.survey` says it."""
     # Logits that take no memory: only their shape is looked at.
     logits = torch.empty((), dtype=dtype).expand(len(target), classes)
-    batch = Batch.of(logits[:1], target[:1], class_weight, ignore, smoothing)
-    assert batch is not None
-    batch.rows = len(target)
-    if batch.target is not None:
-        batch.target = target.contiguous()
-    return loss.survey(batch)
+    call = Logits(loss, (logits[:1], target[:1], class_weight, None), (), 1.0, False, ignore, smoothing)
+    call.fits()
+    call.rows = len(target)
+    if call.target is not None:
+        call.target = target.contiguous()
+    return call.survey()
 
 
 class Linear(Saved):
@@ -166,6 +166,7 @@ class Linear(Saved):
             if any(wanted)
             else None
         )
+        computed = torch.float64 if input.dtype is torch.float64 else torch.float32
         values, total = [], 0.0
         for first in range(0, rows, step):
             x = input[first : first + step]
@@ -174,17 +175,15 @@ class Linear(Saved):
                 torch.mm(x, weight.t(), out=z)
             else:
                 torch.addmm(bias, x, weight.t(), out=z)
-            batch = Batch.of(z, target[first : first + step], class_weight, self.ignore, self.smoothing)
-            assert batch is not None
+            each = None if upstream is None else upstream[first : first + step].to(computed).contiguous()
+            call = Logits(
+                self.loss, (z, target[first : first + step], class_weight, each), (), self.scale * factor,
+                self.unreduced and upstream is None, self.ignore, self.smoothing,
+            )  # fmt: skip
+            call.fits()
             g = None if room is None else room[: len(x)]
-            each = (
-                None if upstream is None else upstream[first : first + step].to(batch.computed).contiguous()
-            )
-            value, partial, _ = self.loss.run(
-                batch, g, each, self.unreduced and upstream is None, self.scale * factor, False, ()
-            )
-            values.append(value)
-            total += partial
+            values.append(call.run(g, each))
+            total += call.total
             if g is None:
                 continue
             g = g.to(input.dtype)

@@ -15,7 +15,7 @@ from torch import Tensor
 from losscope.torch import formula, pointwise, ready, rows
 from losscope.torch.pointwise import Pointwise
 from losscope.torch.ready import Outside
-from losscope.torch.rows import Batch, Rows
+from losscope.torch.rows import Logits, Rows
 
 # Losses by the name that a graph holds; a compiled graph may outlive the call that made it.
 POINTWISE: dict[str, Pointwise] = {}
@@ -198,14 +198,13 @@ def rows_operator(
     smoothing: float,
     differentiate: bool,
 ) -> tuple[Tensor, Tensor]:
-    this = ROWS[loss]
-    batch = _batch(this, input, target, class_weight, ignore, smoothing)
     unreduced = reduction == "none"
-    gradient = torch.empty_like(batch.logits) if differentiate and not unreduced else None
+    call = _rows(loss, input, target, class_weight, unreduced, ignore, smoothing, reduction == "mean")
+    gradient = torch.empty_like(call.logits) if differentiate and not unreduced else None
     try:
-        value = this.run(batch, gradient, None, unreduced, 1.0, reduction == "mean", ())[0]
+        value = call.run(gradient, None)
     except Outside:
-        wrong = target[(target != ignore) & ((target < 0) | (target >= batch.classes))][0]
+        wrong = target[(target != ignore) & ((target < 0) | (target >= call.classes))][0]
         raise IndexError(f"Target {int(wrong)} is out of bounds.") from None
     if gradient is None:
         return value, input.new_empty(0)
@@ -231,12 +230,9 @@ def rows_gradient(
     ignore: int,
     smoothing: float,
 ) -> Tensor:
-    this = ROWS[loss]
-    batch = _batch(this, input, target, class_weight, ignore, smoothing)
-    gradient = torch.empty_like(batch.logits)
-    this.run(
-        batch, gradient, upstream.detach().reshape(-1).to(batch.computed).contiguous(), False, 1.0, False, ()
-    )
+    call = _rows(loss, input, target, class_weight, False, ignore, smoothing)
+    gradient = torch.empty_like(call.logits)
+    call.run(gradient, upstream.detach().reshape(-1).to(call.computed).contiguous())
     return torch.empty_like(input).copy_(rows.in_layout(gradient, input))
 
 
@@ -245,21 +241,23 @@ def _(input, target, class_weight, upstream, loss, ignore, smoothing):
     return torch.empty_like(input)
 
 
-def _batch(
-    loss: Rows, input: Tensor, target: Tensor, class_weight: Tensor | None, ignore: int, smoothing: float
-) -> Batch:
-    batch = Batch.of(
-        input.detach(),
-        target.detach(),
-        None if class_weight is None else class_weight.detach(),
-        ignore,
-        smoothing,
-    )
-    if batch is None:  # checked when it was traced
+def _rows(
+    loss: str,
+    input: Tensor,
+    target: Tensor,
+    class_weight: Tensor | None,
+    unreduced: bool,
+    ignore: int,
+    smoothing: float,
+    mean: bool = False,
+) -> Logits:
+    tensors = tuple(None if each is None else each.detach() for each in (input, target, class_weight))
+    call = Logits(ROWS[loss], (*tensors, None), (), 1.0, unreduced, ignore, smoothing, mean)
+    if not call.fits():  # checked when it was traced
         raise RuntimeError(
-            f"losscope::{loss.entry.name}: shapes {tuple(input.shape)} and {tuple(target.shape)} do not fit"
+            f"losscope::{loss}: shapes {tuple(input.shape)} and {tuple(target.shape)} do not fit"
         )
-    return batch
+    return call
 
 
 def _keep_rows(ctx: Any, inputs: tuple, output: tuple) -> None:
@@ -279,7 +277,7 @@ def _back_rows(ctx: Any, upstream: Tensor | None, _: Tensor | None) -> Any:
         this = ROWS[ctx.loss]
         scale = 1.0
         if ctx.reduction == "mean":
-            counted = this.survey(_batch(this, input, target, class_weight, ctx.ignore, ctx.smoothing))
+            counted = _rows(ctx.loss, input, target, class_weight, False, ctx.ignore, ctx.smoothing).survey()
             scale = 1.0 / counted if counted else float("inf")
         return (
             margin.gradient(

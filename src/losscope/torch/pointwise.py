@@ -120,17 +120,13 @@ class Pointwise:
                 input, target = dense(input, target)
         if weight is not None:
             weight = aligned(weight, input)
-        if both or (input.requires_grad and torch.is_grad_enabled()):
-            saved = Elements(self, (input, target, weight, varying), parameters, scale, reduction == "none")
-            saved.both = both
-            return record(saved, input, target) if both else record(saved, input)
-        if reduction == "none":
-            values = buffers.like(input)
-            self.run(input, target, weight, values, None, None, 1.0, 1.0, parameters, None, varying)
-            return values
-        out = ready.scalar(input.dtype)
-        self.run(input, target, weight, None, None, out, scale, scale, parameters, None, varying)
-        return out
+        call = Elements(self, (input, target, weight, varying), parameters, scale, reduction == "none")
+        call.both = both
+        if both:
+            return record(call, input, target)
+        if input.requires_grad and torch.is_grad_enabled():
+            return record(call, input)
+        return call.value(call.tensors)
 
     def by_formula(
         self,

@@ -79,16 +79,10 @@ class Rivals:
             return None
         weight = None if class_weight is None else class_weight[target]
         scale = classes / input.numel() if reduction == "mean" else 1.0
-        parameters = (float(margin),)
+        call = Scores(self, (input, target, weight), (float(margin),), scale, reduction == "none")
         if input.requires_grad and torch.is_grad_enabled():
-            return record(
-                Scores(self, (input, target, weight), parameters, scale, reduction == "none"), input
-            )
-        if reduction == "none":
-            values = input.new_empty(input.shape[:-1])
-            self.run(input, target, weight, values, None, 1.0, parameters)
-            return values
-        return input.new_full((), self.run(input, target, weight, None, None, scale, parameters))
+            return record(call, input)
+        return call.value(call.tensors)
 
     def run(
         self,

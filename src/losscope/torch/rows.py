@@ -67,178 +67,194 @@ class Rows:
         if ready.autocasting("cpu"):
             input, target = ready.full_precision(input, target)
             class_weight = ready.full_precision(class_weight, None)[0]
-        if reduction not in ("mean", "sum", "none") or not _ours(input, target, class_weight):
+        if not (
+            ready.plain(input, target)
+            and ready.usual(class_weight)
+            and reduction in ("mean", "sum", "none")
+            and not (target.requires_grad and torch.is_grad_enabled())
+        ):
             return None
-        batch = Batch.of(input, target, class_weight, ignore_index, smoothing)
-        if batch is None:
+        call = Logits(
+            self, (input, target, class_weight, None), parameters, 1.0, reduction == "none",
+            int(ignore_index), float(smoothing), reduction == "mean",
+        )  # fmt: skip
+        if not call.fits():
             return None
-        unreduced, mean = reduction == "none", reduction == "mean"
         try:
-            return self.apply(input, target, class_weight, None, batch, parameters, unreduced, 1.0, mean)
+            return call.result()
         except Outside:  # a class index that is none
             return None
 
-    def apply(
-        self,
-        input: Tensor,
-        target: Tensor,
-        class_weight: Tensor | None,
-        weight: Tensor | None,
-        batch: Batch,
-        parameters: tuple[float, ...],
-        unreduced: bool,
-        scale: float,
-        mean: bool,
-    ) -> Tensor:
-        """The loss of a batch: rows weighed by `weight`, summed and scaled, or unreduced. `mean` and Outside are
-        those of `run`."""
-        if input.requires_grad and torch.is_grad_enabled():
-            saved = Logits(self, (input, target, class_weight, weight), parameters, scale, unreduced)
-            saved.batch, saved.mean = batch, mean
-            return record(saved, input)
-        return self.run(batch, None, weight, unreduced, scale, mean, parameters)[0]
 
-    def survey(self, batch: Batch) -> float:
-        """What a mean is over: the weight of the rows that count, or their number for rows of probabilities.
-
-        Raises Outside if a class index is none.
-        """
-        if batch.target is None:
-            return float(batch.rows)
-        survey = self.loops(batch.dtype)["survey"]
-        wrong, total = survey(
-            batch.target.data_ptr(), _address(batch.class_weight), batch.rows, batch.classes, batch.ignore
-        )
-        if wrong >= 0:
-            raise Outside
-        return float(total)
-
-    def run(
-        self,
-        batch: Batch,
-        gradient: Tensor | None,
-        weight: Tensor | None,
-        unreduced: bool,
-        scale: float,
-        mean: bool,
-        parameters: tuple[float, ...],
-    ) -> tuple[Tensor, float, float]:
-        """One pass: the loss (the scaled sum, or one value per row), the gradient into its place; the sum and its
-        scale as numbers. Of a `mean`, the scale is divided by what `survey` says. Raises Outside as that does."""
-        logits, rows, classes = batch.logits, batch.rows, batch.classes
-        loops = self._loops.get(batch.dtype) or self.loops(batch.dtype)
-        real = numpy.float64 if batch.dtype == "float64" else numpy.float32
-        constants = ready.constants(parameters, real) if parameters else parameters
-        values = torch.empty(rows, dtype=batch.computed) if unreduced else None
-        out = None if unreduced else ready.scalar(logits.dtype)
-        rows_in_block = max(1, ELEMENTS // classes)
-        blocks = -(-rows // rows_in_block)
-        target, probabilities = batch.target, batch.probabilities
-        judged: tuple[Any, ...]
-        if probabilities is None and batch.smoothing == 0.0:
-            kernel, judged = loops["rows"], (_address(target),)
-        else:  # typed, if never read
-            kernel = loops["spread"]
-            judged = (_address(target) or 0, _address(probabilities), real(batch.smoothing))
-        places = (
-            logits.data_ptr(), *judged, _address(weight), _address(batch.class_weight), _address(values), _address(gradient),
-        )  # fmt: skip
-        sizes = (rows, classes, rows_in_block, batch.ignore)
-        if blocks <= SERIAL:
-            wrong, total, scale = kernel(
-                *places, None, _address(out), *sizes, 0, blocks, scale, mean, constants
-            )
-            if wrong >= 0:
-                raise Outside
-        else:
-            weighed = self.survey(batch)
-            if mean:
-                scale = scale / weighed if weighed else math.inf
-            sums = numpy.empty(blocks)
-            each = (*places, sums.ctypes.data, None, *sizes)
-            share(blocks, lambda first, last: kernel(*each, first, last, scale, False, constants), SERIAL)
-            total = float(sums.sum()) * scale
-            if out is not None:
-                out.fill_(total)
-        if values is not None:
-            return values.to(batch.given).view(batch.shape), total, scale
-        assert out is not None
-        return (out if out.dtype is batch.given else out.to(batch.given)), total, scale
-
-
-class Batch:
-    """Logits as a matrix over contiguous memory, and what judges each row."""
+class Logits(Saved):
+    """A softmax call: rows of logits, and what judges each of them: their classes or probabilities, weights of the
+    classes and of the rows. Of a `mean`, the scale is divided by what `survey` says."""
 
     __slots__ = (
-        "class_weight",
-        "classes",
-        "dtype",
-        "given",
-        "ignore",
-        "logits",
-        "probabilities",
-        "rows",
-        "shape",
-        "smoothing",
-        "target",
-    )
+        "class_weight", "classes", "dtype", "given", "ignore", "logits", "mean", "probabilities", "rows", "smoothing",
+        "target", "total",
+    )  # fmt: skip
 
-    logits: Tensor
+    logits: Tensor  # as a matrix, and what follows like it
     target: Tensor | None
     probabilities: Tensor | None
     class_weight: Tensor | None
     rows: int
     classes: int
-    shape: torch.Size
-    smoothing: float
-    ignore: int
-    dtype: str
     given: torch.dtype
+    dtype: str  # of the logits
+    total: float  # the scaled sum, once it is computed
+
+    def __init__(
+        self,
+        loss: Rows,
+        tensors: tuple[Tensor | None, ...],
+        parameters: tuple[float, ...],
+        scale: float,
+        unreduced: bool,
+        ignore: int,
+        smoothing: float,
+        mean: bool = False,
+    ):
+        super().__init__(loss, tensors, parameters, scale, unreduced)
+        self.ignore, self.smoothing, self.mean = ignore, smoothing, mean
+
+    def fits(self) -> bool:
+        """Whether shapes, dtypes and numbers are torch's, which otherwise says so. Lays the tensors out."""
+        input, target, class_weight, _ = self.tensors or ()
+        self.given = dtype = input.dtype
+        if dtype is torch.float16:  # has no kernel: it is computed in float32 and rounded once
+            dtype = torch.float32
+        axes = input.ndim
+        if axes == 2:
+            self.rows, self.classes = input.shape
+        elif axes:
+            self.classes = input.shape[1] if axes > 1 else input.shape[0]
+            self.rows = input.numel() // (self.classes or 1)
+        if not axes or dtype not in NAMES or not self.rows or not self.classes:
+            return False
+        self.dtype = NAMES[dtype]
+        self.target = self.probabilities = None
+        if target.dtype is torch.int64:
+            if target.shape != ((self.rows,) if axes == 2 else _without_classes(input.shape)):
+                return False
+            self.target = target.contiguous()
+        elif target.dtype is input.dtype and target.shape == input.shape:
+            self.probabilities = rows_of(target, dtype)
+        else:
+            return False
+        self.logits = rows_of(input, dtype)
+        self.class_weight = class_weight
+        if class_weight is not None:
+            if class_weight.shape != (self.classes,) or class_weight.dtype is not input.dtype:
+                return False
+            self.class_weight = class_weight.to(self.computed).contiguous()
+        return 0.0 <= self.smoothing <= 1.0
 
     @property
     def computed(self) -> torch.dtype:
         """The dtype of what is per row or per class."""
         return torch.float64 if self.dtype == "float64" else torch.float32
 
-    @staticmethod
-    def of(
-        input: Tensor, target: Tensor, class_weight: Tensor | None, ignore: int, smoothing: float
-    ) -> Batch | None:
-        """None where shapes, dtypes or numbers are not torch's, which then says so."""
-        batch = Batch()
-        batch.shape = shape = target.shape
-        batch.given = dtype = input.dtype
-        if dtype is torch.float16:  # has no kernel: it is computed in float32 and rounded once
-            dtype = torch.float32
-        batch.dtype = NAMES[dtype]
-        axes = input.ndim
-        if axes == 2:
-            batch.rows, batch.classes = input.shape
+    def result(self) -> Tensor:
+        """The loss, in the graph if the logits are. Raises Outside if a class index is none."""
+        tensors = self.tensors or ()
+        if tensors[0].requires_grad and torch.is_grad_enabled():
+            return record(self, tensors[0])
+        return self.value(tensors)
+
+    def value(self, tensors: Any) -> Tensor:
+        gradient = buffers.like(self.logits) if self.wanted else None
+        value = self.run(gradient, tensors[3])
+        del self.logits, self.probabilities  # which may be copies
+        if gradient is not None:
+            self.gradients = (in_layout(gradient, tensors[0]),)
+        return value
+
+    def differentiate(self, tensors: Any, upstream: Tensor, factor: float) -> Gradients:
+        input, target, class_weight, weight = tensors
+        if self.unreduced:
+            upstream = upstream.reshape(-1).to(self.computed).contiguous()
+            weight = upstream if weight is None else upstream * weight
+        again = Logits(
+            self.loss, (input, target, class_weight, weight), self.parameters, self.scale * factor, False,
+            self.ignore, self.smoothing,
+        )  # fmt: skip
+        again.fits()
+        again.wanted = True
+        again.value(again.tensors)
+        return again.gradients or ()
+
+    def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:
+        from losscope.torch.margin import gradient
+
+        input, target, class_weight, weight = tensors
+        if weight is not None:
+            upstream = upstream * weight.view(_without_classes(input.shape))
+        ignore, smoothing, scale = self.ignore, self.smoothing, self.scale
+        entry, parameters = self.loss.entry, self.parameters
+        return (gradient(entry, parameters, input, target, class_weight, ignore, smoothing, scale, upstream),)
+
+    def survey(self) -> float:
+        """What a mean is over: the weight of the rows that count, or their number for rows of probabilities.
+
+        Raises Outside if a class index is none.
+        """
+        if self.target is None:
+            return float(self.rows)
+        survey = self.loss.loops(self.dtype)["survey"]
+        wrong, total = survey(
+            self.target.data_ptr(), _address(self.class_weight), self.rows, self.classes, self.ignore
+        )
+        if wrong >= 0:
+            raise Outside
+        return float(total)
+
+    def run(self, gradient: Tensor | None, weight: Tensor | None) -> Tensor:
+        """One pass: the loss (the scaled sum, or one value per row), and the gradient into its place."""
+        rows, classes, target, probabilities = self.rows, self.classes, self.target, self.probabilities
+        dtype, loss = self.dtype, self.loss
+        loops = loss._loops.get(dtype) or loss.loops(dtype)
+        real = numpy.float64 if dtype == "float64" else numpy.float32
+        constants = ready.constants(self.parameters, real) if self.parameters else ()
+        values = torch.empty(rows, dtype=self.computed) if self.unreduced else None
+        out = None if self.unreduced else ready.scalar(self.logits.dtype)
+        rows_in_block = max(1, ELEMENTS // classes)
+        blocks = -(-rows // rows_in_block)
+        judged: tuple[Any, ...]
+        if probabilities is None and self.smoothing == 0.0:
+            kernel, judged = loops["rows"], (_address(target),)
+        else:  # typed, if never read
+            kernel = loops["spread"]
+            judged = (_address(target) or 0, _address(probabilities), real(self.smoothing))
+        places = (
+            self.logits.data_ptr(), *judged,
+            None if weight is None else weight.data_ptr(),
+            None if self.class_weight is None else self.class_weight.data_ptr(),
+            None if values is None else values.data_ptr(),
+            None if gradient is None else gradient.data_ptr(),
+        )  # fmt: skip
+        sizes = (rows, classes, rows_in_block, self.ignore)
+        if blocks <= SERIAL:
+            wrong, self.total, self.scale = kernel(
+                *places, None, _address(out), *sizes, 0, blocks, self.scale, self.mean, constants
+            )
+            if wrong >= 0:
+                raise Outside
         else:
-            batch.classes = input.shape[1] if axes > 1 else input.shape[0]
-            batch.rows = input.numel() // (batch.classes or 1)
-        if not batch.rows or not batch.classes:
-            return None
-        batch.target = batch.probabilities = None
-        if target.dtype is torch.int64:
-            if shape != ((batch.rows,) if axes == 2 else input.shape[: axes > 1] + input.shape[2:]):
-                return None
-            batch.target = target.contiguous()
-        elif target.dtype is input.dtype and shape == input.shape:
-            batch.shape = shape[: axes > 1] + shape[2:]
-            batch.probabilities = rows_of(target, dtype)
-        else:
-            return None
-        batch.logits = rows_of(input, dtype)
-        batch.ignore, batch.smoothing = int(ignore), float(smoothing)
-        if not 0.0 <= batch.smoothing <= 1.0:
-            return None
-        batch.class_weight = class_weight
-        if class_weight is not None:
-            if class_weight.shape != (batch.classes,) or class_weight.dtype is not input.dtype:
-                return None
-            batch.class_weight = class_weight.to(batch.computed).contiguous()
-        return batch
+            weighed = self.survey()
+            if self.mean:
+                self.scale = self.scale / weighed if weighed else math.inf
+            scale, sums = self.scale, numpy.empty(blocks)
+            each = (*places, sums.ctypes.data, None, *sizes)
+            share(blocks, lambda first, last: kernel(*each, first, last, scale, False, constants), SERIAL)
+            self.total = float(sums.sum()) * scale
+            if out is not None:
+                out.fill_(self.total)
+        if values is not None:
+            return values.to(self.given).view(self.logits.shape[:-1])
+        assert out is not None
+        return out if out.dtype is self.given else out.to(self.given)
 
 
 def rows_of(tensor: Tensor, dtype: torch.dtype) -> Tensor:
@@ -255,55 +271,8 @@ def _address(tensor: Tensor | None) -> int | None:
     return None if tensor is None else tensor.data_ptr()
 
 
-def _ours(input: Tensor, target: Tensor, class_weight: Tensor | None) -> bool:
-    return (
-        ready.plain(input, target)
-        and input.dtype in NAMES
-        and input.ndim > 0
-        and not (target.requires_grad and torch.is_grad_enabled())
-        and ready.usual(class_weight)
-    )
-
-
-class Logits(Saved):
-    """A softmax call: logits, target, weights of the classes and of the rows."""
-
-    __slots__ = ("batch", "ignore", "mean", "smoothing")
-    batch: Batch | None  # until the value is there
-    mean: bool  # whether the scale is still to be divided
-
-    def value(self, tensors: Any) -> Tensor:
-        batch, self.batch = self.batch, None
-        assert batch is not None
-        self.ignore, self.smoothing = batch.ignore, batch.smoothing
-        gradient = buffers.like(batch.logits) if self.wanted else None
-        value, _, self.scale = self.loss.run(
-            batch, gradient, tensors[3], self.unreduced, self.scale, self.mean, self.parameters
-        )
-        if gradient is not None:
-            self.gradients = (in_layout(gradient, tensors[0]),)
-        return value
-
-    def differentiate(self, tensors: Any, upstream: Tensor, factor: float) -> Gradients:
-        input, target, class_weight, weight = tensors
-        batch = Batch.of(input, target, class_weight, self.ignore, self.smoothing)
-        assert batch is not None
-        if self.unreduced:
-            upstream = upstream.reshape(-1).to(batch.computed).contiguous()
-            weight = upstream if weight is None else upstream * weight
-        gradient = buffers.like(batch.logits)
-        self.loss.run(batch, gradient, weight, False, self.scale * factor, False, self.parameters)
-        return (in_layout(gradient, input),)
-
-    def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:
-        from losscope.torch.margin import gradient
-
-        input, target, class_weight, weight = tensors
-        if weight is not None:
-            upstream = upstream * weight.view(input.shape[:1] + input.shape[2:])
-        ignore, smoothing, scale = self.ignore, self.smoothing, self.scale
-        entry, parameters = self.loss.entry, self.parameters
-        return (gradient(entry, parameters, input, target, class_weight, ignore, smoothing, scale, upstream),)
+def _without_classes(shape: torch.Size) -> torch.Size:
+    return shape[:1] + shape[2:] if len(shape) > 1 else shape[:0]
 
 
 def in_layout(rows: Tensor, input: Tensor) -> Tensor:

@@ -28,13 +28,18 @@ Gradients = tuple[Tensor | None, ...]
 
 
 class Saved:
-    """The tensors of a call, and the gradients made of them; what a loss's own kind of call derives from.
+    """A call of a loss: its tensors, and the gradients made of them; what each structure's calls derive from.
 
-    It says how to compute the value (and, with it, `gradients` where they are `wanted`), how to compute the gradients
-    alone, and how to compute them by torch operations: always one for each tensor that `record` is given.
+    `value` computes the loss, and with it the `gradients` where they are `wanted`; `differentiate` the gradients
+    alone; `as_operations` the same by torch: always one for each tensor that `record` is given.
     """
 
-    __slots__ = ("gradients", "hooked", "loss", "parameters", "scale", "tensors", "unreduced", "version")
+    __slots__ = (
+        "gradients", "hooked", "loss", "parameters", "scale", "tensors", "unreduced", "version", "wanted",
+    )  # fmt: skip
+
+    hooked: bool
+    version: int
 
     def __init__(
         self,
@@ -46,14 +51,8 @@ class Saved:
     ):
         self.loss, self.parameters, self.scale, self.unreduced = loss, parameters, scale, unreduced
         self.tensors: tuple[Any, ...] | None = tensors
-        self.version = _version(tensors)
         self.gradients: Gradients | None = None
-        self.hooked = False
-
-    @property
-    def wanted(self) -> bool:
-        """Whether the gradients are to be made together with the value."""
-        return not (self.unreduced or self.hooked)
+        self.wanted = False
 
     def value(self, tensors: Any) -> Tensor:
         raise NotImplementedError
@@ -89,11 +88,13 @@ def _version(tensors: Any) -> int:
 class _Loss(Function):
     @staticmethod
     def forward(ctx: Any, saved: Saved, *inputs: Tensor) -> Tensor:
-        ctx.saved = saved
-        tensors = saved.tensors
+        ctx.saved, tensors = saved, saved.tensors
         if ready.saving_hooks(True):
             ctx.save_for_backward(*(tensors or ()))
             saved.hooked, saved.tensors = True, None
+        else:
+            saved.hooked, saved.version = False, _version(tensors)
+            saved.wanted = not saved.unreduced
         return saved.value(tensors)
 
     @staticmethod
