@@ -99,7 +99,9 @@ class Pointwise:
                 or not _fits(varying.shape, input.shape)
             ):
                 return None
-            varying = varying.detach().expand(input.shape[input.ndim - varying.ndim :])
+            of_row = input.shape[input.ndim - varying.ndim :]
+            if varying.shape != of_row:
+                varying = varying.expand(of_row)
         scale = 1.0
         if reduction == "mean":
             scale = 1.0 / (input.numel() if divisor is None else divisor)
@@ -186,7 +188,7 @@ class Pointwise:
         size, period, row = input.numel(), 1, None
         if varying is not None:
             period = varying.numel()
-            row = repeated(varying, torch.float64 if dtype == "float64" else torch.float32)
+            row = varying.to(torch.float64 if dtype == "float64" else torch.float32).contiguous()
         if size <= SERIAL * BLOCK:
             strayed = loops["whole"](
                 input.data_ptr(), target.data_ptr(), None if weight is None else weight.data_ptr(), None if row is None else row.data_ptr(),
@@ -231,13 +233,6 @@ class Pointwise:
         for narrow, each in zip(results, made, strict=True):
             if each is not None:
                 narrow.detach().copy_(each)
-
-
-def repeated(varying: Tensor, dtype: torch.dtype) -> Tensor:
-    """A row of numbers, and itself again and again until it is longer by a block: from wherever in the row a block
-    begins, its numbers then lie in one piece."""
-    row = varying.to(dtype).reshape(-1)
-    return row.expand(2 + (BLOCK - 1) // len(row), len(row)).reshape(-1)
 
 
 def _fits(shape: torch.Size, other: torch.Size) -> bool:

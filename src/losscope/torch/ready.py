@@ -50,7 +50,7 @@ autocasting = torch.is_autocast_enabled
 
 def batched(upstream: Tensor) -> bool:
     """Whether a gradient that comes back stands for many at once (`is_grads_batched`, or a transform)."""
-    return bool(transforming() or _wrapped(upstream) or _legacy(upstream))
+    return bool(_wrapped(upstream) or _legacy(upstream))
 
 
 # True where torch cannot tell: tensors then live as long as their graph's last reference.
@@ -117,8 +117,9 @@ def how(input: Tensor, target: Tensor) -> int:
 def plain(*tensors: Any) -> bool:
     """Whether a kernel may read the tensors of a call: they are torch's own, dense numbers on the CPU, and nobody
     looks on who would have to see what is done with them."""
+    strided = torch.strided
     for each in tensors:
-        if type(each) not in PLAIN or not each.is_cpu or each.layout is not torch.strided or each.is_neg():
+        if type(each) not in PLAIN or not each.is_cpu or each.layout is not strided or each.is_neg():
             return False
     return not (
         has_torch_function_variadic(*tensors)

@@ -69,7 +69,7 @@ class Rows:
             class_weight = ready.full_precision(class_weight, None)[0]
         if not (
             ready.plain(input, target)
-            and ready.usual(class_weight)
+            and (class_weight is None or ready.usual(class_weight))
             and reduction in ("mean", "sum", "none")
             and not (target.requires_grad and torch.is_grad_enabled())
         ):
@@ -116,7 +116,7 @@ class Logits(Saved):
         smoothing: float,
         mean: bool = False,
     ):
-        super().__init__(loss, tensors, parameters, scale, unreduced)
+        Saved.__init__(self, loss, tensors, parameters, scale, unreduced)
         self.ignore, self.smoothing, self.mean = ignore, smoothing, mean
 
     def fits(self) -> bool:
@@ -143,7 +143,9 @@ class Logits(Saved):
             self.probabilities = rows_of(target, dtype)
         else:
             return False
-        self.logits = rows_of(input, dtype)
+        self.logits = (
+            input if axes == 2 and input.dtype is dtype and input.is_contiguous() else rows_of(input, dtype)
+        )
         self.class_weight = class_weight
         if class_weight is not None:
             if class_weight.shape != (self.classes,) or class_weight.dtype is not input.dtype:
@@ -166,9 +168,10 @@ class Logits(Saved):
     def value(self, tensors: Any) -> Tensor:
         gradient = buffers.like(self.logits) if self.wanted else None
         value = self.run(gradient, tensors[3])
-        del self.logits, self.probabilities  # which may be copies
         if gradient is not None:
-            self.gradients = (in_layout(gradient, tensors[0]),)
+            as_given = self.logits is tensors[0]
+            self.gradients = (gradient if as_given else in_layout(gradient, tensors[0]),)
+        del self.logits, self.probabilities  # which may be copies
         return value
 
     def differentiate(self, tensors: Any, upstream: Tensor, factor: float) -> Gradients:
@@ -213,9 +216,8 @@ class Logits(Saved):
     def run(self, gradient: Tensor | None, weight: Tensor | None) -> Tensor:
         """One pass: the loss (the scaled sum, or one value per row), and the gradient into its place."""
         rows, classes, target, probabilities = self.rows, self.classes, self.target, self.probabilities
-        dtype, loss = self.dtype, self.loss
-        loops = loss._loops.get(dtype) or loss.loops(dtype)
-        real = numpy.float64 if dtype == "float64" else numpy.float32
+        loops = self.loss.loops(self.dtype)
+        real = numpy.float64 if self.dtype == "float64" else numpy.float32
         constants = ready.constants(self.parameters, real) if self.parameters else ()
         values = torch.empty(rows, dtype=self.computed) if self.unreduced else None
         out = None if self.unreduced else ready.scalar(self.logits.dtype)
@@ -259,8 +261,6 @@ class Logits(Saved):
 
 def rows_of(tensor: Tensor, dtype: torch.dtype) -> Tensor:
     """The tensor with its class axis last, contiguous; itself where that is so already."""
-    if tensor.ndim <= 2 and tensor.dtype is dtype and tensor.is_contiguous():
-        return tensor
     tensor = tensor.detach()
     if tensor.ndim > 2:
         tensor = tensor.movedim(1, -1)

@@ -32,7 +32,7 @@ def at(
     blocks = (size + BLOCK - 1) // BLOCK
     loop(
         array_at(prediction, size, REALS), array_at(target, size, REALS), array_at(weight, size, REALS),
-        array_at(varying, period + BLOCK, REALS), array_at(values, size, REALS), array_at(gradient, size, REALS),
+        array_at(varying, period, REALS), array_at(values, size, REALS), array_at(gradient, size, REALS),
         array_at(target_gradient, size, REALS), None, array_at(sums, blocks, DOUBLES), array_at(strays, blocks, REALS),
         first, last, real(scale), parameters,
     )  # fmt: skip
@@ -57,7 +57,7 @@ def whole(
     sums, strays = numpy.empty(blocks), numpy.empty(blocks, REALS.dtype)
     loop(
         array_at(prediction, size, REALS), array_at(target, size, REALS), array_at(weight, size, REALS),
-        array_at(varying, period + BLOCK, REALS), array_at(values, size, REALS), array_at(gradient, size, REALS),
+        array_at(varying, period, REALS), array_at(values, size, REALS), array_at(gradient, size, REALS),
         array_at(target_gradient, size, REALS), None, sums, strays, 0, blocks, real(scale), parameters,
     )  # fmt: skip
     write(sums.sum() * value_scale, result, REALS)
@@ -88,7 +88,8 @@ def at_bits(
         array_at(gradient, size, BITS),
         array_at(target_gradient, size, BITS),
     )
-    e = array_at(varying, period + BLOCK, REALS)
+    row = array_at(varying, period, REALS)
+    e = None if varying is None else numpy.empty(BLOCK, REALS.dtype)
     s, o = array_at(sums, blocks, DOUBLES), array_at(strays, blocks, REALS)
     scratch = numpy.empty((6, BLOCK), numpy.float32)
     for block in range(first, last):
@@ -96,9 +97,11 @@ def at_bits(
         high = min(low + BLOCK, size)
         values_here, gradient_here = room_for(v, low, high, scratch[3]), room_for(g, low, high, scratch[4])
         target_gradient_here = room_for(t, low, high, scratch[5])
+        if varying is not None:
+            repeat(row, low % period, e)
         loop(
             widened(z, low, high, scratch[0]), widened(y, low, high, scratch[1]), widened(w, low, high, scratch[2]),
-            part(e, low % period, period + BLOCK), values_here, gradient_here, target_gradient_here, None,
+            e, values_here, gradient_here, target_gradient_here, None,
             s[block : block + 1], o[block : block + 1], 0, 1, real(scale), parameters,
         )  # fmt: skip
         put(values_here, v, low, high)

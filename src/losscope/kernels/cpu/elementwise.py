@@ -17,6 +17,22 @@ BLOCK = 2048  # elements: a sum over 64 lanes is then 32 terms long, and the blo
 SERIAL = 64  # blocks up to which waking another thread costs more than it saves, even of the cheapest loss
 
 
+def repeat(row, start, out):
+    """The numbers of a row from `start` on, and the whole row again and again, as many as `out` holds."""
+    done = min(row.size - start, out.size)
+    for i in range(done):
+        out[i] = row[start + i]
+    more = min(start, out.size - done)
+    for i in range(more):
+        out[done + i] = row[i]
+    done += more
+    while done < out.size:  # whole turns, twice as many each time
+        more = min(done, out.size - done)
+        for i in range(more):
+            out[done + i] = out[i]
+        done += more
+
+
 def loop(
     prediction,
     target,
@@ -36,9 +52,10 @@ def loop(
     """Blocks first..last of flat arrays. Whatever is None is neither read nor written, at compile time.
 
     sums[block] is the weighted sum of the values; strays[block] the number of elements outside the domain.
-    `varying` stands for the last parameter where it differs along a row: a row of it, repeated until it is longer by
-    BLOCK.
+    `varying` stands for the last parameter where it differs along a row: its numbers are those of each row.
     """
+    if varying is not None:
+        e = numpy.empty(BLOCK, varying.dtype)
     for block in range(first, last):
         low = block * BLOCK
         high = min(low + BLOCK, prediction.size)
@@ -47,7 +64,7 @@ def loop(
         if weight is not None:
             w = weight[low:high]
         if varying is not None:
-            e = varying[low % (varying.size - BLOCK) :]
+            repeat(varying, low % varying.size, e[: high - low])
         if values is not None:
             v = values[low:high]
         if gradient is not None:
