@@ -49,7 +49,7 @@ def loops(entry: Entry, through: Entry | None, dtype: str) -> dict[str, Any]:
     space |= {
         "REALS": numpy.zeros(0, computed),
         "DOUBLES": numpy.zeros(0),
-        "BITS": numpy.zeros(0, "uint16"),
+        "NUMBERS": numpy.zeros(0, "uint16" if dtype == "bfloat16" else computed),
         "INTEGERS": numpy.zeros(0, "int64"),
     }
     # Within one another the loops are inlined: see losscope.kernels.cpu.build on why nothing may be compiled twice.
@@ -74,7 +74,7 @@ def _own_code() -> str:
 _WRAPPERS: dict[str, dict[str, dict[str, Any]]] = {
     "elementwise": {
         "reals": {"at": wrappers.at, "whole": wrappers.whole},
-        "bits": {"at": wrappers.at_bits, "whole": wrappers.whole_bits},
+        "bits": {"at": wrappers.at, "whole": wrappers.whole},
     },
     "softmax": {
         "reals": {"survey": wrappers.survey, "rows": wrappers.rows_at, "spread": wrappers.spread_at},

@@ -1,16 +1,17 @@
 """Memory by its address, for kernels: what a tensor gives in a tenth of the time of an array.
 
-`array_at(address, size, like)` is an array over memory that is not its own, or None where the address is None;
-bfloat16, which neither NumPy nor Numba knows, is looked at as the bits it is made of: `wide` and `narrow` turn it
-into float32 and back, block by block.
+`array_at(address, size, like)` is an array over memory that is not its own, or None where the address is None. Rows
+of bfloat16, over which several passes go, are `widened` into float32 and `put` back, block by block.
 """
 
 from __future__ import annotations
 
 import numpy
 from llvmlite import ir
-from numba import carray, njit, types
+from numba import carray, types
 from numba.extending import intrinsic, overload
+
+from losscope.kernels.cpu.bfloat16 import number, rounded
 
 
 @intrinsic
@@ -37,25 +38,6 @@ def _array_at(address, size, like):
     return lambda address, size, like: carray(_pointer(address, like), (size,))
 
 
-@njit(nogil=True, error_model="numpy")
-def wide(source, out):
-    """bfloat16 bits -> float32: exact."""
-    bits = out.view(numpy.uint32)
-    for i in range(source.size):
-        bits[i] = numpy.uint32(source[i]) << numpy.uint32(16)
-
-
-@njit(nogil=True, error_model="numpy")
-def narrow(source, out):
-    """float32 -> bfloat16 bits: to the nearest, ties to even; NaN stays NaN."""
-    bits = source.view(numpy.uint32)
-    for i in range(source.size):
-        b = numpy.uint32(bits[i])
-        rounded = (b + numpy.uint32(0x7FFF) + ((b >> numpy.uint32(16)) & numpy.uint32(1))) >> numpy.uint32(16)
-        is_nan = (b & numpy.uint32(0x7FFFFFFF)) > numpy.uint32(0x7F800000)
-        out[i] = numpy.uint16(0x7FC0) if is_nan else numpy.uint16(rounded)
-
-
 def widened(bits, low, high, room):
     """bits[low:high] as float32 in `room`; None of None."""
     raise NotImplementedError("called from compiled code only")
@@ -68,7 +50,8 @@ def _widened(bits, low, high, room):
 
     def of_bits(bits, low, high, room):
         out = room[: high - low]
-        wide(bits[low:high], out)
+        for i in range(out.size):
+            out[i] = number(bits[low + i])
         return out
 
     return of_bits
@@ -95,7 +78,12 @@ def put(source, bits, low, high):
 def _put(source, bits, low, high):
     if isinstance(bits, types.NoneType):
         return lambda source, bits, low, high: None
-    return lambda source, bits, low, high: narrow(source, bits[low:high])
+
+    def to_bits(source, bits, low, high):
+        for i in range(high - low):
+            bits[low + i] = rounded(source[i], bits)
+
+    return to_bits
 
 
 def matrix_at(address, rows, columns, like):
@@ -143,19 +131,12 @@ def write(number, address, like):
 def _write(number, address, like):
     if isinstance(address, types.NoneType):
         return lambda number, address, like: None
-    if like.dtype is not types.uint16:
 
-        def as_it_is(number, address, like):
-            array_at(address, 1, like)[0] = number
+    def put_there(number, address, like):
+        out = array_at(address, 1, like)
+        out[0] = rounded(number, out)
 
-        return as_it_is
-
-    def as_bits(number, address, like):
-        wide = numpy.empty(1, numpy.float32)
-        wide[0] = number
-        narrow(wide, array_at(address, 1, like))
-
-    return as_bits
+    return put_there
 
 
 def sums_at(address, blocks):

@@ -13,137 +13,30 @@ import numpy
 
 
 def at(
-    prediction,
-    target,
-    weight,
-    varying,
-    values,
-    gradient,
-    target_gradient,
-    sums,
-    strays,
-    size,
-    period,
-    first,
-    last,
-    scale,
-    parameters,
-):
+    prediction, target, weight, varying, values, gradient, target_gradient, sums, strays,
+    size, period, first, last, scale, parameters,
+):  # fmt: skip
     blocks = (size + BLOCK - 1) // BLOCK
     loop(
-        array_at(prediction, size, REALS), array_at(target, size, REALS), array_at(weight, size, REALS),
-        array_at(varying, period, REALS), array_at(values, size, REALS), array_at(gradient, size, REALS),
-        array_at(target_gradient, size, REALS), None, array_at(sums, blocks, DOUBLES), array_at(strays, blocks, REALS),
+        array_at(prediction, size, NUMBERS), array_at(target, size, NUMBERS), array_at(weight, size, NUMBERS),
+        array_at(varying, period, REALS), array_at(values, size, NUMBERS), array_at(gradient, size, NUMBERS),
+        array_at(target_gradient, size, NUMBERS), None, array_at(sums, blocks, DOUBLES), array_at(strays, blocks, REALS),
         first, last, real(scale), parameters,
     )  # fmt: skip
 
 
 def whole(
-    prediction,
-    target,
-    weight,
-    varying,
-    values,
-    gradient,
-    target_gradient,
-    result,
-    size,
-    period,
-    scale,
-    value_scale,
-    parameters,
-):
+    prediction, target, weight, varying, values, gradient, target_gradient, result,
+    size, period, scale, value_scale, parameters,
+):  # fmt: skip
     blocks = (size + BLOCK - 1) // BLOCK
     sums, strays = numpy.empty(blocks), numpy.empty(blocks, REALS.dtype)
     loop(
-        array_at(prediction, size, REALS), array_at(target, size, REALS), array_at(weight, size, REALS),
-        array_at(varying, period, REALS), array_at(values, size, REALS), array_at(gradient, size, REALS),
-        array_at(target_gradient, size, REALS), None, sums, strays, 0, blocks, real(scale), parameters,
+        array_at(prediction, size, NUMBERS), array_at(target, size, NUMBERS), array_at(weight, size, NUMBERS),
+        array_at(varying, period, REALS), array_at(values, size, NUMBERS), array_at(gradient, size, NUMBERS),
+        array_at(target_gradient, size, NUMBERS), None, sums, strays, 0, blocks, real(scale), parameters,
     )  # fmt: skip
-    write(sums.sum() * value_scale, result, REALS)
-    return strays.any()
-
-
-def at_bits(
-    prediction,
-    target,
-    weight,
-    varying,
-    values,
-    gradient,
-    target_gradient,
-    sums,
-    strays,
-    size,
-    period,
-    first,
-    last,
-    scale,
-    parameters,
-):
-    blocks = (size + BLOCK - 1) // BLOCK
-    z, y, w = array_at(prediction, size, BITS), array_at(target, size, BITS), array_at(weight, size, BITS)
-    v, g, t = (
-        array_at(values, size, BITS),
-        array_at(gradient, size, BITS),
-        array_at(target_gradient, size, BITS),
-    )
-    row = array_at(varying, period, REALS)
-    e = None if varying is None else numpy.empty(BLOCK, REALS.dtype)
-    s, o = array_at(sums, blocks, DOUBLES), array_at(strays, blocks, REALS)
-    scratch = numpy.empty((6, BLOCK), numpy.float32)
-    for block in range(first, last):
-        low = block * BLOCK
-        high = min(low + BLOCK, size)
-        values_here, gradient_here = room_for(v, low, high, scratch[3]), room_for(g, low, high, scratch[4])
-        target_gradient_here = room_for(t, low, high, scratch[5])
-        if varying is not None:
-            repeat(row, low % period, e)
-        loop(
-            widened(z, low, high, scratch[0]), widened(y, low, high, scratch[1]), widened(w, low, high, scratch[2]),
-            e, values_here, gradient_here, target_gradient_here, None,
-            s[block : block + 1], o[block : block + 1], 0, 1, real(scale), parameters,
-        )  # fmt: skip
-        put(values_here, v, low, high)
-        put(gradient_here, g, low, high)
-        put(target_gradient_here, t, low, high)
-
-
-def whole_bits(
-    prediction,
-    target,
-    weight,
-    varying,
-    values,
-    gradient,
-    target_gradient,
-    result,
-    size,
-    period,
-    scale,
-    value_scale,
-    parameters,
-):
-    blocks = (size + BLOCK - 1) // BLOCK
-    sums, strays = numpy.empty(blocks), numpy.empty(blocks, REALS.dtype)
-    at_bits(
-        prediction,
-        target,
-        weight,
-        varying,
-        values,
-        gradient,
-        target_gradient,
-        sums.ctypes.data,
-        strays.ctypes.data,
-        size,
-        period,
-        0,
-        blocks,
-        scale,
-        parameters,
-    )
-    write(sums.sum() * value_scale, result, BITS)
+    write(sums.sum() * value_scale, result, NUMBERS)
     return strays.any()
 
 
@@ -197,7 +90,7 @@ def rows_at_bits(
     if wrong >= 0:
         return wrong, 0.0, scale
     s = sums_at(sums, (rows + rows_in_block - 1) // rows_in_block)
-    z, g = array_at(logits, rows * classes, BITS), array_at(gradient, rows * classes, BITS)
+    z, g = array_at(logits, rows * classes, NUMBERS), array_at(gradient, rows * classes, NUMBERS)
     t, w, c = (
         array_at(target, rows, INTEGERS),
         array_at(weight, rows, REALS),
@@ -214,7 +107,7 @@ def rows_at_bits(
             shaped(here, bottom - top, classes), None, s[block : block + 1], ignore, 0, 1, rows_in_block, real(scale), parameters,
         )  # fmt: skip
         put(here, g, low, high)
-    return wrong, finish(s, scale, sums, result, BITS), scale
+    return wrong, finish(s, scale, sums, result, NUMBERS), scale
 
 
 def spread_at(
@@ -251,9 +144,9 @@ def spread_at_bits(
         return wrong, 0.0, scale
     s = sums_at(sums, (rows + rows_in_block - 1) // rows_in_block)
     z, p, g = (
-        array_at(logits, rows * classes, BITS),
-        array_at(probabilities, rows * classes, BITS),
-        array_at(gradient, rows * classes, BITS),
+        array_at(logits, rows * classes, NUMBERS),
+        array_at(probabilities, rows * classes, NUMBERS),
+        array_at(gradient, rows * classes, NUMBERS),
     )
     t, w, c = (
         array_at(target, rows, INTEGERS),
@@ -272,7 +165,7 @@ def spread_at_bits(
             shaped(here, bottom - top, classes), None, s[block : block + 1], ignore, 0, 1, rows_in_block, real(scale), parameters,
         )  # fmt: skip
         put(here, g, low, high)
-    return wrong, finish(s, scale, sums, result, BITS), scale
+    return wrong, finish(s, scale, sums, result, NUMBERS), scale
 
 
 def rivals_at(

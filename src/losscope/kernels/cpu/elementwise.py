@@ -76,31 +76,32 @@ def loop(
         total = real(0)  # in the working dtype: a wider sum would halve the lanes of the whole loop
         stray = real(0)
         for i in range(z.size):
-            stray += outside(z[i], y[i])
+            x, against = number(z[i]), number(y[i])
+            stray += outside(x, against)
             numbers = parameters
             if varying is not None:
                 numbers = parameters[:-1] + (e[i],)  # noqa: RUF005 (Numba cannot unpack here)
             if curvature is not None:
-                value, slope, bend = order2(z[i], y[i], *numbers)
+                value, slope, bend = order2(x, against, *numbers)
             elif target_gradient is not None:
-                value, slope, pull = both(z[i], y[i], *numbers)
+                value, slope, pull = both(x, against, *numbers)
             elif gradient is not None:
-                value, slope = order1(z[i], y[i], *numbers)
+                value, slope = order1(x, against, *numbers)
             else:
-                value = order0(z[i], y[i], *numbers)
+                value = order0(x, against, *numbers)
             if weight is None:
                 factor = scale
             else:
-                factor = scale * w[i]
-                value = value * w[i]
+                factor = scale * number(w[i])
+                value = value * number(w[i])
             if gradient is not None:
-                g[i] = slope * factor
+                g[i] = rounded(slope * factor, g)
             if target_gradient is not None:
-                t[i] = pull * factor
+                t[i] = rounded(pull * factor, t)
             if curvature is not None:
-                c[i] = bend * factor
+                c[i] = rounded(bend * factor, c)
             if values is not None:
-                v[i] = value
+                v[i] = rounded(value, v)
             total += value
         sums[block] = total
         strays[block] = stray

@@ -1,0 +1,42 @@
+"""bfloat16, which neither NumPy nor Numba knows, as the bits it is made of: the upper half of a float32's.
+
+Loops read each element through `number` and write it through `rounded`, so that one loop serves all dtypes.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+
+@intrinsic
+def number(typingctx, x):
+    """An element as the number that it is: of bits a float32, exactly; any other itself."""
+    if x != types.uint16:
+        return x(x), lambda context, builder, signature, arguments: arguments[0]
+
+    def widen(context, builder, signature, arguments):
+        bits = builder.zext(arguments[0], ir.IntType(32))
+        return builder.bitcast(builder.shl(bits, ir.Constant(ir.IntType(32), 16)), ir.FloatType())
+
+    return types.float32(x), widen
+
+
+@intrinsic
+def rounded(typingctx, x, array):
+    """A number as an element of `array`: as bits to the nearest, ties to even, NaN as NaN; else itself."""
+    if array.dtype != types.uint16:
+        return x(x, array), lambda context, builder, signature, arguments: arguments[0]
+
+    def narrow(context, builder, signature, arguments):
+        wide = ir.IntType(32)
+        value = context.cast(builder, arguments[0], x, types.float32)
+        bits = builder.bitcast(value, wide)
+        odd = builder.and_(builder.lshr(bits, ir.Constant(wide, 16)), ir.Constant(wide, 1))
+        up = builder.add(builder.add(bits, ir.Constant(wide, 0x7FFF)), odd)
+        is_nan = builder.fcmp_unordered("uno", value, value)
+        upper = builder.select(is_nan, ir.Constant(wide, 0x7FC00000), up)
+        return builder.trunc(builder.lshr(upper, ir.Constant(wide, 16)), ir.IntType(16))
+
+    return types.uint16(x, array), narrow
