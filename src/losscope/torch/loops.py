@@ -78,7 +78,7 @@ _WRAPPERS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "softmax": {
         "reals": {"survey": wrappers.survey, "rows": wrappers.rows_at, "spread": wrappers.spread_at},
-        "bits": {"survey": wrappers.survey, "rows": wrappers.rows_at_bits, "spread": wrappers.spread_at_bits},
+        "bits": {"survey": wrappers.survey, "rows": wrappers.rows_at, "spread": wrappers.spread_at_bits},
     },
     "rivals": {"reals": {"are_classes": wrappers.are_classes, "rivals": wrappers.rivals_at}},
 }

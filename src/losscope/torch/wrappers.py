@@ -75,38 +75,10 @@ def rows_at(
         return wrong, 0.0, scale
     s = sums_at(sums, (rows + rows_in_block - 1) // rows_in_block)
     loop(
-        matrix_at(logits, rows, classes, REALS), array_at(target, rows, INTEGERS), array_at(weight, rows, REALS), array_at(class_weight, classes, REALS),
-        array_at(values, rows, REALS), matrix_at(gradient, rows, classes, REALS), None, s,
+        matrix_at(logits, rows, classes, NUMBERS), array_at(target, rows, INTEGERS), array_at(weight, rows, REALS), array_at(class_weight, classes, REALS),
+        array_at(values, rows, REALS), matrix_at(gradient, rows, classes, NUMBERS), None, s,
         ignore, first, last, rows_in_block, real(scale), parameters,
     )  # fmt: skip
-    return wrong, finish(s, scale, sums, result, REALS), scale
-
-
-def rows_at_bits(
-    logits, target, weight, class_weight, values, gradient, sums, result,
-    rows, classes, rows_in_block, ignore, first, last, scale, mean, parameters,
-):  # fmt: skip
-    wrong, scale = scaled(sums, target, class_weight, rows, classes, ignore, scale, mean)
-    if wrong >= 0:
-        return wrong, 0.0, scale
-    s = sums_at(sums, (rows + rows_in_block - 1) // rows_in_block)
-    z, g = array_at(logits, rows * classes, NUMBERS), array_at(gradient, rows * classes, NUMBERS)
-    t, w, c = (
-        array_at(target, rows, INTEGERS),
-        array_at(weight, rows, REALS),
-        array_at(class_weight, classes, REALS),
-    )
-    v = array_at(values, rows, REALS)
-    scratch = numpy.empty((2, rows_in_block * classes), numpy.float32)
-    for block in range(first, last):
-        top, bottom = block * rows_in_block, min((block + 1) * rows_in_block, rows)
-        low, high = top * classes, bottom * classes
-        here = room_for(g, low, high, scratch[1])
-        loop(
-            widened(z, low, high, scratch[0]).reshape(bottom - top, classes), t[top:bottom], part(w, top, bottom), c, part(v, top, bottom),
-            shaped(here, bottom - top, classes), None, s[block : block + 1], ignore, 0, 1, rows_in_block, real(scale), parameters,
-        )  # fmt: skip
-        put(here, g, low, high)
     return wrong, finish(s, scale, sums, result, NUMBERS), scale
 
 

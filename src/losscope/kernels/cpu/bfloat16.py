@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 
 
 @intrinsic
@@ -40,3 +40,38 @@ def rounded(typingctx, x, array):
         return builder.trunc(builder.lshr(upper, ir.Constant(wide, 16)), ir.IntType(16))
 
     return types.uint16(x, array), narrow
+
+
+def row_for(gradient, row, room):
+    """Where the numbers of a row of the gradient are made: there; in `room` if it is bits, or None."""
+    raise NotImplementedError("called from compiled code only")
+
+
+@overload(row_for, inline="always")
+def _row_for(gradient, row, room):
+    if isinstance(gradient, types.NoneType) or gradient.dtype == types.uint16:
+        return lambda gradient, row, room: room
+    return lambda gradient, row, room: gradient[row]
+
+
+def put_scaled(made, factor, gradient, row):
+    """gradient[row] = made * factor, of numbers made where `row_for` said."""
+    raise NotImplementedError("called from compiled code only")
+
+
+@overload(put_scaled, inline="always")
+def _put_scaled(made, factor, gradient, row):
+    if gradient.dtype == types.uint16:
+
+        def round_each(made, factor, gradient, row):
+            g = gradient[row]
+            for i in range(g.size):
+                g[i] = rounded(made[i] * factor, g)
+
+        return round_each
+
+    def in_place(made, factor, gradient, row):
+        for i in range(made.size):
+            made[i] = made[i] * factor
+
+    return in_place

@@ -25,7 +25,7 @@ def largest(row):
     met by the exponentials that follow."""
     top = order_key(real(-numpy.inf))
     for i in range(row.size):
-        top = max(top, order_key(row[i]))
+        top = max(top, order_key(number(row[i])))
     return from_order_key(top)
 
 
@@ -41,21 +41,22 @@ def place_of_largest(row, but):
     return place
 
 
-def exponentials(row, top, out):
-    """out[i] = exp(row[i] - top), for a top that none exceeds; returns their sum in double precision. Of an infinite
-    top, too, what equals it has 1: the share goes to it, or is divided among those that are infinite."""
+def exponentials(row, top, but, out):
+    """out[i] = exp(row[i] - top), for a top that none exceeds, and 0 at `but`; returns their sum. Of an infinite top,
+    too, what equals it has 1: the share goes to it, or is divided among those that are infinite."""
+    for i in range(row.size):
+        x = number(row[i])
+        out[i] = exp_nonpositive(real(0) if x == top else x - top)
+    out[but] = real(0)
+    return total_of(out)
+
+
+def total_of(row):
+    """In double precision; in the loop that makes the numbers, it would halve the lanes."""
     total = 0.0
     for i in range(row.size):
-        e = exp_nonpositive(real(0) if row[i] == top else row[i] - top)
-        if out is not None:
-            out[i] = e
-        total += e
+        total += row[i]
     return total
-
-
-def rescale(row, factor):
-    for i in range(row.size):
-        row[i] = row[i] * factor
 
 
 def few_classes(
@@ -88,7 +89,7 @@ def few_classes(
     for c in range(classes):
         e = turned[c]
         for i in range(n):
-            e[i] = z[i, c]
+            e[i] = number(z[i, c])
     for i in range(n):
         if t[i] == ignore:
             own[i] = real(0)
@@ -143,10 +144,10 @@ def few_classes(
         for c in range(classes):
             e = turned[c]
             for i in range(n):
-                g[i, c] = e[i] * top[i]
+                g[i, c] = rounded(e[i] * top[i], g)
         for i in range(n):
             if t[i] != ignore:
-                g[i, t[i]] = -push[i]
+                g[i, t[i]] = rounded(-push[i], g)
     return total
 
 
@@ -169,8 +170,8 @@ def loop(
     """Rows of class indices: blocks first..last. A row whose target is `ignore` counts nothing."""
     classes = logits.shape[1]
     if curvature is None and 1 < classes <= FEW:
-        turned = numpy.empty((classes, ROWS), logits.dtype)
-        of_rows = numpy.empty((5, ROWS), logits.dtype)
+        turned = numpy.empty((classes, ROWS), dtype)
+        of_rows = numpy.empty((5, ROWS), dtype)
         of_others = numpy.empty(ROWS)
         for block in range(first, last):
             total = 0.0
@@ -182,6 +183,7 @@ def loop(
                 )  # fmt: skip
             sums[block] = total
         return
+    room = numpy.empty(classes, dtype)
     for block in range(first, last):
         total = 0.0
         for row in range(block * rows_in_block, min((block + 1) * rows_in_block, logits.shape[0])):
@@ -190,21 +192,17 @@ def loop(
                 if values is not None:
                     values[row] = real(0)
                 if gradient is not None:
-                    gradient[row, :] = real(0)
+                    gradient[row, :] = rounded(real(0), gradient)
                 if curvature is not None:
                     curvature[row, :] = real(0)
                 continue
             z = logits[row]
-            before, after = z[:t], z[t + 1 :]
-            top = max(largest(before), largest(after))
+            top = max(largest(z[:t]), largest(z[t + 1 :]))
             if top == -numpy.inf:
                 top = real(0)  # -inf - -inf would be NaN
-            if gradient is not None:
-                g = gradient[row]
-                others = exponentials(before, top, g[:t]) + exponentials(after, top, g[t + 1 :])
-            else:
-                others = exponentials(before, top, None) + exponentials(after, top, None)
-            margin = log(real(others)) + (top - z[t])
+            e = row_for(gradient, row, room)
+            others = exponentials(z, top, t, e)
+            margin = log(real(others)) + (top - number(z[t]))
             if curvature is not None:
                 value, slope, bend = order2(margin, *parameters)
             elif gradient is not None:
@@ -229,17 +227,15 @@ def loop(
                     if i != t and leader < 0 and z[i] == top:
                         leader = i
                     elif i != t:
-                        rest += g[i]
+                        rest += e[i]
                 for i in range(classes):
-                    q = real(g[i] / others)
+                    q = real(e[i] / others)
                     left = real(1) - q if i != leader else real(rest / others)
                     h[i] = factor * (bend * q * q + slope * q * left)
                 h[t] = factor * bend
             if gradient is not None:
-                push = factor * (slope / real(others))
-                rescale(g[:t], push)
-                rescale(g[t + 1 :], push)
-                g[t] = -factor * slope
+                put_scaled(e, factor * (slope / real(others)), gradient, row)
+                gradient[row, t] = rounded(-factor * slope, gradient)
             if values is not None:
                 values[row] = value
             total += value
@@ -270,7 +266,7 @@ def spread_loop(
     x = exp(second - z_k), and each class's own others o_c = 1 + x (sum of e - e_c), in units of exp(z_k).
     """
     classes = logits.shape[1]
-    of_classes = numpy.empty((6, classes), logits.dtype)
+    of_classes = numpy.empty((6, classes), dtype)
     p, e, near = of_classes[0], of_classes[1], of_classes[2]  # unpacked in one, they would count as strided
     margins, pull, own = of_classes[3], of_classes[4], of_classes[5]
     for block in range(first, last):
@@ -301,13 +297,10 @@ def spread_loop(
             if second == -numpy.inf:
                 second = real(0)  # -inf - -inf would be NaN
             x = exp(real(0) if second == top else second - top)  # 1 of two that are infinite
-            exponentials(z, second, e)
-            e[k] = real(0)  # it may have overflowed; the leader is apart
+            exponentials(z, second, k, e)
             of_runner_up = e[runner_up]
             e[runner_up] = real(0)
-            beyond = 0.0
-            for c in range(classes):
-                beyond += e[c]
+            beyond = total_of(e)
             e[runner_up] = of_runner_up
             rest = beyond + of_runner_up
             factor = scale
@@ -333,9 +326,7 @@ def spread_loop(
                 if gradient is not None:
                     pull[c] = where(silent, real(0), p[c] * slope)
                 margins[c] = where(silent, real(0), p[c] * value)
-            loss = 0.0
-            for c in range(classes):
-                loss += margins[c]
+            loss = total_of(margins)
             if rest == 0:
                 rest = 1.0  # no other class has a share: 0/1, not 0/0
             if gradient is not None:
@@ -344,9 +335,7 @@ def spread_loop(
                 pull[k] = real(0)
                 for c in range(classes):
                     g[c] = pull[c] / (real(1) + near[c])
-                pulled = 0.0
-                for c in range(classes):
-                    pulled += g[c]
+                pulled = total_of(g)
                 for c in range(classes):
                     share = x * real(pulled - g[c]) + leader_pull / real(rest)
                     g[c] = factor * (e[c] * share - pull[c])
