@@ -58,7 +58,11 @@ class Distances:
         offset: float = 0.0,
     ) -> Tensor | None:
         """The loss of vectors of one shape, or None where it is not ours to compute: then it is PyTorch's."""
-        if torch.compiler.is_compiling() or reduction not in REDUCTIONS or not _ours(*vectors):
+        if torch.compiler.is_compiling() or reduction not in REDUCTIONS:
+            return None
+        if ready.by_operations(*vectors, label):
+            return self.by_operations(vectors, label, reduction, parameters, swap, offset)
+        if not _ours(*vectors):
             return None
         if label is not None:
             if not ready.usual(label) or label.shape != vectors[0].shape[:-1] or not label.dtype.is_signed:
@@ -69,6 +73,28 @@ class Distances:
         scale = 1.0 / vectors[0].shape[:-1].numel() if reduction == "mean" else 1.0
         call = Call(self, scale, reduction == "none", parameters, swap, offset)
         return self.apply(call, vectors, label, None)
+
+    def by_operations(
+        self,
+        vectors: tuple[Tensor, ...],
+        label: Tensor | None,
+        reduction: str,
+        parameters: tuple[float, ...],
+        swap: bool,
+        offset: float,
+    ) -> Tensor | None:
+        if not _alike(*vectors):
+            return None
+        if label is not None and (
+            label.shape != vectors[0].shape[:-1] or not label.dtype.is_signed or label.requires_grad
+        ):
+            return None
+        values = Call(self, 1.0, True, parameters, swap, offset).values(vectors, label)
+        if label is not None:
+            values = torch.where(label.abs() == 1, values, 0)  # as PyTorch's, which adds up what it knows
+        if reduction != "none":
+            values = values.mean() if reduction == "mean" else values.sum()
+        return values.to(vectors[0].dtype)
 
     def apply(
         self, call: Call, vectors: tuple[Tensor, ...], label: Tensor | None, weight: Tensor | None
@@ -122,8 +148,9 @@ class Call:
         return read[0].new_full((), total * self.scale, dtype=given), gradients
 
     def values(self, vectors: Sequence[Tensor], label: Tensor | None) -> Tensor:
-        """The unreduced loss as torch operations in float64, differentiable as often as wanted."""
-        a, b, *negative = (each.double() for each in vectors)
+        """The unreduced loss as torch operations in float64 (where there is one), differentiable as often as wanted."""
+        widest = torch.float32 if vectors[0].device.type == "mps" else torch.float64
+        a, b, *negative = (each.to(widest) for each in vectors)
         entry = self.loss.entry
         if entry.measure == "cosine":
             (a, no_a), (b, no_b) = _direction(a), _direction(b)
@@ -138,7 +165,7 @@ class Call:
                     far = torch.where(other < far, other, far)
                 distance = distance - far
             cosine = 1 - distance
-        label = torch.ones_like(distance) if label is None else label.double().view(distance.shape)
+        label = torch.ones_like(distance) if label is None else label.to(widest).view(distance.shape)
         value: Tensor = formula.compiled(entry, None, 0, 0)(distance, label, cosine, *self.parameters)
         return value
 
@@ -196,10 +223,13 @@ def _direction(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _ours(*vectors: Any) -> bool:
+    return ready.plain(*vectors) and _alike(*vectors)
+
+
+def _alike(*vectors: Tensor) -> bool:
     first = vectors[0]
     return (
-        ready.plain(*vectors)
-        and first.dtype in NAMES
+        first.dtype in NAMES
         and all(each.dtype is first.dtype and each.shape == first.shape for each in vectors)
         and first.ndim > 0
         and first.numel() > 0

@@ -157,16 +157,19 @@ def _weighted(
 ) -> Tensor | None:
     """A mean over the sum of the weights, one for each element."""
     if (
-        not ready.usual(weight)
+        torch.compiler.is_compiling()
+        or not isinstance(input, Tensor)
+        or not isinstance(weight, Tensor)
         or weight.shape != input.shape
-        or torch.compiler.is_compiling()
-        or ready.transforming()
     ):
         return None
-    divisor = None
+    divisor: Any = None
     if reduction == "mean":
-        divisor = float(weight.sum(dtype=torch.float64))
-        if divisor == 0:
+        if ready.by_operations(input, weight):
+            divisor = weight.sum()
+        elif ready.usual(weight):
+            divisor = float(weight.sum(dtype=torch.float64))
+        if divisor is None or (isinstance(divisor, float) and divisor == 0):
             return None
     return loss(input, target, reduction, weight=weight, divisor=divisor)
 
@@ -268,7 +271,7 @@ def binary_cross_entropy_with_logits(
             and input.ndim
         ):
             ours = _BINARY_WEIGHTED(input, target, reduction, (float(pos_weight),), weight)
-        elif isinstance(pos_weight, Tensor) and not ready.transforming():
+        elif isinstance(pos_weight, Tensor):
             ours = _BINARY_WEIGHTED(input, target, reduction, (), weight, varying=pos_weight)
         else:
             ours = None

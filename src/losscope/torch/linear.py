@@ -135,9 +135,9 @@ class Linear(Saved):
         input, weight, bias, target, class_weight = tensors
         with torch.enable_grad():
             logits = _F.linear(input, weight, bias)
-            values = margin.row_values(
+            values = margin.rows(
                 self.loss.entry, (), logits, target, class_weight, self.ignore, self.smoothing
-            )
+            )[0]
             inputs = [each for each, want in zip(tensors, self.for_each, strict=False) if want]
             upstream = upstream.to(values.dtype).expand(values.shape) * self.scale
             found = iter(torch.autograd.grad(values, inputs, upstream, create_graph=True))

@@ -13,7 +13,45 @@ from torch import Tensor
 
 from losscope.entry import Entry
 from losscope.torch import formula
-from losscope.torch.ready import HALVES
+from losscope.torch.ready import HALVES, NAMES
+
+
+def loss(
+    entry: Entry,
+    parameters: tuple[float, ...],
+    input: Tensor,
+    target: Tensor,
+    class_weight: Tensor | None,
+    ignore: int,
+    reduction: str,
+    smoothing: float,
+) -> Tensor | None:
+    """The reduced loss with torch's meaning of every argument, or None where it is not ours to compute."""
+    if (
+        reduction not in ("mean", "sum", "none")
+        or not 0.0 <= smoothing <= 1.0
+        or input.dtype not in NAMES
+        or not input.numel()
+        or not input.ndim
+    ):
+        return None
+    if target.dtype is torch.int64:
+        if target.shape != (input.shape[:1] + input.shape[2:] if input.ndim > 1 else ()):
+            return None
+    elif target.dtype is not input.dtype or target.shape != input.shape:
+        return None
+    if class_weight is not None and (
+        class_weight.shape != input.shape[input.ndim > 1 :][:1]
+        or class_weight.dtype is not input.dtype
+        or class_weight.requires_grad
+    ):
+        return None
+    values, weights = rows(entry, parameters, input, target, class_weight, ignore, smoothing)
+    if reduction == "mean":
+        values = values.sum() / weights.sum()
+    elif reduction == "sum":
+        values = values.sum()
+    return values.to(input.dtype)
 
 
 def gradient(
@@ -29,12 +67,12 @@ def gradient(
 ) -> Tensor:
     """The gradient of the scaled sum over rows (or of each row, by its own upstream), itself differentiable."""
     with torch.enable_grad():
-        values = row_values(entry, parameters, input, target, class_weight, ignore, smoothing)
+        values = rows(entry, parameters, input, target, class_weight, ignore, smoothing)[0]
         weights = upstream.to(values.dtype).expand(values.shape) * scale
         return torch.autograd.grad(values, input, weights, create_graph=True)[0]
 
 
-def row_values(
+def rows(
     entry: Entry,
     parameters: tuple[float, ...],
     input: Tensor,
@@ -42,39 +80,58 @@ def row_values(
     class_weight: Tensor | None,
     ignore: int,
     smoothing: float,
-) -> Tensor:
-    """The unreduced loss; classes along axis 1 (or along the only one). Halves are computed in float32."""
+) -> tuple[Tensor, Tensor]:
+    """The unreduced loss, differentiable in logits and probabilities, and what each row weighs in a mean; classes
+    along axis 1 (or along the only one). Halves are computed in float32. A class that is none is an error of torch's."""
     logits = input.float() if input.dtype in HALVES else input
+    if class_weight is not None:
+        class_weight = class_weight.to(logits.dtype)
     if logits.ndim > 2:
         logits = logits.movedim(1, -1)
     classes = logits.shape[-1]
-    spread = target.shape == input.shape
-    if spread:
-        share = target.detach().to(logits.dtype)
+    if target.shape == input.shape:
+        share = target.to(logits.dtype)
         share = share.movedim(1, -1) if share.ndim > 2 else share
-        counts = torch.ones(share.shape[:-1], dtype=torch.bool, device=share.device)
-    else:
-        counts = target != ignore
-        share = (torch.arange(classes, device=target.device) == target[..., None]).to(logits.dtype)
-    if smoothing:
         share = share * (1 - smoothing) + smoothing / classes
-    if class_weight is not None:
-        share = share * class_weight.to(logits.dtype)
-    if spread or smoothing:
-        margins = margins_of_all(logits)
-        # A class without a share says nothing, be its logit -inf.
-        margins = torch.where((share == 0) & ~logits.isnan(), 0, margins)
-        terms = share * formula.values(entry, None, parameters, margins, margins.detach())
-        return torch.where(counts, terms.sum(-1), 0)
-    own = torch.arange(classes, device=target.device) == target[..., None]
-    margin = margin_of(logits, own)
-    margin = torch.where(counts, margin, 0)
-    value = formula.values(entry, None, parameters, margin, margin.detach())
-    return torch.where(counts, share.sum(-1) * value, 0)
+        if class_weight is not None:
+            share = share * class_weight
+        return spread(entry, parameters, logits, share), torch.ones_like(logits[..., 0])
+    counts = target != ignore
+    right = torch.where(counts, target, 0)
+    own_logit = of_class(logits, right)
+    weights = (
+        torch.ones_like(own_logit)
+        if class_weight is None
+        else of_class(class_weight.expand_as(logits), right)
+    )
+    weights = torch.where(counts, weights, 0)
+    own = torch.arange(classes, device=target.device) == right[..., None]
+    if smoothing:
+        share = own.to(logits.dtype) * (1 - smoothing) + smoothing / classes
+        if class_weight is not None:
+            share = share * class_weight
+        values = spread(entry, parameters, logits, share)
+    else:
+        margin = torch.where(counts, others_of(logits, own) - own_logit, 0)
+        values = weights * formula.values(entry, None, parameters, margin, margin.detach())
+    return torch.where(counts, values, 0), weights
 
 
-def margin_of(logits: Tensor, own: Tensor) -> Tensor:
-    """logsumexp of the logits that are not `own`, less the one that is."""
+def of_class(numbers: Tensor, right: Tensor) -> Tensor:
+    """What each row has for its class."""
+    return numbers.gather(-1, right[..., None]).squeeze(-1)
+
+
+def spread(entry: Entry, parameters: tuple[float, ...], logits: Tensor, share: Tensor) -> Tensor:
+    """The loss of each class, by the share it has."""
+    margins = margins_of_all(logits)
+    # A class without a share says nothing, be its logit -inf.
+    margins = torch.where((share == 0) & ~logits.isnan(), 0, margins)
+    return (share * formula.values(entry, None, parameters, margins, margins.detach())).sum(-1)
+
+
+def others_of(logits: Tensor, own: Tensor) -> Tensor:
+    """logsumexp of the logits that are not `own`."""
     others = torch.where(own, -math.inf, logits.detach())
     top = others.amax(-1, keepdim=True)
     infinite = top == math.inf
@@ -82,15 +139,14 @@ def margin_of(logits: Tensor, own: Tensor) -> Tensor:
     rest = torch.where(own, 0, torch.exp(torch.where(own | infinite, 0, logits - top))).sum(-1)
     alone = rest == 0  # no other class has a share: log(0), whose slope of infinity nobody wants
     summed = torch.where(alone, -math.inf, torch.log(torch.where(alone, 1, rest)) + top.squeeze(-1))
-    summed = torch.where(infinite.squeeze(-1), mean_of_infinite(logits, others), summed)
-    return summed - torch.where(own, logits, 0).sum(-1)
+    return torch.where(infinite.squeeze(-1), mean_of_infinite(logits, others), summed)
 
 
 def margins_of_all(logits: Tensor) -> Tensor:
     """The margin of every class: relative to the leader, whose own is formed from the rest."""
     leader = torch.arange(logits.shape[-1], device=logits.device) == logits.detach().argmax(-1, keepdim=True)
-    of_leader = margin_of(logits, leader)[..., None]
     top = torch.where(leader, logits, 0).sum(-1, keepdim=True)
+    of_leader = others_of(logits, leader)[..., None] - top
     infinite = top.detach() == math.inf
     apart = torch.where(leader, 0, torch.exp(torch.where(leader | infinite, 0, logits - top)))
     near = apart.sum(-1, keepdim=True) - apart

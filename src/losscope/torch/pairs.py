@@ -37,7 +37,7 @@ def gaussian(
 ) -> Tensor | None:
     """The loss, or None where it is not ours to compute: where the target or more than one axis of the variance
     broadcasts, or a variance is negative, too."""
-    if torch.compiler.is_compiling() or ready.how(input, target) != ready.KERNEL:
+    if torch.compiler.is_compiling() or ready.how(input, target) == ready.NOT_OURS:
         return None
     if ready.mixed_by_autocast(input, target, variance):
         return None
@@ -62,7 +62,9 @@ def _guarded(variance: Any, input: Tensor, eps: float) -> Tensor | None:
         if variance < 0:
             return None
         return input.new_full((), max(variance, eps)).expand_as(input)
-    if not isinstance(variance, Tensor) or not ready.plain(variance) or not variance.numel():
+    if not isinstance(variance, Tensor) or not variance.numel():
+        return None
+    if not ready.plain(variance) and not ready.by_operations(input, variance):
         return None
     shape = input.shape
     if variance.shape == shape[:-1] and variance.shape != shape:

@@ -65,7 +65,7 @@ class Pointwise:
         reduction: str,
         parameters: tuple[float, ...] = (),
         weight: Tensor | None = None,
-        divisor: float | None = None,
+        divisor: Any = None,
         varying: Tensor | None = None,
     ) -> Tensor | None:
         """The loss reduced: "mean" is the weighted sum over `divisor` (default: the number of elements), "sum"
@@ -83,24 +83,14 @@ class Pointwise:
         if how == NOT_OURS or (target.requires_grad and not self.to_target):
             return None
         if weight is not None:
-            if (
-                how != KERNEL
-                or not ready.usual(weight)
-                or weight.dtype is not input.dtype
-                or not _fits(weight.shape, input.shape)
-            ):
+            if not _beside(weight, input, how):
                 return None
             weight = weight.expand_as(input)
         if varying is not None:
-            if (
-                how != KERNEL
-                or not ready.usual(varying)
-                or varying.dtype is not input.dtype
-                or not _fits(varying.shape, input.shape)
-            ):
+            if not _beside(varying, input, how) or ready.batched(varying):
                 return None
             of_row = input.shape[input.ndim - varying.ndim :]
-            if varying.shape != of_row:
+            if how == KERNEL and varying.shape != of_row:
                 varying = varying.expand(of_row)
         scale = 1.0
         if reduction == "mean":
@@ -110,7 +100,8 @@ class Pointwise:
         elif reduction != "none":
             return None
         if how != KERNEL:
-            return self.by_formula(input, target, reduction, parameters, weight, scale)
+            numbers = parameters if varying is None else (*parameters, varying)
+            return self.by_formula(input, target, reduction, numbers, weight, scale)
         both = target.requires_grad and torch.is_grad_enabled()
         if not input.is_contiguous() or not target.is_contiguous():
             if both or varying is not None:
@@ -135,9 +126,9 @@ class Pointwise:
         input: Tensor,
         target: Tensor,
         reduction: str,
-        parameters: tuple[float, ...],
+        parameters: tuple[Any, ...],
         weight: Tensor | None,
-        scale: float,
+        scale: Any,
     ) -> Tensor:
         """The same as torch operations."""
         if self.refuses:
@@ -233,6 +224,15 @@ class Pointwise:
         for narrow, each in zip(results, made, strict=True):
             if each is not None:
                 narrow.detach().copy_(each)
+
+
+def _beside(other: Tensor, input: Tensor, how: int) -> bool:
+    """Whether another tensor of the call (a weight) may be used as it is, however the call is computed."""
+    return (
+        (ready.usual(other) if how == KERNEL else ready.by_operations(input, other))
+        and other.dtype is input.dtype
+        and _fits(other.shape, input.shape)
+    )
 
 
 def _fits(shape: torch.Size, other: torch.Size) -> bool:

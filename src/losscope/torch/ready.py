@@ -87,6 +87,23 @@ def recorded() -> bool:
     return bool(_modes() or _tracing())
 
 
+def by_operations(*tensors: Any) -> bool:
+    """Whether a call of tensors (or None), in which the first decides, is one of torch operations: plain ones on another
+    device, or under a transform or in forward mode."""
+    device = tensors[0].device if isinstance(tensors[0], Tensor) else None
+    for each in tensors:
+        if each is not None and (
+            type(each) not in PLAIN
+            or each.device != device
+            or each.is_meta
+            or each.layout is not torch.strided
+        ):
+            return False
+    if has_torch_function_variadic(*(each for each in tensors if each is not None)) or recorded():
+        return False
+    return not tensors[0].is_cpu or transformed()
+
+
 def transformed() -> bool:
     """Whether a tensor may stand for more than its numbers: under `torch.func`, or in forward mode."""
     return bool(transforming() or forward_ad._current_level >= 0)

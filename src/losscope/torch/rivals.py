@@ -1,7 +1,6 @@
 """Margin losses of classes: each right class of a row of scores against each that is not.
 
-The rows of one right class, and those of a list of them that a negative index ends, run in the same loop. The
-gradient is made in forward and handed over once, as of the elementwise losses, whose Functions serve here, too.
+The rows of one right class, and those of a list of them that a negative index ends, run in the same loop.
 PyTorch has no second derivative of these losses; here it is by torch operations. Of a few thousand scores, PyTorch's
 own functions are quicker than any call through autograd from Python, and those are left to them.
 """
@@ -18,9 +17,11 @@ from losscope.entry import Entry
 from losscope.kernels.cpu.rivals import ELEMENTS, SERIAL
 from losscope.kernels.threads import share
 from losscope.torch import buffers, formula, ready
+from losscope.torch.margin import of_class
 from losscope.torch.saved import Gradients, Saved, record
 
 SMALL = 20_000  # scores, up to which PyTorch's own is as quick: measured with rows of ten
+PAIRS = 1 << 26  # of scores, up to which torch operations may make them all at once
 _COMPUTED = {torch.float32: "float32", torch.float64: "float64"}  # as PyTorch's own, which has no halves
 
 
@@ -50,14 +51,19 @@ class Rivals:
     ) -> Tensor | None:
         """The loss of scores (C) or (N, C) against a class each, or a list of classes each (`lists`: in the shape of
         the scores, ended by a negative); None where it is not ours to compute."""
-        if torch.compiler.is_compiling() or not isinstance(input, Tensor) or input.numel() <= SMALL:
+        if torch.compiler.is_compiling() or not isinstance(input, Tensor):
             return None
-        if reduction not in ("mean", "sum", "none"):
+        by_operations = ready.by_operations(input, target, class_weight)
+        if (
+            (not by_operations and input.numel() <= SMALL)
+            or (lists and by_operations and input.numel() * input.shape[-1] > PAIRS)
+            or reduction not in ("mean", "sum", "none")
+        ):
             return None
         if ready.autocasting("cpu"):
             input, _ = ready.full_precision(input, None)
             class_weight, _ = ready.full_precision(class_weight, None)
-        if not ready.plain(input, target) or not ready.usual(class_weight):
+        if not by_operations and not (ready.plain(input, target) and ready.usual(class_weight)):
             return None
         classes = input.shape[-1] if input.ndim else 0
         if (
@@ -68,9 +74,17 @@ class Rivals:
         ):
             return None
         if class_weight is not None and (
-            class_weight.dtype is not input.dtype or class_weight.shape != (classes,)
+            class_weight.dtype is not input.dtype
+            or class_weight.shape != (classes,)
+            or class_weight.requires_grad
         ):
             return None
+        parameters = (float(margin),)
+        scale = classes / input.numel() if reduction == "mean" else 1.0
+        if by_operations:
+            weight = None if class_weight is None else of_class(class_weight.expand_as(input), target)
+            values = self.by_operations(input, target, weight, parameters)
+            return values if reduction == "none" else values.sum() * scale
         input, target = input.contiguous(), target.contiguous()
         lowest = -1 if lists else 0
         if not self.loops(_COMPUTED[input.dtype])["are_classes"](
@@ -78,11 +92,28 @@ class Rivals:
         ):
             return None
         weight = None if class_weight is None else class_weight[target]
-        scale = classes / input.numel() if reduction == "mean" else 1.0
-        call = Scores(self, (input, target, weight), (float(margin),), scale, reduction == "none")
+        call = Scores(self, (input, target, weight), parameters, scale, reduction == "none")
         if input.requires_grad and torch.is_grad_enabled():
             return record(call, input)
         return call.value(call.tensors)
+
+    def by_operations(
+        self, input: Tensor, target: Tensor, weight: Tensor | None, parameters: tuple[float, ...]
+    ) -> Tensor:
+        """The loss of each row as torch operations, differentiable as often as wanted."""
+        if target.shape == input.shape:
+            # The first negative ends a list; a class named twice counts twice.
+            named = (target >= 0).long().cumprod(-1)
+            count = torch.zeros_like(target).scatter_add(-1, target.clamp_min(0), named)
+            pairs = (count[..., :, None] * (count == 0)[..., None, :]).to(input.dtype)
+            difference = input[..., None, :] - input[..., :, None]
+        else:
+            pairs = (torch.arange(input.shape[-1], device=target.device) != target[..., None]).to(input.dtype)
+            difference = input - of_class(input, target)[..., None]
+        terms = formula.values(self.entry, None, parameters, difference, difference.detach())
+        terms = torch.where(pairs == 0, 0, pairs * terms)
+        values = terms.sum(-1 if terms.ndim == input.ndim else (-2, -1)) / input.shape[-1]
+        return values if weight is None else values * weight
 
     def run(
         self,
@@ -140,15 +171,7 @@ class Scores(Saved):
 
     def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:
         input, target, weight = tensors
-        right = target if target.shape == input.shape else target[..., None]
-        # The first negative ends a list; a class named twice counts twice.
-        named = (right >= 0).long().cumprod(-1)
-        count = torch.zeros_like(input, dtype=torch.int64).scatter_add_(-1, right.clamp_min(0), named)
-        pairs = (count[..., :, None] * (count == 0)[..., None, :]).to(input.dtype)
-        difference = input[..., None, :] - input[..., :, None]
-        which = formula.Derivative(self.loss.entry, None, self.parameters, prediction=1)
-        slopes = pairs * formula.Partial.apply(difference, difference.detach(), which)
-        factor = upstream * self.scale / input.shape[-1]
-        if weight is not None:
-            factor = factor * weight
-        return ((slopes.sum(-2) - slopes.sum(-1)) * factor[..., None],)
+        with torch.enable_grad():
+            values = self.loss.by_operations(input, target, weight, self.parameters)
+            upstream = upstream.expand(values.shape) * self.scale
+            return torch.autograd.grad(values, input, upstream, create_graph=True)

@@ -67,11 +67,20 @@ class Rows:
         if ready.autocasting("cpu"):
             input, target = ready.full_precision(input, target)
             class_weight = ready.full_precision(class_weight, None)[0]
-        if not (
-            ready.plain(input, target)
-            and (class_weight is None or ready.usual(class_weight))
-            and reduction in ("mean", "sum", "none")
-            and not (target.requires_grad and torch.is_grad_enabled())
+        if not ready.plain(input, target):
+            if not ready.by_operations(input, target, class_weight):
+                return None
+            from losscope.torch import margin
+
+            given = (input, target, class_weight, int(ignore_index), reduction, float(smoothing))
+            try:
+                return margin.loss(self.entry, parameters, *given)
+            except RuntimeError:  # a class that is none, which torch's own says in its words
+                return None
+        if (
+            (class_weight is not None and not ready.usual(class_weight))
+            or reduction not in ("mean", "sum", "none")
+            or (target.requires_grad and torch.is_grad_enabled())
         ):
             return None
         call = Logits(

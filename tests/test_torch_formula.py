@@ -1,0 +1,153 @@
+"""The twins as torch operations: under torch.func, in forward mode, and where tensors are on another device."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch.func import grad, hessian, jacrev, jvp, vmap  # noqa: E402
+
+from losscope.torch import functional as L  # noqa: E402
+from losscope.torch import ready, rivals  # noqa: E402
+
+DOUBLE = torch.float64
+_generator = torch.Generator().manual_seed(0)
+
+
+def normal(*shape):
+    return torch.randn(shape, generator=_generator, dtype=DOUBLE)
+
+
+def uniform(*shape):
+    return torch.rand(shape, generator=_generator, dtype=DOUBLE)
+
+
+SCORES, SOFT, POSITIVE = normal(5, 7), uniform(5, 7), uniform(5, 7) + 0.1
+WEIGHTS, OF_CLASSES = uniform(5, 7), uniform(7) + 0.5
+CLASSES, SOME_IGNORED = torch.tensor([0, 6, 3, 1, 2]), torch.tensor([0, 6, 3, -100, 2])
+PROBABILITIES = torch.softmax(normal(5, 7), -1)
+LISTS = torch.tensor(
+    [[1, 2, -1, 0, 0, 0, 0], [3, -1, 1, 1, 1, 1, 1], [0, 1, 2, 3, 4, 5, 6], [-1] * 7, [2, 2, -1, 0, 0, 0, 0]]
+)
+ANCHOR, NEAR, FAR = normal(5, 4), normal(5, 4), normal(5, 4)
+SIDES = torch.tensor([1, -1, 1, -1, 1])
+
+# What is differentiated, the other arguments, and keywords.
+CALLS = [
+    ("cross_entropy", SCORES, (SOME_IGNORED,), {}),
+    ("cross_entropy", SCORES, (SOME_IGNORED,), {"weight": OF_CLASSES, "label_smoothing": 0.2}),
+    ("cross_entropy", SCORES, (SOME_IGNORED,), {"weight": OF_CLASSES, "reduction": "none"}),
+    ("cross_entropy", SCORES, (PROBABILITIES,), {"weight": OF_CLASSES}),
+    ("cross_entropy", SCORES, (PROBABILITIES,), {"label_smoothing": 0.1, "reduction": "sum"}),
+    ("cross_entropy", normal(2, 3, 4), (torch.tensor([[0, 2, 1, 1], [2, 2, 0, 1]]),), {}),
+    ("cross_entropy", normal(4), (torch.tensor(2),), {}),
+    ("multi_margin_loss", SCORES, (CLASSES,), {}),
+    ("multi_margin_loss", SCORES, (CLASSES,), {"p": 2, "weight": OF_CLASSES, "reduction": "none"}),
+    ("multi_margin_loss", SCORES[0], (CLASSES[0],), {"margin": 0.3, "reduction": "sum"}),
+    ("multilabel_margin_loss", SCORES, (LISTS,), {}),
+    ("multilabel_margin_loss", SCORES, (LISTS,), {"reduction": "none"}),
+    ("cosine_embedding_loss", ANCHOR, (NEAR, SIDES), {"margin": 0.1}),
+    ("cosine_embedding_loss", ANCHOR, (NEAR, 2 * SIDES), {"reduction": "none"}),
+    ("triplet_margin_loss", ANCHOR, (NEAR, FAR), {}),
+    ("triplet_margin_loss", ANCHOR, (NEAR, FAR), {"swap": True, "reduction": "none"}),
+    ("gaussian_nll_loss", SOFT, (SCORES, POSITIVE), {"full": True}),
+    ("gaussian_nll_loss", SOFT, (SCORES, POSITIVE[:, :1]), {"reduction": "none"}),
+    ("margin_ranking_loss", SCORES[:, 0], (SOFT[:, 0], SIDES.double()), {}),
+    ("mse_loss", SCORES, (SOFT,), {"weight": WEIGHTS}),
+    ("l1_loss", SCORES, (SOFT,), {"weight": WEIGHTS, "reduction": "none"}),
+    ("huber_loss", SCORES, (SOFT,), {"weight": WEIGHTS}),
+    ("binary_cross_entropy", SOFT, (POSITIVE.clamp(max=1),), {"weight": WEIGHTS}),
+    ("binary_cross_entropy_with_logits", SCORES, (SOFT,), {"weight": WEIGHTS, "pos_weight": OF_CLASSES}),
+    ("binary_cross_entropy_with_logits", SCORES, (SOFT,), {"pos_weight": OF_CLASSES[:1], "reduction": "sum"}),
+]
+each_call = pytest.mark.parametrize(
+    ("name", "x", "rest", "keywords"),
+    CALLS,
+    ids=[f"{name}-{number}" for number, (name, *_) in enumerate(CALLS)],
+)
+
+
+@pytest.fixture
+def only_ours(monkeypatch):
+    """PyTorch's own function, and no other, is called by a name of ours that gives the call away."""
+
+    def refuse(*_, **__):
+        raise AssertionError("left to PyTorch")
+
+    theirs = dict(L.torchs)
+    monkeypatch.setattr(L, "torchs", dict.fromkeys(theirs, refuse))
+    return theirs
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+@each_call
+def test_transforms(only_ours, name, x, rest, keywords):
+    ours = lambda z: getattr(L, name)(z, *rest, **keywords)
+    theirs = lambda z: only_ours[name](z, *rest, **keywords)
+    torch.testing.assert_close(jacrev(ours)(x), jacrev(theirs)(x))
+    tangent = torch.ones_like(x).cumsum(0)
+    expected = theirs(x), (jacrev(theirs)(x) * tangent).flatten(theirs(x).ndim).sum(-1)
+    torch.testing.assert_close(jvp(ours, (x,), (tangent,)), expected)
+    torch.testing.assert_close(
+        vmap(ours)(torch.stack([x, x * 0.4])), torch.stack([theirs(x), theirs(x * 0.4)])
+    )
+    second = hessian(lambda z: ours(z).sum())(x)
+    if not name.startswith("multi"):  # PyTorch's has no second derivative
+        torch.testing.assert_close(second, hessian(lambda z: theirs(z).sum())(x), rtol=1e-6, atol=1e-8)
+
+
+@each_call
+def test_what_another_device_runs(only_ours, monkeypatch, name, x, rest, keywords):
+    """No device but the CPU is here: the CPU is taken for another one."""
+    monkeypatch.setattr(ready, "plain", lambda *_: False)
+    monkeypatch.setattr(ready, "by_operations", lambda *_: True)
+    monkeypatch.setattr(ready, "how", lambda *_: ready.FORMULA)
+    monkeypatch.setattr(rivals, "SMALL", 0)
+    for dtype in (torch.float64, torch.float32):
+        to = lambda each: each.to(dtype) if each.is_floating_point() else each  # noqa: B023
+        z = to(x).clone().requires_grad_()
+        others = [to(each) for each in rest]
+        named = {key: to(each) if isinstance(each, torch.Tensor) else each for key, each in keywords.items()}
+        ours, theirs = (f[name](z, *others, **named) for f in (vars(L), only_ours))
+        torch.testing.assert_close(ours, theirs)
+        upstream = torch.ones_like(ours) * 3
+        torch.testing.assert_close(
+            torch.autograd.grad(ours, z, upstream), torch.autograd.grad(theirs, z, upstream)
+        )
+
+
+def test_each_row_by_itself():
+    for keywords in ({}, {"weight": OF_CLASSES, "label_smoothing": 0.1}):
+        for target in (CLASSES, PROBABILITIES):
+            each = [
+                vmap(grad(lambda z, t, f=f: f(z, t, **keywords)))(SCORES, target)  # noqa: B023
+                for f in (L.cross_entropy, L.torchs["cross_entropy"])
+            ]
+            torch.testing.assert_close(*each)
+
+
+def test_probabilities_have_a_gradient():
+    ours, theirs = (
+        grad(lambda p, f=f: f(SCORES, p))(PROBABILITIES) for f in (L.cross_entropy, L.torchs["cross_entropy"])
+    )
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_a_confident_row_keeps_its_gradient():
+    logits = torch.tensor([[40.0, 0.0, 0.0]])
+    gradient = grad(lambda z: L.cross_entropy(z, torch.tensor([0])))(logits)
+    torch.testing.assert_close(
+        gradient, torch.tensor([[-8.4967e-18, 4.2484e-18, 4.2484e-18]]), rtol=1e-4, atol=0
+    )
+
+
+def test_nothing_left_to_count():
+    gone = torch.full((5,), -100)
+    assert jvp(lambda z: L.cross_entropy(z, gone), (SCORES,), (SCORES,))[0].isnan()
+
+
+@pytest.mark.parametrize("target", [torch.tensor([0, 7, 1, 1, 1]), torch.tensor([0, -1, 1, 1, 1])])
+def test_a_class_that_is_none(target):
+    with pytest.raises(IndexError, match="out of bounds"):
+        grad(lambda z: L.cross_entropy(z, target))(SCORES)
