@@ -131,18 +131,55 @@ def test_under_transforms_and_in_forward_mode():
 
     gradient = torch.func.grad(lambda x: ls.huber(x, torch.zeros(3), delta=2.0))(THREE)
     torch.testing.assert_close(gradient, torch.tensor([1.0, 2.0, 2.0]) / 3)
-    with pytest.raises(ls.LossError, match="cross_entropy runs on plain tensors"):
-        torch.func.grad(lambda x: ls.cross_entropy(x, CLASSES))(ROWS)
-    with pytest.raises(ls.LossError, match="weight is for plain tensors"):
+    with pytest.raises(ls.LossError, match="weight must be one number for each"):
         torch.func.grad(lambda x: ls.mse(x, THREE, weight=torch.ones(1)))(THREE)
+    with pytest.raises(ls.LossError, match="a class that is none"):
+        torch.func.grad(lambda x: ls.cross_entropy(x, CLASSES + 3))(ROWS)
+    with pytest.raises(ls.LossError, match="fits neither"):
+        torch.func.grad(lambda x: ls.cross_entropy(x, CLASSES[:1]))(ROWS)
     with pytest.raises(ls.LossError, match="no mean of nothing"):
         torch.func.grad(lambda x: ls.mse(x, x))(THREE[:0])
     with forward_ad.dual_level():
         dual = forward_ad.make_dual(ROWS, torch.ones_like(ROWS))
-        with pytest.raises(ls.LossError, match="forward mode"):  # its tangent would be lost
-            ls.cross_entropy(dual, CLASSES)
+        with pytest.raises(ls.LossError, match="target requires a gradient"):  # its tangent would be lost
+            ls.cross_entropy(ROWS, dual.softmax(-1))
         tangent = forward_ad.unpack_dual(ls.mse(dual, torch.zeros_like(ROWS))).tangent
         torch.testing.assert_close(tangent, 2 * ROWS.mean())
+
+
+PAIRS = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+WEIGHED = torch.tensor([0.5, 2.0, 0.0, 1.0], dtype=torch.float64)
+SOFT = torch.softmax(PAIRS[1], -1)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda x, **how: ls.cross_entropy(x, torch.tensor([0, 2, 1, -100]), **how),
+        lambda x, **how: ls.cross_entropy(x, SOFT, class_weight=torch.tensor([1.0, 2, 3]), **how),
+        lambda x, **how: ls.cross_entropy(x, torch.tensor([0, 2, 1, 1]), label_smoothing=0.1, **how),
+        lambda x, **how: ls.cosine_embedding(x, PAIRS[1], label=torch.tensor([1, -1, 1, -1]), **how),
+        lambda x, **how: ls.triplet_margin(x, PAIRS[1], negative=PAIRS[1].flip(0), swap=True, **how),
+        lambda x, **how: ls.kl_divergence(torch.softmax(x, -1), SOFT, **how),
+    ],
+)
+def test_rows_and_vectors_by_operations_are_those_of_the_kernel(loss, reduction):
+    x = PAIRS[0].clone().requires_grad_()
+    for weight in (None, WEIGHED):
+        value = loss(x, weight=weight, reduction=reduction)
+        gradient = torch.autograd.grad(value.sum(), x)[0]
+        again, forward = torch.func.jvp(
+            lambda z: loss(z, weight=weight, reduction=reduction),  # noqa: B023
+            (x.detach(),),
+            (torch.ones_like(x),),
+        )
+        torch.testing.assert_close(again, value.detach())
+        torch.testing.assert_close(forward.sum(), gradient.sum())
+        torch.testing.assert_close(
+            torch.func.grad(lambda z: loss(z, weight=weight, reduction=reduction).sum())(x.detach()),  # noqa: B023
+            gradient,
+        )
 
 
 def test_a_mean_over_no_weight_is_nan_and_its_gradient_0_as_of_arrays():

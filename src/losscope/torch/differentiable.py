@@ -18,7 +18,7 @@ from losscope.entry import Entry
 from losscope.errors import LossError, LossTypeError, complain
 from losscope.loss import REDUCTIONS, Loss, Total
 from losscope.structures import arrays, mean
-from losscope.torch import ready
+from losscope.torch import elsewhere, ready
 from losscope.torch.distances import Call, Distances, computed
 from losscope.torch.pointwise import Pointwise
 from losscope.torch.ready import Outside
@@ -60,7 +60,8 @@ def call(
 
 def total(loss: Loss, prediction: torch.Tensor, target: Any, *, weight: Any = None, **options: Any) -> Total:
     """A differentiable sum, and the weight it stands for."""
-    return Total(*_evaluate(loss, prediction, target, weight, "sum", options))
+    value, weighed = _evaluate(loss, prediction, target, weight, "sum", options)
+    return Total(value, float(weighed))
 
 
 @_eager
@@ -97,7 +98,7 @@ def _distances(entry: Entry) -> Distances:
 @_eager
 def _evaluate(
     loss: Loss, prediction: torch.Tensor, target: Any, weight: Any, reduction: str, options: dict[str, Any]
-) -> tuple[torch.Tensor, float]:
+) -> tuple[torch.Tensor, Any]:
     """The reduced loss, and the weight that a mean is over."""
     parameters, rest = loss._split(options)
     softmax = loss.structure == "softmax"
@@ -123,6 +124,8 @@ def _evaluate(
                     next_step='Use reduction="sum", or skip the empty batch',
                 )
             )
+        if isinstance(weighed, torch.Tensor):
+            return value, weighed
         # A mean over no weight is NaN, and its gradient the sum's: 0.
         return (value if weighed else value + float("nan")), weighed
     return evaluate(loss, prediction, target, weight, reduction, parameters, rest)
@@ -136,21 +139,15 @@ def _evaluate_elements(
     reduction: str,
     parameters: tuple[float, ...],
     _: dict[str, Any],
-) -> tuple[torch.Tensor, float]:
+) -> tuple[torch.Tensor, Any]:
     if target.dtype != prediction.dtype or not prediction.is_floating_point():
         target, prediction = _alike(target, prediction)
     per_row = loss.entry.over == "rows"
-    if ready.transformed() or not prediction.is_cpu:
-        if weight is not None:
-            raise LossTypeError(
-                complain(
-                    "weight is for plain tensors on the CPU, and not under torch.func or in forward mode",
-                    next_step="Weigh the values of reduction='none' yourself",
-                )
-            )
+    weighed: Any
+    if _elsewhere(prediction):
         _same_shape(prediction, target)
         batch_shape = prediction.shape[:-1] if per_row else prediction.shape
-        weighed = float(batch_shape.numel())
+        weighed = elsewhere.weighed(weight, batch_shape, prediction).sum()
     else:
         batch, weight, _ = _prepared(loss, prediction, target, weight, {}, reduction)
         batch_shape, weighed = torch.Size(batch.shape), batch.total_weight
@@ -162,7 +159,8 @@ def _evaluate_elements(
     this = _pointwise(loss.entry, loss.activation)
     try:
         if reduction == "mean":
-            value = this(prediction, target, "mean", parameters, weight, weighed or 1.0)
+            divisor = weighed if isinstance(weighed, torch.Tensor) else weighed or 1.0
+            value = this(prediction, target, "mean", parameters, weight, divisor)
         else:
             value = this(prediction, target, reduction, parameters, weight)
     except Outside:
@@ -189,12 +187,13 @@ def _evaluate_rows(
     reduction: str,
     parameters: tuple[float, ...],
     options: dict[str, Any],
-) -> tuple[torch.Tensor, float]:
-    _refuse_transforms(loss, "losscope.torch.functional.cross_entropy, there PyTorch's own")
+) -> tuple[torch.Tensor, Any]:
     target = _constant(target, "target", prediction)
     class_weight = options.get("class_weight")
     if class_weight is not None:
         options = {**options, "class_weight": _constant(class_weight, "class_weight", prediction)}
+    if _elsewhere(prediction):
+        return elsewhere.rows(loss, prediction, target, weight, reduction, parameters, options)
     ready_batch, weight, options = _prepared(loss, prediction, target, weight, options, reduction)
     class_weight = options.get("class_weight")
     weighed = ready_batch.total_weight
@@ -230,14 +229,17 @@ def _evaluate_vectors(
     reduction: str,
     parameters: tuple[float, ...],
     options: dict[str, Any],
-) -> tuple[torch.Tensor, float]:
-    _refuse_transforms(loss, "PyTorch's own by losscope.torch.functional")
+) -> tuple[torch.Tensor, Any]:
     negative, label = options.get("negative"), options.get("label")
     if negative is not None:
         negative = _tensor(negative, "negative", prediction)
     if label is not None:
         label = _constant(label, "label", prediction)
     options = {**options, "negative": negative, "label": label}
+    if _elsewhere(prediction):
+        given = _alike(*(each for each in (prediction, target, negative) if each is not None))
+        swap = bool(options.get("swap", False))
+        return elsewhere.vectors(_distances(loss.entry), given, label, weight, reduction, parameters, swap)
     batch, weight, _ = _prepared(loss, prediction, target, weight, options, reduction)
     vectors = _alike(*(each for each in (prediction, target, negative) if each is not None))
     weighed = batch.total_weight
@@ -251,14 +253,9 @@ def _evaluate_vectors(
     return how.loss.apply(how, vectors, label, weight), weighed
 
 
-def _refuse_transforms(loss: Loss, instead: str) -> None:
-    if ready.transformed():
-        raise LossTypeError(
-            complain(
-                f"{loss.entry.name} runs on plain tensors, not under torch.func or in forward mode",
-                next_step=f"Use torch.autograd.grad, or {instead}",
-            )
-        )
+def _elsewhere(prediction: torch.Tensor) -> bool:
+    """Whether there are no numbers that a kernel could read."""
+    return ready.transformed() or not prediction.is_cpu
 
 
 def _prepared(
@@ -326,7 +323,7 @@ _LAYOUTS = {
 def _constant(value: Any, name: str, beside: torch.Tensor) -> torch.Tensor:
     """A tensor in which a loss has no gradient."""
     tensor = _tensor(value, name, beside)
-    if tensor.requires_grad and torch.is_grad_enabled():
+    if (tensor.requires_grad and torch.is_grad_enabled()) or ready.has_tangent(tensor):
         raise LossTypeError(
             complain(
                 f"{name} requires a gradient, and this loss gives none for it",

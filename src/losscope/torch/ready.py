@@ -109,6 +109,11 @@ def transformed() -> bool:
     return bool(transforming() or forward_ad._current_level >= 0)
 
 
+def has_tangent(tensor: Tensor) -> bool:
+    """Whether forward mode is to carry a derivative through the tensor."""
+    return forward_ad._current_level >= 0 and forward_ad.unpack_dual(tensor).tangent is not None
+
+
 def how(input: Tensor, target: Tensor) -> int:
     """KERNEL, FORMULA or NOT_OURS for a pair of tensors that must agree in shape and dtype."""
     dtype = input.dtype if type(input) in PLAIN and type(target) in PLAIN else None
