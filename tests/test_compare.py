@@ -399,13 +399,13 @@ def test_ctrl_c_loses_no_finished_run_and_the_same_command_goes_on(tmp_path):
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
-    assert "the same command goes on from there" in errors
+    assert "The same command picks up from there" in errors
     finished = {path: path.stat().st_mtime_ns for path in out.glob("runs/*.json")}
     assert len(finished) >= 3
     assert not list(out.glob("runs/.*"))
     again = subprocess.run([*command, "--workers", "1"], capture_output=True, text=True, timeout=240)
     assert again.returncode == 0, again.stderr
-    assert f"{len(finished)} finished runs found, not run again" in again.stderr
+    assert f"{len(finished)} finished runs found and not repeated" in again.stderr
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
     assert (out / "report.html").exists()
 
