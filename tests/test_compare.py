@@ -175,7 +175,7 @@ def test_a_loss_that_diverges_at_every_rate_has_no_own_best():
     result = compare(["mse", "mae"], "diabetes", **options)
     assert result.choices["squared_error"] is None
     assert result.at_own_best("squared_error") is None
-    assert "squared_error diverged at every rate tried: it has no own best." in result.findings()
+    assert "squared_error diverged at every rate tried, so it has no best rate of its own." in result.findings()
     assert "diverged at every rate" in result_page(result)
     assert json.loads(json.dumps(result.as_data(), allow_nan=False))["losses"][0]["at_own_best"] is None
 
@@ -195,7 +195,7 @@ def test_other_rules_and_optimizers_work_through_to_the_page():
     html = result_page(result)
     assert "Adam" in html
     assert "each loss&#39;s own value" in html.replace("&#x27;", "&#39;")
-    assert "no spread is known" in html
+    assert "so the spread is unknown" in html
 
 
 def result_page(result):
@@ -415,9 +415,9 @@ def test_one_rate_and_one_seed_are_not_made_more_of():
     said = result.findings()
     assert not any("own best learning rate" in sentence for sentence in said)
     assert sum("has the best test MAE" in sentence for sentence in said) == 1
-    assert "(one seed: no spread known)" in said[0]
+    assert "(one seed, so the spread is unknown)" in said[0]
     assert "too few" not in said[0]
-    assert "Named more than once, run once: squared_error." in str(result)
+    assert "Named more than once but run once: squared_error." in str(result)
 
 
 def test_the_shared_rate_is_reported_once_when_it_is_every_loss_s_own_best(diabetes):

@@ -62,8 +62,7 @@ def prepare(dataset: Dataset, task: Task, split_seed: int = 0) -> Prepared:
     steps = list(dataset.notes)
     steps.append(
         f"{counted(len(target))} split into {len(train):,} for training, {len(validation):,} for validation "
-        f"and "
-        f"{len(test):,} for the test"
+        f"and {len(test):,} for testing"
         + (" (the test set the data came with)" if dataset.test_rows is not None else "")
         + (
             f", {'the first two' if dataset.test_rows is not None else 'each'} with the same shares of classes"
@@ -93,8 +92,8 @@ def prepare(dataset: Dataset, task: Task, split_seed: int = 0) -> Prepared:
                 "choose another --target"
             )
         steps.append(
-            f"target standardised by the training rows: a loss sees "
-            f"{_standardised(str(dataset.target.name), centre, scale)}; metrics are in original units"
+            f"target standardised by the training rows: losses see "
+            f"{_standardised(str(dataset.target.name), centre, scale)}, metrics are in the original units"
         )
         steps.extend(_piled_up(target, str(dataset.target.name)))
     return Prepared(

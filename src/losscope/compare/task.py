@@ -207,7 +207,7 @@ def _encoding(loss: Any, task: Task, target: np.ndarray) -> Encoding | str:
     if loss.structure == "activation":
         return "it is an activation, not a loss"
     if loss.structure != "elementwise":
-        return f"its inputs are {loss.structure}, not one prediction for one target"
+        return "it compares whole vectors, not one prediction with one target"
     if loss.gradient_formula == 0:
         return "its gradient is 0 everywhere, so a model cannot learn from it"
     if loss.entry.task == "distribution" or loss.entry.task == "classes":
@@ -229,7 +229,7 @@ def _for_regression(
         or wanted in ("sign", "label", "probability")
         or activation in ("sigmoid", "tanh")
     ):
-        return "it is for a target of two values or an output within bounds"
+        return "it is for a target with two values, or for outputs within bounds"
     if loss.entry.task == "count" or wanted in ("count", "nonnegative", "positive"):
         inside = np.asarray(loss.entry.target.contains(target))
         if not inside.all():
