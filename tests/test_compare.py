@@ -175,7 +175,9 @@ def test_a_loss_that_diverges_at_every_rate_has_no_own_best():
     result = compare(["mse", "mae"], "diabetes", **options)
     assert result.choices["squared_error"] is None
     assert result.at_own_best("squared_error") is None
-    assert "squared_error diverged at every rate tried, so it has no best rate of its own." in result.findings()
+    assert (
+        "squared_error diverged at every rate tried, so it has no best rate of its own." in result.findings()
+    )
     assert "diverged at every rate" in result_page(result)
     assert json.loads(json.dumps(result.as_data(), allow_nan=False))["losses"][0]["at_own_best"] is None
 
