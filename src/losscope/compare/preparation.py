@@ -25,7 +25,7 @@ TEST_SHARE, VALIDATION_SHARE = 0.2, 0.2
 MOST_CATEGORIES = 30
 # Text that differs in more than half of the rows names the row; it does not describe it.
 NAMES_ROWS_ABOVE = 0.5
-NAMES_ROWS = "text that differs in nearly every row"
+NAMES_ROWS = "text that differs in most rows"
 CAPPED_ABOVE = 0.01
 
 
