@@ -198,6 +198,7 @@ def show(run: Run, console: Any, brief: bool = False) -> None:
         for paragraph in run.result.done:
             # A formula in LaTeX is for the page; where it matters, the tables have it in plain text.
             if not _leads_to_formula(paragraph):
+                console.print()
                 console.print(Text(plain_words(paragraph)))
         for table in run.result.tables:
             console.print()

@@ -150,7 +150,8 @@ def judge_gradient_is_error(lessons: list[Lesson]) -> Claim:
         for slope, output in zip(lesson.slopes, lesson.outputs)
     )
     steps = sum(len(lesson.slopes) for lesson in lessons)
-    evidence = f"Over all {steps} points of the runs, gradient and error (a - y) differ by at most {gap:.1g}."
+    apart = f"differ by at most {gap:.1g}" if gap else "are equal to the last bit"
+    evidence = f"At all {steps} points of the runs, gradient and error (a - y) {apart}."
     return Claim(
         "The gradient of cross-entropy with respect to the weighted input is the error itself.",
         HOLDS if gap < 1e-12 else DOES_NOT_HOLD,
