@@ -326,7 +326,7 @@ def test_two_losses_of_one_name_are_refused(tmp_path):
 
 
 def test_what_is_no_loss_is_refused():
-    with pytest.raises(ValueError, match="is no loss: give a name"):
+    with pytest.raises(ValueError, match="is not a loss: give a name"):
         compare([abs, "mse"], "diabetes", **SMALL)
 
 

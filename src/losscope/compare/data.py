@@ -107,7 +107,7 @@ def load(
     if text in BUNDLED:
         if target is not None:
             raise DataError(
-                f"--data {text} has its own target: leave --target out, or give a table of yours to --data"
+                f"--data {text} has its own target: leave --target out, or give your own table to --data"
             )
         return read_bundled(text)
     if "://" in text:

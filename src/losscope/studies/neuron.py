@@ -53,7 +53,7 @@ def chain(name: str) -> Chain:
     if loss.structure != "elementwise":
         raise LossError(
             complain(
-                f"{loss.name} is no loss of one output",
+                f"{loss.name} is not a loss of one output",
                 next_step="Name an elementwise loss, such as mse@sigmoid",
             )
         )
