@@ -375,7 +375,9 @@ def test_activations_take_a_score_alone() -> None:
 
 
 def test_through() -> None:
-    refused(lambda: ls.bce.through("sigmoid"), "already contains the sigmoid", "Use binary_cross_entropy as it is")
+    refused(
+        lambda: ls.bce.through("sigmoid"), "already contains the sigmoid", "Use binary_cross_entropy as it is"
+    )
     refused(lambda: ls.get("poisson@exp"), "already contains the exp")
     refused(lambda: ls.get("bce_of_probability@tanh"), "tanh gives any real number", "Known to fit: sigmoid")
     refused(

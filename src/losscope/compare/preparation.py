@@ -88,8 +88,7 @@ def prepare(dataset: Dataset, task: Task, split_seed: int = 0) -> Prepared:
         if not scale > 0:
             raise DataError(
                 f"the target {dataset.target.name!r} is the same in all training rows: there is nothing to "
-                f"learn; "
-                "choose another --target"
+                "learn; choose another --target"
             )
         steps.append(
             f"target standardised by the training rows: losses see "
@@ -121,9 +120,8 @@ def split(
             rare = task.labels[int(counts.argmin())]
             raise DataError(
                 f"class {rare!r} of the target {dataset.target.name!r} has {counted(int(counts.min()))}: at "
-                f"least 5 are "
-                "needed to train, validate and test on it; merge rare classes, or give --task regression "
-                "for numbers"
+                "least 5 are needed to train, validate and test on it; merge rare classes, or give --task "
+                "regression for numbers"
             )
     if dataset.test_rows is not None:
         rest, test = rows[~dataset.test_rows], rows[dataset.test_rows]
@@ -186,8 +184,7 @@ def _columns(frame: pd.DataFrame, train: np.ndarray, source: str) -> tuple[np.nd
     if not numeric and not categorical:
         raise DataError(
             f"no usable feature is left in {source} ({'; '.join(steps) or 'no columns'}): add columns that "
-            f"vary "
-            "and describe the rows"
+            "vary and describe the rows"
         )
     filled = [(column, int(frame[column].isna().sum())) for column in numeric if frame[column].isna().any()]
     if filled:

@@ -116,8 +116,7 @@ def _labels(target: pd.Series, source: str) -> tuple[Any, ...]:
     if len(values) > MOST_CLASSES:
         raise DataError(
             f"the target {target.name!r} of {source} has {len(values):,} different values in "
-            f"{len(target):,} rows, "
-            f"too many for classes (at most {MOST_CLASSES}): choose another --target"
+            f"{len(target):,} rows, too many for classes (at most {MOST_CLASSES}): choose another --target"
             + (", or give --task regression" if pd.api.types.is_numeric_dtype(target.dtype) else "")
         )
     try:
@@ -164,8 +163,7 @@ def _refuse_text(target: pd.Series, source: str) -> None:
     row = int(np.flatnonzero(wrong)[0]) if wrong.any() else 0
     raise DataError(
         f"the target {target.name!r} of {source} is not a number in {int(wrong.sum()):,} of {len(target):,} "
-        f"rows "
-        f"(first: {str(target.iloc[row])!r} in row {row + 1}): mend those rows, or give --task classes"
+        f"rows (first: {str(target.iloc[row])!r} in row {row + 1}): mend those rows, or give --task classes"
     )
 
 

@@ -445,19 +445,16 @@ def _done(found: _Found, seeds: int, elements: int) -> list[str]:
     )
     return [
         f"Networks without a non-linearity, of 1 to {found.depths[-1]} hidden layers with random weights "
-        "and biases, "
-        "are multiplied out to one matrix and one bias, and the two are compared in float64. Then small "
-        "networks with and without a non-linearity are trained, from "
-        f"{seeds} starts, on two puzzles that no straight line solves: XOR and two circles.",
-        f"A gradient is sent back through 1 to {found.depths[-1]} layers of {WIDTH} units: sigmoid and "
-        "tanh with "
-        "weights of variance 1/width, ReLU with that and with 2/width, which makes up for the half that it "
-        "cuts off." + (timed if found.cost else ""),
+        "and biases, are multiplied out to one matrix and one bias, and the two are compared in float64. "
+        f"Then small networks with and without a non-linearity are trained, from {seeds} starts, on two "
+        "puzzles that no straight line solves: XOR and two circles.",
+        f"A gradient is sent back through 1 to {found.depths[-1]} layers of {WIDTH} units: sigmoid and tanh "
+        "with weights of variance 1/width, ReLU with that and with 2/width, which makes up for the half "
+        "that it cuts off." + (timed if found.cost else ""),
         f"On scikit-learn's bundled digits, two hidden layers of {WIDTH} ReLUs are trained by plain SGD on "
         "cross-entropy, and the units that give 0 are counted on all rows, before and after. For "
-        "overfitting, "
-        f"networks with each activation are trained on {found.rows} rows until the training log loss is "
-        f"{FITTED:g}: all then fit equally well, and only the test loss differs.",
+        f"overfitting, networks with each activation are trained on {found.rows} rows until the training "
+        f"log loss is {FITTED:g}: all then fit equally well, and only the test loss differs.",
     ]
 
 
@@ -473,9 +470,8 @@ def _on_collapse(found: _Found) -> Claim:
     return Claim(
         "Without a non-linearity, a network of any depth is one linear map.",
         verdict_on_collapse(found.collapse),
-        f"Largest relative difference between {min(found.collapse)} to {max(found.collapse)} hidden "
-        "layers and their "
-        f"product: {worst:.1e}, in float64, whose rounding is 1e-16 a step.",
+        f"Largest relative difference between {min(found.collapse)} to {max(found.collapse)} hidden layers "
+        f"and their product: {worst:.1e}, in float64, whose rounding is 1e-16 a step.",
     )
 
 
@@ -524,9 +520,8 @@ def _on_depth(found: _Found) -> list[Claim]:
         Claim(
             "ReLU lets the gradient through any number of layers.",
             verdict_on_kept(factors["ReLU"]),
-            f"Each layer multiplies it by {relu}. ReLU's slope is 1 or 0: the half that is 0 costs a "
-            "factor of 0.71 "
-            "that the weights must make up for.",
+            f"Each layer multiplies it by {relu}. ReLU's slope is 1 or 0: the half that is 0 costs a factor "
+            "of 0.71 that the weights must make up for.",
         ),
     ]
 
@@ -558,8 +553,7 @@ def _on_overfitting(found: _Found) -> Claim:
         "ReLU overfits less than sigmoid and tanh, because it is sparse.",
         verdict_on_overfitting(losses),
         f"Test log loss (and accuracy), means over the starts, when the training log loss is {FITTED:g}: "
-        f"{told}. "
-        "Only the order was measured: that sparsity is the cause does not follow.",
+        f"{told}. Only the order was measured: that sparsity is the cause does not follow.",
     )
 
 

@@ -461,10 +461,8 @@ def _charts(found: _Found) -> list[Any]:
     charts.append(Chart(by_length, f"How the gradient grows with length. {what}", "length", 2))
     longest = (
         f"Where the gradient is large, at length {found.lengths[-1]}. {what} A layer's weights get what "
-        "grew on "
-        "the way forward times what grew on the way back, so above a gain of 1 all layers are hit alike; "
-        "a state "
-        "gets only what grew on the way back."
+        "grew on the way forward times what grew on the way back, so above a gain of 1 all layers are hit "
+        "alike; a state gets only what grew on the way back."
     )
     charts.append(Chart(by_place, longest, "place", 2))
     return charts
