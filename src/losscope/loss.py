@@ -584,13 +584,12 @@ def _entry(name: str, kind: str) -> Entry:
             for each, entry in catalogue.names().items()
             if kind == "loss" or entries[entry].structure == "activation"
         ]
-        raise LossError(
-            complain(
-                f"There is no {kind} named {name!r}",
-                next_step=did_you_mean(name, candidates)
-                + ("" if kind == "activation" else " (losscope list shows all)"),
+        close = did_you_mean(name, candidates)
+        if kind == "loss":  # all names would fill a screen
+            close = (
+                f"{close} (losscope list shows all)" if close.startswith("Did") else "losscope list shows all"
             )
-        )
+        raise LossError(complain(f"There is no {kind} named {name!r}", next_step=close))
     return entries[found]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,9 +52,22 @@ def number(value: float, digits: int = 3) -> str:
     return f"{rounded:.{digits}g}"
 
 
-def metric_text(metric: str, value: float) -> str:
+def metric_text(metric: str, value: float, digits: int = 3) -> str:
     """A metric's value as it is said: accuracy in percent."""
-    return f"{100 * value:.1f}%" if metric == "accuracy" else number(value)
+    return f"{100 * value:.{digits - 2}f}%" if metric == "accuracy" else number(value, digits)
+
+
+def told_apart(metric: str, values: Sequence[float]) -> list[str]:
+    """The values with as few digits as tell different ones apart, 3 to 6.
+
+    >>> told_apart("mae", [42667, 42946]), told_apart("mae", [42881, 42946]), told_apart("accuracy", [0.5, 0.5])
+    (['42,700', '42,900'], ['42,880', '42,950'], ['50.0%', '50.0%'])
+    """
+    for digits in range(3, 7):
+        told = [metric_text(metric, value, digits) for value in values]
+        if len(set(told)) == len(set(values)):
+            break
+    return told
 
 
 def times(ratio: float) -> str:
@@ -86,6 +100,7 @@ def _winner(result: Comparison, same_rate: bool) -> list[str]:
 
     whole.sort(key=lambda s: sign * mean(s))
     best, second, last = whole[0], whole[1], whole[-1]
+    told = told_apart(metric, [mean(best), mean(second), mean(last)])
     word = METRIC_WORDS[metric]
     better = "higher" if sign < 0 else "lower"
     where = (
@@ -100,17 +115,14 @@ def _winner(result: Comparison, same_rate: bool) -> list[str]:
         if a is not None and b is not None
     )
     seeds = best.seeds
-    sentence = (
-        f"{where}, **{best.loss}** has the best test {word}, {metric_text(metric, mean(best))}, "
-        f"followed by {second.loss} with {metric_text(metric, mean(second))} "
-    )
+    sentence = f"{where}, **{best.loss}** has the best test {word}, {told[0]}, followed by {second.loss} with {told[1]} "
     if seeds == 1:
         sentence += "(one seed, so the spread is unknown)."
     else:
         sentence += f"({better} in {wins} of {seeds} seeds"
         sentence += ")." if wins == seeds else ": **too few to call it better**)."
     if last is not second:
-        sentence += f" {last.loss} comes last with {metric_text(metric, mean(last))}."
+        sentence += f" {last.loss} comes last with {told[2]}."
     if metric == "accuracy" and not (same_rate and tried):
         p, rows = mean(best), len(result.prepared.test)
         error = math.sqrt(max(p * (1 - p), 0.0) / rows)
