@@ -175,7 +175,9 @@ def test_a_loss_that_diverges_at_every_rate_has_no_own_best():
     result = compare(["mse", "mae"], "diabetes", **options)
     assert result.choices["squared_error"] is None
     assert result.at_own_best("squared_error") is None
-    assert "squared_error diverged at every rate tried: it has no own best." in result.findings()
+    assert (
+        "squared_error diverged at every rate tried, so it has no best rate of its own." in result.findings()
+    )
     assert "diverged at every rate" in result_page(result)
     assert json.loads(json.dumps(result.as_data(), allow_nan=False))["losses"][0]["at_own_best"] is None
 
@@ -195,7 +197,7 @@ def test_other_rules_and_optimizers_work_through_to_the_page():
     html = result_page(result)
     assert "Adam" in html
     assert "each loss&#39;s own value" in html.replace("&#x27;", "&#39;")
-    assert "no spread is known" in html
+    assert "so the spread is unknown" in html
 
 
 def result_page(result):
@@ -324,7 +326,7 @@ def test_two_losses_of_one_name_are_refused(tmp_path):
 
 
 def test_what_is_no_loss_is_refused():
-    with pytest.raises(ValueError, match="is no loss: give a name"):
+    with pytest.raises(ValueError, match="is not a loss: give a name"):
         compare([abs, "mse"], "diabetes", **SMALL)
 
 
@@ -399,13 +401,13 @@ def test_ctrl_c_loses_no_finished_run_and_the_same_command_goes_on(tmp_path):
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
-    assert "the same command goes on from there" in errors
+    assert "The same command picks up from there" in errors
     finished = {path: path.stat().st_mtime_ns for path in out.glob("runs/*.json")}
     assert len(finished) >= 3
     assert not list(out.glob("runs/.*"))
     again = subprocess.run([*command, "--workers", "1"], capture_output=True, text=True, timeout=240)
     assert again.returncode == 0, again.stderr
-    assert f"{len(finished)} finished runs found, not run again" in again.stderr
+    assert f"{len(finished)} finished runs found and not repeated" in again.stderr
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
     assert (out / "report.html").exists()
 
@@ -415,9 +417,9 @@ def test_one_rate_and_one_seed_are_not_made_more_of():
     said = result.findings()
     assert not any("own best learning rate" in sentence for sentence in said)
     assert sum("has the best test MAE" in sentence for sentence in said) == 1
-    assert "(one seed: no spread known)" in said[0]
+    assert "(one seed, so the spread is unknown)" in said[0]
     assert "too few" not in said[0]
-    assert "Named more than once, run once: squared_error." in str(result)
+    assert "Named more than once but run once: squared_error." in str(result)
 
 
 def test_the_shared_rate_is_reported_once_when_it_is_every_loss_s_own_best(diabetes):

@@ -274,7 +274,7 @@ def test_columns_are_imputed_encoded_or_dropped_and_it_is_said():
     assert "dropped constant: constant" in said
     assert "dropped nothing: every value missing" in said
     assert "dropped row: a row number" in said
-    assert "dropped name: text that differs in nearly every row" in said
+    assert "dropped name: text that differs in most rows" in said
     assert "infinite values in infinite taken as missing" in said
     assert "one-hot columns for city (3), mixed" in said
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -71,3 +73,8 @@ def test_the_example_of_contributing_is_a_loss() -> None:
     fair = ls.define("fair", formula, c=1.0)
     r = np.array([0.5, -3.0])
     assert fair(r, 0 * r, reduction="none") == pytest.approx(np.abs(r) - np.log1p(np.abs(r)))
+
+
+def test_the_package_is_the_command_too() -> None:
+    done = subprocess.run([sys.executable, "-m", "losscope", "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"losscope {ls.__version__}\n")

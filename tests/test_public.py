@@ -16,6 +16,7 @@ import pytest
 import losscope as ls
 from conftest import ACTIVATIONS, ALL, LOSSES, batch, beside
 from losscope import catalogue, domain, structures
+from losscope.cli import main
 from losscope.describe import describe, example
 
 HEAVY = ["sympy", "numba", "torch", "scipy", "numpy", "sklearn", "pandas", "matplotlib", "rich", "jax"]
@@ -131,6 +132,15 @@ def test_every_entry_describes_itself_and_its_example_runs(name: str) -> None:
     for line in code[:-1]:
         exec(line, names)
     assert np.isfinite(eval(code[-1], names)).all()
+
+
+def test_a_loss_through_an_activation_is_not_described_as_the_loss_alone(capsys) -> None:
+    entry = ls.mse.entry
+    assert main(["show", "mse@sigmoid"]) == 0
+    for text in (describe(ls.get("mse@sigmoid")), capsys.readouterr().out):
+        assert "squared_error through sigmoid" in text
+        for part in (entry.summary, entry.reference, entry.elsewhere["torch"]):
+            assert part not in text
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -118,7 +118,7 @@ def test_curves_verdicts_can_go_either_way():
 
 @pytest.mark.parametrize("name", ["bce", "cross_entropy", "mse@sigmoid"])
 def test_curves_refuses_what_is_no_function_of_the_error(name):
-    with pytest.raises(LossError, match="no function of a real error"):
+    with pytest.raises(LossError, match="not a function of a real error"):
         get("curves")(losses=(name,))
 
 
@@ -173,7 +173,7 @@ def test_neuron_latex_keeps_the_brackets():
 def test_neuron_verdicts_can_go_either_way():
     assert neuron.judge_chain({"mse": "0", "mae": ""}).verdict == DOES_NOT_HOLD
     assert neuron.judge_check({"mse": 1e-3}).verdict == DOES_NOT_HOLD
-    with pytest.raises(LossError, match="no loss of one output"):
+    with pytest.raises(LossError, match="not a loss of one output"):
         neuron.chain("cross_entropy")
 
 

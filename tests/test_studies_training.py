@@ -321,7 +321,7 @@ def test_verdicts_on_activations():
     assert a.verdict_on_kept({1.0: 0.7, 2.0: 1.0}) == "holds when the weights' variance is 2/width"
     assert a.verdict_on_kept({1.0: 0.7, 2.0: 1.4}) == DOES_NOT_HOLD
     assert a.verdict_on_sparsity(0.5, 0.5) == HOLDS
-    assert a.verdict_on_sparsity(0.5, 0.9) == "holds when looked at before training"
+    assert a.verdict_on_sparsity(0.5, 0.9) == "holds when measured before training"
     assert a.verdict_on_sparsity(0.1, 0.9) == DOES_NOT_HOLD
     assert a.verdict_on_dying({0.1: 0.0, 1.0: 0.5}, 0.0) == HOLDS
     assert a.verdict_on_dying({0.1: 0.0, 1.0: 0.0}, 0.0) == DOES_NOT_HOLD

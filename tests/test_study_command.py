@@ -192,7 +192,7 @@ def test_an_unknown_option_of_a_study_is_met_with_the_nearest(capsys, two):
 
 def test_a_quick_page_says_no_more_than_is_true(two):
     run = presentation.Run(two["small"], two["small"](quick=True), "losscope study small --quick", quick=True)
-    assert "runs may be smaller than by the studies&#39; own defaults" in presentation.page(
+    assert "runs may be smaller than the studies&#39; own defaults" in presentation.page(
         [run]
     ).html().replace("&#x27;", "&#39;").replace("studies' own", "studies&#39; own")
 
@@ -226,7 +226,7 @@ def test_stopped_half_way_keeps_what_is_finished(capsys, monkeypatch, tmp_path):
     )
     code, _, err = run(capsys, "--all", "--out", str(tmp_path))
     assert code == 130
-    assert "the 1 finished" in err
+    assert "what finished (1)" in err
     assert (tmp_path / "report.html").exists()
     assert len(json.loads((tmp_path / "results.json").read_text())["studies"]) == 1
 

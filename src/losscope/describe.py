@@ -22,7 +22,7 @@ OPTIONS = {
 def describe(loss: Any) -> str:
     """What `help(losscope.huber)` shows."""
     entry = loss.entry
-    lines = [entry.summary or f"{entry.name}, defined by its formula.", ""]
+    lines = [summary(loss), ""]
     lines += [f"Formula:     {formula(loss)}"]
     lines += [f"Shapes:      {shapes(loss)}"]
     if loss.structure == "elementwise":
@@ -43,11 +43,11 @@ def describe(loss: Any) -> str:
     for title, text in (("At ties:", entry.ties), ("At infinity:", entry.infinite)):
         if text:
             lines.append(f"{title:<13}{text}")
-    if entry.elsewhere:
+    if entry.elsewhere and not loss.activation:
         lines.append(
             "Elsewhere:   " + "; ".join(f"{package}: {name}" for package, name in entry.elsewhere.items())
         )
-    if entry.aliases:
+    if entry.aliases and not loss.activation:
         lines.append("Also called: " + ", ".join(entry.aliases))
     lines += [
         "",
@@ -55,9 +55,16 @@ def describe(loss: Any) -> str:
         "",
     ]
     lines += [f"    >>> {line}" for line in example(loss)]
-    if entry.reference:
+    if entry.reference and not loss.activation:
         lines += ["", f"Source: {entry.reference}"]
     return "\n".join(lines)
+
+
+def summary(loss: Any) -> str:
+    """One line on the loss. Behind an activation it is another function, which the entry's line is not about."""
+    if loss.activation is not None:
+        return f"{loss.entry.name} through {loss.activation.name}: the prediction is a raw score."
+    return str(loss.entry.summary) or f"{loss.entry.name}, defined by its formula."
 
 
 def formula(loss: Any) -> str:

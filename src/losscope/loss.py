@@ -16,9 +16,9 @@ from losscope.structures import mean
 
 REDUCTIONS = ("mean", "sum", "none")
 IN_THE_CALL = ("weight", "reduction", "out")
-_TOTAL: Any = object()  # asks for the sum and the batch; no word of a user's
+_TOTAL: Any = object()  # asks for the sum and the batch; not something a user passes
 
-# Arrays of these packages are answered by a front-end of ours, in kind.
+# Arrays of these packages go to a front-end, which answers in kind.
 FRONT_ENDS = {"torch": "losscope.torch.differentiable"}
 
 
@@ -65,10 +65,10 @@ class _Doc:
 
 
 class Loss:
-    """A loss function: an entry of the catalogue (or a formula of yours), its parameters, and an activation.
+    """A loss function: an entry of the catalogue (or your own formula), its parameters, and an activation.
 
-    Call it on a prediction and a target of the same shape, prediction first. NumPy arrays (or lists) give
-    floats and arrays; torch tensors give differentiable torch tensors.
+    Call it on a prediction and a target of the same shape, prediction first. From NumPy arrays (or lists) it
+    returns floats and arrays, from torch tensors differentiable torch tensors.
     """
 
     def __init__(
@@ -167,7 +167,8 @@ class Loss:
         if entry.structure != "activation":
             raise LossError(
                 complain(
-                    f"{entry.name} is no activation", next_step="Known: " + ", ".join(_names("activation"))
+                    f"{entry.name} is not an activation",
+                    next_step="Known: " + ", ".join(_names("activation")),
                 )
             )
         if self.activation is not None or self.structure != "elementwise":
@@ -185,7 +186,7 @@ class Loss:
         if entry.name == self.entry.inside:
             raise LossError(
                 complain(
-                    f"{self.entry.name} takes a raw score and has the {entry.name} inside: once more would be twice",
+                    f"{self.entry.name} takes a raw score and already contains the {entry.name}",
                     next_step=f"Use {self.entry.name} as it is",
                 )
             )
@@ -220,7 +221,7 @@ class Loss:
             hint = next((f", e.g. {name}={misplaced[0]!r}" for name in self._open), "")
             raise LossTypeError(
                 complain(
-                    f"{self.entry.name} takes prediction and target; whatever else is given by name{hint}",
+                    f"{self.entry.name} takes prediction and target; everything else is given by name{hint}",
                     got=f"{2 + len(misplaced)} arguments without a name",
                 )
             )
@@ -418,7 +419,9 @@ class Loss:
         if name not in known:
             options = self._structure.OPTIONS
             if name in options or name in IN_THE_CALL:
-                raise LossError(complain(f"{name} is given in a call of {self.entry.name}, not bound to it"))
+                raise LossError(
+                    complain(f"{name} belongs in a call of {self.entry.name} and cannot be bound to it")
+                )
             close = did_you_mean(name, [*known, *options, *IN_THE_CALL])
             raise LossError(
                 complain(
@@ -581,13 +584,12 @@ def _entry(name: str, kind: str) -> Entry:
             for each, entry in catalogue.names().items()
             if kind == "loss" or entries[entry].structure == "activation"
         ]
-        raise LossError(
-            complain(
-                f"There is no {kind} named {name!r}",
-                next_step=did_you_mean(name, candidates)
-                + ("" if kind == "activation" else " (losscope list shows all)"),
+        close = did_you_mean(name, candidates)
+        if kind == "loss":  # all names would fill a screen
+            close = (
+                f"{close} (losscope list shows all)" if close.startswith("Did") else "losscope list shows all"
             )
-        )
+        raise LossError(complain(f"There is no {kind} named {name!r}", next_step=close))
     return entries[found]
 
 
@@ -620,11 +622,9 @@ def _named(text: str, kind: str) -> Loss:
             several = not setting.strip() or setting.strip().lower() in catalogue.names()
             raise LossError(
                 complain(
-                    f"{setting!r} in {text!r} is no setting",
+                    f"{setting!r} in {text!r} is not a setting",
                     expected="name=value, as in huber:delta=2",
-                    next_step="Names of several losses are given apart, with blanks between"
-                    if several
-                    else "",
+                    next_step="Separate the names of several losses with spaces" if several else "",
                 )
             )
         parameters[key.strip()] = value

@@ -36,7 +36,7 @@ tanh = activation(
 relu = activation(
     "relu",
     "where(x > 0, x, 0)",
-    summary="The positive part: slope 1 or 0, so that gradients neither shrink nor die on the active side.",
+    summary="The positive part: its slope is 1 or 0, so gradients pass the active side unchanged and stop on the other.",
     output=domain.nonnegative,
     ties="at x = 0 the slope is 0, as in PyTorch",
     reference="V. Nair and G. E. Hinton, Rectified linear units improve restricted Boltzmann machines, ICML (2010).",

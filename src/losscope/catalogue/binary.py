@@ -79,7 +79,7 @@ squared_hinge = elementwise(
 zero_one = elementwise(
     "zero_one",
     "where(prediction*target > 0, 0, 1)",
-    summary="1 for a wrong sign, 0 for a right one: what is meant, with a gradient of 0 everywhere; labels are -1 and 1.",
+    summary="1 for a wrong sign, 0 for a right one: the count of errors, whose gradient is 0 everywhere; labels are -1 and 1.",
     target=domain.sign,
     task="binary",
     ties="a score of exactly 0 counts as wrong",

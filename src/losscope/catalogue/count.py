@@ -6,7 +6,7 @@ from losscope.structures.elementwise import elementwise
 poisson = elementwise(
     "poisson",
     "exp(prediction) - target*prediction",
-    summary="Poisson negative log-likelihood of a count under the rate exp(prediction), without the part that the target alone decides.",
+    summary="Poisson negative log-likelihood of a count at the rate exp(prediction), without the term that depends on the target alone.",
     aliases=("poisson_nll",),
     target=domain.count,
     task="count",

@@ -25,7 +25,7 @@ kl_divergence = elementwise(
 cross_entropy_of_probability = elementwise(
     "cross_entropy_of_probability",
     "-xlogy(target, prediction)",
-    summary="H(target, prediction): the mean surprise of target's outcomes to one who believes prediction, in nats.",
+    summary="H(target, prediction): the mean surprise, in nats, of believing prediction while outcomes follow target.",
     prediction=domain.probability,
     target=domain.probability,
     task="distribution",

@@ -7,7 +7,7 @@ from losscope.structures.elementwise import elementwise
 weighted_binary_cross_entropy = elementwise(
     "weighted_binary_cross_entropy",
     "positive_weight*target*softplus(-prediction) + (1 - target)*softplus(prediction)",
-    summary="Binary cross-entropy on logits whose positive part counts positive_weight times: for labels of which few are positive.",
+    summary="Binary cross-entropy on logits in which positives count positive_weight times: for labels with few positives.",
     parameters={"positive_weight": positive(1.0)},
     target=domain.probability,
     task="binary",

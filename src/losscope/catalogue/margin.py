@@ -18,7 +18,7 @@ hinge_embedding = elementwise(
     "hinge_embedding",
     "where(target < 1, where(prediction <= margin, margin - prediction, 0), where(target > 1, where(prediction <= margin, margin - prediction, 0), 0))"
     " + where(target > -1, prediction, where(target < -1, prediction, 0))",
-    summary="A distance itself for a pair that belongs together (1), what it lacks to the margin for one that does not (-1).",
+    summary="The distance itself for a pair that belongs together (1); for one that does not (-1), its shortfall from the margin.",
     parameters={"margin": Parameter(1.0)},
     target=domain.sign,
     task="binary",

@@ -23,7 +23,7 @@ def _parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
     top = argparse.ArgumentParser(
         prog="losscope",
         description="Exact, fast loss functions, and what each of them does to training.",
-        epilog="losscope VERB --help says more.",
+        epilog="losscope VERB --help says more about each.",
     )
     top.add_argument("--version", action="version", version=f"losscope {losscope.__version__}")
     verbs = top.add_subparsers(dest="verb", metavar="VERB")

@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 examples:
   losscope compare
-      squared error through a sigmoid against two cross-entropies, on bundled digits
+      squared error through a sigmoid against two cross-entropies, on scikit-learn's digits
   losscope compare mse huber mae --data house.csv --target median_house_value
-      three losses on a table of yours (CSV or Parquet)
+      three losses on your own table (CSV or Parquet)
   losscope compare mse huber:delta=0.5 --data diabetes --model linear --seeds 5
       a parameter, a linear model, five seeds
-  losscope compare bce ce --data mnist --data-dir ../shared/data/mnist --epochs 5
+  losscope compare bce ce --data mnist --data-dir DIR --epochs 5
       images in IDX files
 
-Every finished run is in OUT/runs at once: the same command goes on where it was stopped.
-More machines: start `dask scheduler` and `dask worker` there, and give the address to --dask.
+Each run is saved in OUT/runs as soon as it finishes, so the same command picks up where it stopped.
+To use more machines, start `dask scheduler` and `dask worker` on them and pass the address to --dask.
 """
 
 
@@ -33,8 +33,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """Add the verb and its options."""
     parser = subparsers.add_parser(
         "compare",
-        help="train the same model under several losses and show what each does",
-        description="Train the same model from the same start with several losses, and show what each does.",
+        help="train one model under several losses and compare them",
+        description="Train the same model from the same start under several losses, and show what each one does.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -42,7 +42,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "losses",
         nargs="*",
         metavar="LOSS",
-        help="mse, huber:delta=2, mse@sigmoid ... (default: fits the task)",
+        help="mse, huber:delta=2, mse@sigmoid ... (default: a few that suit the task)",
     )
     data = parser.add_argument_group("data")
     data.add_argument(
@@ -52,46 +52,60 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     data.add_argument("--target", metavar="COLUMN", help="the column to predict")
     data.add_argument(
-        "--task", metavar="TASK", help="regression, binary or classes (default: from the target)"
+        "--task", metavar="TASK", help="regression, binary or classes (default: inferred from the target)"
     )
-    data.add_argument("--data-dir", metavar="DIR", help="the folder with mnist's IDX files")
+    data.add_argument("--data-dir", metavar="DIR", help="the folder that holds the IDX files of mnist")
     model = parser.add_argument_group("model and training")
     model.add_argument("--model", default="mlp", metavar="MODEL", help="mlp (default) or linear")
     model.add_argument(
         "--hidden", type=int, default=64, metavar="N", help="hidden units of the mlp (default 64)"
     )
-    model.add_argument("--epochs", type=int, metavar="N", help="default 30; 12 above 5,000 training rows")
-    model.add_argument("--batch-size", type=int, default=64, metavar="N", help="rows of a batch (default 64)")
+    model.add_argument("--epochs", type=int, metavar="N", help="default 30, or 12 above 5,000 training rows")
+    model.add_argument("--batch-size", type=int, default=64, metavar="N", help="rows per batch (default 64)")
     model.add_argument(
         "--optimizer", default="sgd", metavar="NAME", help="sgd (with momentum 0.9; default) or adam"
     )
     model.add_argument(
-        "--learning-rate", type=float, metavar="X", help="the rate all losses share, the middle of the grid"
+        "--learning-rate",
+        type=float,
+        metavar="X",
+        help="the rate all losses share and the middle of the grid (default: chosen by optimizer and task)",
     )
     model.add_argument(
         "--grid",
         type=int,
         default=5,
         metavar="N",
-        help="rates each loss starts with, odd (default 5); 1: the shared rate only",
+        help="how many rates each loss tries first, an odd number (default 5; 1: only the shared rate)",
     )
     model.add_argument(
         "--choose-by",
         metavar="METRIC",
-        help="validation metric that chooses each loss's own rate: mae (default), rmse, "
-        "median_absolute_error; accuracy (default), log_loss, brier; or own",
+        help="validation metric that picks each loss's own rate. Regression: mae (default), rmse, "
+        "median_absolute_error; classification: accuracy (default), log_loss, brier; either: own, the loss itself",
     )
     model.add_argument(
-        "--seeds", type=int, default=3, metavar="N", help="starts and batch orders (default 3)"
+        "--seeds", type=int, default=3, metavar="N", help="how many starts and batch orders (default 3)"
     )
     model.add_argument(
-        "--split-seed", type=int, default=0, metavar="N", help="which rows are for training, validation, test"
+        "--split-seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="changes which rows are for training, validation and test",
     )
     output = parser.add_argument_group("output and machines")
-    output.add_argument("--out", default="losscope-report", metavar="DIR", help="default losscope-report")
-    output.add_argument("--json", action="store_true", help="results as JSON on stdout, the table on stderr")
     output.add_argument(
-        "--workers", type=int, metavar="N", help="processes (default: the cores this process may use)"
+        "--out",
+        default="losscope-report",
+        metavar="DIR",
+        help="where the report goes (default losscope-report)",
+    )
+    output.add_argument(
+        "--json", action="store_true", help="print results as JSON on stdout, the tables on stderr"
+    )
+    output.add_argument(
+        "--workers", type=int, metavar="N", help="processes to run (default: one per available core)"
     )
     output.add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler, such as tcp://host:8786")
     parser.set_defaults(run=run)
@@ -99,7 +113,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it; 0 when done, 130 when stopped by Ctrl-C."""
+    """Run the comparison; 0 when done, 130 when stopped by Ctrl-C."""
     progress: _Bar | None = None
     try:
         from rich.console import Console
@@ -141,15 +155,15 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         done = progress.done if progress else 0
         saved = (
-            f"{done} finished run{'s' * (done != 1)} saved in {args.out}" if done else "no run was finished"
+            f"{done} finished run{'s' * (done != 1)} saved in {args.out}" if done else "no run had finished"
         )
-        print(f"stopped: {saved}; the same command goes on from there", file=sys.stderr)
+        print(f"losscope: stopped; {saved}. The same command picks up from there.", file=sys.stderr)
         return 130
     return 0
 
 
 def _show(result: Comparison, report: Path, console: Any, args: argparse.Namespace) -> None:
-    """The data, the tables, the findings and where the report is."""
+    """The data, the tables, the findings, and where the report is."""
     from rich.markup import escape
 
     from losscope.compare import words
@@ -172,7 +186,7 @@ def _show(result: Comparison, report: Path, console: Any, args: argparse.Namespa
     if findings:
         console.print()
     minutes = f"{result.seconds:.0f} s"
-    earlier = f", {result.found} of them found done from earlier" if result.found else ""
+    earlier = f", {result.found} of them from an earlier run" if result.found else ""
     console.print(
         f"{len(result.runs)} run{'s' * (len(result.runs) != 1)} in {minutes}{earlier}.", highlight=False
     )
@@ -188,7 +202,7 @@ def _show(result: Comparison, report: Path, console: Any, args: argparse.Namespa
 
 
 def _item(console: Any, text: str) -> None:
-    """One entry of a list, its further lines indented."""
+    """One entry of a list, with its continuation lines indented."""
     from rich.table import Table
     from rich.text import Text
 
@@ -198,7 +212,7 @@ def _item(console: Any, text: str) -> None:
 
 
 def command_of(args: argparse.Namespace) -> str:
-    """The command that gives these results again, with what differs from the defaults."""
+    """The command that reproduces these results: only what differs from the defaults."""
     words = ["losscope", "compare", *args.losses]
     defaults = {"hidden": 64, "batch_size": 64, "optimizer": "sgd", "grid": 5, "seeds": 3, "split_seed": 0,
                 "model": "mlp", "out": "losscope-report", "data": "digits"}  # fmt: skip
@@ -242,7 +256,7 @@ class _Bar:
     def __call__(self, done: int, planned: int, found: int) -> None:
         if found and not self.found:
             self.console.print(
-                f"{found} finished run{'s' * (found != 1)} found, not run again", highlight=False
+                f"{found} finished run{'s' * (found != 1)} found and not repeated", highlight=False
             )
         self.done, self.found = done, found
         # Runs found on disk took no time: they must not count towards the time that is left.

@@ -1,4 +1,4 @@
-"""`losscope list`: the losses and activations there are."""
+"""`losscope list`: every loss and activation."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 def add_parser(verbs: Any) -> None:
     parser = verbs.add_parser(
-        "list", help="all losses and activations", description="All losses and activations, by family."
+        "list", help="list all losses and activations", description="All losses and activations, by family."
     )
-    parser.add_argument("--json", action="store_true", help="the same as JSON")
+    parser.add_argument("--json", action="store_true", help="print the list as JSON")
     parser.set_defaults(run=run)
 
 
@@ -61,8 +61,8 @@ def lines(width: int | None) -> list[tuple[str, str]]:
                 if text:
                     found += [("", f"    {line}") for line in wrapped(text, width and width - 4)]
     note = (
-        "losscope show NAME says more of each. "
-        "Names take parameters and an activation: huber:delta=2, mse@sigmoid."
+        "losscope show NAME says more about each. "
+        "A name can carry parameters and an activation: huber:delta=2, mse@sigmoid."
     )
     return [*found, ("", ""), *(("", line) for line in wrapped(note, width))]
 

@@ -17,10 +17,14 @@ def add_parser(verbs: Any) -> None:
         "-o", "--out", default="curves.svg", help="an .svg, .png or .pdf file (default: %(default)s)"
     )
     parser.add_argument(
-        "--range", nargs=2, type=float, metavar=("LOW", "HIGH"), help="of the horizontal axis (default: -3 3)"
+        "--range",
+        nargs=2,
+        type=float,
+        metavar=("LOW", "HIGH"),
+        help="range of the horizontal axis (default: -3 3)",
     )
     parser.add_argument(
-        "--target", type=float, help="the target of losses that are not of the residual alone"
+        "--target", type=float, help="target to plot at, for losses that depend on more than the residual"
     )
     parser.set_defaults(run=run)
 

@@ -11,7 +11,7 @@ def add_parser(verbs: Any) -> None:
     parser = verbs.add_parser(
         "show",
         help="formula, gradient, curvature and facts of a loss",
-        description="All that is known of a loss, without data.",
+        description="Everything known about a loss before it meets data.",
     )
     parser.add_argument("name", nargs="+", help="e.g. huber, huber:delta=2, mse@sigmoid")
     parser.add_argument("--latex", action="store_true", help="formulas in LaTeX")
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
                         **_formulas(loss, args.latex),
                         "name": loss.name,
                         "facts": loss.facts.as_dict(),
-                        "elsewhere": dict(loss.entry.elsewhere),
+                        "elsewhere": {} if loss.activation else dict(loss.entry.elsewhere),
                     }
                     for loss in losses
                 ],
@@ -60,12 +60,12 @@ def _formulas(loss: Any, latex: bool) -> dict[str, str]:
 def _print(console: Any, loss: Any, latex: bool) -> None:
     from rich.text import Text
 
-    from losscope.describe import shapes
+    from losscope.describe import shapes, summary
     from losscope.report.terminal import listing, width_of, wrapped
 
     width = width_of(console)
     console.print(Text(loss.name, style="bold"), soft_wrap=True)
-    for line in wrapped(loss.entry.summary, width):
+    for line in wrapped(summary(loss), width):
         console.print(Text(line), soft_wrap=True)
     entries = [*_formulas(loss, latex).items(), *_words(loss).items(), ("shapes", shapes(loss))]
     for name, text in listing(entries, width):
@@ -74,7 +74,7 @@ def _print(console: Any, loss: Any, latex: bool) -> None:
 
 
 def _words(loss: Any) -> dict[str, str]:
-    """What the names stand for, the facts and where else the loss is found, in words."""
+    """What the names stand for, the facts, and where else the loss is found, in words."""
     from losscope.describe import meaning, options
     from losscope.emit.plain import plain
 
@@ -109,6 +109,8 @@ def _words(loss: Any) -> dict[str, str]:
     for name, text in (("at ties", entry.ties), ("at infinity", entry.infinite)):
         if text:
             words[name] = text
+    if loss.activation is not None:  # names and sources are those of the loss alone
+        return words
     if entry.aliases:
         words["also called"] = ", ".join(entry.aliases)
     if entry.elsewhere:

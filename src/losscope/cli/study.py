@@ -1,4 +1,4 @@
-"""`losscope study`: run what is said about these losses as experiments, and say what holds."""
+"""`losscope study`: turn claims about losses into experiments, and say which ones hold."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ examples:
   losscope study
       all studies, and the question each answers
   losscope study saturation --learning-rate 0.05 --out saturation-report
-      one study, an option of its own, and its page
+      one study with one of its own options, and its page
   losscope study --all --quick --out study-report
-      everything in a few minutes: report.html, results.json, one SVG per figure
+      everything, in smaller runs: report.html, results.json, one SVG per figure
 """
 OWN_TO_EVERY_STUDY = ("quick", "seed", "progress")  # of an experiment's arguments: not options of its own
 
@@ -37,7 +37,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """Add the verb. Its options depend on the study, so that they are read in `run`, when studies are
     imported: no prefix makes an option here, and every word comes through."""
     parser = subparsers.add_parser(
-        "study", help="run what is said about losses as experiments", add_help=False, prefix_chars="\0"
+        "study", help="put common claims about losses to the test", add_help=False, prefix_chars="\0"
     )
     parser.add_argument("words", nargs=argparse.REMAINDER)
     parser.set_defaults(run=run)
@@ -86,8 +86,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 _DESCRIPTION = (
-    "Textbooks make claims about losses. Each study runs some of them as an experiment, and computes what"
-    " holds."
+    "Textbooks make claims about losses. Each study turns some of them into an experiment and computes"
+    " which ones hold."
 )
 
 
@@ -98,15 +98,19 @@ def _common(alone: bool = False, **settings: Any) -> argparse.ArgumentParser:
         "name",
         nargs="?",
         metavar="NAME",
-        help=argparse.SUPPRESS if alone else "a study (without one: list them)",
+        help=argparse.SUPPRESS if alone else "which study to run (leave out to list them)",
     )
     parser.add_argument("--all", action="store_true", help=argparse.SUPPRESS if alone else "run every study")
     parser.add_argument(
         "--out", metavar="DIR", help="write report.html, results.json and one SVG per figure there"
     )
-    parser.add_argument("--json", action="store_true", help="results as JSON on stdout, the words on stderr")
-    parser.add_argument("--quick", action="store_true", help="a look: smaller runs, where a study has them")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all random numbers (default 0)")
+    parser.add_argument(
+        "--json", action="store_true", help="print results as JSON on stdout, the text on stderr"
+    )
+    parser.add_argument("--quick", action="store_true", help="smaller runs, where a study has them")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of all random numbers (default 0)"
+    )
     return parser
 
 
@@ -221,7 +225,7 @@ def _run_all(chosen: Sequence[Study], args: argparse.Namespace, options: dict[st
 
 
 def _claim(folder: Path) -> None:
-    """Make the folder and find what draws, before anything is run: half an hour is a long way to an error."""
+    """Make the folder and import what draws before anything runs, so that a mistake shows at once."""
     for needed in ("matplotlib", "jinja2"):
         import_module(needed)
     from losscope.errors import LossError, complain
@@ -262,7 +266,7 @@ def _run_one(
 
 
 def command_of(args: argparse.Namespace, options: dict[str, Any] | None, chosen: Sequence[Study]) -> str:
-    """The command that gives these results again, with what differs from the defaults."""
+    """The command that reproduces these results: only what differs from the defaults."""
     words = ["losscope", "study", "--all" if args.all else chosen[0].name]
     if args.quick:
         words.append("--quick")
@@ -305,7 +309,7 @@ def _show_list(known: dict[str, Study], as_json: bool) -> None:
         grid.add_row(Text(study.name, style="bold", no_wrap=True), Text(study.question))
     console.print(grid)
     console.print(
-        "\nlosscope study NAME runs one (--help: its options); losscope study --all --out DIR runs all.",
+        "\nlosscope study NAME runs one (add --help for its options); losscope study --all --out DIR runs all.",
         highlight=False,
     )
 
@@ -314,7 +318,7 @@ def _last_words(
     console: Any, args: argparse.Namespace, written: list[str], seconds: float, count: int, stopped: bool
 ) -> None:
     if stopped:
-        kept = f"; the {count} finished are in {args.out}" if written else ""
+        kept = f"; what finished ({count}) is in {args.out}" if written else ""
         print(f"losscope: stopped{kept}.", file=sys.stderr)
         return
     took = f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.1f} min"
@@ -322,7 +326,7 @@ def _last_words(
     if written:
         console.print(f"Report: {written[0]}", highlight=False, soft_wrap=True, markup=False)
     else:
-        console.print("Pictures and a page: add --out DIR.", highlight=False)
+        console.print("For a page with figures, add --out DIR.", highlight=False)
 
 
 class _Bar:

@@ -245,7 +245,7 @@ def _resolve(loss: Any) -> ls.Loss:
     if isinstance(loss, str | ls.Loss):
         return ls.get(loss)
     raise DataError(
-        f"{loss!r} is no loss: give a name, or a loss such as losscope.huber or losscope.define(...)"
+        f"{loss!r} is not a loss: give a name, or a loss such as losscope.huber or losscope.define(...)"
     )
 
 

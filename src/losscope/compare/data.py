@@ -107,7 +107,7 @@ def load(
     if text in BUNDLED:
         if target is not None:
             raise DataError(
-                f"--data {text} has its own target: leave --target out, or give a table of yours to --data"
+                f"--data {text} has its own target: leave --target out, or give your own table to --data"
             )
         return read_bundled(text)
     if "://" in text:
@@ -476,8 +476,7 @@ def read_idx(path: str | Path) -> np.ndarray:
     if len(raw) < 4 or raw[:2] != b"\0\0" or raw[2] != IDX_UNSIGNED_BYTE or not 1 <= raw[3] <= 4:
         raise DataError(
             f"{str(path)!r} is not an IDX file of bytes: it begins with {raw[:4].hex(' ') or 'nothing'}, "
-            f"expected "
-            "00 00 08 and the number of axes; download it again"
+            "expected 00 00 08 and the number of axes; download it again"
         )
     axes = raw[3]
     start = 4 + 4 * axes
@@ -486,8 +485,7 @@ def read_idx(path: str | Path) -> np.ndarray:
     if len(raw) - start != expected:
         raise DataError(
             f"{str(path)!r} holds {max(len(raw) - start, 0)} bytes after its header, expected "
-            f"{max(expected, 0)} "
-            f"for shape {shape}: it is cut short or damaged; download it again"
+            f"{max(expected, 0)} for shape {shape}: it is cut short or damaged; download it again"
         )
     return np.frombuffer(raw, dtype=np.uint8, offset=start).reshape(shape)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +14,9 @@ from losscope.compare.settings import HIGHER_IS_BETTER, METRIC_WORDS, METRICS
 if TYPE_CHECKING:
     from losscope.compare.comparison import Comparison, Summary
 
-# A seam within a fifth of the suggested one does what the suggested one would.
+# A seam within a fifth of the suggested one does much the same.
 SEAM_TOLERANCE = 0.2
-# A loss with more outputs than this saturated on the wrong side is held up by them.
+# With more outputs than this saturated on the wrong side, they hold a loss up.
 STUCK_SHARE = 0.01
 STUCK_COST = 0.05
 
@@ -51,9 +52,22 @@ def number(value: float, digits: int = 3) -> str:
     return f"{rounded:.{digits}g}"
 
 
-def metric_text(metric: str, value: float) -> str:
+def metric_text(metric: str, value: float, digits: int = 3) -> str:
     """A metric's value as it is said: accuracy in percent."""
-    return f"{100 * value:.1f}%" if metric == "accuracy" else number(value)
+    return f"{100 * value:.{digits - 2}f}%" if metric == "accuracy" else number(value, digits)
+
+
+def told_apart(metric: str, values: Sequence[float]) -> list[str]:
+    """The values with as few digits as tell different ones apart, 3 to 6.
+
+    >>> told_apart("mae", [42667, 42946]), told_apart("mae", [42881, 42946]), told_apart("accuracy", [0.5, 0.5])
+    (['42,700', '42,900'], ['42,880', '42,950'], ['50.0%', '50.0%'])
+    """
+    for digits in range(3, 7):
+        told = [metric_text(metric, value, digits) for value in values]
+        if len(set(told)) == len(set(values)):
+            break
+    return told
 
 
 def times(ratio: float) -> str:
@@ -86,6 +100,7 @@ def _winner(result: Comparison, same_rate: bool) -> list[str]:
 
     whole.sort(key=lambda s: sign * mean(s))
     best, second, last = whole[0], whole[1], whole[-1]
+    told = told_apart(metric, [mean(best), mean(second), mean(last)])
     word = METRIC_WORDS[metric]
     better = "higher" if sign < 0 else "lower"
     where = (
@@ -100,22 +115,19 @@ def _winner(result: Comparison, same_rate: bool) -> list[str]:
         if a is not None and b is not None
     )
     seeds = best.seeds
-    sentence = (
-        f"{where}, **{best.loss}** has the best test {word}, {metric_text(metric, mean(best))}; "
-        f"next is {second.loss} with {metric_text(metric, mean(second))} "
-    )
+    sentence = f"{where}, **{best.loss}** has the best test {word}, {told[0]}, followed by {second.loss} with {told[1]} "
     if seeds == 1:
-        sentence += "(one seed: no spread known)."
+        sentence += "(one seed, so the spread is unknown)."
     else:
-        sentence += f"(it is {better} than that with {wins} of {seeds} seeds"
+        sentence += f"({better} in {wins} of {seeds} seeds"
         sentence += ")." if wins == seeds else ": **too few to call it better**)."
     if last is not second:
-        sentence += f" Last is {last.loss} with {metric_text(metric, mean(last))}."
+        sentence += f" {last.loss} comes last with {told[2]}."
     if metric == "accuracy" and not (same_rate and tried):
         p, rows = mean(best), len(result.prepared.test)
         error = math.sqrt(max(p * (1 - p), 0.0) / rows)
         sentence += (
-            f" With {rows:,} test rows, a single accuracy is known to about ±{100 * error:.1f} points."
+            f" With {rows:,} test rows, any one accuracy is uncertain by about ±{100 * error:.1f} points."
         )
     return [sentence]
 
@@ -137,16 +149,13 @@ def _rate_matters(result: Comparison) -> list[str]:
     share, name, same, own, before, after = max(gains, key=lambda gain: gain[0])
     if share < 0.005:
         return [
-            "No loss gains 0.5% or more on the test data by its own learning rate: the shared rate is fair "
-            "here."
+            "No loss gains 0.5% or more on the test data from its own learning rate: here the shared rate is fair."
         ]
     ratio = own.learning_rate / same.learning_rate
     larger = f"{times(ratio)} larger" if ratio > 1 else f"{times(1 / ratio)} smaller"
     return [
-        f"The learning rate is part of the comparison: {name} goes from {metric_text(metric, before)} to "
-        f"{metric_text(metric, after)} in test {METRIC_WORDS[metric]} at its own rate, "
-        f"{own.learning_rate:g}, "
-        f"{larger} than the shared one."
+        f"The learning rate matters: at its own rate, {own.learning_rate:g}, {larger} than the shared one, {name} "
+        f"goes from {metric_text(metric, before)} to {metric_text(metric, after)} in test {METRIC_WORDS[metric]}."
     ]
 
 
@@ -160,7 +169,7 @@ def _mean_curve(result: Comparison, loss: str, rate: float, name: str) -> np.nda
 
 
 def _saturation(result: Comparison) -> list[str]:
-    """Where outputs got stuck on the wrong side: where for good, and how high it went on the way."""
+    """Which outputs got stuck on the wrong side: for good, and at the worst moment on the way."""
     ends, peaks = [], []
     for name in result.losses:
         for step in result.steps_tried[name]:
@@ -175,17 +184,16 @@ def _saturation(result: Comparison) -> list[str]:
     stuck = [end for end in ends if end[0] >= STUCK_SHARE and _falls_short(result, end[1], end[2])]
     for share, name, rate in sorted(stuck, reverse=True)[:1]:
         said.append(
-            f"At rate {rate:g}, {name} gets stuck: {100 * share:.1f}% of its outputs end saturated on the "
-            f"wrong side "
-            f"(within 0.01 of 0 where 1 is right, or the other way round), with {_score(result, name, rate)}."
+            f"At rate {rate:g}, {name} gets stuck: {100 * share:.1f}% of its outputs end up saturated on the "
+            "wrong side (within 0.01 of 0 where 1 is right, or the reverse), with "
+            f"{_score(result, name, rate)}."
         )
     chosen = [p for p in peaks if p[3] == result.settings.learning_rate or _is_own_best(result, p[2], p[3])]
     high, epoch, name, rate = max(chosen)
     if high >= STUCK_SHARE:
         said.append(
             f"{name} at rate {rate:g} had {100 * high:.1f}% of its outputs saturated on the wrong side "
-            f"after epoch "
-            f"{epoch}, and {100 * next(e[0] for e in ends if e[1:] == (name, rate)):.1f}% at the end."
+            f"after epoch {epoch}, and {100 * next(e[0] for e in ends if e[1:] == (name, rate)):.1f}% at the end."
         )
     elif not stuck:
         said.append(
@@ -253,24 +261,23 @@ def _seams(result: Comparison) -> list[str]:
             )
             continue
         sentence = (
-            f"{name}: {parameter} = {value:g} is {number(value * scale)} in {target}; {100 * beyond:.1f}% "
-            f"of the "
-            f"validation residuals lie beyond it, in the linear part. "
+            f"{name}: {parameter} = {value:g} is {number(value * scale)} in units of {target}, and "
+            f"{100 * beyond:.1f}% of the validation residuals lie beyond it, in the linear part. "
         )
         base = name.partition(":")[0]
         reason = (
-            f"1.345 times the robust spread of the residuals, {number(sigma * scale)} (1.4826 times their "
-            f"median "
-            "absolute deviation): as efficient as squared error to 95% if the bulk is Gaussian, and linear "
-            "for the "
-            f"{100 * beyond_suggested:.0f}% beyond"
+            f"1.345 times the robust spread of the residuals, {number(sigma * scale)} (1.4826 times their median "
+            "absolute deviation). That keeps 95% of squared error's efficiency if the bulk is Gaussian, and is "
+            f"linear for the {100 * beyond_suggested:.0f}% beyond"
         )
         if abs(suggested / value - 1) <= SEAM_TOLERANCE:
-            sentence += f"That is close to what the data suggests, {number(suggested * scale)}: {reason}."
+            sentence += (
+                f"That is close to what the data suggests, {number(suggested * scale)}, which is {reason}."
+            )
         else:
             sentence += (
-                f"The data suggests {parameter} = {suggested:.2g} ({number(suggested * scale)} in {target}; "
-                f"write `{base}:{parameter}={suggested:.2g}`): {reason}."
+                f"The data suggests `{base}:{parameter}={suggested:.2g}` ({number(suggested * scale)} in units of "
+                f"{target}), which is {reason}."
             )
         said.append(sentence)
     return said
@@ -297,12 +304,11 @@ def _grid_ends(result: Comparison) -> list[str]:
     for name in result.losses:
         choice = result.choices[name]
         if choice is None:
-            said.append(f"{name} diverged at every rate tried: it has no own best.")
+            said.append(f"{name} diverged at every rate tried, so it has no best rate of its own.")
         elif choice.end and result.settings.grid > 1:
             said.append(
-                f"{name} is best at {choice.learning_rate:g}, the {choice.end} rate tried, 3 decades from "
-                f"the shared "
-                "one: its own best may lie further; give another --learning-rate."
+                f"{name} is best at {choice.learning_rate:g}, the {choice.end} rate tried, 3 decades from the "
+                "shared one. Its own best may lie further out: give another --learning-rate."
             )
     return said
 
@@ -324,5 +330,5 @@ def _other_rule(result: Comparison) -> list[str]:
                     f"{name} {here.learning_rate:g} to {there.learning_rate:g} by {METRIC_WORDS[metric]}"
                 )
     if not changes:
-        return [f"Choosing the rates by {' or '.join(asked)} instead would have given the same rates."]
-    return [f"Choosing the rates by another metric would change some: {'; '.join(changes)} (`--choose-by`)."]
+        return [f"Choosing by {' or '.join(asked)} instead would have given the same rates."]
+    return [f"Choosing by another metric (`--choose-by`) would change some rates: {'; '.join(changes)}."]

@@ -25,7 +25,7 @@ TEST_SHARE, VALIDATION_SHARE = 0.2, 0.2
 MOST_CATEGORIES = 30
 # Text that differs in more than half of the rows names the row; it does not describe it.
 NAMES_ROWS_ABOVE = 0.5
-NAMES_ROWS = "text that differs in nearly every row"
+NAMES_ROWS = "text that differs in most rows"
 CAPPED_ABOVE = 0.01
 
 
@@ -62,8 +62,7 @@ def prepare(dataset: Dataset, task: Task, split_seed: int = 0) -> Prepared:
     steps = list(dataset.notes)
     steps.append(
         f"{counted(len(target))} split into {len(train):,} for training, {len(validation):,} for validation "
-        f"and "
-        f"{len(test):,} for the test"
+        f"and {len(test):,} for testing"
         + (" (the test set the data came with)" if dataset.test_rows is not None else "")
         + (
             f", {'the first two' if dataset.test_rows is not None else 'each'} with the same shares of classes"
@@ -89,12 +88,11 @@ def prepare(dataset: Dataset, task: Task, split_seed: int = 0) -> Prepared:
         if not scale > 0:
             raise DataError(
                 f"the target {dataset.target.name!r} is the same in all training rows: there is nothing to "
-                f"learn; "
-                "choose another --target"
+                "learn; choose another --target"
             )
         steps.append(
-            f"target standardised by the training rows: a loss sees "
-            f"{_standardised(str(dataset.target.name), centre, scale)}; metrics are in original units"
+            f"target standardised by the training rows: losses see "
+            f"{_standardised(str(dataset.target.name), centre, scale)}, metrics are in the original units"
         )
         steps.extend(_piled_up(target, str(dataset.target.name)))
     return Prepared(
@@ -122,9 +120,8 @@ def split(
             rare = task.labels[int(counts.argmin())]
             raise DataError(
                 f"class {rare!r} of the target {dataset.target.name!r} has {counted(int(counts.min()))}: at "
-                f"least 5 are "
-                "needed to train, validate and test on it; merge rare classes, or give --task regression "
-                "for numbers"
+                "least 5 are needed to train, validate and test on it; merge rare classes, or give --task "
+                "regression for numbers"
             )
     if dataset.test_rows is not None:
         rest, test = rows[~dataset.test_rows], rows[dataset.test_rows]
@@ -187,8 +184,7 @@ def _columns(frame: pd.DataFrame, train: np.ndarray, source: str) -> tuple[np.nd
     if not numeric and not categorical:
         raise DataError(
             f"no usable feature is left in {source} ({'; '.join(steps) or 'no columns'}): add columns that "
-            f"vary "
-            "and describe the rows"
+            "vary and describe the rows"
         )
     filled = [(column, int(frame[column].isna().sum())) for column in numeric if frame[column].isna().any()]
     if filled:

@@ -56,7 +56,7 @@ def own_values(result: Comparison) -> Table:
             summary = result.at_own_best(name)
             row += [None] if summary is None else _cells(summary, ["own"])
         rows.append(row)
-    return Table(heads, rows, caption="Each loss's own value (not to be compared between losses)")
+    return Table(heads, rows, caption="Each loss's own value (not comparable between losses)")
 
 
 def _head(metric: str) -> str:
@@ -215,10 +215,10 @@ def records(result: Comparison) -> list[dict[str, Any]]:
 
 
 def page(result: Comparison, command: str = "") -> Page:
-    """The report: what was asked, what came out, what each loss did, how it was done."""
+    """The report: what was asked, what was found, what each loss did, how it was done."""
     sections = [
         Section(
-            "What came out",
+            "Findings",
             [*result.findings(), *metric_tables(result), own_values(result), *words.under_the_tables(result)],
         ),
         Section(
@@ -238,9 +238,11 @@ def page(result: Comparison, command: str = "") -> Page:
     sections.append(
         Section("What was done to the data", [*(f"{step}." for step in _capital(result.prepared.steps))])
     )
-    sections.append(Section("How it was made fair", [*words.method(result)]))
+    sections.append(Section("What makes it fair", [*words.method(result)]))
     if command:
-        sections.append(Section("Again", ["The same command gives the same numbers.", Code(command)]))
+        sections.append(
+            Section("How to repeat this", ["The same command gives the same numbers.", Code(command)])
+        )
     return Page(words.title(result), words.lead(result), sections)
 
 

@@ -116,8 +116,7 @@ def _labels(target: pd.Series, source: str) -> tuple[Any, ...]:
     if len(values) > MOST_CLASSES:
         raise DataError(
             f"the target {target.name!r} of {source} has {len(values):,} different values in "
-            f"{len(target):,} rows, "
-            f"too many for classes (at most {MOST_CLASSES}): choose another --target"
+            f"{len(target):,} rows, too many for classes (at most {MOST_CLASSES}): choose another --target"
             + (", or give --task regression" if pd.api.types.is_numeric_dtype(target.dtype) else "")
         )
     try:
@@ -164,8 +163,7 @@ def _refuse_text(target: pd.Series, source: str) -> None:
     row = int(np.flatnonzero(wrong)[0]) if wrong.any() else 0
     raise DataError(
         f"the target {target.name!r} of {source} is not a number in {int(wrong.sum()):,} of {len(target):,} "
-        f"rows "
-        f"(first: {str(target.iloc[row])!r} in row {row + 1}): mend those rows, or give --task classes"
+        f"rows (first: {str(target.iloc[row])!r} in row {row + 1}): mend those rows, or give --task classes"
     )
 
 
@@ -207,7 +205,7 @@ def _encoding(loss: Any, task: Task, target: np.ndarray) -> Encoding | str:
     if loss.structure == "activation":
         return "it is an activation, not a loss"
     if loss.structure != "elementwise":
-        return f"its inputs are {loss.structure}, not one prediction for one target"
+        return "it compares whole vectors, not one prediction with one target"
     if loss.gradient_formula == 0:
         return "its gradient is 0 everywhere, so a model cannot learn from it"
     if loss.entry.task == "distribution" or loss.entry.task == "classes":
@@ -229,7 +227,7 @@ def _for_regression(
         or wanted in ("sign", "label", "probability")
         or activation in ("sigmoid", "tanh")
     ):
-        return "it is for a target of two values or an output within bounds"
+        return "it is for a target with two values, or for outputs within bounds"
     if loss.entry.task == "count" or wanted in ("count", "nonnegative", "positive"):
         inside = np.asarray(loss.entry.target.contains(target))
         if not inside.all():

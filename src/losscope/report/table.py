@@ -286,7 +286,7 @@ class Table:
         parts = ['<div class="scroll" tabindex="0"><table>']
         note = " <small>* best in its column.</small>" if any(bests) else ""
         if self.caption or note:
-            parts.append(f"<caption>{escape(self.caption)}{note}</caption>")
+            parts.append(f"<caption><span>{escape(self.caption)}{note}</span></caption>")
         heads = "".join(
             f'<th scope="col"{kind[i]}>{escape(name)}</th>' for i, name in enumerate(self.columns)
         )

@@ -256,7 +256,7 @@ def _digits() -> Any:
 
 
 def units(prepared: Any, rate: float, seed: int, epochs: int) -> tuple[Units, Units]:
-    """ReLU units before and after plain SGD on the digits, two hidden layers, looked at on all rows."""
+    """ReLU units before and after plain SGD on the digits, two hidden layers, measured on all rows."""
     import torch
 
     import losscope as ls
@@ -289,7 +289,7 @@ def verdict_on_sparsity(before: float, after: float) -> str:
     about_half = [words for words, share in states.items() if 0.4 <= share <= 0.6]
     if len(about_half) == 2:
         return HOLDS
-    return holds_when(f"looked at {about_half[0]}") if about_half else DOES_NOT_HOLD
+    return holds_when(f"measured {about_half[0]}") if about_half else DOES_NOT_HOLD
 
 
 def verdict_on_dying(dead: Mapping[float, float], at_start: float) -> str:
@@ -440,26 +440,21 @@ def _mean_units(each: Sequence[Units]) -> Units:
 
 def _done(found: _Found, seeds: int, elements: int) -> list[str]:
     timed = (
-        f" The cost is the time one core takes for {elements:,} float32 elements, the median of "
-        "interleaved repeats; "
-        "it is the one part of this study that a second run does not repeat to the digit."
+        f" The cost is the time one core takes for {elements:,} float32 elements, the least "
+        "of interleaved repeats. It is the one part of this study that differs from run to run."
     )
     return [
         f"Networks without a non-linearity, of 1 to {found.depths[-1]} hidden layers with random weights "
-        "and biases, "
-        "are multiplied out to one matrix and one bias and compared with themselves, in float64. Then small "
-        "networks with and without one are trained on two puzzles that no straight line solves, XOR and two "
-        f"circles, from {seeds} starts.",
-        f"A gradient is sent back through 1 to {found.depths[-1]} layers of {WIDTH} units: sigmoid and "
-        "tanh with "
-        "weights of variance 1/width, ReLU with that and with 2/width, which makes up for the half it "
-        "cuts off." + (timed if found.cost else ""),
+        "and biases, are multiplied out to one matrix and one bias, and the two are compared in float64. "
+        f"Then small networks with and without a non-linearity are trained, from {seeds} starts, on two "
+        "puzzles that no straight line solves: XOR and two circles.",
+        f"A gradient is sent back through 1 to {found.depths[-1]} layers of {WIDTH} units: sigmoid and tanh "
+        "with weights of variance 1/width, ReLU with that and with 2/width, which makes up for the half "
+        "that it cuts off." + (timed if found.cost else ""),
         f"On scikit-learn's bundled digits, two hidden layers of {WIDTH} ReLUs are trained by plain SGD on "
         "cross-entropy, and the units that give 0 are counted on all rows, before and after. For "
-        "overfitting, "
-        f"networks of each activation learn {found.rows} rows until the training log loss is {FITTED:g}: "
-        "all fit "
-        "equally well then, and what differs is the test.",
+        f"overfitting, networks with each activation are trained on {found.rows} rows until the training "
+        f"log loss is {FITTED:g}: all then fit equally well, and only the test loss differs.",
     ]
 
 
@@ -475,9 +470,8 @@ def _on_collapse(found: _Found) -> Claim:
     return Claim(
         "Without a non-linearity, a network of any depth is one linear map.",
         verdict_on_collapse(found.collapse),
-        f"Largest relative difference between {min(found.collapse)} to {max(found.collapse)} hidden "
-        "layers and their "
-        f"product: {worst:.1e}, in float64, whose rounding is 1e-16 a step.",
+        f"Largest relative difference between {min(found.collapse)} to {max(found.collapse)} hidden layers "
+        f"and their product: {worst:.1e}, in float64, whose rounding is 1e-16 a step.",
     )
 
 
@@ -526,9 +520,8 @@ def _on_depth(found: _Found) -> list[Claim]:
         Claim(
             "ReLU lets the gradient through any number of layers.",
             verdict_on_kept(factors["ReLU"]),
-            f"Each layer multiplies it by {relu}. ReLU's slope is 1 or 0: the half that is 0 costs a "
-            "factor of 0.71 "
-            "that the weights must make up for.",
+            f"Each layer multiplies it by {relu}. ReLU's slope is 1 or 0: the half that is 0 costs a factor "
+            "of 0.71 that the weights must make up for.",
         ),
     ]
 
@@ -560,8 +553,7 @@ def _on_overfitting(found: _Found) -> Claim:
         "ReLU overfits less than sigmoid and tanh, because it is sparse.",
         verdict_on_overfitting(losses),
         f"Test log loss (and accuracy), means over the starts, when the training log loss is {FITTED:g}: "
-        f"{told}. "
-        "Only the order is measured; that sparsity is the reason would not follow from it.",
+        f"{told}. Only the order was measured: that sparsity is the cause does not follow.",
     )
 
 
@@ -596,11 +588,11 @@ def _charts(found: _Found) -> list[Any]:
     ]
     zero = Panel("ReLU units after training", "learning rate", "share (%)", dying, x_scale="log")
     losses = {label: [fit.test_loss for fit in fits] for label, fits in found.fits.items()}
-    over = Panel("Equally well fitted", "test log loss (nats)", "activation", [
+    over = Panel("Test loss at equal fit", "test log loss (nats)", "activation", [
         Bars(list(losses), [fmean(each) for each in losses.values()], "test log loss",
              low=[min(each) for each in losses.values()], high=[max(each) for each in losses.values()])
     ])  # fmt: skip
-    caption = f"Left: means over starts. Right: after {found.rows} rows; whiskers: range over starts."
+    caption = f"Left: means over starts. Right: trained on {found.rows} rows; whiskers: range over starts."
     charts.append(Chart([zero, over], caption, "units"))
     return charts
 

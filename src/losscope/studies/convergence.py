@@ -1,4 +1,4 @@
-"""Does cross-entropy converge faster than squared error, and does it still once both are tuned?"""
+"""Does cross-entropy converge faster than squared error, even once both are tuned?"""
 
 from __future__ import annotations
 
@@ -225,18 +225,17 @@ def _done(data: _Data, runs: _Trainings, rates: Sequence[float], accuracy: float
     rows = data.prepared
     return [
         f"A network with one hidden layer of {HIDDEN} ReLUs learns {data.source} ({len(rows.train):,} "
-        f"rows to learn from, {len(rows.validation):,} to choose the learning rate by, {len(rows.test):,} "
-        f"to judge by), {runs.epochs} epochs of plain SGD in batches of {runs.batch}, under four losses "
-        "and from "
-        f"{len(runs.seeds)} starts. One start and one order of batches serve all losses.",
+        f"rows for training, {len(rows.validation):,} for choosing the learning rate, {len(rows.test):,} for "
+        f"testing) in {runs.epochs} epochs of plain SGD with batches of {runs.batch}, under four losses and "
+        f"from {len(runs.seeds)} starts. All losses share the same starts and the same order of batches.",
         "Every loss is summed over the ten outputs and averaged over the rows, and squared error is "
         "halved, so its gradient in the output is the error. Otherwise one learning rate would be a "
         "different step for each: a mean over all elements, as `mse` takes it, makes the step a tenth of "
         "what softmax's is.",
-        f"All learn at the rates {', '.join(f'{rate:g}' for rate in rates)}; where the best is an edge "
-        "of that grid, the grid is walked further, and the rates half a step either side of the best are "
-        "tried too. The best rate of a loss has the highest validation accuracy, averaged over the "
-        f"{LOOKS} looks of every epoch. Faster means fewer epochs to {accuracy:.0%} test accuracy; where "
+        f"Each loss is tried at the rates {', '.join(f'{rate:g}' for rate in rates)}. If the best lies at the "
+        "edge of that grid, the grid is extended, and the rates half a step to either side of the best are "
+        "tried too. The best rate is the one with the highest validation accuracy, averaged over the "
+        f"{LOOKS} checks in every epoch. Faster means fewer epochs to {accuracy:.0%} test accuracy or, if "
         "neither gets there, a higher mean test accuracy over the run.",
     ]
 
@@ -286,7 +285,7 @@ def _room(runs: _Trainings, best: Mapping[str, float]) -> Claim:
     squared = best["squared error, sigmoid"]
     others = [best["cross-entropy, sigmoid"], best["cross-entropy, softmax"]]
     return Claim(
-        "Squared error through a sigmoid wants a larger learning rate: its gradient is small.",
+        "Squared error through a sigmoid needs a larger learning rate, because its gradient is small.",
         verdict_on_rates(squared, others),
         f"Its best rate is {squared:g}; cross-entropy's {others[0]:g} (sigmoid) and {others[1]:g} (softmax).",
     )
@@ -358,12 +357,12 @@ def _charts(
         score = [100 * fmean(fmean(run.test[1:]) for run in runs.at(label, rate)) for rate in tried]
         tuning.append(Line(tried, score, label))
     label = "mean test accuracy over the run (%)"
-    over = Panel("What a learning rate gives", "learning rate", label, tuning, x_scale="log")
+    over = Panel("Accuracy by learning rate", "learning rate", label, tuning, x_scale="log")
     seeds = len(runs.seeds)
-    caption = f"Learning {source}; lines are means over {seeds} seeds, bands their range."
+    caption = f"Training on {source}. Lines are means over {seeds} seeds, bands their range."
     return [
         Chart(panels, caption, "learning-curves"),
-        Chart([over], f"Test accuracy, the mean of all looks and {seeds} seeds.", "learning-rates"),
+        Chart([over], f"Test accuracy, averaged over the whole run and {seeds} seeds.", "learning-rates"),
     ]
 
 
@@ -396,6 +395,6 @@ def _numbers(
 study = Study(
     "convergence",
     4,
-    "Does cross-entropy converge faster than squared error, and does it still once both are tuned?",
+    "Does cross-entropy converge faster than squared error, even once both are tuned?",
     experiment,
 )

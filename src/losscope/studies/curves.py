@@ -74,7 +74,7 @@ def experiment(
         if loss.structure != "elementwise" or loss.entry.target.name != "real" or loss.activation is not None:
             raise LossError(
                 complain(
-                    f"{loss.name} is no function of a real error alone",
+                    f"{loss.name} is not a function of a real error alone",
                     next_step="Name losses of regression, such as huber:delta=2",
                 )
             )

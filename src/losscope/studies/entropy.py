@@ -1,4 +1,4 @@
-"""Study 9: entropy, cross-entropy and divergence: what they measure, and how they hang together."""
+"""Study 9: entropy, cross-entropy and divergence: what they measure, and how they are related."""
 
 from __future__ import annotations
 
@@ -252,7 +252,7 @@ def _two_outcomes() -> Chart:
         Line(chance, divergence, "divergence KL(p||q)"),
     ]
     belief = Panel(
-        "Believing q of a coin with p = 0.7",
+        "Believing q when the coin has p = 0.7",
         "believed probability of heads",
         "mean surprise (bits)",
         lines,
@@ -315,5 +315,5 @@ def _surprise_table(surprises: Mapping[float, float]) -> Table:
 
 
 entropy = Study(
-    "entropy", 9, "What are entropy, cross-entropy and divergence, and how do they hang together?", experiment
+    "entropy", 9, "What are entropy, cross-entropy and divergence, and how are they related?", experiment
 )

@@ -35,7 +35,7 @@ class Case:
     @property
     def words(self) -> str:
         if self.kind == "outlier":
-            return f"one target off by {self.outlier:g}"
+            return f"one target off by {self.outlier:,.0f}"
         unit = "layers" if self.kind == "deep" else "time steps"
         return f"{self.kind}, {self.length} {unit}, gain {self.gain:g}"
 
@@ -166,7 +166,7 @@ def verdict_on_breaking(broke: Mapping[float, Mapping[str, bool]]) -> str:
     if len(sizes) == len(broke):
         return HOLDS
     onwards = sizes == [size for size in sorted(broke) if size >= sizes[0]]
-    words = f"{sizes[0]:g} or larger" if onwards else ", ".join(f"{size:g}" for size in sizes)
+    words = f"{sizes[0]:,.0f} or larger" if onwards else " or ".join(f"{size:,.0f}" for size in sizes)
     return holds_when(f"the outlier is {words}")
 
 
@@ -291,18 +291,14 @@ def _train_all(
 def _done(steps: int, seeds: int, rate: float) -> list[str]:
     return [
         f"Networks of ReLU layers, {WIDTH} wide, fit {ROWS} rows of a linear target with a little noise "
-        "(its size "
-        f"is about 1) under squared error, absolute error and smooth L1, from {seeds} "
-        f"{'start' if seeds == 1 else 'starts'}. Three things are driven up: how far one single target "
-        "is off, "
-        "the number of layers, and the number of time steps of a recurrent network.",
-        "Weights are drawn at a gain of 1, where a layer keeps the size of what goes through it, or "
-        "more, where "
-        "it multiplies it by about that. The norm of the gradient is taken at the start, before any step.",
+        f"(targets are about 1 in size) under squared error, absolute error and smooth L1, from {seeds} "
+        f"{'start' if seeds == 1 else 'starts'}. Three things are increased: how far one target is off, the "
+        "number of layers, and the number of time steps of a recurrent network.",
+        "Weights are drawn with a gain: at 1 a layer keeps the size of what goes through it, above 1 it "
+        "multiplies it by about that much. The norm of the gradient is taken at the start, before any step.",
         f"Then plain SGD runs for {steps} steps at learning rate {rate:g}, on all rows at once, with and "
-        "without "
-        f"clipping the norm of the whole gradient to {CLIPPED_TO:g}, until a loss or a weight is no longer "
-        "finite.",
+        f"without clipping the norm of the whole gradient to {CLIPPED_TO:g}. It breaks when a loss or a "
+        "weight is no longer finite.",
     ]
 
 
@@ -325,7 +321,7 @@ def _on_outliers(found: _Found) -> Claim:
         "One wild target makes the gradient of squared error explode; those of L1 and smooth L1 stay "
         "bounded.",
         verdict_on_outliers(rise),
-        f"With one target of {ROWS} off by {OUTLIERS[-1]:g} the norm of the gradient changes: {told}.",
+        f"With one target of {ROWS} off by {OUTLIERS[-1]:,.0f}, the norm of the gradient changes: {told}.",
     )
 
 
@@ -340,13 +336,13 @@ def _on_breaking(found: _Found, cases: Sequence[Case]) -> Claim:
         for case in outliers
     }
     told = "; ".join(
-        f"off by {size:g}: " + (", ".join(name for name in each if each[name]) or "none")
+        f"off by {size:,.0f}: " + (", ".join(name for name in each if each[name]) or "none")
         for size, each in broke.items()
     )
     return Claim(
         "One wild target drives training to NaN under squared error, and not under L1 or smooth L1.",
         verdict_on_breaking(broke),
-        f"Losses under which plain SGD was no longer finite from some start: {told}.",
+        f"Losses under which plain SGD broke from at least one start: {told}.",
     )
 
 
@@ -368,9 +364,9 @@ def _first_break(runs: Sequence[Training], steps: int) -> float:
 
 
 def verdict_on_order(pairs: Sequence[tuple[float, float]], steps: int) -> str:
-    """Steps until a break under squared error and under the best bounded loss, by case: never later, at times
-    sooner: holds. Where neither breaks there is nothing to tell."""
-    telling = [(squared, bounded) for squared, bounded in pairs if min(squared, bounded) <= steps]
+    """Steps until a break under squared error and under the best bounded loss, by case. Always sooner: holds;
+    sooner or at the same step: holds where they are no ties; later anywhere, or no break at all: does not."""
+    telling = _telling(pairs, steps)
     if not telling:
         return DOES_NOT_HOLD
     if all(squared < bounded for squared, bounded in telling):
@@ -381,18 +377,24 @@ def verdict_on_order(pairs: Sequence[tuple[float, float]], steps: int) -> str:
     return holds_when(f"ties are left out ({sooner} of {len(telling)} cases)") if sooner else DOES_NOT_HOLD
 
 
+def _telling(pairs: Sequence[tuple[float, float]], steps: int) -> list[tuple[float, float]]:
+    """The cases in which something broke."""
+    return [(squared, bounded) for squared, bounded in pairs if min(squared, bounded) <= steps]
+
+
 def _on_order(found: _Found, cases: Sequence[Case], steps: int) -> Claim:
-    pairs, told = [], []
+    pairs = []
     for case in cases:
         times = {name: _first_break(found.trainings[case, name, False], steps) for name in LOSSES}
         pairs.append((times["squared error"], max(times[name] for name in BOUNDED)))
-        if min(times.values()) <= steps:
-            each = (f"{name} {'never' if time > steps else f'{time:.3g}'}" for name, time in times.items())
-            told.append(f"{case.words}: {', '.join(each)}")
+    telling = _telling(pairs, steps)
+    sooner = sum(squared < bounded for squared, bounded in telling)
+    ties = sum(squared == bounded for squared, bounded in telling)
     return Claim(
-        "Squared error breaks sooner than the more patient of L1 and smooth L1.",
+        "Squared error breaks before L1 and smooth L1 have both broken.",
         verdict_on_order(pairs, steps),
-        f"Steps until plain SGD was no longer finite, where it was: {'; '.join(told) or 'nowhere'}.",
+        f"Plain SGD broke in {len(telling)} of {len(cases)} cases: squared error sooner in {sooner}, at the same "
+        f"step in {ties}. The table has the steps.",
     )
 
 
@@ -402,14 +404,13 @@ def _on_clipping(found: _Found, cases: Sequence[Case]) -> Claim:
         counts[clip][case.kind] += sum(run.broke_at is not None for run in runs)
     lost = sum(run.lost_steps for runs in found.trainings.values() for run in runs)
     told = ", ".join(
-        f"{cause} {counts[False][kind]} without and {counts[True][kind]} with"
-        for kind, cause in CAUSES.items()
+        f"{cause} {counts[False][kind]} and {counts[True][kind]}" for kind, cause in CAUSES.items()
     )
     more = f" In {lost} steps the norm overflowed, so the clipped gradient was 0 or NaN." if lost else ""
     return Claim(
         "Clipping the norm of the gradient keeps plain SGD from NaN.",
         verdict_on_clipping(counts[False], counts[True]),
-        f"Trainings that broke, by what was driven up: {told}.{more}",
+        f"Runs that broke, by what was increased, without and with clipping: {told}.{more}",
     )
 
 
@@ -418,7 +419,7 @@ def verdict_on_learning(errors: Mapping[float, tuple[float, float]]) -> str:
     good = [size for size, (clipped, absolute) in sorted(errors.items()) if clipped <= 1.25 * absolute]
     if len(good) == len(errors):
         return HOLDS
-    return holds_when(f"the outlier is {max(good):g} or smaller") if good else DOES_NOT_HOLD
+    return holds_when(f"the outlier is {max(good):,.0f} or smaller") if good else DOES_NOT_HOLD
 
 
 def _on_learning(found: _Found, cases: Sequence[Case]) -> Claim:
@@ -427,14 +428,12 @@ def _on_learning(found: _Found, cases: Sequence[Case]) -> Claim:
         runs = found.trainings[case, "squared error", True], found.trainings[case, "absolute error", False]
         clipped, plain = (median(run.error_after for run in each) for each in runs)
         errors[case.outlier] = (clipped, plain)
-    told = "; ".join(f"off by {size:g}: {a:.3g} against {b:.3g}" for size, (a, b) in errors.items())
+    told = "; ".join(f"off by {size:,.0f}: {a:.3g} against {b:.3g}" for size, (a, b) in errors.items())
     return Claim(
         "With its gradient clipped, squared error learns the clean rows as well as L1 does.",
         verdict_on_learning(errors),
-        "Median error on the rows whose target was left alone, squared error clipped against L1 "
-        "unclipped, by "
-        f"how far the one target is off: {told}. Clipping shortens the step; the outlier still says where it "
-        "goes.",
+        "Median error on the rows whose targets were left alone, clipped squared error against unclipped L1: "
+        f"{told}. Clipping shortens the step, but the outlier still decides where it goes.",
     )
 
 
@@ -462,10 +461,8 @@ def _charts(found: _Found) -> list[Any]:
     charts.append(Chart(by_length, f"How the gradient grows with length. {what}", "length", 2))
     longest = (
         f"Where the gradient is large, at length {found.lengths[-1]}. {what} A layer's weights get what "
-        "grew on "
-        "the way forward times what grew on the way back, so above a gain of 1 all layers are hit alike; "
-        "a state "
-        "gets only what grew on the way back."
+        "grew on the way forward times what grew on the way back, so above a gain of 1 all layers are hit "
+        "alike; a state gets only what grew on the way back."
     )
     charts.append(Chart(by_place, longest, "place", 2))
     return charts
@@ -486,9 +483,7 @@ def _table(found: _Found, cases: Sequence[Case]) -> Any:
         [case.words, *(cell(found.trainings[case, name, clip]) for name in LOSSES for clip in (False, True))]
         for case in cases
     ]
-    return Table(
-        columns, rows, "The step at which a loss or weight was not finite any more, median over starts."
-    )
+    return Table(columns, rows, "The step at which plain SGD broke (median over starts); finite: it did not.")
 
 
 def _numbers(found: _Found) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def experiment(
         charts=[_chart(used, logits, index)],
         tables=[
             _ways_table(ways),
-            _tried_table(tried, "Class indices (n,) in the place of one-hot rows (n, classes)"),
+            _tried_table(tried, "Class indices (n,) in place of one-hot rows (n, classes)"),
             _tried_table(
                 columns, "A column (n, 1) against (n,), both with the same numbers: the answer is 0"
             ),
@@ -188,7 +188,7 @@ def judge_three(ways: Mapping[str, float]) -> Claim:
     if same(mean, by_size):
         return Claim(
             claim,
-            holds_when("n counts all numbers"),
+            holds_when("n counts every number, not every row"),
             f"{shown}. With n as the number of rows it is larger by the number of outputs,"
             f" {by_rows / mean:.4g}.",
         )
@@ -203,10 +203,10 @@ def judge_frameworks(tried: Sequence[Tried]) -> Claim:
         "a number with a warning": [
             each.framework for each in tried if each.number is not None and each.warning
         ],
-        "a number and no word": [each.framework for each in tried if each.silent],
+        "a number, silently": [each.framework for each in tried if each.silent],
     }
     evidence = "; ".join(f"{', '.join(names)}: {what}" for what, names in said.items() if names) + "."
-    if not said["a number with a warning"] and not said["a number and no word"]:
+    if not said["a number with a warning"] and not said["a number, silently"]:
         return Claim(claim, HOLDS, evidence)
     if not said["an error"]:
         return Claim(claim, DOES_NOT_HOLD, evidence)
@@ -277,12 +277,11 @@ def _done(rows: int, classes: int) -> list[str]:
         ),
         (
             "Then the indices are given as they are, shape (n,) against (n, classes). Where n happens to"
-            " equal the number of classes, array libraries stretch them to a square, and compare every output"
-            " with an index that is none of its business. The same is tried for a column (n, 1) against (n,),"
-            " the commonest form of this mistake, on targets that equal the predictions: the right answer"
-            " is 0."
+            " equal the number of classes, array libraries broadcast them to a square and compare outputs"
+            " with the indices of other rows. The same is tried for a column (n, 1) against (n,), the most"
+            " common form of this mistake, with targets that equal the predictions: the right answer is 0."
         ),
-        "Last, the gradient of each loss at each output shows which outputs it uses at all.",
+        "Finally, the gradient of each loss at each output shows which outputs it uses at all.",
     ]
 
 
@@ -314,7 +313,7 @@ def _ways_table(ways: Mapping[str, float]) -> Table:
     from losscope.report import Table
 
     return Table(
-        ["way", "mean squared error"],
+        ["computed as", "mean squared error"],
         [[name, value] for name, value in ways.items()],
         caption="One batch, one-hot targets",
     )

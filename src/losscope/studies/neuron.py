@@ -1,4 +1,4 @@
-"""Study 2: the gradients of one neuron, step by step; where the activation's slope stays."""
+"""Study 2: the gradients of one neuron, step by step, and which of them contain the activation's slope."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def chain(name: str) -> Chain:
     if loss.structure != "elementwise":
         raise LossError(
             complain(
-                f"{loss.name} is no loss of one output",
+                f"{loss.name} is not a loss of one output",
                 next_step="Name an elementwise loss, such as mse@sigmoid",
             )
         )
@@ -285,7 +285,7 @@ def experiment(
 
 def judge_chain(agreed: Mapping[str, str]) -> Claim:
     """The product of the links against the derivative the library gives for loss and activation together."""
-    claim = "The gradient is the product of the links: loss slope, activation slope, input."
+    claim = "The gradient is a product of three links: slope of the loss, slope of the activation, input."
     wrong = [name for name, how in agreed.items() if not how]
     if wrong:
         return Claim(
@@ -294,15 +294,17 @@ def judge_chain(agreed: Mapping[str, str]) -> Claim:
             f"The product differs from the library's own derivative for {' and '.join(wrong)}.",
         )
     found = "; ".join(f"{name}: {how}" for name, how in agreed.items())
-    return Claim(claim, HOLDS, f"Product against the library's own derivative of the two together: {found}.")
+    return Claim(
+        claim, HOLDS, f"The product compared with the library's own derivative of the composed loss: {found}."
+    )
 
 
 def judge_check(gaps: Mapping[str, float]) -> Claim:
     """Formulas against differences and against the compiled code; float64 carries 16 digits."""
     worst = max(gaps, key=lambda name: gaps[name])
     evidence = (
-        f"Largest relative difference between the formulas, differences at {DIGITS} digits and the compiled"
-        f" code: {gaps[worst]:.1g} ({worst})."
+        f"Largest relative disagreement between formula, finite differences at {DIGITS} digits and compiled code:"
+        f" {gaps[worst]:.1g} ({worst})."
     )
     return Claim(
         "The derived gradients are right.", HOLDS if gaps[worst] < 1e-12 else DOES_NOT_HOLD, evidence
@@ -313,9 +315,9 @@ def judge_factor(gradient: sympy.Expr) -> Claim:
     """Under squared error: does a*(1 - a) divide the gradient?"""
     form, stays = after_cancelling(gradient), slope_is_factor(gradient)
     evidence = f"As a function of the output the gradient in z is `{form}`: " + (
-        "the slope `a*(1 - a)` divides it, so that it vanishes where the sigmoid is flat."
+        "the slope `a*(1 - a)` is a factor, so the gradient vanishes where the sigmoid is flat."
         if stays
-        else "the slope `a*(1 - a)` does not divide it."
+        else "the slope `a*(1 - a)` is not a factor."
     )
     return Claim(
         "Squared error through a sigmoid: the slope of the sigmoid is a factor of the gradient.",
@@ -337,7 +339,7 @@ def judge_cancels(gradient: sympy.Expr) -> Claim:
         f" written as `1/(1 + exp(-z))`; as a function of the output the gradient in z is `{form}`."
     )
     return Claim(
-        "Cross-entropy through a sigmoid: the slope cancels, and leaves x*(a - y).",
+        "Cross-entropy through a sigmoid: the slope cancels and leaves x*(a - y).",
         HOLDS if left and not stays else DOES_NOT_HOLD,
         evidence,
     )
@@ -369,7 +371,7 @@ def derivation(links: Chain) -> list[str]:
         rf"$L = {written['L']}$",
         rf"$\frac{{\partial L}}{{\partial a}} = {written['dL/da']}$",
         rf"$a = {written['a']}, \quad \frac{{\partial a}}{{\partial z}} = {written['da/dz']}$",
-        "The weighted input moves by x with the weight and by 1 with the bias, so that the chain rule gives",
+        "The weighted input changes at rate x with the weight and at rate 1 with the bias, so the chain rule gives",
         (
             r"$\frac{\partial L}{\partial w} = \frac{\partial L}{\partial a} \cdot \frac{\partial"
             rf" a}}{{\partial z}} \cdot \frac{{\partial z}}{{\partial w}} = {written['dL/dw']}$"
@@ -381,7 +383,7 @@ def derivation(links: Chain) -> list[str]:
     ]
     if links.activation == "sigmoid" and not written["L"].startswith(r"\begin"):
         lines += [
-            "and in terms of the output alone, after cancelling,",
+            "and, written in terms of the output alone,",
             rf"$\frac{{\partial L}}{{\partial w}} = {sympy.latex(after_cancelling(links.in_z, 'x'))}$",
         ]
     return lines
@@ -391,11 +393,11 @@ def _done(at: Mapping[str, float], rate: float) -> list[str]:
     place = ", ".join(f"{name} = {at[name]:g}" for name in ("w", "b", "x", "y"))
     return [
         (
-            "One neuron computes `z = w*x + b` and `a = act(z)`. The loss and the activation come from the"
-            " library with their derived slopes; the chain rule multiplies them. The product is compared"
-            f" with the derivative the library gives for the two together, symbolically; and at {place} with"
-            f" differences of the loss at {DIGITS} digits and with the compiled code. One step of gradient"
-            f" descent at a rate of {rate:g} follows."
+            "One neuron computes `z = w*x + b` and `a = act(z)`. The library supplies the loss, the activation"
+            " and their derived slopes, and the chain rule multiplies them. The product is compared with the"
+            f" library's derivative of the composed loss: as formulas, and at {place} also with finite"
+            f" differences at {DIGITS} digits and with the compiled code. Then comes one step of gradient"
+            f" descent at a rate of {rate:g}."
         ),
     ]
 
@@ -456,8 +458,8 @@ def _chart(names: Sequence[str], target: float) -> Chart:
     return Chart(
         [panel],
         caption=(
-            "Where the activation is flat, a gradient that has its slope as a factor is gone, however wrong"
-            " the output."
+            "Where the activation is flat, a gradient that has its slope as a factor vanishes, however wrong"
+            " the output is."
         ),
         name="gradient",
     )
@@ -466,6 +468,6 @@ def _chart(names: Sequence[str], target: float) -> Chart:
 neuron = Study(
     "neuron",
     2,
-    "What gradient does one neuron get, and where does the activation's slope stay in it?",
+    "What gradient does one neuron get, and under which loss does the activation's slope stay in it?",
     experiment,
 )

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from losscope.report import Chart, Page, Section, Table
 
 SCHEMA = "losscope.study/1"
-TITLE = "What is said about losses, measured"
+TITLE = "Claims about losses, put to the test"
 LEAD = (
-    "Textbooks and blog posts make claims about loss functions. Here each of them is an experiment, run on"
-    " this library's own losses. A verdict is computed from the numbers of the run, and a claim that proved"
-    " false is reported as false."
+    "Textbooks and blog posts make claims about loss functions. Here each claim becomes an experiment on"
+    " this library's own losses. Every verdict is computed from the numbers of the run, and a claim that"
+    " turns out false is reported as false."
 )
 
 
@@ -64,7 +64,7 @@ def page(runs: Sequence[Run], command: str = "") -> Page:
 
 def _quick_note(runs: Sequence[Run]) -> str:
     return (
-        "**This is a quick look**: runs may be smaller than by the studies' own defaults."
+        "**This is a quick look**: runs may be smaller than the studies' own defaults."
         if any(run.quick for run in runs)
         else ""
     )
@@ -198,6 +198,7 @@ def show(run: Run, console: Any, brief: bool = False) -> None:
         for paragraph in run.result.done:
             # A formula in LaTeX is for the page; where it matters, the tables have it in plain text.
             if not _leads_to_formula(paragraph):
+                console.print()
                 console.print(Text(plain_words(paragraph)))
         for table in run.result.tables:
             console.print()
@@ -220,8 +221,8 @@ def _show_claim(claim: Claim, console: Any, brief: bool) -> None:
     from rich.text import Text
 
     mark, style = {HOLDS: ("+", "green"), DOES_NOT_HOLD: ("x", "red")}.get(claim.verdict, ("~", "yellow"))
-    words = Text(plain_words(claim.claim) + " ")
-    words.append(plain_words(claim.verdict), style=f"bold {style}")
+    words = Text(plain_words(claim.claim))
+    words.append("\n" + plain_words(claim.verdict), style=f"bold {style}")
     if not brief:
         words.append("\n" + plain_words(claim.evidence), style="dim")
     grid = Table.grid(padding=(0, 1, 0, 0))

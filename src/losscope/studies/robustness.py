@@ -242,19 +242,19 @@ def judge_solvers(checks: Mapping[str, Mapping[str, Any]]) -> Claim:
     gaps = {name: (each["ours"] - each["theirs"]) / each["theirs"] for name, each in checks.items()}
     worst = max(gaps, key=lambda name: gaps[name])
     evidence = (
-        f"Summed loss of our fit against that of the other solver: at worst {gaps[worst]:+.1g} of it"
-        f" ({worst}); theirs is higher by up to {-min(gaps.values()):.1g}."
+        f"Summed loss of our fit relative to an independent solver's: at worst {gaps[worst]:+.1g}"
+        f" ({worst}), at best {min(gaps.values()):+.1g}."
     )
     return Claim(
-        "The solvers used here find the least loss.", HOLDS if gaps[worst] < 1e-8 else DOES_NOT_HOLD, evidence
+        "The solvers used here find the minimum.", HOLDS if gaps[worst] < 1e-8 else DOES_NOT_HOLD, evidence
     )
 
 
 def judge_unbounded(shifts: Sequence[float], distances: Any) -> Claim:
     """The L2 line under one dragged point."""
     evidence = (
-        f"With the point {distances[-1]:g} away the line has moved by {shifts[-1]:.3g}; each ten times"
-        " farther moves it ten times more."
+        f"With the point {distances[-1]:g} away the line has moved by {shifts[-1]:.3g}; moving the point ten"
+        " times farther moves the line ten times as far."
     )
     if bounded(shifts, distances):
         return Claim(
@@ -292,8 +292,8 @@ def judge_redescending(near: Mapping[str, Sequence[float]], distances: Any) -> C
     others = min(near[name][-1] for name in ("absolute_error", "huber:delta=1.345", "log_cosh", "smooth_l1"))
     evidence = (
         f"Under Tukey's loss the line moves by at most {most:.3g} and is back to within {last:.2g} when the"
-        f" point is {distances[-1]:g} away; the least shift of a bounded, not redescending loss there is"
-        f" {others:.2g}."
+        f" point is {distances[-1]:g} away, where bounded losses that do not redescend still shift it by"
+        f" {others:.2g} or more."
     )
     verdict = HOLDS if last < 0.05 * most and last < others else DOES_NOT_HOLD
     return Claim("A redescending loss forgets an outlier that is far enough away.", verdict, evidence)
@@ -313,8 +313,8 @@ def judge_breakdown(
         return ", ".join(f"{name} {_percent(share)}" for name, share in found.items())
 
     evidence = (
-        f"Share at which the line is off by more than {BROKEN:g} standard deviations, bad points scattered:"
-        f" {shown(scattered)}; all at one end: {shown(at_end)}."
+        f"Share of bad points at which the line is off by more than {BROKEN:g} standard deviations. Scattered:"
+        f" {shown(scattered)}. All at one end: {shown(at_end)}."
     )
     if stands(scattered) and stands(at_end):
         return Claim(claim, HOLDS, evidence)
@@ -364,12 +364,11 @@ def _done(points: int, far: float, out: float) -> list[str]:
             " Tukey's loss, which redescends, is not in the catalogue; it is defined from its formula."
         ),
         (
-            "First the last point is lifted, up to far beyond the others. Then the same with a point that"
-            f" lies far out in x as well, by {out:.3g}: twice as far as all others together, where it"
-            " outweighs them. The shift is the root of the mean squared distance from the line fitted"
-            f" without that point. Last, a growing share of the points is lifted by {far:g}, all to the same"
-            " side, and the line compared with the true one. All lengths are in standard deviations of the"
-            " noise."
+            "First the last point is lifted far above the others. Then the same is done with a point that is"
+            f" also far out in x, at {out:.3g}: twice as far as all others together, where it outweighs them."
+            " The shift is the root mean square distance from the line fitted without that point. Finally a"
+            f" growing share of the points is lifted by {far:g}, all to the same side, and the line is"
+            " compared with the true one. All lengths are in standard deviations of the noise."
         ),
     ]
 
@@ -396,8 +395,8 @@ def _influence(known: Mapping[str, Any]) -> Chart:
     return Chart(
         [panel],
         caption=(
-            "L2 pulls without bound, L1 and its smooth kin with a limit, Tukey's loss not at all from far"
-            " away."
+            "The pull of an outlier grows without bound under L2, is limited under L1 and its smooth"
+            " relatives, and is zero under Tukey's loss once it is far away."
         ),
         name="influence",
     )
@@ -426,7 +425,7 @@ def _dragging(
         panels,
         caption=(
             "One point is dragged away. Off in y, only L2 follows; far out in x, every convex loss does."
-            " Tukey's loss leaves through the bottom."
+            " Tukey's curve drops off the bottom: the shift goes back to 0."
         ),
         name="dragging",
     )
@@ -450,7 +449,7 @@ def _shares(
             )
         )
     return Chart(
-        panels, caption="A growing share of the points is lifted, all by the same.", name="breakdown"
+        panels, caption="A growing share of the points is lifted, all by the same amount.", name="breakdown"
     )
 
 
@@ -470,13 +469,13 @@ def _table(near: Any, leverage: Any, spoilt: Any, ended: Any, distances: Any, sh
     ]
     columns = [
         "loss",
-        "most, off in y",
-        f"off by {distances[-1]:g}",
-        "and far out in x",
-        "breaks at",
-        "at one end",
+        "most, in y",
+        f"{distances[-1]:g} off in y",
+        "and far in x",
+        "bad anywhere",
+        "bad at one end",
     ]
-    caption = "Shift by one point (sd of the noise), and the share of bad points that breaks the line"
+    caption = "How far one point shifts the line (sd of the noise), and the share of bad points at which the line breaks"
     return Table(columns, rows, caption=caption)
 
 
@@ -494,7 +493,7 @@ def _check_table(checks: Mapping[str, Mapping[str, Any]]) -> Table:
     return Table(
         ["loss", "checked by", "summed loss, ours", "theirs"],
         rows,
-        caption="Each solver against an independent one, on the same data with three outliers",
+        caption="Each solver checked against an independent one, on the same data with three outliers",
     )
 
 

@@ -282,24 +282,18 @@ def _done(
     )
     kinds = {"linear": "a linear model", "mlp": "a network with one hidden layer of 32 ReLUs"}
     return [
-        f"Data: {named}. Each is split {splits} times into 60% to learn from, 20% to choose the learning "
-        "rate by and "
-        f"20% to test on. Every loss trains {' and '.join(kinds[model] for model in models)} from the "
-        "same start, "
-        f"with Adam for {epochs} epochs at the rates {', '.join(f'{rate:g}' for rate in rates)}; the "
-        "rate is the one "
-        "at which the loss's own value on the validation rows is least.",
-        "The targets that are learnt from are taken as they are, and spoilt. Regression: noise with "
-        "heavy tails "
-        "(Student's t with 1.5 degrees of freedom, times half the target's standard deviation), gross "
-        "errors (a "
-        "tenth of the targets ten times too large), or capped at their 70th percentile. Classification: "
-        "20% or 40% "
-        "of the labels replaced by another class. The test's targets are left alone.",
-        "A loss is clearly better than another where it is so in every split, and on average by "
-        f"{ACCURACY_MARGIN:.0%} of accuracy or {ERROR_MARGIN:.0%} of the error. The rule does under a "
-        "condition, "
-        "by a metric, where its loss is clearly beaten in fewer than half of the data sets and models.",
+        f"Data: {named}. Each is split {splits} times: 60% for training, 20% for choosing the learning rate, "
+        f"20% for testing. Every loss trains {' and '.join(kinds[model] for model in models)} from the same "
+        f"start, with Adam for {epochs} epochs at the rates {', '.join(f'{rate:g}' for rate in rates)}; each "
+        "loss keeps the rate at which its own value on the validation rows is lowest.",
+        "The training targets are used as they are, and damaged in several ways. Regression: heavy-tailed "
+        "noise (Student's t with 1.5 degrees of freedom, times half the target's standard deviation), gross "
+        "errors (a tenth of the targets ten times too large), or a cap at the 70th percentile. "
+        "Classification: 20% or 40% of the labels replaced by another class. Test targets are left alone.",
+        "One loss counts as clearly better than another if it is better in every split and, on average, by "
+        f"at least {100 * ACCURACY_MARGIN:g} percentage point{'s' * (ACCURACY_MARGIN != 0.01)} of accuracy or "
+        f"{ERROR_MARGIN:.0%} of the error. The rule holds for a condition and a metric if its loss is clearly "
+        "beaten on fewer than half of the data sets and models.",
     ]
 
 
@@ -332,17 +326,17 @@ def _claims(cells: Sequence[Cell]) -> list[Claim]:
     regression = _beaten(cells, "regression", CONDITIONS["regression"])
     classes = _beaten(cells, "classification", CONDITIONS["classification"])
     spoilt = {key: value for key, value in regression.items() if key[0] != "as it is"}
-    evidence = "Data sets and models in which another loss was clearly better, by condition and metric"
+    evidence = "In how many combinations of data set and model another loss was clearly better"
     return [
-        Claim("For regression, use squared error.", verdict_on_rule(regression), f"{evidence}. {_counts(regression)}."),
+        Claim("For regression, use squared error.", verdict_on_rule(regression), f"{evidence}: {_counts(regression)}."),
         Claim(
             "With heavy tails, gross errors or a cap in the targets, absolute error or Huber is clearly "
             "better.",
             verdict_on_rivals(spoilt),
-            "Factor by which the error of the better of the two differs from squared error's: "
+            "Error of the better of the two as a multiple of squared error's: "
             f"{_factors(cells)}.",
         ),
-        Claim("For classification, use cross-entropy.", verdict_on_rule(classes), f"{evidence}. {_counts(classes)}."),
+        Claim("For classification, use cross-entropy.", verdict_on_rule(classes), f"{evidence}: {_counts(classes)}."),
         _on_noise(cells),
     ]  # fmt: skip
 
@@ -385,8 +379,8 @@ def _on_noise(cells: Sequence[Cell]) -> Claim:
     return Claim(
         "Where labels are wrong, squared error through a sigmoid is better than cross-entropy.",
         verdict_on_rivals(won),
-        f"Data sets and models in which it was clearly better: {_counts(won)}. Means on the clean test, squared "
-        f"error against cross-entropy: {'; '.join(told)}. With the labels as they are, accuracy "
+        f"In how many combinations of data set and model it was clearly better: {_counts(won)}. Test means, squared "
+        f"error against cross-entropy: {'; '.join(told)}. With undamaged labels, accuracy "
         f"{' against '.join(f'{each:.3f}' for each in start)}.",
     )
 
@@ -412,9 +406,9 @@ def _chart(cells: Sequence[Cell], task: str) -> Any:
             Bars(conditions, [value(each, name, metric) for each in conditions], name)
             for name in LOSSES[task]
         ]
-        panels.append(Panel(words[0].upper() + words[1:], f"{words} ({unit})", "targets learnt from", bars))
-    caption = f"{task.capitalize()}: test means over data sets, models and splits. Less is better"
-    return Chart(panels, caption + ("." if relative else ", but for accuracy."), task)
+        panels.append(Panel(words[0].upper() + words[1:], f"{words} ({unit})", "training targets", bars))
+    caption = f"{task.capitalize()}: test means over data sets, models and splits. Lower is better"
+    return Chart(panels, caption + ("." if relative else ", except for accuracy."), task)
 
 
 UNITS = {"accuracy": "%", "log_loss": "nats", "brier": "0 to 2"}
@@ -438,9 +432,7 @@ def _table(cells: Sequence[Cell], task: str, metric: str) -> Any:
     ]  # fmt: skip
     words = METRICS[task][metric] + (" (%)" if metric == "accuracy" else "")
     columns = ["data", "model", "condition", *LOSSES[task], f"clearly better than {RULE[task]}"]
-    return Table(
-        columns, rows, f"{words[0].upper()}{words[1:]} on the test: mean and standard deviation over splits."
-    )
+    return Table(columns, rows, f"Test {words}: mean and standard deviation over splits.")
 
 
 def _told(cell: Cell) -> dict[str, Any]:

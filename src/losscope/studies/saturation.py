@@ -136,7 +136,7 @@ def judge_less_when_more_wrong(near: Lesson, far: Lesson) -> Claim:
     )
     verdict = HOLDS if far.start > near.start and abs(far.slopes[0]) < abs(near.slopes[0]) else DOES_NOT_HOLD
     return Claim(
-        "Squared error through a sigmoid gives less gradient when the neuron is wrong by more.",
+        "Through a sigmoid, squared error gives a smaller gradient when the neuron is more wrong.",
         verdict,
         evidence,
     )
@@ -150,9 +150,10 @@ def judge_gradient_is_error(lessons: list[Lesson]) -> Claim:
         for slope, output in zip(lesson.slopes, lesson.outputs)
     )
     steps = sum(len(lesson.slopes) for lesson in lessons)
-    evidence = f"Over all {steps} points of the runs, gradient and error (a - y) differ by at most {gap:.1g}."
+    apart = f"differ by at most {gap:.1g}" if gap else "are equal to the last bit"
+    evidence = f"At all {steps} points of the runs, gradient and error (a - y) {apart}."
     return Claim(
-        "The gradient of cross-entropy, in the weighted input, is the error itself.",
+        "The gradient of cross-entropy with respect to the weighted input is the error itself.",
         HOLDS if gap < 1e-12 else DOES_NOT_HOLD,
         evidence,
     )
@@ -176,8 +177,8 @@ def judge_faster(
         return Claim(
             claim,
             HOLDS,
-            f"Ahead at every epoch. At rate {rate:g}, {ends}. No rate up to {rate * RATE_GRID[-1]:g} lets"
-            " squared error end as close.",
+            f"Cross-entropy is ahead at every epoch. At rate {rate:g}, {ends}. No rate up to"
+            f" {rate * RATE_GRID[-1]:g} lets squared error end as close.",
         )
     caught = "; ".join(
         f"from {lessons[CROSS, at].start:.2f} at rate {each:g}"
@@ -185,13 +186,15 @@ def judge_faster(
         if each is not None
     )
     never = (
-        "" if all(each is not None for each in catching_up) else " From the other start no rate tried does."
+        ""
+        if all(each is not None for each in catching_up)
+        else " From the other start no rate tried was enough."
     )
     return Claim(
         claim,
         holds_when("both use the same learning rate"),
-        f"Ahead at every epoch. At rate {rate:g}, {ends}. With larger steps squared error gets as far in as"
-        f" many epochs: {caught}.{never}",
+        f"Cross-entropy is ahead at every epoch. At rate {rate:g}, {ends}. With larger steps squared error"
+        f" gets as far in the same number of epochs: {caught}.{never}",
     )
 
 
@@ -206,9 +209,9 @@ def judge_demonstration(right: list[float], wrong: list[float]) -> Claim:
     evidence = f"By the chain rule it ends at {found}."
     if shown(wrong):
         evidence += (
-            f" The demonstration's numbers do come out ({words}) of a wrong rule, which steps by the"
-            " derivative with respect to the activation, 1/(1 - a), in place of the one with respect to the"
-            " weighted input, a."
+            f" A wrong rule does reproduce the demonstration's numbers ({words}): it steps by the derivative"
+            " with respect to the activation, 1/(1 - a), instead of the one with respect to the weighted"
+            " input, a."
         )
     claim = (
         f"At a learning rate of {DEMONSTRATION_RATE:g}, cross-entropy ends at about {DEMONSTRATED[0]:g} and"
@@ -222,15 +225,15 @@ def _done(rate: float, epochs: int) -> list[str]:
         (
             "One neuron, `a = sigmoid(w*x + b)`, has to learn to turn the input 1 into 0. It starts badly"
             " wrong, once with an output of 0.82 (w = 0.6, b = 0.9) and once of 0.98 (w = b = 2), and takes"
-            f" {epochs} steps of plain gradient descent at a learning rate of {rate:g}: under half the"
-            " squared error, and under cross-entropy."
+            f" {epochs} steps of plain gradient descent at a learning rate of {rate:g}, under half the"
+            " squared error and under cross-entropy."
         ),
         (
             "A well-known interactive demonstration of this runs cross-entropy at a learning rate of 0.005."
-            " That was repeated with the same steps by the chain rule, and with a **wrong** update rule that"
-            " steps by the derivative with respect to the activation where that with respect to the weighted"
-            " input belongs. The wrong rule follows no gradient of the loss; it is shown because its numbers"
-            " are what the demonstration displays."
+            " Here it is repeated twice: with the chain rule, and with a **wrong** update rule that uses the"
+            " derivative with respect to the activation where the one with respect to the weighted input"
+            " belongs. The wrong rule follows no gradient of the loss; it is shown because it gives the"
+            " numbers that the demonstration displays."
         ),
     ]
 

@@ -198,7 +198,7 @@ def judge_stable(sideways: dict[str, Sweep], upward: dict[str, Sweep]) -> Claim:
     if not sideways["L1"].jumps or sideways["L2"].jumps:
         return Claim(claim, DOES_NOT_HOLD, evidence)
     if side["L1"] <= side["L2"] or up["L1"] <= up["L2"]:
-        return Claim(claim, holds_when("stable means without jumps, not moving little"), evidence)
+        return Claim(claim, holds_when("stable means without jumps, not small movements"), evidence)
     return Claim(claim, HOLDS, evidence)
 
 
@@ -230,7 +230,7 @@ def judge_rank(differing: int, same: int) -> Claim:
     """The rank of the design of a line, with inputs that differ and with inputs that are all the same."""
     claim = "There is one best L2 fit."
     evidence = (
-        f"Of a line with 2 coefficients the data fix {differing} where the inputs differ, and {same} where"
+        f"The data determine {differing} of the line's 2 coefficients where the inputs differ, and {same} where"
         " all inputs are the same."
     )
     if differing < 2:
@@ -258,7 +258,7 @@ def _sideways(swept: dict[str, Sweep]) -> Chart:
 
     items = [_line(each, name) for name, each in swept.items()]
     panel = Panel(
-        "A point moves sideways",
+        "The point moves sideways",
         "x of the moved point (units of x)",
         "slope of the line (units of y per unit of x)",
         items,
@@ -315,8 +315,8 @@ def _upward(swept: dict[str, Sweep]) -> Chart:
     return Chart(
         [panel],
         caption=(
-            "Moved up and down, the same point moves L2 all the way. L1 stops caring as soon as it is clear"
-            " of the line."
+            "Moved up and down, the same point keeps pulling the L2 line along. L1 stops caring as soon as"
+            " the point is clear of the line."
         ),
         name="upward",
     )
@@ -358,9 +358,9 @@ def _interval_table(intervals: dict[str, dict[str, Any]]) -> Table:
         for called, (low, high) in found["intervals"].items()
     ]
     return Table(
-        ["data", "coefficient", "L1: any of", "L2", "L1 sum"],
+        ["data", "coefficient", "L1: anywhere in", "L2", "L1 sum"],
         rows,
-        caption="All solutions of L1, and the one of L2",
+        caption="Every L1 solution, and the one L2 solution",
     )
 
 
@@ -373,7 +373,7 @@ def _travel_table(sideways: dict[str, Sweep], upward: dict[str, Sweep]) -> Table
     return Table(
         ["loss", "jumps", "travel, moved sideways", "travel, moved up"],
         rows,
-        caption="How far the slope moves in all (units of y per unit of x)",
+        caption="Total movement of the slope (units of y per unit of x)",
     )
 
 

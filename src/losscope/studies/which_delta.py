@@ -335,15 +335,15 @@ def _done(sets: Sequence[Residuals], share: float) -> list[str]:
     return [
         (
             "Huber's loss is squared up to delta and linear beyond. For each delta, from the library's"
-            " gradient: its efficiency in the limit of many observations (the variance of the best possible"
+            " gradient: its efficiency for many observations (the variance of the best possible"
             " estimate over its own), the most that one observation can move it, and where it goes in the"
             f" worst case when {share:.0%} of the observations are replaced by ones infinitely far to one"
-            " side. Delta counts in units of sigma, taken as the median absolute deviation over 0.6745."
+            " side. Delta is in units of sigma, estimated as the median absolute deviation over 0.6745."
         ),
         (
             f"The same was measured on the residuals of a linear model of {names}: the variance of the"
             " estimate over bootstrap samples relative to that of the mean, and how far it moves when"
-            f" {share:.0%} of a sample is put 100 sigma to one side."
+            f" {share:.0%} of a sample is moved 100 sigma to one side."
         ),
     ]
 
@@ -436,7 +436,7 @@ def _table(
         )
         rows.append([f"{delta:g}", f"{eff:.2%}", most, bias])
     return Table(
-        ["delta (sigma)", "efficiency", "most by one, times n", f"worst bias, {share:.0%} bad"],
+        ["delta (sigma)", "efficiency", "shift by one, times n", f"worst bias, {share:.0%} bad"],
         rows,
         caption="Gaussian noise, in the limit; biases in sigma",
     )
@@ -456,7 +456,7 @@ def _real_table(deltas: Any, real: Mapping[str, Mapping[str, Any]]) -> Table:
             ]
             rows.append([name, f"{delta:g}", *shown])
     return Table(
-        ["data", "delta (sigma)", "variance", "by the formula", "shift (sigma)"],
+        ["data", "delta (sigma)", "variance", "by formula", "shift (sigma)"],
         rows,
         caption=(
             "Real residuals: variance relative to the mean's, by bootstrap and by the formula of the limit"
