@@ -254,7 +254,7 @@ def test_registered_operators_are_sound():
     from losscope.torch import operators
 
     x, y = torch.randn(4, 3, requires_grad=True), torch.rand(4, 3)
-    torch.library.opcheck(operators.pointwise_operator, (x, y, None, "squared_error", [], "mean", 0.0, True))
+    torch.library.opcheck(operators.pointwise_operator, (x, y, None, "squared_error", [], "mean", 0, True))
     torch.library.opcheck(
         operators.rows_operator,
         (x, torch.tensor([0, 1, 2, 0]), None, "cross_entropy", -100, "mean", 0.0, True),

@@ -5,14 +5,17 @@ from losscope.entry import Parameter
 from losscope.structures.elementwise import elementwise
 from losscope.structures.rivals import rivals
 
+# To PyTorch, NaN is no probability.
+_probability = domain.Domain("probability", "between 0 and 1", "(x < 0) | (x > 1) | (x != x)")
+
 clamped_binary_cross_entropy = elementwise(
     "clamped_binary_cross_entropy",
     "-target*maximum(log(prediction), -100) - (1 - target)*maximum(log1p(-prediction), -100)",
     # Not the slope of the clamped value but PyTorch's own: (p - y)/max(p (1 - p), 1e-12).
     gradient_of="where(prediction*(1 - prediction) < 1/1000000000000, (prediction**2/2 - target*prediction)*1000000000000, -target*log(prediction) - (1 - target)*log1p(-prediction))",
     summary="Binary cross-entropy of a probability as PyTorch has it: no logarithm below -100, no slope beyond 1e12.",
-    prediction=domain.probability,
-    target=domain.probability,
+    prediction=_probability,
+    target=_probability,
     task="binary",
     ties="beyond the clamp the slope is that of PyTorch, not the value's own",
     reference="I. J. Good, Rational decisions, J. R. Stat. Soc. B 14 (1952). doi:10.1111/j.2517-6161.1952.tb00104.x",
@@ -76,7 +79,7 @@ kl_divergence_of_logs = elementwise(
 
 margin_ranking = elementwise(
     "margin_ranking",
-    "where(margin - prediction*target >= 0, margin - prediction*target, 0)",
+    "where(margin - prediction*target < 0, 0, margin - prediction*target)",
     summary="For a prediction that is the difference of two scores: what it lacks to the margin on the side that target says.",
     parameters={"margin": Parameter(0.0)},
     target=domain.sign,

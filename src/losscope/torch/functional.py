@@ -96,10 +96,19 @@ _COSINE = Distances("cosine_embedding")
 _TRIPLET = Distances("triplet_margin")
 _RIVALS = {1: Rivals(weston_watkins), 2: Rivals(squared_weston_watkins)}
 
-operators.POINTWISE.update(
-    {each.name: each for each in list(globals().values()) if isinstance(each, Pointwise)}
-)
-operators.ROWS[_CROSS_ENTROPY.name] = _CROSS_ENTROPY
+for _loss in list(globals().values()):
+    if isinstance(_loss, Pointwise | Rows):
+        operators.register(_loss)
+
+
+def _number(value: Any) -> bool:
+    """Whether a keyword is a number. What is not (a text, a tensor, NaN) is PyTorch's to take or to refuse."""
+    return isinstance(value, float | int) and value == value
+
+
+def _flag(value: Any) -> bool:
+    """Whether a keyword is True or False, where PyTorch takes nothing else for it."""
+    return value is True or value is False
 
 
 def mse_loss(
@@ -156,13 +165,11 @@ def _weighted(
     loss: Pointwise, input: Tensor, target: Tensor, reduction: str, weight: Tensor
 ) -> Tensor | None:
     """A mean over the sum of the weights, one for each element."""
-    if (
-        torch.compiler.is_compiling()
-        or not isinstance(input, Tensor)
-        or not isinstance(weight, Tensor)
-        or weight.shape != input.shape
-    ):
+    if not isinstance(input, Tensor) or not isinstance(weight, Tensor) or weight.shape != input.shape:
         return None
+    if torch.compiler.is_compiling():  # PyTorch's absolute error then forgets the weight (2.13)
+        ours = loss(input, target, "sum" if reduction == "mean" else reduction, weight=weight)
+        return ours / weight.sum() if ours is not None and reduction == "mean" else ours
     divisor: Any = None
     if reduction == "mean":
         if ready.by_operations(input, weight):
@@ -189,7 +196,7 @@ def smooth_l1_loss(
     >>> smooth_l1_loss(torch.tensor([1.0, 3.0]), torch.tensor([0.0, 0.0]), reduction="none")
     tensor([0.5000, 2.5000])
     """
-    if size_average is None and reduce is None:
+    if size_average is None and reduce is None and _number(beta):
         if beta > 0:
             ours = _SMOOTH(input, target, reduction, (float(beta),))
         else:
@@ -209,7 +216,14 @@ def huber_loss(
     >>> huber_loss(torch.tensor([1.0, 3.0]), torch.tensor([0.0, 0.0]), delta=2.0, reduction="none")
     tensor([0.5000, 4.0000])
     """
-    if delta > 0 and (weight is None or (isinstance(weight, Tensor) and weight.shape == input.shape)):
+    if (
+        _number(delta)
+        and delta > 0
+        and (
+            weight is None
+            or (isinstance(weight, Tensor) and isinstance(input, Tensor) and weight.shape == input.shape)
+        )
+    ):
         ours = _HUBER(input, target, reduction, (float(delta),), weight)
         if ours is not None:
             return ours
@@ -267,8 +281,8 @@ def binary_cross_entropy_with_logits(
             and not ready.transforming()
             and ready.usual(pos_weight)
             and pos_weight.numel() == 1
-            and pos_weight.ndim <= 1
-            and input.ndim
+            and isinstance(input, Tensor)
+            and pos_weight.ndim <= input.ndim
         ):
             ours = _BINARY_WEIGHTED(input, target, reduction, (float(pos_weight),), weight)
         elif isinstance(pos_weight, Tensor):
@@ -300,7 +314,7 @@ def poisson_nll_loss(
     >>> poisson_nll_loss(torch.tensor([0.0]), torch.tensor([2.0]))
     tensor(1.)
     """
-    if size_average is None and reduce is None:
+    if size_average is None and reduce is None and _flag(log_input) and _flag(full) and _number(eps):
         if log_input:
             ours = (_POISSON_FULL if full else _POISSON)(input, target, reduction)
         else:
@@ -327,7 +341,9 @@ def kl_div(
     >>> kl_div(torch.tensor([0.5, 0.5]).log(), torch.tensor([0.5, 0.5]), reduction="sum")
     tensor(0.)
     """
-    if size_average is None and reduce is None and reduction in ("batchmean", "sum", "none"):
+    if size_average is not None or reduce is not None or not _flag(log_target):
+        pass
+    elif reduction in ("batchmean", "sum", "none"):
         loss = _KL_OF_LOGS if log_target else _KL
         if reduction != "batchmean":
             ours = loss(input, target, reduction)
@@ -339,9 +355,7 @@ def kl_div(
             )
         if ours is not None:
             return ours
-    elif (
-        size_average is None and reduce is None and reduction == "mean" and not torch.compiler.is_compiling()
-    ):
+    elif reduction == "mean" and not torch.compiler.is_compiling():
         ours = (_KL_OF_LOGS if log_target else _KL)(input, target, reduction)
         if ours is not None:
             warnings.warn(ready.MEAN_IS_NOT_BATCHMEAN, stacklevel=2)
@@ -385,7 +399,7 @@ def hinge_embedding_loss(
     >>> hinge_embedding_loss(torch.tensor([0.25, 0.25]), torch.tensor([1.0, -1.0]), reduction="none")
     tensor([0.2500, 0.7500])
     """
-    if size_average is None and reduce is None:
+    if size_average is None and reduce is None and _number(margin):
         ours = _HINGE_EMBEDDING(input, target, reduction, (float(margin),))
         if ours is not None:
             return ours
@@ -443,13 +457,24 @@ def cross_entropy(
     >>> cross_entropy(torch.zeros(1, 4), torch.tensor([2]))
     tensor(1.3863)
     """
-    if size_average is None and reduce is None:
+    if (
+        size_average is None
+        and reduce is None
+        and type(ignore_index) is int
+        and _number(label_smoothing)
+        and (ignore_index < 0 or _holds_indices(target))
+    ):
         ours = _CROSS_ENTROPY(input, target, weight, ignore_index, reduction, label_smoothing)
         if ours is not None:
             return ours
     return torchs["cross_entropy"](
         input, target, weight, size_average, ignore_index, reduce, reduction, label_smoothing
     )
+
+
+def _holds_indices(target: Any) -> bool:
+    """Whether a target may have an index that is ignored: rows of probabilities have none, and PyTorch refuses it."""
+    return isinstance(target, Tensor) and not target.is_floating_point()
 
 
 def linear_cross_entropy(
@@ -473,10 +498,15 @@ def linear_cross_entropy(
     >>> linear_cross_entropy(torch.zeros(2, 3), torch.zeros(4, 3), torch.tensor([0, 1]))
     tensor(1.3863)
     """
-    spread = (
-        ignore_index is not None and isinstance(target, Tensor) and target.is_floating_point()
-    )  # an error of PyTorch's
-    if options is None and not torch.compiler.is_compiling() and not spread:
+    ignores = ignore_index is None or (type(ignore_index) is int and _holds_indices(target))
+    if (
+        options is None
+        and not torch.compiler.is_compiling()
+        and ignores
+        and _number(label_smoothing)
+        and isinstance(input, Tensor)
+        and isinstance(linear_weight, Tensor)
+    ):
         ours = linear_rows(
             _CROSS_ENTROPY,
             input,
@@ -484,7 +514,7 @@ def linear_cross_entropy(
             linear_bias,
             target,
             weight,
-            -100 if ignore_index is None else int(ignore_index),
+            -100 if ignore_index is None else ignore_index,
             reduction,
             label_smoothing,
         )
@@ -514,7 +544,13 @@ def cosine_embedding_loss(
     >>> cosine_embedding_loss(torch.tensor([[1.0, 0.0]]), torch.tensor([[1.0, 1e-4]]), torch.tensor([1]))
     tensor(5.0000e-09)
     """
-    if size_average is None and reduce is None and isinstance(target, Tensor) and target.ndim <= 1:
+    if (
+        size_average is None
+        and reduce is None
+        and _number(margin)
+        and isinstance(target, Tensor)
+        and target.ndim <= 1
+    ):
         ours = _COSINE((input1, input2), target, reduction, (float(margin),))
         if ours is not None:
             return ours
@@ -541,9 +577,18 @@ def triplet_margin_loss(
     >>> triplet_margin_loss(torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0]]), torch.tensor([[0.0, 2.0]]))
     tensor(4.0000)
     """
-    if size_average is None and reduce is None and margin > 0 and p == 2:
+    if (
+        size_average is None
+        and reduce is None
+        and _number(margin)
+        and margin > 0
+        and _number(p)
+        and p == 2
+        and _number(eps)
+        and _flag(swap)
+    ):
         triplet = (anchor, positive, negative)
-        ours = _TRIPLET(triplet, None, reduction, (float(margin),), bool(swap), float(eps))
+        ours = _TRIPLET(triplet, None, reduction, (float(margin),), swap, float(eps))
         if ours is not None:
             return ours
     return torchs["triplet_margin_loss"](
@@ -571,7 +616,7 @@ def triplet_margin_with_distance_loss(
     tensor(0.5858)
     """
     eps = _euclidean(distance_function)
-    if eps is not None and margin > 0:
+    if eps is not None and _number(margin) and margin > 0:
         ours = _TRIPLET((anchor, positive, negative), None, reduction, (float(margin),), bool(swap), eps)
         if ours is not None:
             return ours
@@ -611,7 +656,7 @@ def margin_ranking_loss(
     >>> margin_ranking_loss(torch.tensor([2.0]), torch.tensor([1.5]), torch.tensor([1.0]), margin=1.0)
     tensor(0.5000)
     """
-    if size_average is None and reduce is None:
+    if size_average is None and reduce is None and _number(margin):
         ours = pairs.margin_ranking(input1, input2, target, margin, reduction)
         if ours is not None:
             return ours
@@ -635,9 +680,10 @@ def gaussian_nll_loss(
     >>> gaussian_nll_loss(torch.tensor([1.0]), torch.tensor([3.0]), torch.tensor([1.0]))
     tensor(2.)
     """
-    ours = pairs.gaussian(input, target, var, full, eps, reduction)
-    if ours is not None:
-        return ours
+    if _number(eps):
+        ours = pairs.gaussian(input, target, var, full, eps, reduction)
+        if ours is not None:
+            return ours
     return torchs["gaussian_nll_loss"](input, target, var, full, eps, reduction)
 
 
@@ -659,7 +705,7 @@ def multi_margin_loss(
     >>> multi_margin_loss(torch.tensor([[2.0, 1.5]]), torch.tensor([0]))
     tensor(0.2500)
     """
-    if size_average is None and reduce is None and p in (1, 2):
+    if size_average is None and reduce is None and _number(p) and p in (1, 2) and _number(margin):
         ours = _RIVALS[p](input, target, weight, reduction, margin, lists=False)
         if ours is not None:
             return ours

@@ -43,10 +43,9 @@ def _twin(name: str, function: str) -> Any:
     """PyTorch's class with our function: its forward asks its module for `F`, and this module has one too."""
     original = getattr(_torchs, name)
     forward = FunctionType(original.forward.__code__, globals(), "forward", original.forward.__defaults__)
-    forward.__qualname__, forward.__doc__ = (
-        f"{name}.forward",
-        f"`losscope.torch.functional.{function}` of the arguments.",
-    )
+    forward.__qualname__ = original.forward.__qualname__  # which a wrong call is told
+    forward.__annotations__ = dict(original.forward.__annotations__)
+    forward.__doc__ = f"`losscope.torch.functional.{function}` of the arguments."
     text = (getattr(F, function).__doc__ or "").split("    >>>")[0].strip()
     doc = f"`torch.nn.{name}` over `losscope.torch.functional.{function}`.\n\n    {text}\n"
     with warnings.catch_warnings():

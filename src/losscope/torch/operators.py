@@ -17,9 +17,17 @@ from losscope.torch.pointwise import Pointwise
 from losscope.torch.ready import Outside
 from losscope.torch.rows import Logits, Rows
 
-# Losses by the name that a graph holds; a compiled graph may outlive the call that made it.
+# Losses by the name that a graph holds; a compiled graph may outlive the call that made it. A loss that is not here,
+# of a name that another one has, say, is no operator.
 POINTWISE: dict[str, Pointwise] = {}
 ROWS: dict[str, Rows] = {}
+
+
+def register(loss: Pointwise | Rows) -> None:
+    """Let graphs hold a loss; ValueError where its name stands for another."""
+    losses: dict[str, Any] = POINTWISE if isinstance(loss, Pointwise) else ROWS
+    if losses.setdefault(loss.name, loss) is not loss:
+        raise ValueError(f"two losses of graphs are named {loss.name!r}")
 
 
 # --- elementwise
@@ -33,7 +41,7 @@ def pointwise_operator(
     loss: str,
     parameters: list[float],
     reduction: str,
-    divisor: float,
+    divisor: int,  # of a sum or mean, 0 for none
     differentiate: bool,
 ) -> tuple[Tensor, Tensor]:
     this = POINTWISE[loss]
@@ -71,38 +79,44 @@ def _(input, target, weight, loss, parameters, reduction, divisor, differentiate
 
 @torch.library.custom_op("losscope::pointwise_gradient", mutates_args=())
 def pointwise_gradient(
-    input: Tensor, target: Tensor, upstream: Tensor, loss: str, parameters: list[float]
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    upstream: Tensor,
+    loss: str,
+    parameters: list[float],
+    reduction: str,
+    divisor: int,  # of a sum or mean, 0 for none
 ) -> Tensor:
+    """The gradient by a pass of its own, times upstream, and rounded after that."""
     input, target = pointwise.dense(input.detach(), target.detach())
+    weight = None if weight is None else weight.detach()
+    scale = _scale(input, reduction, divisor)
+    if reduction == "none":
+        weight = upstream.detach() if weight is None else upstream.detach() * weight
+    else:
+        scale *= upstream.item()
     gradient = torch.empty_like(input)
     if input.numel():
-        POINTWISE[loss].run(
-            input,
-            target,
-            pointwise.aligned(upstream.detach(), input),
-            None,
-            gradient,
-            None,
-            1.0,
-            1.0,
-            tuple(parameters),
-        )
+        weight = None if weight is None else pointwise.aligned(weight, input)
+        POINTWISE[loss].run(input, target, weight, None, gradient, None, scale, scale, tuple(parameters))
     return gradient
 
 
 @pointwise_gradient.register_fake
-def _(input, target, upstream, loss, parameters):
+def _(input, target, weight, upstream, loss, parameters, reduction, divisor):
     return torch.empty_like(input)
 
 
-def _scale(input: Tensor, reduction: str, divisor: float) -> float:
+def _scale(input: Tensor, reduction: str, divisor: int) -> float:
     if reduction == "mean":
         return 1.0 / (divisor or input.numel() or 1)
     return 1.0 / divisor if divisor else 1.0
 
 
 def _keep_pointwise(ctx: Any, inputs: tuple, output: tuple) -> None:
-    input, target, weight, ctx.loss, ctx.parameters, ctx.reduction, ctx.divisor, _ = inputs
+    input, target, weight, ctx.loss, ctx.parameters, ctx.reduction, ctx.divisor, differentiated = inputs
+    ctx.made = differentiated and ctx.reduction != "none"
     ctx.save_for_backward(input, target, weight, output[1])
     ctx.set_materialize_grads(False)
 
@@ -120,13 +134,18 @@ def _back_pointwise(ctx: Any, upstream: Tensor | None, _: Tensor | None) -> Any:
         slope = slope if weight is None else slope * weight
         upstream = upstream.to(slope.dtype) * _scale(input, ctx.reduction, ctx.divisor)
         return ((slope * upstream).to(input.dtype), *none)
-    if ctx.reduction != "none":
+    if ctx.made:
         return (gradient * upstream, *none)
-    weights = upstream.expand_as(input) if weight is None else upstream * weight
-    return (pointwise_gradient(input, target, weights, ctx.loss, ctx.parameters), *none)
+    call = (ctx.loss, ctx.parameters, ctx.reduction, ctx.divisor)
+    return (pointwise_gradient(input, target, weight, upstream, *call), *none)
 
 
 pointwise_operator.register_autograd(_back_pointwise, setup_context=_keep_pointwise)
+
+
+def _made_in_forward(input: Tensor) -> bool:
+    """Whether the gradient comes with the loss: that of halves would be rounded, and again once multiplied."""
+    return input.requires_grad and torch.is_grad_enabled() and input.dtype not in ready.HALVES
 
 
 def _to_be_differentiated() -> bool:
@@ -144,10 +163,10 @@ def traced(
     divisor: float | None,
 ) -> Tensor | None:
     """The loss as an operator in a graph that is being traced, or None where it is not ours."""
-    if not (isinstance(input, Tensor) and isinstance(target, Tensor)) or reduction not in (
-        "mean",
-        "sum",
-        "none",
+    if (
+        not (isinstance(input, Tensor) and isinstance(target, Tensor))
+        or reduction not in ("mean", "sum", "none")
+        or POINTWISE.get(loss.name) is not loss
     ):
         return None
     if ready.autocasting("cpu"):
@@ -178,8 +197,8 @@ def traced(
         loss.name,
         list(parameters),
         reduction,
-        float(divisor or 0.0),
-        input.requires_grad and torch.is_grad_enabled(),
+        0 if divisor is None else divisor,  # a size, which a graph may leave open
+        _made_in_forward(input),
     )
     return value
 
@@ -228,16 +247,22 @@ def rows_gradient(
     upstream: Tensor,
     loss: str,
     ignore: int,
+    reduction: str,
     smoothing: float,
 ) -> Tensor:
-    call = _rows(loss, input, target, class_weight, False, ignore, smoothing)
-    gradient = torch.empty_like(call.logits)
-    call.run(gradient, upstream.detach().reshape(-1).to(call.computed).contiguous())
+    """The gradient by a pass of its own, times upstream, and rounded after that."""
+    call = _rows(loss, input, target, class_weight, False, ignore, smoothing, reduction == "mean")
+    gradient, weight = torch.empty_like(call.logits), None
+    if reduction == "none":
+        weight = upstream.detach().reshape(-1).to(call.computed).contiguous()
+    else:
+        call.scale = upstream.item()
+    call.run(gradient, weight)
     return torch.empty_like(input).copy_(rows.in_layout(gradient, input))
 
 
 @rows_gradient.register_fake
-def _(input, target, class_weight, upstream, loss, ignore, smoothing):
+def _(input, target, class_weight, upstream, loss, ignore, reduction, smoothing):
     return torch.empty_like(input)
 
 
@@ -261,7 +286,8 @@ def _rows(
 
 
 def _keep_rows(ctx: Any, inputs: tuple, output: tuple) -> None:
-    input, target, class_weight, ctx.loss, ctx.ignore, ctx.reduction, ctx.smoothing, _ = inputs
+    input, target, class_weight, ctx.loss, ctx.ignore, ctx.reduction, ctx.smoothing, differentiated = inputs
+    ctx.made = differentiated and ctx.reduction != "none"
     ctx.save_for_backward(input, target, class_weight, output[1])
     ctx.set_materialize_grads(False)
 
@@ -285,9 +311,10 @@ def _back_rows(ctx: Any, upstream: Tensor | None, _: Tensor | None) -> Any:
             ),
             *none,
         )
-    if ctx.reduction != "none":
+    if ctx.made:
         return (gradient * upstream, *none)
-    return (rows_gradient(input, target, class_weight, upstream, ctx.loss, ctx.ignore, ctx.smoothing), *none)
+    call = (ctx.loss, ctx.ignore, ctx.reduction, ctx.smoothing)
+    return (rows_gradient(input, target, class_weight, upstream, *call), *none)
 
 
 rows_operator.register_autograd(_back_rows, setup_context=_keep_rows)
@@ -307,6 +334,7 @@ def traced_rows(
         not (isinstance(input, Tensor) and isinstance(target, Tensor))
         or reduction not in ("mean", "sum", "none")
         or not 0.0 <= smoothing <= 1.0
+        or ROWS.get(loss.name) is not loss
     ):
         return None
     if ready.autocasting("cpu"):
@@ -344,6 +372,6 @@ def traced_rows(
         int(ignore),
         reduction,
         float(smoothing),
-        input.requires_grad and torch.is_grad_enabled(),
+        _made_in_forward(input),
     )
     return value

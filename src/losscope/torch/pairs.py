@@ -75,7 +75,7 @@ def _guarded(variance: Any, input: Tensor, eps: float) -> Tensor | None:
     ):  # fmt: skip
         return None
     lowest = float(variance.detach().min())
-    if lowest < 0:
+    if not lowest >= 0:  # NaN hides a negative one, of which PyTorch is to speak
         return None
     if lowest < eps:
         variance = variance.clone()

@@ -131,9 +131,11 @@ def how(input: Tensor, target: Tensor) -> int:
         return NOT_OURS
     if input.is_cpu and target.is_cpu:
         if transforming() or forward_ad._current_level >= 0:
-            return FORMULA
+            return FORMULA if input.numel() else NOT_OURS
         return NOT_OURS if input.is_neg() or target.is_neg() or not input.numel() else KERNEL
-    return NOT_OURS if input.is_meta or input.device != target.device else FORMULA
+    if input.is_meta or input.device != target.device or not input.numel():
+        return NOT_OURS
+    return FORMULA
 
 
 def plain(*tensors: Any) -> bool:
