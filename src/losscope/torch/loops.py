@@ -1,8 +1,7 @@
 """The compiled loops of a loss, called with addresses of tensors instead of arrays.
 
 At a thousand elements a call is worth a microsecond; an array made of a tensor costs as much. So the loops of
-the generated module (`losscope.kernels.cpu`) are wrapped once more, in compiled code. bfloat16 goes through
-blocks of float32 that stay in the processor's cache: it is read once and rounded once.
+the generated module (`losscope.kernels.cpu`) are wrapped once more, in compiled code.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ COMPUTED_IN: dict[str, Any] = {
 def loops(entry: Entry, through: Entry | None, dtype: str) -> dict[str, Any]:
     """The wrapped loops of a loss for tensors of a dtype ("float32", "float64" or "bfloat16"), by name."""
     computed = COMPUTED_IN[dtype]
-    sources = _WRAPPERS[entry.structure]["bits" if dtype == "bfloat16" else "reals"]
+    sources = _WRAPPERS[entry.structure]
     key = hashlib.sha256(
         f"{fingerprint(entry, through, computed.name)} {dtype} {_own_code()}".encode()
     ).hexdigest()[:40]
@@ -71,15 +70,9 @@ def _own_code() -> str:
     return hashlib.sha256((here / "wrappers.py").read_bytes() + (here / "memory.py").read_bytes()).hexdigest()
 
 
-_WRAPPERS: dict[str, dict[str, dict[str, Any]]] = {
-    "elementwise": {
-        "reals": {"at": wrappers.at, "whole": wrappers.whole},
-        "bits": {"at": wrappers.at, "whole": wrappers.whole},
-    },
-    "softmax": {
-        "reals": {"survey": wrappers.survey, "rows": wrappers.rows_at, "spread": wrappers.spread_at},
-        "bits": {"survey": wrappers.survey, "rows": wrappers.rows_at, "spread": wrappers.spread_at_bits},
-    },
-    "rivals": {"reals": {"are_classes": wrappers.are_classes, "rivals": wrappers.rivals_at}},
+_WRAPPERS: dict[str, dict[str, Any]] = {
+    "elementwise": {"at": wrappers.at, "whole": wrappers.whole},
+    "softmax": {"survey": wrappers.survey, "rows": wrappers.rows_at, "spread": wrappers.spread_at},
+    "rivals": {"are_classes": wrappers.are_classes, "rivals": wrappers.rivals_at},
 }
 _WRAPPERS["activation"] = _WRAPPERS["elementwise"]

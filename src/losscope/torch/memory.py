@@ -1,7 +1,6 @@
 """Memory by its address, for kernels: what a tensor gives in a tenth of the time of an array.
 
-`array_at(address, size, like)` is an array over memory that is not its own, or None where the address is None. Rows
-of bfloat16, over which several passes go, are `widened` into float32 and `put` back, block by block.
+`array_at(address, size, like)` is an array over memory that is not its own, or None where the address is None.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from llvmlite import ir
 from numba import carray, types
 from numba.extending import intrinsic, overload
 
-from losscope.kernels.cpu.bfloat16 import number, rounded
+from losscope.kernels.cpu.bfloat16 import rounded
 
 
 @intrinsic
@@ -38,54 +37,6 @@ def _array_at(address, size, like):
     return lambda address, size, like: carray(_pointer(address, like), (size,))
 
 
-def widened(bits, low, high, room):
-    """bits[low:high] as float32 in `room`; None of None."""
-    raise NotImplementedError("called from compiled code only")
-
-
-@overload(widened)
-def _widened(bits, low, high, room):
-    if isinstance(bits, types.NoneType):
-        return lambda bits, low, high, room: None
-
-    def of_bits(bits, low, high, room):
-        out = room[: high - low]
-        for i in range(out.size):
-            out[i] = number(bits[low + i])
-        return out
-
-    return of_bits
-
-
-def room_for(bits, low, high, room):
-    """As much of `room` as bits[low:high] take; None for None."""
-    raise NotImplementedError("called from compiled code only")
-
-
-@overload(room_for)
-def _room_for(bits, low, high, room):
-    if isinstance(bits, types.NoneType):
-        return lambda bits, low, high, room: None
-    return lambda bits, low, high, room: room[: high - low]
-
-
-def put(source, bits, low, high):
-    """Round `source` into bits[low:high]; nothing where there are none."""
-    raise NotImplementedError("called from compiled code only")
-
-
-@overload(put)
-def _put(source, bits, low, high):
-    if isinstance(bits, types.NoneType):
-        return lambda source, bits, low, high: None
-
-    def to_bits(source, bits, low, high):
-        for i in range(high - low):
-            bits[low + i] = rounded(source[i], bits)
-
-    return to_bits
-
-
 def matrix_at(address, rows, columns, like):
     """A matrix of numbers of the dtype of `like` at an address; None at None."""
     raise NotImplementedError("called from compiled code only")
@@ -96,30 +47,6 @@ def _matrix_at(address, rows, columns, like):
     if isinstance(address, types.NoneType):
         return lambda address, rows, columns, like: None
     return lambda address, rows, columns, like: carray(_pointer(address, like), (rows, columns))
-
-
-def part(array, low, high):
-    """array[low:high]; None of None."""
-    raise NotImplementedError("called from compiled code only")
-
-
-@overload(part)
-def _part(array, low, high):
-    if isinstance(array, types.NoneType):
-        return lambda array, low, high: None
-    return lambda array, low, high: array[low:high]
-
-
-def shaped(array, rows, columns):
-    """A flat array as a matrix; None of None."""
-    raise NotImplementedError("called from compiled code only")
-
-
-@overload(shaped)
-def _shaped(array, rows, columns):
-    if isinstance(array, types.NoneType):
-        return lambda array, rows, columns: None
-    return lambda array, rows, columns: array.reshape(rows, columns)
 
 
 def write(number, address, like):

@@ -1,9 +1,8 @@
 """What is compiled around the loops of a generated module; nothing here is ever called as it stands.
 
 All names that stand for tensors are addresses, or None for what is not there. `at` and its kin run blocks
-first..last, `whole` all of a small input in one call; `_bits` are those for bfloat16, of which each block goes
-through float32 that stays in the processor's cache. Free names are the generated module's, and those that
-`losscope.torch.loops` puts beside them.
+first..last, `whole` all of a small input in one call. Free names are the generated module's, and those that
+`losscope.torch.loops` puts beside them: NUMBERS is of the dtype of the tensors, REALS of the one it is computed in.
 """
 
 # mypy: ignore-errors
@@ -95,48 +94,11 @@ def spread_at(
         return wrong, 0.0, scale
     s = sums_at(sums, (rows + rows_in_block - 1) // rows_in_block)
     spread_loop(
-        matrix_at(logits, rows, classes, REALS), array_at(target, rows, INTEGERS), matrix_at(probabilities, rows, classes, REALS), smoothing,
+        matrix_at(logits, rows, classes, NUMBERS), array_at(target, rows, INTEGERS), matrix_at(probabilities, rows, classes, NUMBERS), smoothing,
         array_at(weight, rows, REALS), array_at(class_weight, classes, REALS), array_at(values, rows, REALS),
-        matrix_at(gradient, rows, classes, REALS), None, s,
+        matrix_at(gradient, rows, classes, NUMBERS), None, s,
         ignore, first, last, rows_in_block, real(scale), parameters,
     )  # fmt: skip
-    return wrong, finish(s, scale, sums, result, REALS), scale
-
-
-def spread_at_bits(
-    logits, target, probabilities, smoothing, weight, class_weight, values, gradient, sums, result,
-    rows, classes, rows_in_block, ignore, first, last, scale, mean, parameters,
-):  # fmt: skip
-    wrong = -1
-    if probabilities is None:
-        wrong, scale = scaled(sums, target, class_weight, rows, classes, ignore, scale, mean)
-    elif mean:
-        scale = scale / rows
-    if wrong >= 0:
-        return wrong, 0.0, scale
-    s = sums_at(sums, (rows + rows_in_block - 1) // rows_in_block)
-    z, p, g = (
-        array_at(logits, rows * classes, NUMBERS),
-        array_at(probabilities, rows * classes, NUMBERS),
-        array_at(gradient, rows * classes, NUMBERS),
-    )
-    t, w, c = (
-        array_at(target, rows, INTEGERS),
-        array_at(weight, rows, REALS),
-        array_at(class_weight, classes, REALS),
-    )
-    v = array_at(values, rows, REALS)
-    scratch = numpy.empty((3, rows_in_block * classes), numpy.float32)
-    for block in range(first, last):
-        top, bottom = block * rows_in_block, min((block + 1) * rows_in_block, rows)
-        low, high = top * classes, bottom * classes
-        here = room_for(g, low, high, scratch[1])
-        spread_loop(
-            widened(z, low, high, scratch[0]).reshape(bottom - top, classes), part(t, top, bottom),
-            shaped(widened(p, low, high, scratch[2]), bottom - top, classes), smoothing, part(w, top, bottom), c, part(v, top, bottom),
-            shaped(here, bottom - top, classes), None, s[block : block + 1], ignore, 0, 1, rows_in_block, real(scale), parameters,
-        )  # fmt: skip
-        put(here, g, low, high)
     return wrong, finish(s, scale, sums, result, NUMBERS), scale
 
 

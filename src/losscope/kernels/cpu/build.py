@@ -72,7 +72,9 @@ def source(entry: Entry, through: Entry | None, dtype: str) -> str:
     """The text of a generated module."""
     from losscope.derive import derive
     from losscope.emit.python import function, functions
+    from losscope.expression import symbol
     from losscope.kernels.cpu import composed, distance, elementwise, rivals, softmax
+    from losscope.stable import softplus
 
     structure = structures.get(entry.structure)
     parameters = [*entry.parameters, *(through.parameters if through else ())]
@@ -94,6 +96,8 @@ def source(entry: Entry, through: Entry | None, dtype: str) -> str:
     }[entry.structure]
     parts += [f"BLOCK, FEW, ROWS = {elementwise.BLOCK}, {softmax.FEW}, {softmax.ROWS}"]
     parts += [f"dtype = numpy.{dtype}"]
+    # Of a margin, log(1 + exp(margin)) is logsumexp(logits) - logit: one logarithm then serves all classes.
+    parts += [f"OF_LOGSUMEXP = {derived.value == softplus(symbol(structure.VARIABLE))}"]
     for each in _written_in(loops):
         if each.__name__ != "run":
             entrance = each.__name__.endswith("loop")
