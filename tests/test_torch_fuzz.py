@@ -325,8 +325,7 @@ def answer(function, arguments, keywords, circumstance, seed, dtype=None):
                 value = function(*made, **named)
             put(found, value)
             if circumstance == "written to":
-                # Not to weights, whose versions nobody looks at yet (torch/saved.py).
-                given_tensors = unrolled(made[:2], {})
+                given_tensors = unrolled(made, named)
                 with torch.no_grad(), contextlib.suppress(RuntimeError):  # one of an expanded tensor
                     given_tensors[seed % len(given_tensors)].add_(1)
             leaves = [each for each in unrolled(made, named) if each.requires_grad]
@@ -432,8 +431,6 @@ def laid_out(answer, call):
     """Dtypes, shapes, and strides, which of other layouts are whatever comes first in PyTorch's way."""
     tensors = [each for each in (*call[0], *call[1].values()) if isinstance(each, Made)]
     layouts = {each.layout for each in tensors}
-    if any(each.classes and len(each.shape) > 1 for each in tensors):
-        layouts = set()  # rows of (N, C, d) have gradients of another layout yet (torch/rows.py)
     return [
         fact and fact[: 4 if layouts == {"contiguous"} and place < 2 else 3]
         for place, fact in enumerate(answer["facts"])

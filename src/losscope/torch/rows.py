@@ -289,6 +289,5 @@ def in_layout(rows: Tensor, input: Tensor) -> Tensor:
     contiguous = input.is_contiguous()
     if input.ndim <= 2 and rows.dtype is input.dtype and contiguous:
         return rows
-    gradient = rows.movedim(-1, 1) if rows.ndim > 2 else rows
-    memory_format = torch.contiguous_format if contiguous else torch.preserve_format
-    return gradient.to(input.dtype, memory_format=memory_format)
+    gradient = (rows.movedim(-1, 1) if rows.ndim > 2 else rows).to(input.dtype)
+    return gradient.contiguous() if contiguous else gradient
