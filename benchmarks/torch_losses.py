@@ -53,16 +53,36 @@ def step(function: Callable, arguments: tuple, **keywords: Any) -> Callable[[], 
     return run
 
 
-def inputs(name: str, size: int, dtype: Any) -> tuple:
+def of_rows(name: str, dtype: Any) -> tuple[tuple, dict]:
+    """The tensors of a loss "function ROWSxCOLUMNS how", and its keywords."""
     import torch
 
     generator = torch.Generator().manual_seed(0)
-    if name.startswith("cross_entropy"):
-        rows, classes = shape_of(name)
-        logits = torch.randn(rows, classes, generator=generator).to(dtype).requires_grad_()
-        if name.endswith("probabilities"):
-            return logits, torch.randn(rows, classes, generator=generator).softmax(1).to(dtype)
-        return logits, torch.randint(0, classes, (rows,), generator=generator)
+    function, _, *how = name.split()
+    rows, columns = shape_of(name)
+
+    def matrix() -> Any:
+        return torch.randn(rows, columns, generator=generator).to(dtype).requires_grad_()
+
+    x = matrix()
+    if function in ("cross_entropy", "multi_margin_loss") and not how:
+        return (x, torch.randint(0, columns, (rows,), generator=generator)), {}
+    if function == "triplet_margin_loss":
+        return (x, matrix(), matrix()), {}
+    if function == "cosine_embedding_loss":
+        return (x, matrix(), 1 - 2 * torch.randint(0, 2, (rows,), generator=generator)), {}
+    chances = torch.rand(rows, columns, generator=generator).to(dtype)
+    if how == ["pos_weight"]:
+        return (x, chances), {"pos_weight": (0.5 + torch.rand(columns, generator=generator)).to(dtype)}
+    return (x, (chances / chances.sum(1, keepdim=True)).to(dtype)), {}
+
+
+def inputs(name: str, size: int, dtype: Any) -> tuple[tuple, dict]:
+    if not size:
+        return of_rows(name, dtype)
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
     shape = (size // 10, 10) if name in ("multilabel_soft_margin_loss", "kl_div") else (size,)
     x, y = torch.randn(shape, generator=generator), torch.rand(shape, generator=generator)
     if name == "binary_cross_entropy":
@@ -72,8 +92,9 @@ def inputs(name: str, size: int, dtype: Any) -> tuple:
     x, y = x.to(dtype).requires_grad_(), y.to(dtype)
     other = (0.1 + torch.rand(shape, generator=generator)).to(dtype).requires_grad_()
     if name == "margin_ranking_loss":
-        return x, other, y
-    return (x, y, other) if name == "gaussian_nll_loss" else (x, y)
+        return (x, other, y), {}
+    keywords = {"reduction": "batchmean"} if name == "kl_div" else {}
+    return ((x, y, other) if name == "gaussian_nll_loss" else (x, y)), keywords
 
 
 def shape_of(name: str) -> tuple[int, int]:
@@ -87,16 +108,16 @@ def contestants(name: str, size: int, dtype: Any, compiled: bool) -> dict[str, C
     from losscope.torch import functional
 
     function = name.split()[0]
-    keywords = {"reduction": "batchmean"} if function == "kl_div" else {}
     eager, ours = functional.torchs[function], getattr(functional, function)
-    given = inputs(name, size, dtype)
+    given, keywords = inputs(name, size, dtype)
     found = {"eager": step(eager, given, **keywords), "losscope": step(ours, given, **keywords)}
     if given[0].numel() > 100_000:
         found["fresh"] = fresh(step(ours, given, **keywords))
     if compiled:
         torch._dynamo.reset()
         found["torch.compile"] = step(torch.compile(eager), given, **keywords)
-    if function in SCIKIT and dtype in (torch.float32, torch.float64) and not name.endswith("probabilities"):
+    how = name.split()[2:]  # what scikit-learn does not have
+    if function in SCIKIT and dtype in (torch.float32, torch.float64) and not how:
         found["scikit-learn"] = scikit_learn(SCIKIT[function], given[0].detach().numpy(), given[1].numpy())
     return found
 
@@ -128,7 +149,15 @@ def cases(quick: bool) -> Iterator[tuple[str, int, str]]:
         "cross_entropy 10x100",
         "cross_entropy 60000x10",
         *ROWS,
+        "cross_entropy 100x10 probabilities",
         "cross_entropy 4096x1000 probabilities",
+        "binary_cross_entropy_with_logits 100x10 pos_weight",
+        "binary_cross_entropy_with_logits 1600000x10 pos_weight",
+        "cosine_embedding_loss 100x10",
+        "cosine_embedding_loss 65536x128",
+        "triplet_margin_loss 100x10",
+        "triplet_margin_loss 65536x128",
+        "multi_margin_loss 60000x10",
     ):
         yield name, 0, "float32"
     for name in ROWS:
@@ -139,7 +168,7 @@ def cases(quick: bool) -> Iterator[tuple[str, int, str]]:
 def goal(name: str, size: int, dtype: str, mode: str) -> float | None:
     if dtype != "float32":
         return None
-    if size == 1000 or name == "cross_entropy 100x10":
+    if size == 1000 or (not size and math.prod(shape_of(name)) == 1000):
         return SMALL
     if size == LARGE or not size:
         pair = PROMISED.get(name, OTHERS if size else None)
@@ -175,9 +204,10 @@ def peak(name: str, who: str) -> None:
     """Prints by how many MB the process grew at its peak over two steps."""
     import torch
 
-    run = contestants(name, LARGE, torch.float32, False)[who]
+    by_rows = len(name.split()) > 1
+    run = contestants(name, 0 if by_rows else LARGE, torch.float32, False)[who]
     warm = contestants(
-        "cross_entropy 100x10" if name.startswith("cross") else name, 1000, torch.float32, False
+        "cross_entropy 100x10" if by_rows else name, 0 if by_rows else 1000, torch.float32, False
     )[who]
     warm()
     # Not ru_maxrss, which a process inherits from the one that started it. Writing 5 makes the peak start anew.
