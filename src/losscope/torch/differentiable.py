@@ -19,7 +19,7 @@ from losscope.errors import LossError, LossTypeError, complain
 from losscope.loss import REDUCTIONS, Loss, Total
 from losscope.structures import arrays, mean
 from losscope.torch import elsewhere, ready
-from losscope.torch.distances import Call, Distances, computed
+from losscope.torch.distances import Distances, Vectors, computed
 from losscope.torch.pointwise import Pointwise
 from losscope.torch.ready import Outside
 from losscope.torch.rows import Logits, Rows
@@ -249,8 +249,9 @@ def _evaluate_vectors(
     dtype = computed(vectors[0].dtype)
     label, weight = (None if each is None else each.to(dtype) for each in (label, weight))
     scale = 1.0 / (weighed or 1.0) if reduction == "mean" else 1.0
-    how = Call(_distances(loss.entry), scale, reduction == "none", parameters, batch.swap)
-    return how.loss.apply(how, vectors, label, weight), weighed
+    this, unreduced = _distances(loss.entry), reduction == "none"
+    call = Vectors(this, vectors, label, weight, parameters, scale, unreduced, batch.swap)
+    return call.result(), weighed
 
 
 def _elsewhere(prediction: torch.Tensor) -> bool:

@@ -1,25 +1,24 @@
 """Losses of distances of tensors: pairs of vectors, or an anchor, a positive and a negative, along the last axis.
 
-As in `losscope.torch.pointwise`, gradients (here those of all vectors) are made in forward, in one pass, and handed
-over once. There is more work in a row than in an element, so that tensors are read as arrays and kept by autograd.
+The gradients of all vectors are made in one pass. There is more work in a row than in an element, so that tensors are
+read as arrays.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy
 import torch
 from torch import Tensor
-from torch.autograd import Function
 
 from losscope.entry import Entry
 from losscope.kernels.cpu.distance import run
 from losscope.torch import buffers, formula, ready
 from losscope.torch.ready import HALVES, NAMES
+from losscope.torch.saved import Gradients, Saved, record
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -71,8 +70,9 @@ class Distances:
             if not (numpy.abs(label.numpy()) == 1).all():
                 return None
         scale = 1.0 / vectors[0].shape[:-1].numel() if reduction == "mean" else 1.0
-        call = Call(self, scale, reduction == "none", parameters, swap, offset)
-        return self.apply(call, vectors, label, None)
+        return Vectors(
+            self, vectors, label, None, parameters, scale, reduction == "none", swap, offset
+        ).result()
 
     def by_operations(
         self,
@@ -89,49 +89,106 @@ class Distances:
             label.shape != vectors[0].shape[:-1] or not label.dtype.is_signed or label.requires_grad
         ):
             return None
-        values = Call(self, 1.0, True, parameters, swap, offset).values(vectors, label)
+        values = self.values(vectors, label, parameters, swap, offset)
         if label is not None:
             values = torch.where(label.abs() == 1, values, 0)  # as PyTorch's, which adds up what it knows
         if reduction != "none":
             values = values.mean() if reduction == "mean" else values.sum()
         return values.to(vectors[0].dtype)
 
-    def apply(
-        self, call: Call, vectors: tuple[Tensor, ...], label: Tensor | None, weight: Tensor | None
-    ) -> Tensor:
-        """The loss of vectors that have been looked at; label and weight are one number for each row."""
-        if torch.is_grad_enabled() and any(each.requires_grad for each in vectors):
-            return _Distances.apply(call, label, weight, *vectors)
-        return call.run(vectors, label, weight, (False,) * len(vectors))[0]
-
-
-@dataclass(slots=True)
-class Call:
-    """What a call says beside its tensors. An `offset` is added to each difference of vectors."""
-
-    loss: Distances
-    scale: float
-    unreduced: bool
-    parameters: tuple[float, ...]
-    swap: bool = False
-    offset: float = 0.0
-
-    def run(
+    def values(
         self,
         vectors: Sequence[Tensor],
         label: Tensor | None,
+        parameters: tuple[float, ...],
+        swap: bool = False,
+        offset: float = 0.0,
+    ) -> Tensor:
+        """The unreduced loss as torch operations in float64 (where there is one), differentiable as often as wanted."""
+        widest = torch.float32 if vectors[0].device.type == "mps" else torch.float64
+        a, b, *negative = (each.to(widest) for each in vectors)
+        if self.entry.measure == "cosine":
+            (a, no_a), (b, no_b) = _direction(a), _direction(b)
+            cosine = (a * b).sum(-1)
+            distance = torch.where(no_a | no_b, 1.0, ((a - b) ** 2).sum(-1) / 2)
+        else:
+            distance = _length(a - b + offset)
+            for n in negative:
+                far = _length(a - n + offset)
+                if swap:
+                    other = _length(b - n + offset)
+                    far = torch.where(other < far, other, far)
+                distance = distance - far
+            cosine = 1 - distance
+        label = torch.ones_like(distance) if label is None else label.to(widest).view(distance.shape)
+        value: Tensor = formula.compiled(self.entry, None, 0, 0)(distance, label, cosine, *parameters)
+        return value
+
+
+class Vectors(Saved):
+    """A call: label and weight, one number for each row, and the vectors, to whose differences an `offset` is added."""
+
+    __slots__ = ("each", "offset", "swap")
+
+    def __init__(
+        self,
+        loss: Distances,
+        vectors: Sequence[Tensor],
+        label: Tensor | None,
         weight: Tensor | None,
-        wanted: Sequence[bool],
-    ) -> tuple[Tensor, list[Tensor | None]]:
-        """One pass: the loss, and the gradients that are wanted (where it is not reduced, each row's own), in the
-        dtype that is computed in."""
+        parameters: tuple[float, ...],
+        scale: float,
+        unreduced: bool,
+        swap: bool = False,
+        offset: float = 0.0,
+    ):
+        super().__init__(loss, (label, weight, *vectors), parameters, scale, unreduced)
+        self.swap, self.offset = swap, offset
+        self.each = [each.requires_grad for each in vectors]  # which of them may want a gradient
+
+    def result(self) -> Tensor:
+        """The loss, in the graph if one of the vectors is."""
+        tensors = self.tensors or ()
+        if torch.is_grad_enabled() and any(self.each):
+            return record(self, *tensors[2:])
+        return self.value(tensors)
+
+    def value(self, tensors: Any) -> Tensor:
+        each = self.each if self.wanted else [False] * len(self.each)
+        value, gradients = self.run(tensors, tensors[1], each, self.scale, self.unreduced)
+        if self.wanted:
+            self.gradients = gradients
+        return value
+
+    def differentiate(self, tensors: Any, upstream: Tensor, factor: float) -> Gradients:
+        weight = tensors[1]
+        if self.unreduced:
+            upstream = upstream.to(computed(upstream.dtype)).reshape(-1).contiguous()
+            weight = upstream if weight is None else upstream * weight.reshape(-1)
+        return self.run(tensors, weight, self.each, self.scale * factor, False)[1]
+
+    def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:
+        label, weight, *vectors = tensors
+        with torch.enable_grad():
+            values = self.loss.values(vectors, label, self.parameters, self.swap, self.offset)
+            upstream = upstream.double().expand(values.shape) * self.scale
+            if weight is not None:
+                upstream = upstream * weight.view(values.shape)
+            inputs = [each for each, want in zip(vectors, self.each, strict=True) if want]
+            found = iter(torch.autograd.grad(values, inputs, upstream, create_graph=True, allow_unused=True))
+        return tuple(next(found) if want else None for want in self.each)
+
+    def run(
+        self, tensors: Any, weight: Tensor | None, wanted: Sequence[bool], scale: float, unreduced: bool
+    ) -> tuple[Tensor, Gradients]:
+        """One pass: the loss, and the gradients that are wanted."""
+        label, _, *vectors = tensors
         given, shape = vectors[0].dtype, vectors[0].shape
         dtype = computed(given)
         real = numpy.float64 if dtype is torch.float64 else numpy.float32
         read = [_dense(each, dtype) for each in vectors]
         gradients = [buffers.like(each) if want else None for each, want in zip(read, wanted, strict=True)]
-        values = torch.empty(shape[:-1], dtype=dtype) if self.unreduced else None
-
+        values = torch.empty(shape[:-1], dtype=dtype) if unreduced else None
         total = run(
             self.loss.loop(dtype),
             tuple(map(_matrix, read)),
@@ -139,53 +196,12 @@ class Call:
             _flat(weight),
             _flat(values),
             tuple(map(_matrix, gradients)),
-            real(self.scale),
+            real(scale),
             self.offset,
             tuple(map(real, self.parameters)),
         )
-        if values is not None:
-            return values.to(given), gradients
-        return read[0].new_full((), total * self.scale, dtype=given), gradients
-
-    def values(self, vectors: Sequence[Tensor], label: Tensor | None) -> Tensor:
-        """The unreduced loss as torch operations in float64 (where there is one), differentiable as often as wanted."""
-        widest = torch.float32 if vectors[0].device.type == "mps" else torch.float64
-        a, b, *negative = (each.to(widest) for each in vectors)
-        entry = self.loss.entry
-        if entry.measure == "cosine":
-            (a, no_a), (b, no_b) = _direction(a), _direction(b)
-            cosine = (a * b).sum(-1)
-            distance = torch.where(no_a | no_b, 1.0, ((a - b) ** 2).sum(-1) / 2)
-        else:
-            distance = _length(a - b + self.offset)
-            for n in negative:
-                far = _length(a - n + self.offset)
-                if self.swap:
-                    other = _length(b - n + self.offset)
-                    far = torch.where(other < far, other, far)
-                distance = distance - far
-            cosine = 1 - distance
-        label = torch.ones_like(distance) if label is None else label.to(widest).view(distance.shape)
-        value: Tensor = formula.compiled(entry, None, 0, 0)(distance, label, cosine, *self.parameters)
-        return value
-
-    def differentiate(
-        self,
-        vectors: Sequence[Tensor],
-        label: Tensor | None,
-        weight: Tensor | None,
-        wanted: Sequence[bool],
-        upstream: Tensor,
-    ) -> list[Tensor | None]:
-        """The gradients that are wanted, themselves differentiable."""
-        with torch.enable_grad():
-            values = self.values(vectors, label)
-            weights = upstream.double().expand(values.shape) * self.scale
-            if weight is not None:
-                weights = weights * weight.view(values.shape)
-            inputs = [each for each, want in zip(vectors, wanted, strict=True) if want]
-            found = iter(torch.autograd.grad(values, inputs, weights, create_graph=True, allow_unused=True))
-        return [next(found) if want else None for want in wanted]
+        value = read[0].new_full((), total * scale, dtype=given) if values is None else values.to(given)
+        return value, tuple(None if each is None else each.to(given) for each in gradients)
 
 
 def computed(dtype: torch.dtype) -> torch.dtype:
@@ -235,31 +251,3 @@ def _alike(*vectors: Tensor) -> bool:
         and first.numel() > 0
         and not (first.dtype in HALVES and ready.autocasting("cpu"))
     )
-
-
-class _Distances(Function):
-    @staticmethod
-    def forward(
-        ctx: Any, call: Call, label: Tensor | None, weight: Tensor | None, *vectors: Tensor
-    ) -> Tensor:
-        ctx.call = call
-        ctx.save_for_backward(label, weight, *vectors)
-        value, ctx.gradients = call.run(vectors, label, weight, ctx.needs_input_grad[3:])
-        return value
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> Any:
-        call, wanted = ctx.call, ctx.needs_input_grad[3:]
-        gradients, ctx.gradients = ctx.gradients, None
-        if torch.is_grad_enabled() or ready.batched(upstream):
-            label, weight, *vectors = ctx.saved_tensors
-            return None, None, None, *call.differentiate(vectors, label, weight, wanted, upstream)
-        if gradients is None:  # given away before
-            label, weight, *vectors = ctx.saved_tensors
-            gradients = call.run(vectors, label, weight, wanted)[1]
-        factor: Any = upstream.to(computed(upstream.dtype))[..., None] if call.unreduced else upstream.item()
-        if call.unreduced or factor != 1.0:
-            for each in gradients:
-                if each is not None:
-                    each.mul_(factor)
-        return None, None, None, *(None if each is None else each.to(upstream.dtype) for each in gradients)

@@ -14,7 +14,7 @@ from torch import Tensor
 from losscope.errors import LossError, complain
 from losscope.loss import Loss
 from losscope.torch import margin
-from losscope.torch.distances import Call, Distances
+from losscope.torch.distances import Distances
 
 Weighed = tuple[Tensor, Tensor]  # the reduced loss, and the weight that a mean is over
 
@@ -89,7 +89,7 @@ def vectors(
                 expected=f"shape {tuple(given[0].shape[:-1])}",
             )
         )
-    values = Call(loss, 1.0, True, parameters, swap).values(given, label)
+    values = loss.values(given, label, parameters, swap)
     return _reduced(values, torch.ones_like(values), weight, reduction, given[0].dtype)
 
 
