@@ -1,7 +1,7 @@
 """Structures: over what a formula runs.
 
-Each module says which names its formulas may use and which of them stand for the raw prediction; everything
-below (derivation, source, kernels) asks it. A new structure is a new module here and one per target.
+Each module says which names its formulas may use, which of them stand for the raw prediction, and which module of
+loops they run in; everything below (derivation, source, kernels) asks it. A new structure is a new module here and one per target.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from losscope.entry import Entry
 from losscope.errors import LossError, complain
 from losscope.structures import arrays
 
+LOOPS = "elementwise"  # the module of each target that holds the loops
 ARGUMENTS = ("prediction", "target")
 VARIABLE = "prediction"
 SHORT = {

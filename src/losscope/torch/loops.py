@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy
 
+from losscope import structures
 from losscope.entry import Entry
 from losscope.kernels.cpu.build import KernelCache, fingerprint, kernels
 from losscope.torch import memory, wrappers
@@ -31,7 +32,6 @@ COMPUTED_IN: dict[str, Any] = {
 def loops(entry: Entry, through: Entry | None, dtype: str) -> dict[str, Any]:
     """The wrapped loops of a loss for tensors of a dtype ("float32", "float64" or "bfloat16"), by name."""
     computed = COMPUTED_IN[dtype]
-    sources = _WRAPPERS[entry.structure]
     key = hashlib.sha256(
         f"{fingerprint(entry, through, computed.name)} {dtype} {_own_code()}".encode()
     ).hexdigest()[:40]
@@ -55,10 +55,15 @@ def loops(entry: Entry, through: Entry | None, dtype: str) -> dict[str, Any]:
     for name in ("loop", "spread_loop"):
         if name in space:
             space[name] = space["inlined"](space[name].py_func)
-    own = [each for _, each in inspect.getmembers(wrappers, inspect.isfunction)]
-    text = "\n\n".join("@inlined\n" + inspect.getsource(each) for each in own)
+    own = dict(inspect.getmembers(wrappers, inspect.isfunction))
+    text = "\n\n".join("@inlined\n" + inspect.getsource(each) for each in own.values())
     exec(compile(text, f"<losscope.torch {entry.name} {dtype}>", "exec"), space)
-    found = {name: space["looping"](space[each.__name__].py_func) for name, each in sources.items()}
+    of_structure = f"{structures.get(entry.structure).LOOPS}_"
+    found = {
+        name.removeprefix(of_structure): space["looping"](space[name].py_func)
+        for name in own
+        if name.startswith(of_structure)
+    }
     for name, loop in found.items():
         loop._cache = KernelCache(f"{key}-{name}")
     return found
@@ -68,11 +73,3 @@ def loops(entry: Entry, through: Entry | None, dtype: str) -> dict[str, Any]:
 def _own_code() -> str:
     here = Path(__file__).parent
     return hashlib.sha256((here / "wrappers.py").read_bytes() + (here / "memory.py").read_bytes()).hexdigest()
-
-
-_WRAPPERS: dict[str, dict[str, Any]] = {
-    "elementwise": {"at": wrappers.at, "whole": wrappers.whole},
-    "softmax": {"survey": wrappers.survey, "rows": wrappers.rows_at, "spread": wrappers.spread_at},
-    "rivals": {"are_classes": wrappers.are_classes, "rivals": wrappers.rivals_at},
-}
-_WRAPPERS["activation"] = _WRAPPERS["elementwise"]

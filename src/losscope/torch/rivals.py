@@ -137,7 +137,7 @@ class Rivals:
             *(None if each is None else each.data_ptr() for each in (input, target, weight, values, gradient)),
             sums.ctypes.data, rows, classes, target.numel() // rows, rows_in_block,
         )  # fmt: skip
-        kernel, factor = self.loops(dtype)["rivals"], real(scale)
+        kernel, factor = self.loops(dtype)["rows"], real(scale)
         constants = ready.constants(parameters, real)
         share(blocks, lambda first, last: kernel(*fixed, first, last, factor, constants), SERIAL)
         return float(sums.sum()) * scale

@@ -1,7 +1,7 @@
 """What is compiled around the loops of a generated module; nothing here is ever called as it stands.
 
-All names that stand for tensors are addresses, or None for what is not there. `at` and its kin run blocks
-first..last, `whole` all of a small input in one call. Free names are the generated module's, and those that
+All names that stand for tensors are addresses, or None for what is not there. `at`, `rows` and `spread` run blocks
+first..last, `whole` all of a small input in one call. Each is named for the module of its loops. Free names are the generated module's, and those that
 `losscope.torch.loops` puts beside them: NUMBERS is of the dtype of the tensors, REALS of the one it is computed in.
 """
 
@@ -11,7 +11,7 @@ first..last, `whole` all of a small input in one call. Free names are the genera
 import numpy
 
 
-def at(
+def elementwise_at(
     prediction, target, weight, varying, values, gradient, target_gradient, sums, strays,
     size, period, first, last, scale, parameters,
 ):  # fmt: skip
@@ -24,7 +24,7 @@ def at(
     )  # fmt: skip
 
 
-def whole(
+def elementwise_whole(
     prediction, target, weight, varying, values, gradient, target_gradient, result,
     size, period, scale, value_scale, parameters,
 ):  # fmt: skip
@@ -39,7 +39,7 @@ def whole(
     return strays.any()
 
 
-def survey(target, class_weight, rows, classes, ignore):
+def softmax_survey(target, class_weight, rows, classes, ignore):
     """The first row whose class is none (-1: there is none), and the summed weight of the rows that count."""
     t, c = array_at(target, rows, INTEGERS), array_at(class_weight, classes, REALS)
     total = 0.0
@@ -60,11 +60,11 @@ def scaled(sums, target, class_weight, rows, classes, ignore, scale, mean):
     that leave their sums with the caller have been looked at."""
     if sums is not None:
         return -1, scale
-    wrong, weighed = survey(target, class_weight, rows, classes, ignore)
+    wrong, weighed = softmax_survey(target, class_weight, rows, classes, ignore)
     return wrong, scale / weighed if mean else scale
 
 
-def rows_at(
+def softmax_rows(
     logits, target, weight, class_weight, values, gradient, sums, result,
     rows, classes, rows_in_block, ignore, first, last, scale, mean, parameters,
 ):  # fmt: skip
@@ -81,7 +81,7 @@ def rows_at(
     return wrong, finish(s, scale, sums, result, NUMBERS), scale
 
 
-def spread_at(
+def softmax_spread(
     logits, target, probabilities, smoothing, weight, class_weight, values, gradient, sums, result,
     rows, classes, rows_in_block, ignore, first, last, scale, mean, parameters,
 ):  # fmt: skip
@@ -102,7 +102,7 @@ def spread_at(
     return wrong, finish(s, scale, sums, result, NUMBERS), scale
 
 
-def rivals_at(
+def rivals_rows(
     scores,
     target,
     weight,
@@ -126,7 +126,7 @@ def rivals_at(
     )  # fmt: skip
 
 
-def are_classes(target, size, lowest, classes):
+def rivals_are_classes(target, size, lowest, classes):
     """Whether every class lies between `lowest` and the number of classes."""
     t = array_at(target, size, INTEGERS)
     wrong = 0

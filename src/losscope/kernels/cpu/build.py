@@ -13,6 +13,7 @@ import os
 import pickle
 import sys
 from functools import cache, lru_cache
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -73,7 +74,7 @@ def source(entry: Entry, through: Entry | None, dtype: str) -> str:
     from losscope.derive import derive
     from losscope.emit.python import function, functions
     from losscope.expression import symbol
-    from losscope.kernels.cpu import composed, distance, elementwise, rivals, softmax
+    from losscope.kernels.cpu import composed
     from losscope.stable import softplus
 
     structure = structures.get(entry.structure)
@@ -87,14 +88,8 @@ def source(entry: Entry, through: Entry | None, dtype: str) -> str:
     formulas += "\n\n" + _outside(entry, through)
     parts += ["@formula\n" + inspect.getsource(each) for each in _written_in(composed)]
     parts.append(formulas.replace("def ", "@formula\ndef "))
-    loops = {
-        "elementwise": elementwise,
-        "activation": elementwise,
-        "softmax": softmax,
-        "distance": distance,
-        "rivals": rivals,
-    }[entry.structure]
-    parts += [f"BLOCK, FEW, ROWS = {elementwise.BLOCK}, {softmax.FEW}, {softmax.ROWS}"]
+    loops = import_module(f"losscope.kernels.cpu.{structure.LOOPS}")
+    parts += [f"{name} = {value}" for name, value in vars(loops).items() if name.isupper()]
     parts += [f"dtype = numpy.{dtype}"]
     # Of a margin, log(1 + exp(margin)) is logsumexp(logits) - logit: one logarithm then serves all classes.
     parts += [f"OF_LOGSUMEXP = {derived.value == softplus(symbol(structure.VARIABLE))}"]

@@ -28,15 +28,6 @@ def unit_for(total):
     return 2.0**-600 if total > 1.0 else 2.0**600
 
 
-def squares(a, unit):
-    """The sum of the squares of a, in units."""
-    total = 0.0
-    for i in range(a.size):
-        x = scaled(a[i], unit)
-        total += x * x
-    return total
-
-
 def square_of_difference(a, b, offset, unit):
     """The squared length of a - b + offset, in units."""
     total = 0.0
@@ -82,6 +73,16 @@ def half_square_of_chord(a, b, by_a, by_b):
         x = a[i] * by_a - b[i] * by_b
         total += x * x
     return 0.5 * total
+
+
+def judged(distance, cosine, label, weight, row, scale, parameters):
+    """A row's loss by its distance, and its slope times the scale; both weighed."""
+    belongs = real(1) if label is None else label[row]
+    value, slope = order1(distance, belongs, cosine, *parameters)
+    slope = numpy.float64(scale) * slope
+    if weight is not None:
+        value, slope = value * weight[row], slope * weight[row]
+    return value, slope
 
 
 def per_length(push, length):
@@ -142,11 +143,7 @@ def euclidean_loop(
             a, b = prediction[row], target[row]
             length, unit = length_of_difference(a, b, offset)
             distance = real(length / unit)
-            belongs = real(1) if label is None else label[row]
-            value, slope = order1(distance, belongs, real(1) - distance, *parameters)
-            slope = numpy.float64(scale) * slope
-            if weight is not None:
-                value, slope = value * weight[row], slope * weight[row]
+            value, slope = judged(distance, real(1) - distance, label, weight, row, scale, parameters)
             push = per_length(slope, length)
             if gradient is not None:
                 along(gradient[row], a, b, offset, unit, push)
@@ -182,7 +179,8 @@ def cosine_loop(
             aa, bb, ab = moments(a, b)
             unit_a, unit_b = unit_for(aa), unit_for(bb)
             if unit_a != 1.0 or unit_b != 1.0:
-                aa, bb, ab = squares(a, unit_a), squares(b, unit_b), product(a, b, unit_a, unit_b)
+                aa, bb = product(a, a, unit_a, unit_a), product(b, b, unit_b, unit_b)
+                ab = product(a, b, unit_a, unit_b)
             one_a, one_b = per_length(1.0, numpy.sqrt(aa)), per_length(1.0, numpy.sqrt(bb))
             by_a, by_b = unit_a * one_a, unit_b * one_b
             if by_a == numpy.inf:
@@ -197,11 +195,7 @@ def cosine_loop(
                 distance, cosine = 2.0, -1.0
             else:
                 distance = 1.0 - cosine
-            belongs = real(1) if label is None else label[row]
-            value, slope = order1(real(distance), belongs, real(cosine), *parameters)
-            slope = numpy.float64(scale) * slope
-            if weight is not None:
-                value, slope = value * weight[row], slope * weight[row]
+            value, slope = judged(real(distance), real(cosine), label, weight, row, scale, parameters)
             push = -slope
             if gradient is not None:
                 towards(gradient[row], a, b, cosine * by_a, by_b, push * by_a)
@@ -244,10 +238,7 @@ def triplet_loop(
                 if other / other_unit < far / far_unit:
                     swapped, far, far_unit = True, other, other_unit
             distance = real(near / near_unit - far / far_unit)
-            value, slope = order1(distance, real(1), real(1) - distance, *parameters)
-            slope = numpy.float64(scale) * slope
-            if weight is not None:
-                value, slope = value * weight[row], slope * weight[row]
+            value, slope = judged(distance, real(1) - distance, None, weight, row, scale, parameters)
             pull, push = per_length(slope, near), per_length(slope, far)
             if gradient is not None:
                 if swapped:
