@@ -519,3 +519,22 @@ def test_the_same_bits_from_code_compiled_now_and_from_the_cache(tmp_path: Path)
         for _ in range(2)
     ]
     assert runs[0] == runs[1]
+
+
+@pytest.mark.parametrize("size", [5, 16, 31, 37, 50, 65])
+@pytest.mark.parametrize("name", ["mse", "huber", "log_cosh", "cross_entropy"])
+def test_the_same_bits_wherever_the_arrays_lie(name: str, size: int) -> None:
+    """Code that writes near what it reads is another code than that which writes far away."""
+    loss = getattr(ls, name)
+    shape = (1, size) if name == "cross_entropy" else (size,)
+    numbers = np.random.default_rng(size).normal(size=(2, size)).astype("float32")
+    room = np.zeros(1024, "float32")
+    here = room[400 : 400 + size]
+    here[:] = numbers[0]
+    target = np.array([size // 2]) if name == "cross_entropy" else numbers[1]
+    found = set()
+    for start in (*range(400 - size, 0, -7), *range(400 + size, 800, 7)):
+        out = room[start : start + size].reshape(shape)
+        value, gradient = loss.value_and_grad(here.reshape(shape), target, out=out)
+        found.add((float(value), gradient.tobytes()))
+    assert len(found) == 1

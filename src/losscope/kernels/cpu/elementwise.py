@@ -56,6 +56,7 @@ def loop(
     """
     if varying is not None:
         e = numpy.empty(BLOCK, varying.dtype)
+    terms = numpy.empty(BLOCK, dtype)
     for block in range(first, last):
         low = block * BLOCK
         high = min(low + BLOCK, prediction.size)
@@ -73,7 +74,6 @@ def loop(
             t = target_gradient[low:high]
         if curvature is not None:
             c = curvature[low:high]
-        total = real(0)  # in the working dtype: a wider sum would halve the lanes of the whole loop
         stray = real(0)
         for i in range(z.size):
             x, against = number(z[i]), number(y[i])
@@ -102,7 +102,12 @@ def loop(
                 c[i] = rounded(bend * factor, c)
             if values is not None:
                 v[i] = rounded(value, v)
-            total += value
+            terms[i] = value
+        # In a loop that writes nothing: where it writes, LLVM asks whether the arrays lie close together, takes
+        # another path if they do, and adds in another order. (In the working dtype, which has the more lanes.)
+        total = real(0)
+        for i in range(z.size):
+            total += terms[i]
         sums[block] = total
         strays[block] = stray
 
