@@ -23,6 +23,7 @@ class Outside(Exception):
 
 
 PLAIN = (Tensor, torch.nn.Parameter)
+STRIDED = torch.strided
 NAMES = {
     torch.float32: "float32",
     torch.float64: "float64",
@@ -93,10 +94,7 @@ def by_operations(*tensors: Any) -> bool:
     device = tensors[0].device if isinstance(tensors[0], Tensor) else None
     for each in tensors:
         if each is not None and (
-            type(each) not in PLAIN
-            or each.device != device
-            or each.is_meta
-            or each.layout is not torch.strided
+            type(each) not in PLAIN or each.device != device or each.is_meta or each.layout is not STRIDED
         ):
             return False
     if has_torch_function_variadic(*(each for each in tensors if each is not None)) or recorded():
@@ -126,8 +124,7 @@ def how(input: Tensor, target: Tensor) -> int:
         or _tracing()
     ):
         return NOT_OURS
-    strided = torch.strided
-    if input.layout is not strided or target.layout is not strided:
+    if input.layout is not STRIDED or target.layout is not STRIDED:
         return NOT_OURS
     if input.is_cpu and target.is_cpu:
         if transforming() or forward_ad._current_level >= 0:
@@ -141,9 +138,8 @@ def how(input: Tensor, target: Tensor) -> int:
 def plain(*tensors: Any) -> bool:
     """Whether a kernel may read the tensors of a call: they are torch's own, dense numbers on the CPU, and nobody
     looks on who would have to see what is done with them."""
-    strided = torch.strided
     for each in tensors:
-        if type(each) not in PLAIN or not each.is_cpu or each.layout is not strided or each.is_neg():
+        if type(each) not in PLAIN or not each.is_cpu or each.layout is not STRIDED or each.is_neg():
             return False
     return not (
         has_torch_function_variadic(*tensors)
@@ -160,7 +156,7 @@ def usual(*tensors: Any) -> bool:
         if each is not None and (
             type(each) not in PLAIN
             or not each.is_cpu
-            or each.layout is not torch.strided
+            or each.layout is not STRIDED
             or each.requires_grad
             or each.is_neg()
         ):

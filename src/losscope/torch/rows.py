@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy
 import torch
-from torch import Tensor
+from torch import Tensor, is_grad_enabled
+from torch.compiler import is_compiling
 
 from losscope.entry import Entry
 from losscope.kernels.cpu.softmax import ELEMENTS, SERIAL
@@ -19,6 +20,8 @@ from losscope.kernels.threads import share
 from losscope.torch import buffers, ready
 from losscope.torch.ready import NAMES, Outside
 from losscope.torch.saved import Gradients, Saved, record
+
+_REAL: dict[str, Any] = {"float32": numpy.float32, "bfloat16": numpy.float32, "float64": numpy.float64}
 
 
 class Rows:
@@ -56,7 +59,7 @@ class Rows:
         parameters: tuple[float, ...] = (),
     ) -> Tensor | None:
         """The loss with torch's meaning of every argument, or None where it is not ours to compute."""
-        if torch.compiler.is_compiling():
+        if is_compiling():
             from losscope.torch.operators import traced_rows
 
             return (
@@ -80,12 +83,12 @@ class Rows:
         if (
             (class_weight is not None and not ready.usual(class_weight))
             or reduction not in ("mean", "sum", "none")
-            or (target.requires_grad and torch.is_grad_enabled())
+            or (target.requires_grad and is_grad_enabled())
         ):
             return None
         call = Logits(
             self, (input, target, class_weight, None), parameters, 1.0, reduction == "none",
-            int(ignore_index), float(smoothing), reduction == "mean",
+            ignore_index, smoothing, reduction == "mean",
         )  # fmt: skip
         if not call.fits():
             return None
@@ -170,7 +173,7 @@ class Logits(Saved):
     def result(self) -> Tensor:
         """The loss, in the graph if the logits are. Raises Outside if a class index is none."""
         tensors = self.tensors or ()
-        if tensors[0].requires_grad and torch.is_grad_enabled():
+        if tensors[0].requires_grad and is_grad_enabled():
             return record(self, tensors[0])
         return self.value(tensors)
 
@@ -224,20 +227,18 @@ class Logits(Saved):
 
     def run(self, gradient: Tensor | None, weight: Tensor | None) -> Tensor:
         """One pass: the loss (the scaled sum, or one value per row), and the gradient into its place."""
-        rows, classes, target, probabilities = self.rows, self.classes, self.target, self.probabilities
+        rows, classes, ignore = self.rows, self.classes, self.ignore
+        parameters = ready.constants(self.parameters, _REAL[self.dtype]) if self.parameters else ()
         loops = self.loss.loops(self.dtype)
-        real = numpy.float64 if self.dtype == "float64" else numpy.float32
-        constants = ready.constants(self.parameters, real) if self.parameters else ()
-        values = torch.empty(rows, dtype=self.computed) if self.unreduced else None
-        out = None if self.unreduced else ready.scalar(self.logits.dtype)
-        rows_in_block = max(1, ELEMENTS // classes)
-        blocks = -(-rows // rows_in_block)
         judged: tuple[Any, ...]
-        if probabilities is None and self.smoothing == 0.0:
-            kernel, judged = loops["rows"], (_address(target),)
+        if self.probabilities is None and self.smoothing == 0.0:
+            kernel, judged = loops["rows"], (_address(self.target),)
         else:  # typed, if never read
+            smoothing = _REAL[self.dtype](self.smoothing)
             kernel = loops["spread"]
-            judged = (_address(target) or 0, _address(probabilities), real(self.smoothing))
+            judged = (_address(self.target) or 0, _address(self.probabilities), smoothing)
+        values = torch.empty(rows, dtype=self.computed) if self.unreduced else None
+        out = ready.scalar(self.logits.dtype) if values is None else None
         places = (
             self.logits.data_ptr(), *judged,
             None if weight is None else weight.data_ptr(),
@@ -245,11 +246,13 @@ class Logits(Saved):
             None if values is None else values.data_ptr(),
             None if gradient is None else gradient.data_ptr(),
         )  # fmt: skip
-        sizes = (rows, classes, rows_in_block, self.ignore)
+        rows_in_block = ELEMENTS // classes or 1
+        blocks = -(-rows // rows_in_block)
         if blocks <= SERIAL:
             wrong, self.total, self.scale = kernel(
-                *places, None, _address(out), *sizes, 0, blocks, self.scale, self.mean, constants
-            )
+                *places, None, None if out is None else out.data_ptr(), rows, classes, rows_in_block, ignore,
+                0, blocks, self.scale, self.mean, parameters,
+            )  # fmt: skip
             if wrong >= 0:
                 raise Outside
         else:
@@ -257,8 +260,8 @@ class Logits(Saved):
             if self.mean:
                 self.scale = self.scale / weighed if weighed else math.inf
             scale, sums = self.scale, numpy.empty(blocks)
-            each = (*places, sums.ctypes.data, None, *sizes)
-            share(blocks, lambda first, last: kernel(*each, first, last, scale, False, constants), SERIAL)
+            each = (*places, sums.ctypes.data, None, rows, classes, rows_in_block, ignore)
+            share(blocks, lambda first, last: kernel(*each, first, last, scale, False, parameters), SERIAL)
             self.total = float(sums.sum()) * scale
             if out is not None:
                 out.fill_(self.total)

@@ -17,12 +17,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-from torch import Tensor
+from torch import Tensor, is_grad_enabled
 from torch.autograd import Function
 
 from losscope.torch import ready
-from losscope.torch.ready import HALVES
+from losscope.torch.ready import HALVES, graph_is_kept, saving_hooks
 
 Gradients = tuple[Tensor | None, ...]
 
@@ -65,6 +64,16 @@ class Saved:
         """The gradients times upstream, differentiable in the inputs and in upstream."""
         raise NotImplementedError
 
+    def factor(self, upstream: Tensor) -> float | None:
+        """The number to multiply gradients with; None where upstream stands for many at once (`is_grads_batched`, or a
+        transform)."""
+        if self.unreduced:
+            return None if ready.batched(upstream) else 1.0
+        try:
+            return upstream.item()
+        except RuntimeError:  # many have none, and asking first takes longer
+            return None
+
     def read(self, ctx: Any) -> tuple[Any, ...]:
         """The tensors, if the graph is still there and they are as they were."""
         if self.hooked:
@@ -89,7 +98,7 @@ class _Loss(Function):
     @staticmethod
     def forward(ctx: Any, saved: Saved, *inputs: Tensor) -> Tensor:
         ctx.saved, tensors = saved, saved.tensors
-        if ready.saving_hooks(True):
+        if saving_hooks(True):
             ctx.save_for_backward(*(tensors or ()))
             saved.hooked, saved.tensors = True, None
         else:
@@ -100,11 +109,11 @@ class _Loss(Function):
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> Any:
         saved = ctx.saved
-        if torch.is_grad_enabled() or ready.batched(upstream):
+        factor = None if is_grad_enabled() else saved.factor(upstream)
+        if factor is None:
             return None, *saved.as_operations(saved.read(ctx), upstream)
         gradients = saved.gradients
         saved.gradients = None  # the one reference is handed over, so that nobody has to copy it
-        factor = 1.0 if saved.unreduced else upstream.item()
         if gradients is None or (factor != 1.0 and upstream.dtype in HALVES):
             # Given away before, left to hooks or to upstream; or they would be rounded to a half twice.
             gradients = saved.differentiate(saved.read(ctx), upstream, factor)
@@ -112,11 +121,13 @@ class _Loss(Function):
             for each in gradients:
                 if each is not None:
                     each.mul_(factor)
-        if not ready.graph_is_kept():
+        if not graph_is_kept():
             saved.tensors = None
         return None, *gradients
 
 
 # record(saved, *inputs) is the loss of what is saved, in the graph of the inputs that may want gradients. Without what
-# Function.apply asks for functorch, which a call of ours has ruled out: a microsecond.
+# Function.apply asks for functorch, which a call of ours has ruled out, and without the search for how to go backward:
+# a microsecond each.
 record = super(Function, _Loss).apply
+_Loss._backward_cls.apply = _Loss.backward  # type: ignore[attr-defined]
