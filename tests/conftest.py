@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
 from losscope.catalogue import entries
+from losscope.kernels import threads
 
 ALL = list(entries())
 LOSSES = [name for name, entry in entries().items() if entry.structure != "activation"]
@@ -15,6 +17,11 @@ ELEMENTWISE = [name for name, entry in entries().items() if entry.structure == "
 DISTANCE = [name for name, entry in entries().items() if entry.structure == "distance"]
 SOFTMAX = [name for name, entry in entries().items() if entry.structure == "softmax"]
 CLASSES = 4
+
+
+@pytest.fixture(autouse=True)
+def _work_is_shared_however_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "WAKING", 1e-9)
 
 
 def batch(loss: Any, rows: int, seed: int = 0, dtype: Any = "float64") -> tuple[np.ndarray, np.ndarray]:

@@ -106,12 +106,31 @@ def test_several_threads_really_share_the_work() -> None:
     seen, together = set(), threading.Barrier(3, timeout=20)
 
     def part(first: int, last: int) -> None:
-        if threading.get_ident() not in seen:
+        if first and threading.get_ident() not in seen:
             seen.add(threading.get_ident())
             together.wait()  # passes only when three threads are at work at once
 
     threads.share(1000, part, 1)
     assert len(seen) == 3
+
+
+@pytest.mark.parametrize(("seconds", "count"), [(1e-9, 1), (1e-3, 3), (1.0, 50)])
+def test_as_many_threads_as_the_work_is_worth(
+    seconds: float, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Judged by the time that the first of 1001 parts takes, where 0.4 seconds are worth a thread."""
+    ls.set_num_threads(50)
+    clock, asked = iter([0.0, seconds]), []
+
+    def pool() -> ThreadPoolExecutor:
+        asked.append(ThreadPoolExecutor(1))
+        return asked[-1]
+
+    monkeypatch.setattr(threads, "WAKING", 0.4)
+    monkeypatch.setattr(threads, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(threads, "_get_pool", pool)
+    threads.share(1001, lambda first, last: None, 1)
+    assert 1 + len(asked) == count
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 100])
@@ -521,19 +540,19 @@ def test_the_same_bits_from_code_compiled_now_and_from_the_cache(tmp_path: Path)
     assert runs[0] == runs[1]
 
 
-@pytest.mark.parametrize("size", [5, 16, 31, 37, 50, 65])
+@pytest.mark.parametrize("size", [5, 16, 31, 37, 50, 65, 130, 255, 257, 300])
 @pytest.mark.parametrize("name", ["mse", "huber", "log_cosh", "cross_entropy"])
 def test_the_same_bits_wherever_the_arrays_lie(name: str, size: int) -> None:
     """Code that writes near what it reads is another code than that which writes far away."""
     loss = getattr(ls, name)
     shape = (1, size) if name == "cross_entropy" else (size,)
     numbers = np.random.default_rng(size).normal(size=(2, size)).astype("float32")
-    room = np.zeros(1024, "float32")
-    here = room[400 : 400 + size]
+    room = np.zeros(2000, "float32")
+    here = room[800 : 800 + size]
     here[:] = numbers[0]
     target = np.array([size // 2]) if name == "cross_entropy" else numbers[1]
     found = set()
-    for start in (*range(400 - size, 0, -7), *range(400 + size, 800, 7)):
+    for start in (*range(800 - size, 400, -7), *range(800 + size, 1600, 7)):
         out = room[start : start + size].reshape(shape)
         value, gradient = loss.value_and_grad(here.reshape(shape), target, out=out)
         found.add((float(value), gradient.tobytes()))

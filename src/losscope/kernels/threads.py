@@ -16,10 +16,13 @@ from itertools import count
 from numbers import Integral
 from pathlib import Path
 from threading import Lock
+from time import perf_counter
 
 from losscope.errors import LossError, complain
 
-TASKS_PER_THREAD = 16  # a thread whose core is shared with another program is then waited for a moment only
+WAKING = 150e-6  # seconds of work for which it pays to wake another thread, and in the end to be woken by it
+PART = 25e-6  # seconds below which handing out a part of the work costs too much of it
+PARTS_PER_THREAD = 16  # a thread whose core is shared with another program is then waited for a moment only
 
 _threads: int | None = None
 _pool: ThreadPoolExecutor | None = None
@@ -81,23 +84,30 @@ def get_num_threads() -> int:
 
 
 def share(blocks: int, run: Callable[[int, int], None], least: int) -> None:
-    """Call run(first, last) until the blocks 0..blocks are done, on this thread and those of the pool.
+    """Call run(start, end) until the blocks 0..blocks are done, on this thread and, where it pays, those of the pool.
 
-    `least` blocks are fewer than it pays to hand over to another thread.
+    `least` blocks are never worth it. Of more, this thread does some, and how long they take says what the rest will.
     """
-    threads = 1
-    if blocks > least:
-        step = max(least, -(-blocks // (get_num_threads() * TASKS_PER_THREAD)))
-        threads = min(get_num_threads(), -(-blocks // step))
-    if threads == 1:
+    available = get_num_threads()
+    if blocks <= least or available == 1:
         run(0, blocks)
         return
-    starts = count(0, step)
+    first = max(1, least // 4)
+    begun = perf_counter()
+    run(0, first)
+    seconds = (perf_counter() - begun) * (blocks - first) / first
+    threads = min(available, 1 + int(seconds / WAKING))
+    if threads == 1:
+        run(first, blocks)
+        return
+    parts = max(threads, min(threads * PARTS_PER_THREAD, int(seconds / PART)))
+    step = -(-(blocks - first) // parts)
+    starts = count(first, step)
     task = [run]
 
     def work() -> None:
-        while (first := next(starts)) < blocks:  # next() on a count is atomic
-            task[0](first, min(first + step, blocks))
+        while (start := next(starts)) < blocks:  # next() on a count is atomic
+            task[0](start, min(start + step, blocks))
 
     others = [_get_pool().submit(work) for _ in range(threads - 1)]
     try:

@@ -14,7 +14,8 @@ import numpy
 from losscope.kernels.threads import share
 
 BLOCK = 2048  # elements: a sum over 64 lanes is then 32 terms long, and the blocks are added in float64
-SERIAL = 64  # blocks up to which waking another thread costs more than it saves, even of the cheapest loss
+SERIAL = 64  # blocks up to which waking another thread costs more than it saves, even of the costliest loss
+APART = 256  # elements: the bytes of so many are more than a loop has in its lanes at once
 
 
 def repeat(row, start, out):
@@ -31,6 +32,11 @@ def repeat(row, start, out):
         for i in range(more):
             out[done + i] = out[i]
         done += more
+
+
+def copy(part, to):
+    for i in range(part.size):
+        to[i] = part[i]
 
 
 def loop(
@@ -56,7 +62,7 @@ def loop(
     """
     if varying is not None:
         e = numpy.empty(BLOCK, varying.dtype)
-    terms = numpy.empty(BLOCK, dtype)
+    room = numpy.empty((4, APART), prediction.dtype)
     for block in range(first, last):
         low = block * BLOCK
         high = min(low + BLOCK, prediction.size)
@@ -74,6 +80,19 @@ def loop(
             t = target_gradient[low:high]
         if curvature is not None:
             c = curvature[low:high]
+        # Where what is written begins close to what is read, LLVM's code takes another path, and adds in another order.
+        # So close begin only short arrays.
+        near = z.size < APART
+        if near:
+            if values is not None:
+                v = room[0, : z.size]
+            if gradient is not None:
+                g = room[1, : z.size]
+            if target_gradient is not None:
+                t = room[2, : z.size]
+            if curvature is not None:
+                c = room[3, : z.size]
+        total = real(0)
         stray = real(0)
         for i in range(z.size):
             x, against = number(z[i]), number(y[i])
@@ -102,12 +121,16 @@ def loop(
                 c[i] = rounded(bend * factor, c)
             if values is not None:
                 v[i] = rounded(value, v)
-            terms[i] = value
-        # In a loop that writes nothing: where it writes, LLVM asks whether the arrays lie close together, takes
-        # another path if they do, and adds in another order. (In the working dtype, which has the more lanes.)
-        total = real(0)
-        for i in range(z.size):
-            total += terms[i]
+            total += value
+        if near:
+            if values is not None:
+                copy(v, values[low:high])
+            if gradient is not None:
+                copy(g, gradient[low:high])
+            if target_gradient is not None:
+                copy(t, target_gradient[low:high])
+            if curvature is not None:
+                copy(c, curvature[low:high])
         sums[block] = total
         strays[block] = stray
 
