@@ -74,9 +74,15 @@ def _how_to_numbers(value: numpy.ndarray, name: str) -> str:
 
 
 def is_floating(array: numpy.ndarray) -> bool:
-    if array.dtype not in COMPUTED_IN and array.dtype.name == "bfloat16":  # of the package ml_dtypes
-        COMPUTED_IN[array.dtype] = FLOAT32
-    return array.dtype in COMPUTED_IN
+    dtype = array.dtype
+    if dtype in COMPUTED_IN:
+        return True
+    if (
+        dtype.kind in "biu" or dtype.name != "bfloat16"
+    ):  # of the package ml_dtypes; a name takes NumPy microseconds
+        return False
+    COMPUTED_IN[dtype] = FLOAT32
+    return True
 
 
 def computing_dtype(*arrays: numpy.ndarray) -> numpy.dtype:

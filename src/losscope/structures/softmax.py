@@ -69,7 +69,7 @@ def prepare(
             )
         )
     shape, classes = given.shape[:-1], given.shape[-1]
-    dtype = arrays.computing_dtype(given, *([target] if arrays.is_floating(target) else []))
+    dtype = arrays.computing_dtype(given, target)
     if not isinstance(label_smoothing, numbers.Real) or not 0 <= label_smoothing <= 1:
         raise LossError(
             complain(
