@@ -1,8 +1,9 @@
 """Threads: fixed blocks of work over a pool of our own.
 
-Numba's own pools are not used: GNU OpenMP kills a forked child, and its result may depend on the split. Here a
-kernel is serial and releases the GIL; the work is cut into the same blocks whatever the number of threads, each
-block leaves its own partial sum, and the partial sums are added in order, so the bits never change.
+Numba's own pools are not used: GNU OpenMP kills a forked child, and its result may depend on the split. (PyTorch's
+threads are borrowed where they are at hand, but never in a forked child: `losscope.torch.openmp`.) Here a kernel is
+serial and releases the GIL; the work is cut into the same blocks whatever the number of threads, each block leaves its
+own partial sum, and the partial sums are added in order, so the bits never change.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ PARTS_PER_THREAD = 16  # a thread whose core is shared with another program is t
 
 _threads: int | None = None
 _pool: ThreadPoolExecutor | None = None
+_borrowed: Callable[[Callable[[], None], int], bool] | None = None
 _lock = Lock()
 
 
@@ -109,6 +111,14 @@ def share(blocks: int, run: Callable[[int, int], None], least: int) -> None:
         while (start := next(starts)) < blocks:  # next() on a count is atomic
             task[0](start, min(start + step, blocks))
 
+    try:
+        if _borrowed is None or not _borrowed(work, threads):
+            _on_pool(work, threads)
+    finally:
+        task.clear()  # the pool may hold `work` for a while yet, and must not hold the caller's arrays
+
+
+def _on_pool(work: Callable[[], None], threads: int) -> None:
     others = [_get_pool().submit(work) for _ in range(threads - 1)]
     try:
         work()
@@ -116,7 +126,13 @@ def share(blocks: int, run: Callable[[int, int], None], least: int) -> None:
         for other in others:
             if not other.cancel():  # one that has not started has nothing left to do
                 other.result()
-        task.clear()  # the pool may hold `work` for a while yet, and must not hold the caller's arrays
+
+
+def borrow(team: Callable[[Callable[[], None], int], bool]) -> None:
+    """Have team(work, n) call work() on n threads or more at once, this one among them, instead of our pool; where it
+    returns False, having done nothing, the pool does. In a forked child there is no team."""
+    global _borrowed
+    _borrowed = team
 
 
 def _get_pool() -> ThreadPoolExecutor:
@@ -129,8 +145,8 @@ def _get_pool() -> ThreadPoolExecutor:
 
 def _after_fork() -> None:
     # The parent's threads do not exist in a forked child, and its lock may be held by one of them.
-    global _pool, _lock
-    _pool, _lock = None, Lock()
+    global _pool, _lock, _borrowed
+    _pool, _lock, _borrowed = None, Lock(), None
 
 
 if hasattr(os, "register_at_fork"):

@@ -146,7 +146,7 @@ def toolchain() -> str:
     """A hash of the code that derives, writes and compiles, ours and others'."""
     package = Path(losscope.__file__).parent
     files = [package / f"{name}.py" for name in ("expression", "stable", "derive")]
-    for folder in ("emit", "structures", "kernels", "kernels/cpu"):
+    for folder in ("emit", "structures", "kernels/cpu"):
         files += sorted((package / folder).glob("*.py"))
     digest = hashlib.sha256()
     for file in files:
