@@ -29,8 +29,14 @@ PROMISED = {
 }  # fmt: skip
 
 
-def contest(contestants: dict[str, Callable[[], object]], rounds: int, inner: int = 1) -> dict[str, float]:
-    """Median seconds of each, taking turns; the order is another in every round, so that none always follows the same."""
+def contest(
+    contestants: dict[str, Callable[[], object]],
+    rounds: int,
+    inner: int = 1,
+    before: Callable[[], object] = lambda: None,
+) -> dict[str, float]:
+    """Median seconds of each, taking turns; the order is another in every round, so that none always follows the same.
+    `before` each call something else may happen, which is not timed."""
     names, order = list(contestants), random.Random(0)
     times: dict[str, list[float]] = {name: [] for name in names}
     for each in contestants.values():
@@ -40,10 +46,13 @@ def contest(contestants: dict[str, Callable[[], object]], rounds: int, inner: in
         for name in order.sample(names, len(names)):
             run = contestants[name]
             run()  # not timed: PyTorch's idle threads go on spinning for some ms, on the core of whoever comes next
-            start = time.perf_counter()
+            seconds = 0.0
             for _ in range(inner):
+                before()
+                start = time.perf_counter()
                 run()
-            times[name].append((time.perf_counter() - start) / inner)
+                seconds += time.perf_counter() - start
+            times[name].append(seconds / inner)
     return {name: statistics.median(each) for name, each in times.items()}
 
 

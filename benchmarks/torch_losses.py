@@ -1,12 +1,13 @@
 """losscope.torch against PyTorch, forward and backward through autograd, end to end.
 
-    python benchmarks/torch_losses.py [--quick] [--compile] [--rounds N] [--mode default|retained] [--only NAME]
+    python benchmarks/torch_losses.py [--quick] [--compile] [--rounds N] [--mode default|retained] [--only NAME] [--model]
 
 Prints a table in Markdown: ratios of medians to PyTorch eager. Contestants take turns in one process (see
 `speed.contest`): torch.compile with `--compile`, and scikit-learn's `_loss` for what it has, whose loss and gradient
 come without a graph. Two modes, each in its own process: *default* malloc, where large tensors are fresh pages at
 every call, and *retained* heap (no mmap, no trim), which compares the work alone. `fresh` is losscope with the memory
-of its last gradient given back first. Peaks of memory are measured apart, each contestant in a process of its own.
+of its last gradient given back first. With `--model` PyTorch multiplies two matrices before each call, which is not
+timed: its threads are then awake, as they are after a model. Peaks of memory are measured apart, each contestant in a process of its own.
 """
 
 from __future__ import annotations
@@ -180,17 +181,23 @@ def goal(name: str, size: int, dtype: str, mode: str) -> float | None:
     return None
 
 
-def measure(mode: str, rounds: int, quick: bool, compiled: bool, only: str) -> None:
+def measure(mode: str, rounds: int, quick: bool, compiled: bool, only: str, model: bool) -> None:
     import torch
 
     import losscope
+
+    square = torch.randn(500, 500)
+
+    def before() -> None:
+        if model:
+            torch.relu(square @ square)
 
     for name, size, dtype in cases(quick):
         if only and only not in f"{name} {size} {dtype}":
             continue
         elements = size or math.prod(shape_of(name))
         inner = max(1, min(300, 20_000_000 // elements))  # some 20 ms and more, so that one hiccup is not all
-        times = contest(contestants(name, size, getattr(torch, dtype), compiled), rounds, inner)
+        times = contest(contestants(name, size, getattr(torch, dtype), compiled), rounds, inner, before)
         eager = times.pop("eager")
         cells = [f"{name}{f' {size:,}' if size else ''}", dtype, mode, f"{eager * 1e3:.3g} ms"]
         cells += [f"{times[each] / eager:.3f}" if each in times else "" for each in COLUMNS]
@@ -230,6 +237,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--mode", choices=MODES)
     parser.add_argument("--only", default="")
+    parser.add_argument("--model", action="store_true")
     parser.add_argument(
         "--peak",
         nargs=2,
@@ -240,7 +248,7 @@ def main() -> None:
     if given.peak:
         peak(*given.peak)
     elif MODE in os.environ:
-        measure(os.environ[MODE], given.rounds, given.quick, given.compile, given.only)
+        measure(os.environ[MODE], given.rounds, given.quick, given.compile, given.only, given.model)
     else:
         print("| loss | dtype | mode | eager | " + " | ".join(COLUMNS) + " | promised |")
         print("|" + " --- |" * (5 + len(COLUMNS)), flush=True)
