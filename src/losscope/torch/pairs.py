@@ -12,8 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from losscope.torch import forms, ready
-from losscope.torch.pointwise import Pointwise
+from losscope.torch import buffers, forms, ready
+from losscope.torch.pointwise import Elements, Pointwise
+from losscope.torch.ready import KERNEL
+from losscope.torch.saved import Gradients, Saved, record
 
 _MARGIN_RANKING = Pointwise(forms.margin_ranking)
 _GAUSSIAN = Pointwise(forms.gaussian_of_residual)
@@ -27,9 +29,57 @@ def margin_ranking(
         return None
     if ready.autocasting("cpu"):
         first, second = ready.full_precision(first, second)
-    if ready.how(first, second) == ready.NOT_OURS:
+    how, parameters = ready.how(first, second), (float(margin),)
+    if how == ready.NOT_OURS:
         return None
-    return _MARGIN_RANKING(first - second, target, reduction, (float(margin),))
+    wanted = first.requires_grad or second.requires_grad
+    if (
+        how == KERNEL
+        and reduction in ("mean", "sum")
+        and wanted
+        and torch.is_grad_enabled()
+        and ready.how(first, target) == KERNEL
+        and not target.requires_grad
+        and all(each.is_contiguous() for each in (first, second, target))
+    ):
+        scale = 1.0 / first.numel() if reduction == "mean" else 1.0
+        call = Difference(_MARGIN_RANKING, (first, second, target), parameters, scale, False)
+        return record(call, first, second)
+    return _MARGIN_RANKING(first - second, target, reduction, parameters)
+
+
+class Difference(Saved):
+    """A reduced call of the difference of two tensors, both contiguous: the second's gradient is less the first's, and
+    goes where the difference was, so that the memory of both is used again."""
+
+    __slots__ = ()
+
+    def value(self, tensors: Any) -> Tensor:
+        out = ready.scalar(tensors[0].dtype)
+        found = self._gradients(tensors, self.scale, out)
+        if self.wanted:
+            self.gradients = found
+        return out
+
+    def differentiate(self, tensors: Any, upstream: Tensor, factor: float) -> Gradients:
+        return self._gradients(tensors, self.scale * factor, None)
+
+    def _gradients(self, tensors: Any, scale: float, out: Tensor | None) -> Gradients:
+        first, second, target = tensors
+        apart = torch.sub(first.detach(), second.detach(), out=buffers.like(first))
+        gradient = buffers.like(first)
+        self.loss.run(apart, target, None, None, gradient, out, scale, scale, self.parameters)
+        return gradient, torch.neg(gradient, out=apart) if second.requires_grad else None
+
+    def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:
+        first, second, target = tensors
+        with torch.enable_grad():
+            elements = (first - second, target, None, None)
+            call = Elements(self.loss, elements, self.parameters, self.scale, False)
+            call.both = False
+            gradient = call.as_operations(elements, upstream)[0]
+            assert gradient is not None
+            return gradient, -gradient
 
 
 def gaussian(
