@@ -1,4 +1,4 @@
-"""The softmax loops: one row of logits at a time, in two or three passes that stay in the processor's cache.
+"""The softmax loops: a few rows of logits at a time, in passes that stay in the processor's cache.
 
 A formula sees the margin of a class, logsumexp(the other classes) - its logit. The class's own logit never enters
 the sum, and each sum is taken relative to its own largest term, so nothing cancels or underflows for a
@@ -16,8 +16,11 @@ from losscope.kernels.threads import share
 
 ELEMENTS = 16384  # a block holds as many rows as make about this many logits
 SERIAL = 4
-FEW = 32  # classes up to which the rows are turned
-ROWS = 128  # that are turned at once, and stay in the processor's nearest cache
+FEW = 24  # classes up to which rows are turned
+MANY = 512  # classes from which a row is worth going through alone
+ROWS = 128  # at most that are taken together
+NEAR = 2048  # elements that stay in the processor's nearest cache, with what is made of them
+LANES = 16  # numbers, a whole number of any processor's steps
 
 
 def largest(row):
@@ -69,96 +72,155 @@ def clear(row, values, gradient, curvature):
         curvature[row, :] = real(0)
 
 
-def few_classes(
-    logits,
-    target,
-    weight,
-    class_weight,
-    values,
-    gradient,
-    ignore,
-    low,
-    high,
-    scale,
-    parameters,
-    turned,
-    of_rows,
-    others,
-):
-    """Rows low..high, at most ROWS, of so few classes that a loop over them is all beginning and end: they are
-    turned, class by class, and each step is taken for all rows at once. Returns the sum of their values."""
-    z, t = logits[low:high], target[low:high]
-    n, classes = z.shape
-    if weight is not None:
-        w = weight[low:high]
-    if values is not None:
-        v = values[low:high]
-    if gradient is not None:
-        g = gradient[low:high]
-    own, top, margins, factors, push = of_rows[0], of_rows[1], of_rows[2], of_rows[3], of_rows[4]
+def weigh(target, weight, class_weight, ignore, low, n, factors):
+    """The weight of each of the rows low..low+n: 0 of one that is ignored."""
+    for i in range(n):
+        t = target[low + i]
+        factor = real(0)
+        if t != ignore:
+            factor = real(1)
+            if weight is not None:
+                factor = factor * weight[low + i]
+            if class_weight is not None:
+                factor = factor * class_weight[t]
+        factors[i] = factor
+
+
+def turned(logits, target, ignore, low, n, e, own, top, others):
+    """e[c, i] = exp(z_c - top) of row low + i, their sum, and its own logit apart. Of rows of so few classes that a loop
+    over them is all beginning and end: turned, class by class, each step is taken for all rows at once."""
+    classes = logits.shape[1]
+    z, t = logits[low : low + n], target[low : low + n]
     for c in range(classes):
-        e = turned[c]
+        x = e[c]
         for i in range(n):
-            e[i] = number(z[i, c])
+            x[i] = number(z[i, c])
     for i in range(n):
         if t[i] == ignore:
             own[i] = real(0)
-            factors[i] = real(0)
             for c in range(classes):
-                turned[c, i] = real(0)
+                e[c, i] = real(0)
         else:
-            own[i] = turned[t[i], i]
-            turned[t[i], i] = real(-numpy.inf)  # has no part in what follows
-            factor = real(1)
-            if weight is not None:
-                factor = factor * w[i]
-            if class_weight is not None:
-                factor = factor * class_weight[t[i]]
-            factors[i] = factor
+            own[i] = e[t[i], i]
+            e[t[i], i] = real(-numpy.inf)  # has no part in what follows
     for i in range(n):
-        top[i] = turned[0, i]
+        top[i] = e[0, i]
         others[i] = 0.0
     for c in range(1, classes):
-        e = turned[c]
+        x = e[c]
         for i in range(n):
-            top[i] = e[i] if e[i] > top[i] or top[i] != top[i] else top[i]
+            top[i] = x[i] if x[i] > top[i] or top[i] != top[i] else top[i]
     for i in range(n):
         top[i] = real(0) if top[i] == -numpy.inf else top[i]  # -inf - -inf would be NaN
     for c in range(classes):
-        e = turned[c]
+        x = e[c]
         for i in range(n):
-            e[i] = exp_nonpositive(real(0) if e[i] == top[i] else e[i] - top[i])
+            x[i] = exp_nonpositive(real(0) if x[i] == top[i] else x[i] - top[i])
         for i in range(n):  # apart: in one loop the double precision would halve the lanes
-            others[i] += e[i]
+            others[i] += x[i]
+
+
+def lengthwise(logits, target, ignore, low, n, e, own, top, others):
+    """The same of longer rows, e[i, c]: lengthened to whole steps of the processor by classes that have no part. One step
+    for all rows, then the next: what has just been written in pieces cannot be read as a whole at once."""
+    classes = logits.shape[1]
+    steps = -(-classes // LANES)
     for i in range(n):
-        margins[i] = log(real(others[i])) + (top[i] - own[i])
+        t = target[low + i]
+        z, x = logits[low + i], e[i]
+        if t == ignore:
+            x[:] = real(0)
+            own[i] = real(0)
+        else:
+            for c in range(LANES):
+                x[LANES * steps - LANES + c] = real(-numpy.inf)
+            for c in range(classes):
+                x[c] = number(z[c])
+            own[i] = number(z[t])
+            x[t] = real(-numpy.inf)
+    for i in range(n):
+        x = e[i]
+        key = order_key(real(-numpy.inf))
+        for c in range(LANES * steps):
+            key = max(key, order_key(x[c]))
+        top[i] = from_order_key(key)
+    for i in range(n):
+        top[i] = real(0) if top[i] == -numpy.inf else top[i]  # -inf - -inf would be NaN
+    for i in range(n):
+        x, first = e[i], top[i]
+        for c in range(LANES * steps):
+            x[c] = exp_nonpositive(real(0) if x[c] == first else x[c] - first)
+    for i in range(n):
+        x = e[i]
+        total = 0.0
+        for c in range(LANES * steps):
+            total += x[c]
+        others[i] = total
+
+
+def alone(z, t, ignore, e, own, top, others):
+    """The same of one row of many classes, which is read where it is."""
+    if t == ignore:
+        e[:] = real(0)
+        own[0], top[0], others[0] = real(0), real(0), 1.0
+        return
+    highest = max(largest(z[:t]), largest(z[t + 1 :]))
+    if highest == -numpy.inf:
+        highest = real(0)  # -inf - -inf would be NaN
+    own[0], top[0] = number(z[t]), highest
+    others[0] = exponentials(z, highest, t, e)
+
+
+def judge(
+    target, values, gradient, curvature, ignore, low, n, scale, parameters, own, top, factors, push, bend, others
+):  # fmt: skip
+    """The formula of n rows at once. Returns the sum of their values; leaves their slopes and bends, scaled and weighed,
+    and in `top` what makes gradients of the exponentials."""
+    for i in range(n):
+        own[i] = log(real(others[i])) + (top[i] - own[i])  # the margin
     total = 0.0
     for i in range(n):
-        if gradient is not None:
-            value, slope = order1(margins[i], *parameters)
+        if curvature is not None:
+            value, slope, bent = order2(own[i], *parameters)
+            push[i] = scale * factors[i] * slope
+            bend[i] = scale * factors[i] * bent
+        elif gradient is not None:
+            value, slope = order1(own[i], *parameters)
             push[i] = scale * factors[i] * slope
         else:
-            value = order0(margins[i], *parameters)
-        margins[i] = value * factors[i]
+            value = order0(own[i], *parameters)
+        own[i] = value * factors[i]
     for i in range(n):
-        if t[i] == ignore:
-            margins[i] = real(0)
+        if target[low + i] == ignore:  # 0, be the formula NaN at a margin of none
+            own[i] = real(0)
             push[i] = real(0)
-        total += margins[i]
-        if values is not None:
-            v[i] = margins[i]
+        total += own[i]
+    if values is not None:
+        for i in range(n):
+            values[low + i] = own[i]
     if gradient is not None:
         for i in range(n):
             # Of no other class with a share: 0/1, not 0/0.
             top[i] = push[i] / (real(1) if others[i] == 0 else real(others[i]))
-        for c in range(classes):
-            e = turned[c]
-            for i in range(n):
-                g[i, c] = rounded(e[i] * top[i], g)
-        for i in range(n):
-            if t[i] != ignore:
-                g[i, t[i]] = rounded(-push[i], g)
     return total
+
+
+def bend_of_row(e, t, push, bend, others, curvature):
+    """Of the diagonal: q (1 - q), where 1 - q of the leader is the share of the rest, summed apart."""
+    if others == 0:
+        others = 1.0
+    leader = -1
+    rest = 0.0
+    for c in range(curvature.size):
+        if leader < 0 and e[c] == 1:
+            leader = c
+        else:
+            rest += e[c]
+    for c in range(curvature.size):
+        q = real(e[c] / others)
+        left = real(1) - q if c != leader else real(rest / others)
+        curvature[c] = bend * q * q + push * q * left
+    curvature[t] = bend
 
 
 def loop(
@@ -179,71 +241,52 @@ def loop(
 ):
     """Rows of class indices: blocks first..last. A row whose target is `ignore` counts nothing."""
     classes = logits.shape[1]
-    if curvature is None and 1 < classes <= FEW:
-        turned = numpy.empty((classes, ROWS), dtype)
-        of_rows = numpy.empty((5, ROWS), dtype)
-        of_others = numpy.empty(ROWS)
-        for block in range(first, last):
-            total = 0.0
-            bottom = min((block + 1) * rows_in_block, logits.shape[0])
-            for low in range(block * rows_in_block, bottom, ROWS):
-                total += few_classes(
-                    logits, target, weight, class_weight, values, gradient, ignore, low, min(low + ROWS, bottom), scale, parameters,
-                    turned, of_rows, of_others,
-                )  # fmt: skip
-            sums[block] = total
-        return
-    room = numpy.empty(classes, dtype)
+    few, many = curvature is None and 1 < classes <= FEW, classes >= MANY
+    together = min(ROWS if few else 1 if many else NEAR // max(1, classes), ROWS, rows_in_block)
+    e = numpy.empty((classes, together) if few else (together, -(-classes // LANES) * LANES), dtype)
+    of_rows, others = numpy.empty((5, together), dtype), numpy.empty(together)
+    own, top, factors, push, bend = of_rows[0], of_rows[1], of_rows[2], of_rows[3], of_rows[4]
     for block in range(first, last):
         total = 0.0
-        for row in range(block * rows_in_block, min((block + 1) * rows_in_block, logits.shape[0])):
-            t = target[row]
-            if t == ignore:
-                clear(row, values, gradient, curvature)
-                continue
-            z = logits[row]
-            top = max(largest(z[:t]), largest(z[t + 1 :]))
-            if top == -numpy.inf:
-                top = real(0)  # -inf - -inf would be NaN
-            e = row_for(gradient, row, room)
-            others = exponentials(z, top, t, e)
-            margin = log(real(others)) + (top - number(z[t]))
-            if curvature is not None:
-                value, slope, bend = order2(margin, *parameters)
-            elif gradient is not None:
-                value, slope = order1(margin, *parameters)
+        bottom = min((block + 1) * rows_in_block, logits.shape[0])
+        for low in range(block * rows_in_block, bottom, together):
+            n = min(together, bottom - low)
+            weigh(target, weight, class_weight, ignore, low, n, factors)
+            if few:
+                turned(logits, target, ignore, low, n, e, own, top, others)
+            elif many:
+                alone(logits[low], target[low], ignore, row_for(gradient, low, e[0, :classes]), own, top, others)
             else:
-                value = order0(margin, *parameters)
-            factor = scale
-            if weight is not None:
-                factor = factor * weight[row]
-                value = value * weight[row]
-            if class_weight is not None:
-                factor = factor * class_weight[t]
-                value = value * class_weight[t]
-            if others == 0:
-                others = 1.0  # no other class has a share: 0/1, not 0/0
+                lengthwise(logits, target, ignore, low, n, e, own, top, others)
+            total += judge(
+                target, values, gradient, curvature, ignore, low, n, scale, parameters, own, top, factors, push, bend, others
+            )  # fmt: skip
             if curvature is not None:
-                # Of the diagonal: q (1 - q), where 1 - q of the leader is the share of the rest, summed apart.
-                h = curvature[row]
-                leader = -1
-                rest = 0.0
-                for i in range(classes):
-                    if i != t and leader < 0 and z[i] == top:
-                        leader = i
-                    elif i != t:
-                        rest += e[i]
-                for i in range(classes):
-                    q = real(e[i] / others)
-                    left = real(1) - q if i != leader else real(rest / others)
-                    h[i] = factor * (bend * q * q + slope * q * left)
-                h[t] = factor * bend
+                for i in range(n):
+                    t = target[low + i]
+                    if t == ignore:
+                        curvature[low + i, :] = real(0)
+                    else:
+                        x = row_for(gradient, low, e[0, :classes]) if many else e[i]
+                        bend_of_row(x, t, push[i], bend[i], others[i], curvature[low + i])
             if gradient is not None:
-                put_scaled(e, factor * (slope / real(others)), gradient, row)
-                gradient[row, t] = rounded(-factor * slope, gradient)
-            if values is not None:
-                values[row] = value
-            total += value
+                if few:
+                    g = gradient[low : low + n]
+                    for c in range(classes):
+                        x = e[c]
+                        for i in range(n):
+                            g[i, c] = rounded(x[i] * top[i], g)
+                elif many:
+                    put_scaled(row_for(gradient, low, e[0, :classes]), top[0], gradient, low)
+                else:
+                    for i in range(n):
+                        g = gradient[low + i]
+                        for c in range(classes):
+                            g[c] = rounded(e[i, c] * top[i], g)
+                for i in range(n):
+                    t = target[low + i]
+                    if t != ignore:
+                        gradient[low + i, t] = rounded(-push[i], gradient)
         sums[block] = total
 
 
