@@ -13,6 +13,8 @@ classes do not, and carry the training alone.
 
 from __future__ import annotations
 
+import argparse
+
 import torch
 
 from losscope.torch import functional
@@ -58,6 +60,7 @@ def train(name: str, loss, dtype: torch.dtype, seed: int) -> tuple[int | None, f
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     torch.set_num_threads(1)
     print(
         "| loss | logits | by | positives silent from step | margin of negatives, positives | new data right |\n|---|---|---|---|---|---|"

@@ -217,6 +217,11 @@ def test_ignore_index(wrong: object) -> None:
     )
 
 
+@pytest.mark.parametrize("far", [2**63, -(2**63) - 1])
+def test_an_ignore_index_of_64_bits(far: int) -> None:
+    refused(lambda: ls.ce(LOGITS, [0, 1], ignore_index=far), "ignore_index does not fit in 64 bits", str(far))
+
+
 def test_options_of_numpy_types_are_taken() -> None:
     expected = ls.ce(LOGITS, [0, -7], label_smoothing=0.25, ignore_index=-7)
     assert ls.ce(LOGITS, [0, -7], label_smoothing=np.float32(0.25), ignore_index=np.int32(-7)) == expected

@@ -27,6 +27,7 @@ from conftest import (
 )
 from losscope.kernels import reference
 from losscope.kernels.cpu.build import kernels
+from losscope.kernels.cpu.softmax import FEW, MANY
 
 law = settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 seeds = st.integers(0, 10**6)
@@ -222,6 +223,34 @@ OPTIONS = [
     {"ignore_index": 2},
     {"ignore_index": 1, "class_weight": [0.5, 2.0, 0.0, 1.0], "label_smoothing": 0.3},
 ]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("classes", [1, 2, FEW, FEW + 1, 40, 100, MANY - 1, MANY, MANY + 1])
+def test_rows_of_logits_do_not_see_each_other(classes: int, dtype: str) -> None:
+    """Kernels take rows together or alone, by their classes: with the same bits, and as the reference has it."""
+    rng = np.random.default_rng(classes)
+    logits = rng.normal(scale=5, size=(21, classes)).astype(dtype)
+    target = rng.integers(0, classes, 21)
+    weight = weights(21, 3).astype(dtype)
+    expected = reference.evaluate(ls.cross_entropy, logits, target, weight)
+    target[[2, 11]] = -100
+    logits[11], logits[5, 0], logits[6] = nan, inf, -inf
+    usual = np.setdiff1d(np.arange(21), [2, 5, 6, 11])
+    near = {"rtol": 1e-5, "atol": 1e-6} if dtype == "float32" else {"rtol": 1e-11, "atol": 1e-13}
+    for call in (ls.cross_entropy.value_grad_curvature, ls.cross_entropy.value_and_grad, values_alone):
+        together = call(logits, target, weight=weight, reduction="none")
+        for row in range(21):
+            part = slice(row, row + 1)
+            alone = call(logits[part], target[part], weight=weight[part], reduction="none")
+            for one, each in zip(alone, together, strict=True):
+                assert_array_equal(one[0], each[row])
+        for got, wanted in zip(together, expected, strict=False):
+            assert_allclose(got[usual], wanted[usual], **near)
+
+
+def values_alone(*arguments: object, **options: object) -> tuple:
+    return (ls.cross_entropy(*arguments, **options),)
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda each: "+".join(each))
@@ -517,7 +546,7 @@ def test_nan_in_is_nan_out(name: str, dtype: str) -> None:
             assert np.isnan(loss(p, t, **rest))
 
 
-@pytest.mark.parametrize("classes", [1, 2, 3, 20])
+@pytest.mark.parametrize("classes", [1, 2, 3, 20, 40])
 @pytest.mark.parametrize("kind", ["index", "rows", "smoothed"])
 def test_one_nan_logit_spoils_its_row_wherever_it_stands(kind: str, classes: int) -> None:
     rng = np.random.default_rng(0)

@@ -78,6 +78,8 @@ def prepare(
         )
     if isinstance(ignore_index, bool) or not isinstance(ignore_index, numbers.Integral):
         raise LossTypeError(complain("ignore_index must be a whole number", got=repr(ignore_index)))
+    if not -(2**63) <= ignore_index < 2**63:
+        raise LossError(complain("ignore_index does not fit in 64 bits", got=repr(ignore_index)))
     rows = math.prod(shape)
     if weight is not None:
         weight = arrays.ready_weight(weight, shape, dtype, "row").reshape(rows)

@@ -462,7 +462,7 @@ def cross_entropy(
         and reduce is None
         and type(ignore_index) is int
         and _number(label_smoothing)
-        and (ignore_index < 0 or _holds_indices(target))
+        and (_LOWEST <= ignore_index < 0 or _holds_indices(target, ignore_index))
     ):
         ours = _CROSS_ENTROPY(input, target, weight, ignore_index, reduction, label_smoothing)
         if ours is not None:
@@ -472,9 +472,12 @@ def cross_entropy(
     )
 
 
-def _holds_indices(target: Any) -> bool:
-    """Whether a target may have an index that is ignored: rows of probabilities have none, and PyTorch refuses it."""
-    return isinstance(target, Tensor) and not target.is_floating_point()
+_LOWEST, _HIGHEST = torch.iinfo(torch.int64).min, torch.iinfo(torch.int64).max
+
+
+def _holds_indices(target: Any, ignore: int) -> bool:
+    """Whether a target may have the index that is ignored: rows of probabilities have none, and PyTorch refuses it."""
+    return isinstance(target, Tensor) and not target.is_floating_point() and _LOWEST <= ignore <= _HIGHEST
 
 
 def linear_cross_entropy(
@@ -498,7 +501,7 @@ def linear_cross_entropy(
     >>> linear_cross_entropy(torch.zeros(2, 3), torch.zeros(4, 3), torch.tensor([0, 1]))
     tensor(1.3863)
     """
-    ignores = ignore_index is None or (type(ignore_index) is int and _holds_indices(target))
+    ignores = ignore_index is None or (type(ignore_index) is int and _holds_indices(target, ignore_index))
     if (
         options is None
         and not torch.compiler.is_compiling()

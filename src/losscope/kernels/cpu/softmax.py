@@ -255,7 +255,9 @@ def loop(
             if few:
                 turned(logits, target, ignore, low, n, e, own, top, others)
             elif many:
-                alone(logits[low], target[low], ignore, row_for(gradient, low, e[0, :classes]), own, top, others)
+                alone(
+                    logits[low], target[low], ignore, row_for(gradient, low, e[0, :classes]), own, top, others
+                )
             else:
                 lengthwise(logits, target, ignore, low, n, e, own, top, others)
             total += judge(
