@@ -109,7 +109,7 @@ def _evaluate(
         target = target.to(prediction.dtype)
     if weight is not None:
         weight = _constant(weight, "weight", prediction)
-    if ready.autocasting("cpu"):
+    if ready.autocasting():
         prediction, target = ready.full_precision(prediction, target)
     evaluate = {"softmax": _evaluate_rows, "distance": _evaluate_vectors}.get(
         loss.structure, _evaluate_elements

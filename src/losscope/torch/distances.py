@@ -249,5 +249,5 @@ def _alike(*vectors: Tensor) -> bool:
         and all(each.dtype is first.dtype and each.shape == first.shape for each in vectors)
         and first.ndim > 0
         and first.numel() > 0
-        and not (first.dtype in HALVES and ready.autocasting("cpu"))
+        and not (first.dtype in HALVES and ready.autocasting())
     )

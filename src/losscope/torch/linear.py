@@ -40,7 +40,7 @@ def linear_rows(
     if (
         reduction not in ("mean", "sum", "none")
         or not 0.0 <= smoothing <= 1.0
-        or ready.autocasting("cpu")
+        or ready.autocasting()
         or not ready.plain(*given)
     ):
         return None

@@ -169,7 +169,7 @@ def traced(
         or POINTWISE.get(loss.name) is not loss
     ):
         return None
-    if ready.autocasting("cpu"):
+    if ready.autocasting():
         input, target = ready.full_precision(input, target)
     if (
         input.dtype != target.dtype
@@ -337,7 +337,7 @@ def traced_rows(
         or ROWS.get(loss.name) is not loss
     ):
         return None
-    if ready.autocasting("cpu"):
+    if ready.autocasting():
         input, target = ready.full_precision(input, target)
         class_weight = ready.full_precision(class_weight, None)[0]
     if (

@@ -27,7 +27,7 @@ def margin_ranking(
     """The loss, or None where it is not ours to compute."""
     if torch.compiler.is_compiling():
         return None
-    if ready.autocasting("cpu"):
+    if ready.autocasting():
         first, second = ready.full_precision(first, second)
     how, parameters = ready.how(first, second), (float(margin),)
     if how == ready.NOT_OURS:

@@ -77,7 +77,7 @@ class Pointwise:
             from losscope.torch.operators import traced
 
             return traced(self, input, target, reduction, parameters, weight, divisor)
-        if ready.autocasting("cpu"):
+        if ready.autocasting():
             input, target = ready.full_precision(input, target)
         how = ready.how(input, target)
         if how == NOT_OURS or (target.requires_grad and not self.to_target):

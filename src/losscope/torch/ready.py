@@ -50,7 +50,7 @@ _legacy = getattr(torch._C._functorch, "is_legacy_batchedtensor", _absent)
 function_modes: Callable[[], int] = getattr(torch._C, "_len_torch_function_stack", _absent)
 # What `saved_tensors_hooks` (of checkpointing, of save_on_cpu) has put on top, or None.
 saving_hooks: Callable[[bool], Any] = getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", _absent)
-autocasting = torch.is_autocast_enabled
+_some_autocast = getattr(torch._C, "_is_any_autocast_enabled", lambda: True)
 
 
 def batched(upstream: Tensor) -> bool:
@@ -80,6 +80,12 @@ MEAN_IS_NOT_BATCHMEAN = (
     "'batchmean' divides only by the batch size, and aligns with the KL div math definition."
     "'mean' will be changed to behave the same as 'batchmean' in the next major release."
 )
+
+
+def autocasting() -> bool:
+    """Whether autocast is on, on the CPU. That it is on anywhere is asked first: without a word to parse, it is a
+    microsecond sooner known."""
+    return bool(_some_autocast() and torch.is_autocast_enabled("cpu"))
 
 
 def watched() -> bool:
@@ -184,7 +190,7 @@ def constants(parameters: tuple[float, ...], real: Any) -> tuple[Any, ...]:
 
 def mixed_by_autocast(*tensors: Any) -> bool:
     """Whether autocast would matter to a loss that it does not know: PyTorch's works in the dtypes as they come."""
-    return autocasting("cpu") and any(isinstance(each, Tensor) and each.dtype in HALVES for each in tensors)
+    return autocasting() and any(isinstance(each, Tensor) and each.dtype in HALVES for each in tensors)
 
 
 def full_precision(input: Any, target: Any) -> tuple[Any, Any]:

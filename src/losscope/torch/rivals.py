@@ -60,7 +60,7 @@ class Rivals:
             or reduction not in ("mean", "sum", "none")
         ):
             return None
-        if ready.autocasting("cpu"):
+        if ready.autocasting():
             input, _ = ready.full_precision(input, None)
             class_weight, _ = ready.full_precision(class_weight, None)
         if not by_operations and not (ready.plain(input, target) and ready.usual(class_weight)):
