@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import numpy
 from llvmlite import ir
 from numba import carray, types
 from numba.extending import intrinsic, overload
@@ -63,3 +64,33 @@ def _write(number, address, like):
         out[0] = rounded(number, out)
 
     return put_there
+
+
+def sums_at(address, blocks):
+    """Where the blocks leave their sums: at an address, or in memory of its own at None."""
+    raise NotImplementedError("called from compiled code only")
+
+
+@overload(sums_at, inline="always")
+def _sums_at(address, blocks):
+    if isinstance(address, types.NoneType):
+        return lambda address, blocks: numpy.empty(blocks)
+    return lambda address, blocks: carray(_pointer(address, numpy.zeros(0)), (blocks,))
+
+
+def finish(sums, scale, address, result, like):
+    """The scaled total, written to `result`, of sums that are all there: those whose memory is our own."""
+    raise NotImplementedError("called from compiled code only")
+
+
+@overload(finish, inline="always")
+def _finish(sums, scale, address, result, like):
+    if not isinstance(address, types.NoneType):
+        return lambda sums, scale, address, result, like: 0.0
+
+    def all_there(sums, scale, address, result, like):
+        total = sums.sum() * scale
+        write(total, result, like)
+        return total
+
+    return all_there

@@ -230,36 +230,45 @@ class Logits(Saved):
         rows, classes, ignore = self.rows, self.classes, self.ignore
         parameters = ready.constants(self.parameters, _REAL[self.dtype]) if self.parameters else ()
         loops = self.loss.loops(self.dtype)
-        of_classes = self.probabilities is None and self.smoothing == 0.0
+        judged: tuple[Any, ...]
+        if self.probabilities is None and self.smoothing == 0.0:
+            kernel, judged = loops["rows"], (_address(self.target),)
+        else:  # typed, if never read
+            smoothing = _REAL[self.dtype](self.smoothing)
+            kernel = loops["spread"]
+            judged = (_address(self.target) or 0, _address(self.probabilities), smoothing)
+        values = torch.empty(rows, dtype=self.computed) if self.unreduced else None
+        out = ready.scalar(self.logits.dtype) if values is None else None
+        places = (
+            self.logits.data_ptr(), *judged,
+            None if weight is None else weight.data_ptr(),
+            None if self.class_weight is None else self.class_weight.data_ptr(),
+            None if values is None else values.data_ptr(),
+            None if gradient is None else gradient.data_ptr(),
+        )  # fmt: skip
         rows_in_block = ELEMENTS // classes or 1
         blocks = -(-rows // rows_in_block)
-        if of_classes and blocks <= SERIAL and weight is None and not self.unreduced:
-            out = ready.scalar(self.logits.dtype)
-            wrong, self.total, self.scale = loops["whole"](
-                self.logits.data_ptr(), _address(self.target), _address(self.class_weight), _address(gradient),
-                out.data_ptr(), rows, classes, ignore, self.scale, self.mean, parameters,
+        if blocks <= SERIAL:
+            wrong, self.total, self.scale = kernel(
+                *places, None, None if out is None else out.data_ptr(), rows, classes, rows_in_block, ignore,
+                0, blocks, self.scale, self.mean, parameters,
             )  # fmt: skip
             if wrong >= 0:
                 raise Outside
-            return out if out.dtype is self.given else out.to(self.given)
-        weighed = self.survey()
-        if self.mean:
-            self.scale = self.scale / weighed if weighed else math.inf
-        judged: tuple[Any, ...] = (_address(self.target),)
-        if not of_classes:  # typed, if never read
-            judged = (judged[0] or 0, _address(self.probabilities), _REAL[self.dtype](self.smoothing))
-        kernel = loops["rows" if of_classes else "spread"]
-        values = torch.empty(rows, dtype=self.computed) if self.unreduced else None
-        scale, sums = self.scale, numpy.empty(blocks)
-        each = (
-            self.logits.data_ptr(), *judged, _address(weight), _address(self.class_weight), _address(values),
-            _address(gradient), sums.ctypes.data, rows, classes, rows_in_block, ignore,
-        )  # fmt: skip
-        share(blocks, lambda first, last: kernel(*each, first, last, scale, parameters), SERIAL)
-        self.total = float(sums.sum()) * scale
+        else:
+            weighed = self.survey()
+            if self.mean:
+                self.scale = self.scale / weighed if weighed else math.inf
+            scale, sums = self.scale, numpy.empty(blocks)
+            each = (*places, sums.ctypes.data, None, rows, classes, rows_in_block, ignore)
+            share(blocks, lambda first, last: kernel(*each, first, last, scale, False, parameters), SERIAL)
+            self.total = float(sums.sum()) * scale
+            if out is not None:
+                out.fill_(self.total)
         if values is not None:
             return values.to(self.given).view(self.logits.shape[:-1])
-        return torch.full((), self.total, dtype=self.logits.dtype).to(self.given)
+        assert out is not None
+        return out if out.dtype is self.given else out.to(self.given)
 
 
 def rows_of(tensor: Tensor, dtype: torch.dtype) -> Tensor:

@@ -55,51 +55,51 @@ def softmax_survey(target, class_weight, rows, classes, ignore):
     return -1, total
 
 
+def scaled(sums, target, class_weight, rows, classes, ignore, scale, mean):
+    """The first row whose class is none, or -1; and the scale, of a mean over the weight of the rows that count. Rows
+    that leave their sums with the caller have been looked at."""
+    if sums is not None:
+        return -1, scale
+    wrong, weighed = softmax_survey(target, class_weight, rows, classes, ignore)
+    return wrong, scale / weighed if mean else scale
+
+
 def softmax_rows(
-    logits, target, weight, class_weight, values, gradient, sums,
-    rows, classes, rows_in_block, ignore, first, last, scale, parameters,
+    logits, target, weight, class_weight, values, gradient, sums, result,
+    rows, classes, rows_in_block, ignore, first, last, scale, mean, parameters,
 ):  # fmt: skip
-    blocks = (rows + rows_in_block - 1) // rows_in_block
+    """What is returned: the first row whose class is none, or -1; the total, and the scale that is in it."""
+    wrong, scale = scaled(sums, target, class_weight, rows, classes, ignore, scale, mean)
+    if wrong >= 0:
+        return wrong, 0.0, scale
+    s = sums_at(sums, (rows + rows_in_block - 1) // rows_in_block)
     loop(
         matrix_at(logits, rows, classes, NUMBERS), array_at(target, rows, INTEGERS), array_at(weight, rows, REALS), array_at(class_weight, classes, REALS),
-        array_at(values, rows, REALS), matrix_at(gradient, rows, classes, NUMBERS), None, array_at(sums, blocks, DOUBLES),
+        array_at(values, rows, REALS), matrix_at(gradient, rows, classes, NUMBERS), None, s,
         ignore, first, last, rows_in_block, real(scale), parameters,
     )  # fmt: skip
+    return wrong, finish(s, scale, sums, result, NUMBERS), scale
 
 
 def softmax_spread(
-    logits, target, probabilities, smoothing, weight, class_weight, values, gradient, sums,
-    rows, classes, rows_in_block, ignore, first, last, scale, parameters,
+    logits, target, probabilities, smoothing, weight, class_weight, values, gradient, sums, result,
+    rows, classes, rows_in_block, ignore, first, last, scale, mean, parameters,
 ):  # fmt: skip
-    blocks = (rows + rows_in_block - 1) // rows_in_block
+    wrong = -1
+    if probabilities is None:
+        wrong, scale = scaled(sums, target, class_weight, rows, classes, ignore, scale, mean)
+    elif mean:
+        scale = scale / rows
+    if wrong >= 0:
+        return wrong, 0.0, scale
+    s = sums_at(sums, (rows + rows_in_block - 1) // rows_in_block)
     spread_loop(
         matrix_at(logits, rows, classes, NUMBERS), array_at(target, rows, INTEGERS), matrix_at(probabilities, rows, classes, NUMBERS), smoothing,
         array_at(weight, rows, REALS), array_at(class_weight, classes, REALS), array_at(values, rows, REALS),
-        matrix_at(gradient, rows, classes, NUMBERS), None, array_at(sums, blocks, DOUBLES),
+        matrix_at(gradient, rows, classes, NUMBERS), None, s,
         ignore, first, last, rows_in_block, real(scale), parameters,
     )  # fmt: skip
-
-
-def softmax_whole(
-    logits, target, class_weight, gradient, result, rows, classes, ignore, scale, mean, parameters
-):
-    """What is returned: the first row whose class is none, or -1; the total, and the scale that is in it, of a mean over
-    the weight of the rows that count. It is for what most calls are: each argument costs them a tenth of a microsecond."""
-    wrong, weighed = softmax_survey(target, class_weight, rows, classes, ignore)
-    if wrong >= 0:
-        return wrong, 0.0, scale
-    if mean:
-        scale = scale / weighed
-    rows_in_block = max(1, ELEMENTS // classes)
-    blocks = (rows + rows_in_block - 1) // rows_in_block
-    sums = numpy.empty(blocks)
-    loop(
-        matrix_at(logits, rows, classes, NUMBERS), array_at(target, rows, INTEGERS), None, array_at(class_weight, classes, REALS),
-        None, matrix_at(gradient, rows, classes, NUMBERS), None, sums, ignore, 0, blocks, rows_in_block, real(scale), parameters,
-    )  # fmt: skip
-    total = sums.sum() * scale
-    write(total, result, NUMBERS)
-    return wrong, total, scale
+    return wrong, finish(s, scale, sums, result, NUMBERS), scale
 
 
 def rivals_rows(
