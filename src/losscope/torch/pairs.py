@@ -32,11 +32,10 @@ def margin_ranking(
     how, parameters = ready.how(first, second), (float(margin),)
     if how == ready.NOT_OURS:
         return None
-    wanted = first.requires_grad or second.requires_grad
     if (
         how == KERNEL
         and reduction in ("mean", "sum")
-        and wanted
+        and (first.requires_grad or second.requires_grad)
         and torch.is_grad_enabled()
         and ready.how(first, target) == KERNEL
         and not target.requires_grad
@@ -56,19 +55,20 @@ class Difference(Saved):
 
     def value(self, tensors: Any) -> Tensor:
         out = ready.scalar(tensors[0].dtype)
-        found = self._gradients(tensors, self.scale, out)
-        if self.wanted:
-            self.gradients = found
+        self.gradients = self._run(tensors, self.scale, out, self.wanted)
         return out
 
     def differentiate(self, tensors: Any, upstream: Tensor, factor: float) -> Gradients:
-        return self._gradients(tensors, self.scale * factor, None)
+        return self._run(tensors, self.scale * factor, None, True) or ()
 
-    def _gradients(self, tensors: Any, scale: float, out: Tensor | None) -> Gradients:
+    def _run(self, tensors: Any, scale: float, out: Tensor | None, wanted: bool) -> Gradients | None:
+        """The loss into `out`, and the gradients where they are wanted."""
         first, second, target = tensors
         apart = torch.sub(first.detach(), second.detach(), out=buffers.like(first))
-        gradient = buffers.like(first)
+        gradient = buffers.like(first) if wanted else None
         self.loss.run(apart, target, None, None, gradient, out, scale, scale, self.parameters)
+        if gradient is None:
+            return None
         return gradient, torch.neg(gradient, out=apart) if second.requires_grad else None
 
     def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:
