@@ -17,7 +17,7 @@ from losscope.torch import functional as L
 from losscope.torch import openmp
 
 pytestmark = pytest.mark.skipif(
-    openmp._parallel() is None, reason="this PyTorch brings no GNU OpenMP, and nothing is borrowed"
+    openmp.found() is None, reason="this PyTorch brings no GNU OpenMP, and nothing is borrowed"
 )
 
 
@@ -99,21 +99,48 @@ def test_another_number_of_threads_is_left_to_the_pool() -> None:
     assert (times == 1).all()
 
 
-@pytest.mark.usefixtures("no_pool")
-def test_the_same_bits_on_borrowed_threads() -> None:
-    logits, target = torch.randn(3000, 100), torch.randint(0, 100, (3000,))
+ROWS = torch.randn(3000, 100, generator=torch.Generator().manual_seed(0))
+CLASSES = torch.arange(3000) % 100
+LOSSES = {
+    "rows": lambda x: L.cross_entropy(x, CLASSES),
+    "unreduced rows": lambda x: L.cross_entropy(x, CLASSES, reduction="none").square().sum(),
+    "weights and smoothing": lambda x: L.cross_entropy(x, CLASSES, torch.arange(100.0), label_smoothing=0.1),
+    "elements": lambda x: L.huber_loss(x, ROWS.flip(0)),
+    "halves": lambda x: L.mse_loss(x.bfloat16(), ROWS.flip(0).bfloat16()),
+    "a number for each class": lambda x: L.binary_cross_entropy_with_logits(
+        x, ROWS.sigmoid(), pos_weight=torch.arange(100.0)
+    ),
+    "rivals": lambda x: L.multi_margin_loss(x, CLASSES),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_same_bits_on_borrowed_threads_on_one_and_on_the_pool(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, parallel = [], openmp._parallel
+    monkeypatch.setattr(openmp, "_parallel", lambda *given: begun.append(1) or parallel(*given))
     found = []
-    for count in (3, 1):
+    for count in (3, 1, 2):  # PyTorch has 3
         ls.set_num_threads(count)
-        leaf = logits.clone().requires_grad_()
-        value = L.cross_entropy(leaf, target)
+        leaf = ROWS.clone().requires_grad_()
+        value = LOSSES[name](leaf)
         value.backward()
         found.append((value.item(), leaf.grad.numpy().tobytes()))
-    assert found[0] == found[1]
+        assert bool(begun) == (count == 3)
+        begun.clear()
+    assert found[0] == found[1] == found[2]
 
 
 def _child(numbers: np.ndarray, expected: float, answer: object) -> None:
-    answer.send((threads._borrowed is None, ls.squared_error(numbers, numbers + 1) == expected))
+    tensor = torch.from_numpy(numbers)
+    torch.set_num_threads(1)  # or PyTorch itself would wait for threads that are not there
+    answer.send(
+        (
+            threads._borrowed is None and not openmp.everyone(),
+            ls.squared_error(numbers, numbers + 1) == L.mse_loss(tensor, tensor + 1).item() == expected,
+        )
+    )
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

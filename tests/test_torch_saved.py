@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from torch.autograd.graph import save_on_cpu, saved_tensors_hooks  # noqa: E402
+from torch.nn import functional  # noqa: E402
 from torch.utils.checkpoint import checkpoint  # noqa: E402
 
 from losscope.torch import functional as L  # noqa: E402
@@ -105,3 +107,23 @@ def test_a_freed_graph_is_an_error_under_hooks_too():
     value.backward()
     with pytest.raises(RuntimeError, match="second time"):
         value.backward()
+
+
+@pytest.mark.parametrize("shape", [(6, 5), (6, 5, 3), (400, 700)])
+def test_an_ignored_row_has_no_gradient_whatever_comes_back_to_it(shape):
+    logits = torch.randn(shape, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    target = torch.arange(logits.numel() // shape[1]).view(shape[:1] + shape[2:]) % shape[1]
+    target[1] = -100
+    upstream = torch.linspace(-2, 2, target.numel()).view(target.shape)
+    upstream[1] = math.inf
+    found = []
+    for cross_entropy in (L.cross_entropy, functional.cross_entropy):
+        values = cross_entropy(logits, target, reduction="none")
+        first, second = (
+            torch.autograd.grad(values, logits, upstream, retain_graph=True)[0] for _ in range(2)
+        )
+        assert torch.equal(first, second)
+        assert not first[1].any()
+        assert not second[1].any()
+        found.append(first)
+    torch.testing.assert_close(*found)

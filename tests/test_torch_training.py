@@ -29,8 +29,8 @@ import runpy, sys
 import losscope.torch
 from losscope.torch.rows import Logits
 
-ran, run = [], Logits.run
-Logits.run = lambda *arguments: ran.append(1) or run(*arguments)
+ran, value = [], Logits.value
+Logits.value = lambda *arguments: ran.append(1) or value(*arguments)
 losscope.torch.patch()
 del sys.argv[0]
 runpy.run_path(sys.argv[0], run_name="__main__")

@@ -17,6 +17,7 @@ import numpy
 
 LARGE = 1 << 20  # bytes; below, an allocator's own lists serve better
 KEPT = 2  # buffers: one in use as a gradient, one being written
+LINE = 64  # bytes of a cache line: buffers begin with one, and are written a line at a time
 
 _lock = Lock()
 _buffers: list[numpy.ndarray] = []
@@ -52,15 +53,21 @@ def release_memory() -> None:
 def of_size(size: int) -> numpy.ndarray:
     """That many uninitialised bytes."""
     with _lock:
-        for i, buffer_size in enumerate([each.size for each in _buffers]):
-            if buffer_size == size and _references(_buffers, i) == _FREE:
-                return _buffers[i]
+        for i, room in enumerate([each.size for each in _buffers]):
+            if room == size + LINE and _references(_buffers, i) == _FREE:
+                return _from_a_line_on(_buffers[i])
         # Those that are free do not fit what is asked for now: they would only take up room.
         used = [_references(_buffers, i) > _FREE for i in range(len(_buffers))]
         kept = [each for each, in_use in zip(_buffers, used, strict=True) if in_use]
-        buffer = numpy.empty(size, "uint8")
+        buffer = numpy.empty(size + LINE, "uint8")
         _buffers[:] = [*kept, buffer][-KEPT:]
-        return buffer
+        return _from_a_line_on(buffer)
+
+
+def _from_a_line_on(buffer: numpy.ndarray) -> numpy.ndarray:
+    """All of the buffer but a line, beginning with a whole one."""
+    skipped = -buffer.ctypes.data % LINE
+    return buffer[skipped : skipped + buffer.size - LINE]
 
 
 def _after_fork() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from losscope.entry import Entry
 from losscope.structures import elementwise
 
-LOOPS = "elementwise"  # the module of each target that holds the loops
+LOOPS = ("elementwise",)  # the modules of each target that hold the loops
 ARGUMENTS = ("prediction", "target")
 VARIABLE = "prediction"
 SHORT = {"x": "prediction"}

@@ -24,7 +24,7 @@ from losscope.entry import Entry
 from losscope.errors import LossError, LossTypeError, complain
 from losscope.structures import arrays
 
-LOOPS = "distance"  # the module of each target that holds the loops
+LOOPS = ("distance",)  # the modules of each target that hold the loops
 ARGUMENTS = ("distance", "label", "cosine")
 VARIABLE = "distance"
 SHORT = {"distance": "distance", "d": "distance", "label": "label", "cosine": "cosine"}

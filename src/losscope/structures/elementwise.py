@@ -15,7 +15,7 @@ from losscope.entry import Entry
 from losscope.errors import LossError, complain
 from losscope.structures import arrays
 
-LOOPS = "elementwise"  # the module of each target that holds the loops
+LOOPS = ("elementwise",)  # the modules of each target that hold the loops
 ARGUMENTS = ("prediction", "target")
 VARIABLE = "prediction"
 SHORT = {

@@ -12,7 +12,7 @@ from typing import Any
 from losscope import domain
 from losscope.entry import Entry
 
-LOOPS = "rivals"  # the module of each target that holds the loops
+LOOPS = ("rivals",)  # the modules of each target that hold the loops
 ARGUMENTS = ("difference",)
 VARIABLE = "difference"
 SHORT = {"difference": "difference", "d": "difference"}

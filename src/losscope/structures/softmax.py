@@ -19,7 +19,7 @@ from losscope.entry import Entry
 from losscope.errors import LossError, LossTypeError, complain
 from losscope.structures import arrays
 
-LOOPS = "softmax"  # the module of each target that holds the loops
+LOOPS = ("softmax", "spread")  # the modules of each target that hold the loops
 ARGUMENTS = ("margin",)
 VARIABLE = "margin"
 SHORT = {"margin": "margin", "m": "margin"}

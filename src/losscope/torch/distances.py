@@ -160,9 +160,9 @@ class Vectors(Saved):
             self.gradients = gradients
         return value
 
-    def differentiate(self, tensors: Any, upstream: Tensor, factor: float) -> Gradients:
+    def differentiate(self, tensors: Any, upstream: Tensor | None, factor: float) -> Gradients:
         weight = tensors[1]
-        if self.unreduced:
+        if upstream is not None:
             upstream = upstream.to(computed(upstream.dtype)).reshape(-1).contiguous()
             weight = upstream if weight is None else upstream * weight.reshape(-1)
         return self.run(tensors, weight, self.each, self.scale * factor, False)[1]

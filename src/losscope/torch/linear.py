@@ -121,14 +121,17 @@ class Linear(Saved):
     ignore: int
     smoothing: float
 
+    def at_once(self, input: Tensor) -> bool:
+        return False  # all rows share the gradients of weight and bias
+
     def value(self, tensors: Any) -> Tensor:
         if not self.wanted:
             return self.run(tensors, (False, False, False), None)[0]
         value, self.gradients = self.run(tensors, self.for_each, None)
         return value
 
-    def differentiate(self, tensors: Any, upstream: Tensor, factor: float) -> Gradients:
-        return self.run(tensors, self.for_each, upstream if self.unreduced else None, factor)[1]
+    def differentiate(self, tensors: Any, upstream: Tensor | None, factor: float) -> Gradients:
+        return self.run(tensors, self.for_each, upstream, factor)[1]
 
     def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:
         """The logits are computed again, all at once."""

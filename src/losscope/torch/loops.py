@@ -28,9 +28,21 @@ COMPUTED_IN: dict[str, Any] = {
 }
 
 
+class Loops(dict[str, Any]):
+    """The wrapped loops of a loss, by name, as functions of Python; `entrances` are those of C (`losscope.torch.team`),
+    which are compiled in the same module, and stored under the same key."""
+
+    def __init__(self, space: dict[str, Any], key: str, names: list[str]):
+        super().__init__({name: space["looping"](space[name].py_func) for name in names})
+        for name, loop in self.items():
+            loop._cache = KernelCache(f"{key}-{name}")
+        self.space, self.key = space, key
+        self.entrances: dict[tuple[str, str], Any] = {}
+
+
 @lru_cache(1024)
-def loops(entry: Entry, through: Entry | None, dtype: str) -> dict[str, Any]:
-    """The wrapped loops of a loss for tensors of a dtype ("float32", "float64" or "bfloat16"), by name."""
+def loops(entry: Entry, through: Entry | None, dtype: str) -> Loops:
+    """The wrapped loops of a loss for tensors of a dtype ("float32", "float64" or "bfloat16")."""
     computed = COMPUTED_IN[dtype]
     key = hashlib.sha256(
         f"{fingerprint(entry, through, computed.name)} {dtype} {_own_code()}".encode()
@@ -58,18 +70,13 @@ def loops(entry: Entry, through: Entry | None, dtype: str) -> dict[str, Any]:
     own = dict(inspect.getmembers(wrappers, inspect.isfunction))
     text = "\n\n".join("@inlined\n" + inspect.getsource(each) for each in own.values())
     exec(compile(text, f"<losscope.torch {entry.name} {dtype}>", "exec"), space)
-    of_structure = f"{structures.get(entry.structure).LOOPS}_"
-    found = {
-        name.removeprefix(of_structure): space["looping"](space[name].py_func)
-        for name in own
-        if name.startswith(of_structure)
-    }
-    for name, loop in found.items():
-        loop._cache = KernelCache(f"{key}-{name}")
-    return found
+    modules = structures.get(entry.structure).LOOPS
+    return Loops(space, key, [name for name in own if name.partition("_")[0] in modules])
 
 
 @cache
 def _own_code() -> str:
     here = Path(__file__).parent
-    return hashlib.sha256((here / "wrappers.py").read_bytes() + (here / "memory.py").read_bytes()).hexdigest()
+    return hashlib.sha256(
+        b"".join((here / f"{each}.py").read_bytes() for each in ("memory", "team", "wrappers"))
+    ).hexdigest()

@@ -11,6 +11,8 @@ from numba import carray, types
 from numba.extending import intrinsic, overload
 
 from losscope.kernels.cpu.bfloat16 import rounded
+from losscope.kernels.cpu.far import room_for
+from losscope.kernels.cpu.softmax import SERIAL
 
 
 @intrinsic
@@ -67,14 +69,14 @@ def _write(number, address, like):
 
 
 def sums_at(address, blocks):
-    """Where the blocks leave their sums: at an address, or in memory of its own at None."""
+    """Where the blocks leave their sums: at an address or, of no more than SERIAL blocks, in memory of its own at None."""
     raise NotImplementedError("called from compiled code only")
 
 
 @overload(sums_at, inline="always")
 def _sums_at(address, blocks):
     if isinstance(address, types.NoneType):
-        return lambda address, blocks: numpy.empty(blocks)
+        return lambda address, blocks: room_for(SERIAL, numpy.float64)[:blocks]
     return lambda address, blocks: carray(_pointer(address, numpy.zeros(0)), (blocks,))
 
 

@@ -58,7 +58,7 @@ class Difference(Saved):
         self.gradients = self._run(tensors, self.scale, out, self.wanted)
         return out
 
-    def differentiate(self, tensors: Any, upstream: Tensor, factor: float) -> Gradients:
+    def differentiate(self, tensors: Any, upstream: Tensor | None, factor: float) -> Gradients:
         return self._run(tensors, self.scale * factor, None, True) or ()
 
     def _run(self, tensors: Any, scale: float, out: Tensor | None, wanted: bool) -> Gradients | None:

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from losscope.entry import Entry
 from losscope.kernels.cpu.elementwise import BLOCK, SERIAL
-from losscope.kernels.threads import share
 from losscope.torch import buffers, formula, ready
 from losscope.torch.ready import KERNEL, NAMES, NOT_OURS, Outside
 from losscope.torch.saved import Gradients, Saved, record
+from losscope.torch.team import share
 
 
 class Pointwise:
@@ -181,7 +181,7 @@ class Pointwise:
             period = varying.numel()
             row = varying.to(torch.float64 if dtype == "float64" else torch.float32).contiguous()
         if size <= SERIAL * BLOCK:
-            strayed = loops["whole"](
+            strayed = loops["elementwise_whole"](
                 input.data_ptr(), target.data_ptr(), None if weight is None else weight.data_ptr(), None if row is None else row.data_ptr(),
                 None if values is None else values.data_ptr(), None if gradient is None else gradient.data_ptr(),
                 None if target_gradient is None else target_gradient.data_ptr(), None if out is None else out.data_ptr(),
@@ -194,9 +194,9 @@ class Pointwise:
             )
             blocks = -(-size // BLOCK)
             sums, strays = numpy.empty(blocks), numpy.empty(blocks, real)
-            partial = (*addresses, sums.ctypes.data, strays.ctypes.data, size, period)
-            at = loops["at"]
-            share(blocks, lambda first, last: at(*partial, first, last, scale, constants), SERIAL)
+            share(
+                loops, "elementwise_at", blocks, SERIAL, *addresses, sums.ctypes.data, strays.ctypes.data, size, period, scale, constants
+            )  # fmt: skip
             if out is not None:
                 out.detach().fill_(float(sums.sum()) * value_scale)
             strayed = self.refuses and strays.any()
@@ -276,25 +276,22 @@ class Elements(Saved):
 
     def value(self, tensors: Any) -> Tensor:
         input, target, weight, varying = tensors
-        if self.unreduced:
-            values = buffers.like(input)
-            self.loss.run(input, target, weight, values, None, None, 1.0, 1.0, self.parameters, None, varying)
-            return values
         gradient = target_gradient = None
         if self.wanted:
             gradient, target_gradient = self.gradients = self.room(input)
-        out, scale = ready.scalar(input.dtype), self.scale
+        value = buffers.like(input) if self.unreduced else ready.scalar(input.dtype)
+        values, out = (value, None) if self.unreduced else (None, value)
         self.loss.run(
-            input, target, weight, None, gradient, out, scale, scale, self.parameters, target_gradient, varying
+            input, target, weight, values, gradient, out, self.scale, self.scale, self.parameters, target_gradient, varying
         )  # fmt: skip
-        return out
+        return value
 
     def room(self, input: Tensor) -> tuple[Tensor, Tensor | None]:
         return buffers.like(input), buffers.like(input) if self.both else None
 
-    def differentiate(self, tensors: Any, upstream: Tensor, factor: float) -> Gradients:
+    def differentiate(self, tensors: Any, upstream: Tensor | None, factor: float) -> Gradients:
         input, target, weight, varying = tensors
-        if self.unreduced:
+        if upstream is not None:
             upstream = aligned(upstream, input)
             weight = upstream if weight is None else upstream * weight
         gradient, target_gradient = gradients = self.room(input)

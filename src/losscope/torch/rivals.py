@@ -15,10 +15,10 @@ from torch import Tensor
 
 from losscope.entry import Entry
 from losscope.kernels.cpu.rivals import ELEMENTS, SERIAL
-from losscope.kernels.threads import share
 from losscope.torch import buffers, formula, ready
 from losscope.torch.margin import of_class
 from losscope.torch.saved import Gradients, Saved, record
+from losscope.torch.team import share
 
 SMALL = 20_000  # scores, up to which PyTorch's own is as quick: measured with rows of ten
 PAIRS = 1 << 26  # of scores, up to which torch operations may make them all at once
@@ -87,7 +87,7 @@ class Rivals:
             return values if reduction == "none" else values.sum() * scale
         input, target = input.contiguous(), target.contiguous()
         lowest = -1 if lists else 0
-        if not self.loops(_COMPUTED[input.dtype])["are_classes"](
+        if not self.loops(_COMPUTED[input.dtype])["rivals_are_classes"](
             target.data_ptr(), target.numel(), lowest, classes
         ):
             return None
@@ -137,9 +137,8 @@ class Rivals:
             *(None if each is None else each.data_ptr() for each in (input, target, weight, values, gradient)),
             sums.ctypes.data, rows, classes, target.numel() // rows, rows_in_block,
         )  # fmt: skip
-        kernel, factor = self.loops(dtype)["rows"], real(scale)
         constants = ready.constants(parameters, real)
-        share(blocks, lambda first, last: kernel(*fixed, first, last, factor, constants), SERIAL)
+        share(self.loops(dtype), "rivals_rows", blocks, SERIAL, *fixed, scale, constants)
         return float(sums.sum()) * scale
 
 
@@ -150,19 +149,16 @@ class Scores(Saved):
 
     def value(self, tensors: Any) -> Tensor:
         input, target, weight = tensors
-        if self.unreduced:
-            values = input.new_empty(input.shape[:-1])
-            self.loss.run(input, target, weight, values, None, 1.0, self.parameters)
-            return values
+        values = input.new_empty(input.shape[:-1]) if self.unreduced else None
         gradient = buffers.like(input) if self.wanted else None
-        total = self.loss.run(input, target, weight, None, gradient, self.scale, self.parameters)
+        total = self.loss.run(input, target, weight, values, gradient, self.scale, self.parameters)
         if gradient is not None:
             self.gradients = (gradient,)
-        return input.new_full((), total)
+        return input.new_full((), total) if values is None else values
 
-    def differentiate(self, tensors: Any, upstream: Tensor, factor: float) -> Gradients:
+    def differentiate(self, tensors: Any, upstream: Tensor | None, factor: float) -> Gradients:
         input, target, weight = tensors
-        if self.unreduced:
+        if upstream is not None:
             upstream = upstream.contiguous()
             weight = upstream if weight is None else upstream * weight
         gradient = buffers.like(input)

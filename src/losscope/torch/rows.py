@@ -16,10 +16,10 @@ from torch.compiler import is_compiling
 
 from losscope.entry import Entry
 from losscope.kernels.cpu.softmax import ELEMENTS, SERIAL
-from losscope.kernels.threads import share
 from losscope.torch import buffers, ready
 from losscope.torch.ready import NAMES, Outside
 from losscope.torch.saved import Gradients, Saved, record
+from losscope.torch.team import share
 
 _REAL: dict[str, Any] = {"float32": numpy.float32, "bfloat16": numpy.float32, "float64": numpy.float64}
 
@@ -179,16 +179,42 @@ class Logits(Saved):
 
     def value(self, tensors: Any) -> Tensor:
         gradient = buffers.like(self.logits) if self.wanted else None
-        value = self.run(gradient, tensors[3])
+        small = self.mean and self.rows * self.classes <= ELEMENTS and not self.smoothing
+        if small and self.target is not None and self.class_weight is tensors[3] is None:
+            value = self.run_block(self.target, gradient)
+        else:
+            value = self.run(gradient, tensors[3])
         if gradient is not None:
-            as_given = self.logits is tensors[0]
+            as_given = self.unreduced or self.logits is tensors[0]
             self.gradients = (gradient if as_given else in_layout(gradient, tensors[0]),)
         del self.logits, self.probabilities  # which may be copies
         return value
 
-    def differentiate(self, tensors: Any, upstream: Tensor, factor: float) -> Gradients:
+    def at_once(self, input: Tensor) -> bool:
+        return True  # PyTorch saves log_softmax, which is as large
+
+    def made_again(self, tensors: Any) -> Gradients:
+        self.fits()
+        return Saved.made_again(self, tensors)
+
+    def weigh(self, gradients: Gradients, tensors: Any, upstream: Tensor | None, factor: float) -> Gradients:
+        gradient = gradients[0]
+        assert gradient is not None
+        if upstream is None:
+            gradients = Saved.weigh(self, gradients, tensors, None, factor)
+        else:
+            rows, classes, upstream = self.rows, self.classes, upstream.contiguous()
+            rows_in_block = ELEMENTS // classes or 1
+            places = (gradient.data_ptr(), upstream.data_ptr(), _address(self.target))
+            blocks = -(-rows // rows_in_block)
+            share(
+                self.loss.loops(self.dtype), "softmax_weigh", blocks, SERIAL, *places, rows, classes, self.ignore, rows_in_block
+            )  # fmt: skip
+        return (in_layout(gradient, tensors[0]),) if self.unreduced else gradients
+
+    def differentiate(self, tensors: Any, upstream: Tensor | None, factor: float) -> Gradients:
         input, target, class_weight, weight = tensors
-        if self.unreduced:
+        if upstream is not None:
             upstream = upstream.reshape(-1).to(self.computed).contiguous()
             weight = upstream if weight is None else upstream * weight
         again = Logits(
@@ -217,13 +243,25 @@ class Logits(Saved):
         """
         if self.target is None:
             return float(self.rows)
-        survey = self.loss.loops(self.dtype)["survey"]
+        survey = self.loss.loops(self.dtype)["softmax_survey"]
         wrong, total = survey(
             self.target.data_ptr(), _address(self.class_weight), self.rows, self.classes, self.ignore
         )
         if wrong >= 0:
             raise Outside
         return float(total)
+
+    def run_block(self, target: Tensor, gradient: Tensor | None) -> Tensor:
+        """The same as `run` does, of most calls: the mean of a small input by its classes, and nothing weighed."""
+        parameters = ready.constants(self.parameters, _REAL[self.dtype]) if self.parameters else ()
+        out = ready.scalar(self.logits.dtype)
+        self.scale = self.loss.loops(self.dtype)["softmax_mean"](
+            self.logits.data_ptr(), target.data_ptr(), None if gradient is None else gradient.data_ptr(), out.data_ptr(),
+            self.rows, self.classes, self.ignore, parameters,
+        )  # fmt: skip
+        if self.scale == 0.0:
+            raise Outside
+        return out if out.dtype is self.given else out.to(self.given)
 
     def run(self, gradient: Tensor | None, weight: Tensor | None) -> Tensor:
         """One pass: the loss (the scaled sum, or one value per row), and the gradient into its place."""
@@ -232,10 +270,10 @@ class Logits(Saved):
         loops = self.loss.loops(self.dtype)
         judged: tuple[Any, ...]
         if self.probabilities is None and self.smoothing == 0.0:
-            kernel, judged = loops["rows"], (_address(self.target),)
+            name, judged = "softmax_rows", (_address(self.target),)
         else:  # typed, if never read
             smoothing = _REAL[self.dtype](self.smoothing)
-            kernel = loops["spread"]
+            name = "spread_rows"
             judged = (_address(self.target) or 0, _address(self.probabilities), smoothing)
         values = torch.empty(rows, dtype=self.computed) if self.unreduced else None
         out = ready.scalar(self.logits.dtype) if values is None else None
@@ -249,9 +287,9 @@ class Logits(Saved):
         rows_in_block = ELEMENTS // classes or 1
         blocks = -(-rows // rows_in_block)
         if blocks <= SERIAL:
-            wrong, self.total, self.scale = kernel(
+            wrong, self.total, self.scale = loops[name](
                 *places, None, None if out is None else out.data_ptr(), rows, classes, rows_in_block, ignore,
-                0, blocks, self.scale, self.mean, parameters,
+                self.scale, self.mean, parameters, 0, blocks,
             )  # fmt: skip
             if wrong >= 0:
                 raise Outside
@@ -260,8 +298,9 @@ class Logits(Saved):
             if self.mean:
                 self.scale = self.scale / weighed if weighed else math.inf
             scale, sums = self.scale, numpy.empty(blocks)
-            each = (*places, sums.ctypes.data, None, rows, classes, rows_in_block, ignore)
-            share(blocks, lambda first, last: kernel(*each, first, last, scale, False, parameters), SERIAL)
+            share(
+                loops, name, blocks, SERIAL, *places, sums.ctypes.data, None, rows, classes, rows_in_block, ignore, scale, False, parameters
+            )  # fmt: skip
             self.total = float(sums.sum()) * scale
             if out is not None:
                 out.fill_(self.total)

@@ -4,8 +4,9 @@ In eager mode an old-style autograd.Function over a kernel is the cheapest way t
 
 - Gradients are made in forward and handed over once, without a clone, multiplied only where the upstream gradient
   is not 1; a second backward (`retain_graph`) finds them gone and runs the kernel again.
-- Upstream numbers that differ (reduction "none") are the weights of a second pass, which is then the only one that
-  makes gradients.
+- Upstream numbers that differ (reduction "none") multiply gradients that were made in forward, if those are small or
+  PyTorch would hold as much memory until then. Else a second pass makes them, weighed; so it does with halves, which
+  would be rounded twice.
 - A backward that is to be differentiated itself (`create_graph`) does not use them: their own derivative would be
   lost without a word. It returns the derivative as torch operations.
 - Saving tensors through autograd costs as much as the loss itself at a thousand elements. `Saved` does what it
@@ -22,6 +23,8 @@ from torch.autograd import Function
 
 from losscope.torch import ready
 from losscope.torch.ready import HALVES, graph_is_kept, saving_hooks
+
+AT_ONCE = 16 << 20  # bytes of a gradient that may wait for its backward, where PyTorch saves nothing as large
 
 Gradients = tuple[Tensor | None, ...]
 
@@ -56,19 +59,41 @@ class Saved:
     def value(self, tensors: Any) -> Tensor:
         raise NotImplementedError
 
-    def differentiate(self, tensors: Any, upstream: Tensor, factor: float) -> Gradients:
-        """The gradients times `factor`, or, of what is not reduced, each row's or element's times its upstream."""
+    def differentiate(self, tensors: Any, upstream: Tensor | None, factor: float) -> Gradients:
+        """The gradients times `factor` or, where upstream is not None, each row's or element's times its own."""
         raise NotImplementedError
+
+    def at_once(self, input: Tensor) -> bool:
+        """Whether gradients of an unreduced loss are made in forward, for upstream to multiply."""
+        return bool(input.nbytes <= AT_ONCE)
+
+    def made_again(self, tensors: Any) -> Gradients:
+        """What was made in forward and has been given away: every backward then gives the same bits."""
+        self.value(tensors)
+        gradients, self.gradients = self.gradients, None
+        return gradients or ()
+
+    def weigh(self, gradients: Gradients, tensors: Any, upstream: Tensor | None, factor: float) -> Gradients:
+        """What was made in forward, multiplied: by `factor` or, where upstream is not None, each row's or element's by
+        its own."""
+        for each in gradients:
+            if each is not None and upstream is not None:
+                each.mul_(upstream if upstream.ndim == each.ndim else upstream.unsqueeze(-1))
+            elif each is not None and factor != 1.0:
+                each.mul_(factor)
+        return gradients
 
     def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:
         """The gradients times upstream, differentiable in the inputs and in upstream."""
         raise NotImplementedError
 
     def factor(self, upstream: Tensor) -> float | None:
-        """The number to multiply gradients with; None where upstream stands for many at once (`is_grads_batched`, or a
-        transform)."""
+        """The number to multiply gradients with, 1 where upstream has one for each; None where it stands for many at once
+        (`is_grads_batched`, or a transform)."""
         if self.unreduced:
-            return None if ready.batched(upstream) else 1.0
+            if ready.batched(upstream):
+                return None
+            return 1.0 if differ(upstream) else upstream.as_strided((), ()).item()
         try:
             return upstream.item()
         except RuntimeError:  # many have none, and asking first takes longer
@@ -83,6 +108,11 @@ class Saved:
         if _version(self.tensors) != self.version:
             raise RuntimeError(ready.WRITTEN_TO)
         return self.tensors
+
+
+def differ(upstream: Tensor) -> bool:
+    """Whether the numbers may differ. Those that come of a sum or a mean are one, seen many times."""
+    return any(upstream.stride())
 
 
 def _version(tensors: Any) -> int:
@@ -103,7 +133,7 @@ class _Loss(Function):
             saved.hooked, saved.tensors = True, None
         else:
             saved.hooked, saved.version = False, _version(tensors)
-            saved.wanted = not saved.unreduced
+            saved.wanted = not saved.unreduced or (inputs[0].dtype not in HALVES and saved.at_once(inputs[0]))
         return saved.value(tensors)
 
     @staticmethod
@@ -112,15 +142,17 @@ class _Loss(Function):
         factor = None if is_grad_enabled() else saved.factor(upstream)
         if factor is None:
             return None, *saved.as_operations(saved.read(ctx), upstream)
+        each = upstream if saved.unreduced and differ(upstream) else None
         gradients = saved.gradients
         saved.gradients = None  # the one reference is handed over, so that nobody has to copy it
-        if gradients is None or (factor != 1.0 and upstream.dtype in HALVES):
+        if saved.unreduced and saved.wanted:
+            tensors = saved.read(ctx)
+            gradients = saved.weigh(gradients or saved.made_again(tensors), tensors, each, factor)
+        elif gradients is None or (factor != 1.0 and upstream.dtype in HALVES):
             # Given away before, left to hooks or to upstream; or they would be rounded to a half twice.
-            gradients = saved.differentiate(saved.read(ctx), upstream, factor)
+            gradients = saved.differentiate(saved.read(ctx), each, factor)
         elif factor != 1.0:
-            for each in gradients:
-                if each is not None:
-                    each.mul_(factor)
+            gradients = saved.weigh(gradients, None, None, factor)
         if not graph_is_kept():
             saved.tensors = None
         return None, *gradients

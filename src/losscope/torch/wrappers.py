@@ -1,8 +1,9 @@
 """What is compiled around the loops of a generated module; nothing here is ever called as it stands.
 
-All names that stand for tensors are addresses, or None for what is not there. `at`, `rows` and `spread` run blocks
-first..last, `whole` all of a small input in one call. Each is named for the module of its loops. Free names are the generated module's, and those that
-`losscope.torch.loops` puts beside them: NUMBERS is of the dtype of the tensors, REALS of the one it is computed in.
+All names that stand for tensors are addresses, or None for what is not there. What ends in `first, last` runs those
+blocks, and may be shared between threads (`losscope.torch.team`). Each is named for the module of its loops. Free names
+are the generated module's, and those that `losscope.torch.loops` puts beside them: NUMBERS is of the dtype of the
+tensors, REALS of the one it is computed in.
 """
 
 # mypy: ignore-errors
@@ -13,7 +14,7 @@ import numpy
 
 def elementwise_at(
     prediction, target, weight, varying, values, gradient, target_gradient, sums, strays,
-    size, period, first, last, scale, parameters,
+    size, period, scale, parameters, first, last,
 ):  # fmt: skip
     blocks = (size + BLOCK - 1) // BLOCK
     loop(
@@ -66,7 +67,7 @@ def scaled(sums, target, class_weight, rows, classes, ignore, scale, mean):
 
 def softmax_rows(
     logits, target, weight, class_weight, values, gradient, sums, result,
-    rows, classes, rows_in_block, ignore, first, last, scale, mean, parameters,
+    rows, classes, rows_in_block, ignore, scale, mean, parameters, first, last,
 ):  # fmt: skip
     """What is returned: the first row whose class is none, or -1; the total, and the scale that is in it."""
     wrong, scale = scaled(sums, target, class_weight, rows, classes, ignore, scale, mean)
@@ -81,9 +82,31 @@ def softmax_rows(
     return wrong, finish(s, scale, sums, result, NUMBERS), scale
 
 
-def softmax_spread(
+def softmax_mean(logits, target, gradient, result, rows, classes, ignore, parameters):
+    """The mean over the rows of one block, by their classes and nothing weighed: most calls, with half as many arguments.
+    What is returned: the scale that is in the mean, or 0 if a class is none."""
+    wrong, _, scale = softmax_rows(
+        logits, target, None, None, None, gradient, None, result, rows, classes, rows, ignore, 1.0, True, parameters, 0, 1
+    )  # fmt: skip
+    return scale if wrong < 0 else 0.0
+
+
+def softmax_weigh(gradient, upstream, target, rows, classes, ignore, rows_in_block, first, last):
+    """Each row of the gradient times its upstream; of a row that is ignored it stays 0, whatever that is."""
+    g, by, t = (
+        matrix_at(gradient, rows, classes, NUMBERS),
+        array_at(upstream, rows, REALS),
+        array_at(target, rows, INTEGERS),
+    )
+    for row in range(first * rows_in_block, min(last * rows_in_block, rows)):
+        if target is None or t[row] != ignore:
+            for c in range(classes):
+                g[row, c] *= by[row]
+
+
+def spread_rows(
     logits, target, probabilities, smoothing, weight, class_weight, values, gradient, sums, result,
-    rows, classes, rows_in_block, ignore, first, last, scale, mean, parameters,
+    rows, classes, rows_in_block, ignore, scale, mean, parameters, first, last,
 ):  # fmt: skip
     wrong = -1
     if probabilities is None:
@@ -113,10 +136,10 @@ def rivals_rows(
     classes,
     right,
     rows_in_block,
-    first,
-    last,
     scale,
     parameters,
+    first,
+    last,
 ):
     blocks = (rows + rows_in_block - 1) // rows_in_block
     loop(

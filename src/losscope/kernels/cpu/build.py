@@ -33,6 +33,7 @@ import numpy
 import numba
 from losscope.kernels.cpu.{dtype} import *
 from losscope.kernels.cpu.bfloat16 import number, put_scaled, rounded, row_for
+from losscope.kernels.cpu.far import FAR, PIECE, borrowed, put, room_for, settle
 from losscope.kernels.cpu.order import from_order_key, order_key
 
 # Formulas keep the order of operations they are written in: what they cancel, they cancel exactly.
@@ -88,12 +89,12 @@ def source(entry: Entry, through: Entry | None, dtype: str) -> str:
     formulas += "\n\n" + _outside(entry, through)
     parts += ["@formula\n" + inspect.getsource(each) for each in _written_in(composed)]
     parts.append(formulas.replace("def ", "@formula\ndef "))
-    loops = import_module(f"losscope.kernels.cpu.{structure.LOOPS}")
-    parts += [f"{name} = {value}" for name, value in vars(loops).items() if name.isupper()]
+    modules = [import_module(f"losscope.kernels.cpu.{each}") for each in structure.LOOPS]
+    parts += [f"{name} = {value}" for each in modules for name, value in vars(each).items() if name.isupper()]
     parts += [f"dtype = numpy.{dtype}"]
     # Of a margin, log(1 + exp(margin)) is logsumexp(logits) - logit: one logarithm then serves all classes.
     parts += [f"OF_LOGSUMEXP = {derived.value == softplus(symbol(structure.VARIABLE))}"]
-    for each in _written_in(loops):
+    for each in [written for module in modules for written in _written_in(module)]:
         if each.__name__ != "run":
             entrance = each.__name__.endswith("loop")
             parts.append(("@looping\n" if entrance else "@inlined\n") + inspect.getsource(each))

@@ -15,7 +15,6 @@ from losscope.kernels.threads import share
 
 BLOCK = 2048  # elements: a sum over 64 lanes is then 32 terms long, and the blocks are added in float64
 SERIAL = 64  # blocks up to which waking another thread costs more than it saves, even of the costliest loss
-APART = 256  # elements: the bytes of so many are more than a loop has in its lanes at once
 
 
 def repeat(row, start, out):
@@ -32,11 +31,6 @@ def repeat(row, start, out):
         for i in range(more):
             out[done + i] = out[i]
         done += more
-
-
-def copy(part, to):
-    for i in range(part.size):
-        to[i] = part[i]
 
 
 def loop(
@@ -57,82 +51,100 @@ def loop(
 ):
     """Blocks first..last of flat arrays. Whatever is None is neither read nor written, at compile time.
 
-    sums[block] is the weighted sum of the values; strays[block] the number of elements outside the domain.
+    sums[block] is the weighted sum of the values; strays[block] the number of elements outside the domain. A block is gone
+    through at once or, of far arrays (`losscope.kernels.cpu.far`), in pieces: which, the size alone decides.
     `varying` stands for the last parameter where it differs along a row: its numbers are those of each row.
     """
+    far = prediction.size * prediction.itemsize >= FAR
+    step = PIECE if far else BLOCK
+    all_z, all_y = borrowed(prediction), borrowed(target)
+    if weight is not None:
+        all_w = borrowed(weight)
     if varying is not None:
         e = numpy.empty(BLOCK, varying.dtype)
-    room = numpy.empty((4, APART), prediction.dtype)
+    if values is not None:
+        all_v, v_room = borrowed(values), room_for(PIECE, values)
+    if gradient is not None:
+        all_g, g_room = borrowed(gradient), room_for(PIECE, gradient)
+    if target_gradient is not None:
+        all_t, t_room = borrowed(target_gradient), room_for(PIECE, target_gradient)
+    if curvature is not None:
+        all_c, c_room = borrowed(curvature), room_for(PIECE, curvature)
     for block in range(first, last):
-        low = block * BLOCK
-        high = min(low + BLOCK, prediction.size)
-        z = prediction[low:high]
-        y = target[low:high]
-        if weight is not None:
-            w = weight[low:high]
-        if varying is not None:
-            repeat(varying, low % varying.size, e[: high - low])
-        if values is not None:
-            v = values[low:high]
-        if gradient is not None:
-            g = gradient[low:high]
-        if target_gradient is not None:
-            t = target_gradient[low:high]
-        if curvature is not None:
-            c = curvature[low:high]
-        # Where what is written begins close to what is read, LLVM's code takes another path, and adds in another order.
-        # So close begin only short arrays.
-        near = z.size < APART
-        if near:
-            if values is not None:
-                v = room[0, : z.size]
-            if gradient is not None:
-                g = room[1, : z.size]
-            if target_gradient is not None:
-                t = room[2, : z.size]
-            if curvature is not None:
-                c = room[3, : z.size]
-        total = real(0)
-        stray = real(0)
-        for i in range(z.size):
-            x, against = number(z[i]), number(y[i])
-            stray += outside(x, against)
-            numbers = parameters
+        sums[block] = 0.0
+        strays[block] = real(0)
+        end = min(block * BLOCK + BLOCK, prediction.size)
+        for low in range(block * BLOCK, end, step):
+            high = min(low + step, end)
+            z = all_z[low:high]
+            y = all_y[low:high]
+            if weight is not None:
+                w = all_w[low:high]
             if varying is not None:
-                numbers = parameters[:-1] + (e[i],)  # noqa: RUF005 (Numba cannot unpack here)
-            if curvature is not None:
-                value, slope, bend = order2(x, against, *numbers)
-            elif target_gradient is not None:
-                value, slope, pull = both(x, against, *numbers)
-            elif gradient is not None:
-                value, slope = order1(x, against, *numbers)
-            else:
-                value = order0(x, against, *numbers)
-            if weight is None:
-                factor = scale
-            else:
-                factor = scale * number(w[i])
-                value = value * number(w[i])
-            if gradient is not None:
-                g[i] = rounded(slope * factor, g)
-            if target_gradient is not None:
-                t[i] = rounded(pull * factor, t)
-            if curvature is not None:
-                c[i] = rounded(bend * factor, c)
+                repeat(varying, low % varying.size, e[: high - low])
             if values is not None:
-                v[i] = rounded(value, v)
-            total += value
-        if near:
-            if values is not None:
-                copy(v, values[low:high])
+                v = all_v[low:high]
             if gradient is not None:
-                copy(g, gradient[low:high])
+                g = all_g[low:high]
             if target_gradient is not None:
-                copy(t, target_gradient[low:high])
+                t = all_t[low:high]
             if curvature is not None:
-                copy(c, curvature[low:high])
-        sums[block] = total
-        strays[block] = stray
+                c = all_c[low:high]
+            # Where what is written begins close to what is read, LLVM's code takes another path, and adds in another
+            # order. So close begin only short arrays.
+            apart = z.size <= PIECE
+            if apart:
+                if values is not None:
+                    v = v_room[: z.size]
+                if gradient is not None:
+                    g = g_room[: z.size]
+                if target_gradient is not None:
+                    t = t_room[: z.size]
+                if curvature is not None:
+                    c = c_room[: z.size]
+            total = real(0)
+            stray = real(0)
+            for i in range(z.size):
+                x, against = number(z[i]), number(y[i])
+                stray += outside(x, against)
+                numbers = parameters
+                if varying is not None:
+                    numbers = parameters[:-1] + (e[i],)  # noqa: RUF005 (Numba cannot unpack here)
+                if curvature is not None:
+                    value, slope, bend = order2(x, against, *numbers)
+                elif target_gradient is not None:
+                    value, slope, pull = both(x, against, *numbers)
+                elif gradient is not None:
+                    value, slope = order1(x, against, *numbers)
+                else:
+                    value = order0(x, against, *numbers)
+                if weight is None:
+                    factor = scale
+                else:
+                    factor = scale * number(w[i])
+                    value = value * number(w[i])
+                if gradient is not None:
+                    g[i] = rounded(slope * factor, g)
+                if target_gradient is not None:
+                    t[i] = rounded(pull * factor, t)
+                if curvature is not None:
+                    c[i] = rounded(bend * factor, c)
+                if values is not None:
+                    v[i] = rounded(value, v)
+                total += value
+            if apart:
+                if values is not None:
+                    put(v, all_v[low:high], far)
+                if gradient is not None:
+                    put(g, all_g[low:high], far)
+                if target_gradient is not None:
+                    put(t, all_t[low:high], far)
+                if curvature is not None:
+                    put(c, all_c[low:high], far)
+            sums[block] += total
+            strays[block] += stray
+    if far:
+        settle()
 
 
 def run(
