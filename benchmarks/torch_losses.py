@@ -2,7 +2,8 @@
 
     python benchmarks/torch_losses.py [--quick] [--compile] [--rounds N] [--mode default|retained] [--only NAME] [--model]
 
-Prints a table in Markdown: ratios of medians to PyTorch eager. Contestants take turns in one process (see
+Prints a table in Markdown: ratios of medians to PyTorch eager. What is named `none` is not reduced, and summed before its
+backward. Contestants take turns in one process (see
 `speed.contest`): torch.compile with `--compile`, and scikit-learn's `_loss` for what it has, whose loss and gradient
 come without a graph. Two modes, each in its own process: *default* malloc, where large tensors are fresh pages at
 every call, and *retained* heap (no mmap, no trim), which compares the work alone. `fresh` is losscope with the memory
@@ -51,7 +52,8 @@ def step(function: Callable, arguments: tuple, **keywords: Any) -> Callable[[], 
     def run() -> None:
         for each in leaves:
             each.grad = None
-        function(*arguments, **keywords).backward()
+        value = function(*arguments, **keywords)
+        (value.sum() if value.ndim else value).backward()
 
     return run
 
@@ -68,8 +70,11 @@ def of_rows(name: str, dtype: Any) -> tuple[tuple, dict]:
         return torch.randn(rows, columns, generator=generator).to(dtype).requires_grad_()
 
     x = matrix()
-    if function in ("cross_entropy", "multi_margin_loss") and not how:
-        return (x, torch.randint(0, columns, (rows,), generator=generator)), {}
+    keywords = {"reduction": "none"} if how == ["none"] else {}
+    if function in ("cross_entropy", "multi_margin_loss") and how in ([], ["none"]):
+        return (x, torch.randint(0, columns, (rows,), generator=generator)), keywords
+    if function == "mse_loss":
+        return (x, matrix().detach()), keywords
     if function == "triplet_margin_loss":
         return (x, matrix(), matrix()), {}
     if function == "cosine_embedding_loss":
@@ -153,7 +158,13 @@ def cases(quick: bool) -> Iterator[tuple[str, int, str]]:
         "cross_entropy 100x10",
         "cross_entropy 10x100",
         "cross_entropy 60000x10",
+        "cross_entropy 1000x100",
+        "cross_entropy 256x1000",
         *ROWS,
+        "cross_entropy 100x10 none",
+        "cross_entropy 4096x1000 none",
+        "mse_loss 100x10 none",
+        "mse_loss 1000x1000 none",
         "cross_entropy 100x10 probabilities",
         "cross_entropy 4096x1000 probabilities",
         "binary_cross_entropy_with_logits 100x10 pos_weight",
@@ -171,7 +182,7 @@ def cases(quick: bool) -> Iterator[tuple[str, int, str]]:
 
 
 def goal(name: str, size: int, dtype: str, mode: str) -> float | None:
-    if dtype != "float32":
+    if dtype != "float32" or name.endswith(" none"):
         return None
     if size == 1000 or (not size and math.prod(shape_of(name)) == 1000):
         return SMALL
