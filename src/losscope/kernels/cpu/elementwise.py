@@ -57,6 +57,7 @@ def loop(
     """
     far = prediction.size * prediction.itemsize >= FAR
     step = PIECE if far else BLOCK
+    lined = far
     all_z, all_y = borrowed(prediction), borrowed(target)
     if weight is not None:
         all_w = borrowed(weight)
@@ -64,12 +65,16 @@ def loop(
         e = numpy.empty(BLOCK, varying.dtype)
     if values is not None:
         all_v, v_room = borrowed(values), room_for(PIECE, values)
+        lined = lined and on_a_line(values)
     if gradient is not None:
         all_g, g_room = borrowed(gradient), room_for(PIECE, gradient)
+        lined = lined and on_a_line(gradient)
     if target_gradient is not None:
         all_t, t_room = borrowed(target_gradient), room_for(PIECE, target_gradient)
+        lined = lined and on_a_line(target_gradient)
     if curvature is not None:
         all_c, c_room = borrowed(curvature), room_for(PIECE, curvature)
+        lined = lined and on_a_line(curvature)
     for block in range(first, last):
         sums[block] = 0.0
         strays[block] = real(0)
@@ -92,7 +97,7 @@ def loop(
                 c = all_c[low:high]
             # Where what is written begins close to what is read, LLVM's code takes another path, and adds in another
             # order. So close begin only short arrays.
-            apart = z.size <= PIECE
+            apart = lined or z.size < PIECE
             if apart:
                 if values is not None:
                     v = v_room[: z.size]
@@ -134,16 +139,16 @@ def loop(
                 total += value
             if apart:
                 if values is not None:
-                    put(v, all_v[low:high], far)
+                    put(v, all_v[low:high], lined)
                 if gradient is not None:
-                    put(g, all_g[low:high], far)
+                    put(g, all_g[low:high], lined)
                 if target_gradient is not None:
-                    put(t, all_t[low:high], far)
+                    put(t, all_t[low:high], lined)
                 if curvature is not None:
-                    put(c, all_c[low:high], far)
+                    put(c, all_c[low:high], lined)
             sums[block] += total
             strays[block] += stray
-    if far:
+    if lined:
         settle()
 
 

@@ -19,6 +19,7 @@ FAR = (
     1 << 24
 )  # bytes of one array, of which several are gone through: more than is found again in most caches
 PIECE = 256  # elements
+COSTLY = 2  # functions in a formula (exp, log, ...) from which on it takes longer than memory does, lines read and all
 
 
 @intrinsic
@@ -88,10 +89,16 @@ def settle(typingctx):
 
 
 @njit(forceinline=True, error_model="numpy")
-def put(made, to, far):
-    """Copy what was made in a room to where it belongs: past the caches, if that is far and its lines are whole."""
+def on_a_line(array):
+    """Whether an array begins with a whole line."""
+    return array.ctypes.data % LINE == 0
+
+
+@njit(forceinline=True, error_model="numpy")
+def put(made, to, lined):
+    """Copy what was made in a room to where it belongs: past the caches, if that begins with a line and ends with one."""
     size = made.size * made.itemsize
-    if far and to.ctypes.data % LINE == 0 and size % LINE == 0:
+    if lined and size % LINE == 0:
         for byte in range(0, size, LINE):
             put_line(made.ctypes.data + byte, to.ctypes.data + byte)
     else:
