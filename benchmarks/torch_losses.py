@@ -2,13 +2,13 @@
 
     python benchmarks/torch_losses.py [--quick] [--compile] [--rounds N] [--mode default|retained] [--only NAME] [--model]
 
-Prints a table in Markdown: ratios of medians to PyTorch eager. What is named `none` is not reduced, and summed before its
-backward. Contestants take turns in one process (see
-`speed.contest`): torch.compile with `--compile`, and scikit-learn's `_loss` for what it has, whose loss and gradient
-come without a graph. Two modes, each in its own process: *default* malloc, where large tensors are fresh pages at
-every call, and *retained* heap (no mmap, no trim), which compares the work alone. `fresh` is losscope with the memory
-of its last gradient given back first. With `--model` PyTorch multiplies two matrices before each call, which is not
-timed: its threads are then awake, as they are after a model. Peaks of memory are measured apart, each contestant in a process of its own.
+Prints a table in Markdown: ratios of medians to PyTorch eager. What is named `none` is not reduced, and summed before
+its backward. Contestants take turns in one process (see `speed.contest`): torch.compile with `--compile`, and
+scikit-learn's `_loss` for what it has, whose loss and gradient come without a graph. Two modes, each in its own
+process: *default* malloc, where large tensors are fresh pages at every call, and *retained* heap (no mmap, no trim),
+which compares the work alone. `fresh` is losscope with the memory of its last gradient given back first. With
+`--model` PyTorch multiplies two matrices before each call, which is not timed: its threads are then awake, as they
+are after a model. Peaks of memory are measured apart, each contestant in a process of its own.
 """
 
 from __future__ import annotations

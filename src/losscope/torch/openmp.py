@@ -59,7 +59,8 @@ def on_all(function: Any, argument: int) -> None:
 def _run(work: Callable[[], None], number: int) -> bool:
     """Call a function of Python on everyone's thread; False, and nothing done, where we may not, or where `number`, the
     threads that the work is worth, is not half of them."""
-    if 2 * number < everyone() or not everyone():
+    available = everyone()
+    if not available or 2 * number < available:
         return False
     raised: list[BaseException] = []
 

@@ -18,7 +18,7 @@ from losscope.entry import Entry
 from losscope.kernels.cpu.softmax import ELEMENTS, SERIAL
 from losscope.torch import buffers, ready
 from losscope.torch.ready import NAMES, Outside
-from losscope.torch.saved import Gradients, Saved, record
+from losscope.torch.saved import Gradients, Saved, multiply, record
 from losscope.torch.team import share
 
 _REAL: dict[str, Any] = {"float32": numpy.float32, "bfloat16": numpy.float32, "float64": numpy.float64}
@@ -197,20 +197,18 @@ class Logits(Saved):
         self.fits()
         return Saved.made_again(self, tensors)
 
-    def weigh(self, gradients: Gradients, tensors: Any, upstream: Tensor | None, factor: float) -> Gradients:
-        gradient = gradients[0]
+    def weigh(self, gradients: Gradients, tensors: Any, each: Tensor | None, factor: float) -> Gradients:
+        (gradient,) = gradients
         assert gradient is not None
-        if upstream is None:
-            gradients = Saved.weigh(self, gradients, tensors, None, factor)
+        if each is None:
+            multiply(gradients, factor)
         else:
-            rows, classes, upstream = self.rows, self.classes, upstream.contiguous()
-            rows_in_block = ELEMENTS // classes or 1
-            places = (gradient.data_ptr(), upstream.data_ptr(), _address(self.target))
-            blocks = -(-rows // rows_in_block)
+            each, (rows_in_block, blocks) = each.contiguous(), self.blocks()
             share(
-                self.loss.loops(self.dtype), "softmax_weigh", blocks, SERIAL, *places, rows, classes, self.ignore, rows_in_block
+                self.loss.loops(self.dtype), "softmax_weigh", blocks, SERIAL, gradient.data_ptr(), each.data_ptr(),
+                _address(self.target), self.rows, self.classes, self.ignore, rows_in_block,
             )  # fmt: skip
-        return (in_layout(gradient, tensors[0]),) if self.unreduced else gradients
+        return (in_layout(gradient, tensors[0]),)
 
     def differentiate(self, tensors: Any, upstream: Tensor | None, factor: float) -> Gradients:
         input, target, class_weight, weight = tensors
@@ -235,6 +233,11 @@ class Logits(Saved):
         ignore, smoothing, scale = self.ignore, self.smoothing, self.scale
         entry, parameters = self.loss.entry, self.parameters
         return (gradient(entry, parameters, input, target, class_weight, ignore, smoothing, scale, upstream),)
+
+    def blocks(self) -> tuple[int, int]:
+        """How many rows a block has, and how many blocks there are."""
+        rows_in_block = ELEMENTS // self.classes or 1
+        return rows_in_block, -(-self.rows // rows_in_block)
 
     def survey(self) -> float:
         """What a mean is over: the weight of the rows that count, or their number for rows of probabilities.
@@ -278,17 +281,12 @@ class Logits(Saved):
         values = torch.empty(rows, dtype=self.computed) if self.unreduced else None
         out = ready.scalar(self.logits.dtype) if values is None else None
         places = (
-            self.logits.data_ptr(), *judged,
-            None if weight is None else weight.data_ptr(),
-            None if self.class_weight is None else self.class_weight.data_ptr(),
-            None if values is None else values.data_ptr(),
-            None if gradient is None else gradient.data_ptr(),
+            self.logits.data_ptr(), *judged, _address(weight), _address(self.class_weight), _address(values), _address(gradient),
         )  # fmt: skip
-        rows_in_block = ELEMENTS // classes or 1
-        blocks = -(-rows // rows_in_block)
+        rows_in_block, blocks = self.blocks()
         if blocks <= SERIAL:
             wrong, self.total, self.scale = loops[name](
-                *places, None, None if out is None else out.data_ptr(), rows, classes, rows_in_block, ignore,
+                *places, None, _address(out), rows, classes, rows_in_block, ignore,
                 self.scale, self.mean, parameters, 0, blocks,
             )  # fmt: skip
             if wrong >= 0:

@@ -73,31 +73,35 @@ class Saved:
         gradients, self.gradients = self.gradients, None
         return gradients or ()
 
-    def weigh(self, gradients: Gradients, tensors: Any, upstream: Tensor | None, factor: float) -> Gradients:
-        """What was made in forward, multiplied: by `factor` or, where upstream is not None, each row's or element's by
-        its own."""
-        for each in gradients:
-            if each is not None and upstream is not None:
-                each.mul_(upstream if upstream.ndim == each.ndim else upstream.unsqueeze(-1))
-            elif each is not None and factor != 1.0:
-                each.mul_(factor)
+    def weigh(self, gradients: Gradients, tensors: Any, each: Tensor | None, factor: float) -> Gradients:
+        """What was made in forward of an unreduced loss, times what `multipliers` say."""
+        if each is None:
+            multiply(gradients, factor)
+        else:
+            for gradient in gradients:
+                if gradient is not None:
+                    gradient.mul_(each if each.ndim == gradient.ndim else each.unsqueeze(-1))
         return gradients
 
     def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:
         """The gradients times upstream, differentiable in the inputs and in upstream."""
         raise NotImplementedError
 
-    def factor(self, upstream: Tensor) -> float | None:
-        """The number to multiply gradients with, 1 where upstream has one for each; None where it stands for many at once
-        (`is_grads_batched`, or a transform)."""
+    def multipliers(self, upstream: Tensor) -> tuple[float | None, Tensor | None]:
+        """A number to multiply gradients with, and another for each row or element where they may differ. No number where
+        upstream stands for many at once (`is_grads_batched`, or a transform)."""
         if self.unreduced:
             if ready.batched(upstream):
-                return None
-            return 1.0 if differ(upstream) else upstream.as_strided((), ()).item()
+                return None, None
+            if any(upstream.stride()):
+                return 1.0, upstream
+            upstream = upstream.as_strided(
+                (), ()
+            )  # what comes of a sum or a mean: one number, seen many times
         try:
-            return upstream.item()
+            return upstream.item(), None
         except RuntimeError:  # many have none, and asking first takes longer
-            return None
+            return None, None
 
     def read(self, ctx: Any) -> tuple[Any, ...]:
         """The tensors, if the graph is still there and they are as they were."""
@@ -110,9 +114,11 @@ class Saved:
         return self.tensors
 
 
-def differ(upstream: Tensor) -> bool:
-    """Whether the numbers may differ. Those that come of a sum or a mean are one, seen many times."""
-    return any(upstream.stride())
+def multiply(gradients: Gradients, factor: float) -> None:
+    if factor != 1.0:
+        for each in gradients:
+            if each is not None:
+                each.mul_(factor)
 
 
 def _version(tensors: Any) -> int:
@@ -139,10 +145,9 @@ class _Loss(Function):
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> Any:
         saved = ctx.saved
-        factor = None if is_grad_enabled() else saved.factor(upstream)
+        factor, each = (None, None) if is_grad_enabled() else saved.multipliers(upstream)
         if factor is None:
             return None, *saved.as_operations(saved.read(ctx), upstream)
-        each = upstream if saved.unreduced and differ(upstream) else None
         gradients = saved.gradients
         saved.gradients = None  # the one reference is handed over, so that nobody has to copy it
         if saved.unreduced and saved.wanted:
@@ -151,8 +156,8 @@ class _Loss(Function):
         elif gradients is None or (factor != 1.0 and upstream.dtype in HALVES):
             # Given away before, left to hooks or to upstream; or they would be rounded to a half twice.
             gradients = saved.differentiate(saved.read(ctx), each, factor)
-        elif factor != 1.0:
-            gradients = saved.weigh(gradients, None, None, factor)
+        else:
+            multiply(gradients, factor)
         if not graph_is_kept():
             saved.tensors = None
         return None, *gradients
