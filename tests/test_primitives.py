@@ -15,7 +15,7 @@ from mpmath import mp, mpf
 
 DTYPES = ["float32", "float64"]
 UNARY = ["exp", "exp_nonpositive", "log", "log1p", "expm1", "sqrt", "tanh", "sigmoid", "softplus"]
-UNARY += ["log_cosh", "sech2", "log1pmx", "expm1mx"]
+UNARY += ["log_cosh", "sech2", "log1pmx", "expm1mx", "log1p_unit"]
 inf, nan = math.inf, math.nan
 
 
@@ -109,6 +109,7 @@ EXACT = {
     "exp_nonpositive": mp.exp,
     "log": mp.log,
     "log1p": mp.log1p,
+    "log1p_unit": mp.log1p,
     "expm1": mp.expm1,
     "sqrt": mp.sqrt,
     "tanh": mp.tanh,
@@ -134,6 +135,7 @@ DOUBLE = {
     "exp_nonpositive": np.exp,
     "log": np.log,
     "log1p": np.log1p,
+    "log1p_unit": np.log1p,
     "expm1": np.expm1,
     "sqrt": np.sqrt,
     "tanh": np.tanh,
@@ -183,6 +185,8 @@ def domain(name, x):
         return x[x > 0]
     if name in ("log1p", "log1pmx"):
         return x[x > -1]
+    if name == "log1p_unit":
+        return x[(x >= 0) & (x <= 1)]
     return x[x <= 0] if name == "exp_nonpositive" else x
 
 

@@ -12,9 +12,11 @@ import sympy
 from sympy import Piecewise, S
 
 from losscope.derive import MARGIN, PREDICTION, RESIDUAL, TARGET, Derived
+from losscope.emit.two_sided import two_sided_sigmoid, two_sided_softplus
 from losscope.expression import PRIMITIVES, symbol
 
 NAMES = {primitive: name for name, (_, primitive) in PRIMITIVES.items()} | {sympy.exp: "exp"}
+NAMES |= {each: each.__name__ for each in (two_sided_softplus, two_sided_sigmoid)}
 
 
 def functions(derived: Derived, arguments: Sequence[str], parameters: Sequence[str]) -> str:

@@ -80,6 +80,30 @@ def _sums_at(address, blocks):
     return lambda address, blocks: carray(_pointer(address, numpy.zeros(0)), (blocks,))
 
 
+def strays_at(watched, blocks, like):
+    """Where each block leaves how many of its elements are outside the domain; None, and nobody looks, at None."""
+    raise NotImplementedError("called from compiled code only")
+
+
+@overload(strays_at, inline="always")
+def _strays_at(watched, blocks, like):
+    if isinstance(watched, types.NoneType):
+        return lambda watched, blocks, like: None
+    return lambda watched, blocks, like: numpy.empty(blocks, like.dtype)
+
+
+def found(strays):
+    """Whether an element is outside the domain, of those that were looked at."""
+    raise NotImplementedError("called from compiled code only")
+
+
+@overload(found, inline="always")
+def _found(strays):
+    if isinstance(strays, types.NoneType):
+        return lambda strays: False
+    return lambda strays: strays.any()
+
+
 def finish(sums, scale, address, result, like):
     """The scaled total, written to `result`, of sums that are all there: those whose memory is our own."""
     raise NotImplementedError("called from compiled code only")

@@ -185,6 +185,7 @@ class Pointwise:
                 input.data_ptr(), target.data_ptr(), None if weight is None else weight.data_ptr(), None if row is None else row.data_ptr(),
                 None if values is None else values.data_ptr(), None if gradient is None else gradient.data_ptr(),
                 None if target_gradient is None else target_gradient.data_ptr(), None if out is None else out.data_ptr(),
+                True if self.refuses else None,
                 size, period, scale, value_scale, constants,
             )  # fmt: skip
         else:
@@ -193,14 +194,14 @@ class Pointwise:
                 for each in (input, target, weight, row, values, gradient, target_gradient)
             )
             blocks = -(-size // BLOCK)
-            sums, strays = numpy.empty(blocks), numpy.empty(blocks, real)
+            sums, strays = numpy.empty(blocks), numpy.empty(blocks, real) if self.refuses else None
             share(
-                loops, "elementwise_at", blocks, SERIAL, *addresses, sums.ctypes.data, strays.ctypes.data, size, period, scale, constants
+                loops, "elementwise_at", blocks, SERIAL, *addresses, sums.ctypes.data, None if strays is None else strays.ctypes.data, size, period, scale, constants
             )  # fmt: skip
             if out is not None:
                 out.detach().fill_(float(sums.sum()) * value_scale)
-            strayed = self.refuses and strays.any()
-        if strayed and self.refuses:
+            strayed = strays is not None and strays.any()
+        if strayed:
             raise Outside
 
     def _run_float16(

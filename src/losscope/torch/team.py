@@ -81,29 +81,31 @@ def described(arguments: tuple[Any, ...]) -> tuple[str, list[Any]]:
 
 
 KINDS: dict[type, str] = {type(None): "n", int: "i", bool: "b", float: "d", tuple: "("}
-READ = {
-    "n": "None, ",
-    "i": "i[{0}], ",
-    "b": "i[{0}] != 0, ",
-    "d": "d[{0}], ",
-    "r": "real(d[{0}]), ",
-    "(": "(",
-    ")": "), ",
+# How `struct` packs an argument of each kind, and how the loop is given what was packed.
+PACKED_AND_READ = {
+    "n": ("", "None, "),
+    "i": ("q", "i[{0}], "),
+    "b": ("q", "i[{0}] != 0, "),
+    "d": ("d", "d[{0}], "),
+    "r": ("d", "real(d[{0}]), "),
+    "(": ("", "("),
+    ")": ("", "), "),
 }
 
 
 @lru_cache(256)
 def layout(kinds: str) -> str:
     """How `struct` packs the three numbers of the blocks, and those of the arguments."""
-    return "qqq" + "".join({"i": "q", "b": "q", "d": "d", "r": "d"}.get(kind, "") for kind in kinds)
+    return "qqq" + "".join(PACKED_AND_READ[kind][0] for kind in kinds)
 
 
 def compiled(loops: Loops, name: str, kinds: str) -> Any:
     """The loop as a C function of the address of its data."""
     text, place = "", ARGUMENTS
     for kind in kinds:
-        text += READ[kind].format(place)
-        place += kind in "ibdr"
+        packed, read = PACKED_AND_READ[kind]
+        text += read.format(place)
+        place += len(packed)
     text = f"""
 def entrance(data):
     i, d = carray(data, ({place},), numpy.int64), carray(data, ({place},), numpy.float64)

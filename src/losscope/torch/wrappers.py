@@ -26,18 +26,19 @@ def elementwise_at(
 
 
 def elementwise_whole(
-    prediction, target, weight, varying, values, gradient, target_gradient, result,
+    prediction, target, weight, varying, values, gradient, target_gradient, result, watched,
     size, period, scale, value_scale, parameters,
 ):  # fmt: skip
+    """What is returned: whether an element is outside the domain, if `watched` is not None."""
     blocks = (size + BLOCK - 1) // BLOCK
-    sums, strays = numpy.empty(blocks), numpy.empty(blocks, REALS.dtype)
+    sums, strays = numpy.empty(blocks), strays_at(watched, blocks, REALS)
     loop(
         array_at(prediction, size, NUMBERS), array_at(target, size, NUMBERS), array_at(weight, size, NUMBERS),
         array_at(varying, period, REALS), array_at(values, size, NUMBERS), array_at(gradient, size, NUMBERS),
         array_at(target_gradient, size, NUMBERS), None, sums, strays, 0, blocks, real(scale), parameters,
     )  # fmt: skip
     write(sums.sum() * value_scale, result, NUMBERS)
-    return strays.any()
+    return found(strays)
 
 
 def softmax_survey(target, class_weight, rows, classes, ignore):

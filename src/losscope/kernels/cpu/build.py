@@ -12,6 +12,7 @@ import inspect
 import os
 import pickle
 import sys
+from dataclasses import replace
 from functools import cache, lru_cache
 from importlib import import_module
 from importlib.metadata import version
@@ -77,6 +78,7 @@ def source(entry: Entry, through: Entry | None, dtype: str) -> str:
 
     from losscope.derive import derive
     from losscope.emit.python import function, functions
+    from losscope.emit.two_sided import two_sided
     from losscope.expression import absolute, maximum, minimum, sign, symbol
     from losscope.kernels.cpu import composed
     from losscope.stable import softplus
@@ -85,9 +87,15 @@ def source(entry: Entry, through: Entry | None, dtype: str) -> str:
     parameters = [*entry.parameters, *(through.parameters if through else ())]
     parts = [HEADER.format(version=losscope.__version__, name=entry.name, dtype=dtype)]
     derived = derive(entry, through)
-    formulas = functions(derived, structure.ARGUMENTS, parameters)
+    gathered = replace(
+        derived,
+        value=two_sided(derived.value),
+        gradient=two_sided(derived.gradient),
+        curvature=two_sided(derived.curvature),
+    )
+    formulas = functions(gathered, structure.ARGUMENTS, parameters)
     if "target" in structure.ARGUMENTS:
-        slopes = (derived.value, derived.gradient, derived.target_gradient)
+        slopes = (gathered.value, gathered.gradient, two_sided(derived.target_gradient))
         formulas += "\n\n" + function("both", structure.ARGUMENTS, parameters, slopes, derived.residual)
     formulas += "\n\n" + _outside(entry, through)
     parts += ["@formula\n" + inspect.getsource(each) for each in _written_in(composed)]
@@ -153,7 +161,7 @@ def fingerprint(entry: Entry, through: Entry | None, dtype: str) -> str:
 def toolchain() -> str:
     """A hash of the code that derives, writes and compiles, ours and others'."""
     package = Path(losscope.__file__).parent
-    files = [package / f"{name}.py" for name in ("expression", "stable", "derive")]
+    files = [package / f"{name}.py" for name in ("expression", "stable", "derive", "kernels/memory")]
     for folder in ("emit", "structures", "kernels/cpu"):
         files += sorted((package / folder).glob("*.py"))
     digest = hashlib.sha256()

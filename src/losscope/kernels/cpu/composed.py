@@ -1,5 +1,5 @@
 """Primitives made of others, the same for both dtypes: written into every generated module, where `real`, `log`,
-`log1p` and `sqrt` are those of its dtype. They are never called here."""
+`log1p`, `exp_nonpositive` ... are those of its dtype. They are never called here."""
 
 
 def unless_nan(x, result):
@@ -33,6 +33,19 @@ def sqrt1px2m1(x):
     """sqrt(1 + x^2) - 1, as x^2 / (1 + sqrt(1 + x^2)); 3 ulp."""
     large = absolute(x) > real(1e15)
     return where(large, absolute(x), x * (x / (real(1) + sqrt(real(1) + x * x))))
+
+
+def two_sided_softplus(x, a, b, both):
+    """a softplus(x) + b softplus(-x), where `both` is a + b; 3 ulp of the larger term."""
+    u = exp_nonpositive(-absolute(x))
+    return where(x > real(0), a, -b) * x + both * log1p_unit(u)
+
+
+def two_sided_sigmoid(x, a, b):
+    """a sigmoid(x) - b sigmoid(-x); 3 ulp of the larger term."""
+    u = exp_nonpositive(-absolute(x))
+    up = x > real(0)
+    return (where(up, a, -b) + where(up, -b, a) * u) / (real(1) + u)
 
 
 def scaled(x, unit):

@@ -77,7 +77,8 @@ def loop(
         lined = lined and on_a_line(curvature)
     for block in range(first, last):
         sums[block] = 0.0
-        strays[block] = real(0)
+        if strays is not None:
+            strays[block] = real(0)
         end = min(block * BLOCK + BLOCK, prediction.size)
         for low in range(block * BLOCK, end, step):
             high = min(low + step, end)
@@ -111,7 +112,8 @@ def loop(
             stray = real(0)
             for i in range(z.size):
                 x, against = number(z[i]), number(y[i])
-                stray += outside(x, against)
+                if strays is not None:
+                    stray += outside(x, against)
                 numbers = parameters
                 if varying is not None:
                     numbers = parameters[:-1] + (e[i],)  # noqa: RUF005 (Numba cannot unpack here)
@@ -147,7 +149,8 @@ def loop(
                 if curvature is not None:
                     put(c, all_c[low:high], lined)
             sums[block] += total
-            strays[block] += stray
+            if strays is not None:
+                strays[block] += stray
     if lined:
         settle()
 

@@ -14,10 +14,9 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
-LINE = 64  # bytes of a cache line
-FAR = (
-    1 << 24
-)  # bytes of one array, of which several are gone through: more than is found again in most caches
+from losscope.kernels.memory import LINE
+
+FAR = 1 << 24  # bytes of one array (of several that are gone through): more than most caches hold
 PIECE = 256  # elements
 COSTLY = 2  # functions in a formula (exp, log, ...) from which on it takes longer than memory does, lines read and all
 

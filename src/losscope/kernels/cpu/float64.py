@@ -39,6 +39,7 @@ __all__ = [
     "expm1mx",
     "log",
     "log1p",
+    "log1p_unit",
     "log1pmx",
     "log_cosh",
     "maximum",
@@ -239,9 +240,9 @@ def expm1(x):
 
 
 @primitive
-def _log1p_unit(u):
-    """log1p(u) for 0 <= u <= 1: with s = u/(2 + u), log1p(u) = 2 atanh(s) and 2s = u - s*u."""
-    # A plain polynomial would take 20 terms here.
+def log1p_unit(u):
+    """log1p(u) for 0 <= u <= 1; at most 1.0 ulp."""
+    # With s = u/(2 + u) it is 2 atanh(s), and 2s = u - s*u. A plain polynomial would take 20 terms here.
     s = u / (_TWO + u)
     z = s * s
     return fma(-s, fma(-z, polynomial(z, _ATANH_UNIT), u), u)
@@ -259,7 +260,7 @@ def sigmoid(x):
 @primitive
 def softplus(x):
     """log(1 + exp(x)); at most 2.0 ulp."""
-    return select(x > _ZERO, x, _ZERO) + _log1p_unit(exp_nonpositive(-fabs(x)))
+    return select(x > _ZERO, x, _ZERO) + log1p_unit(exp_nonpositive(-fabs(x)))
 
 
 _TANH_SMALL = np.float64(0.5625)  # tanh is above 1/2 beyond
@@ -300,7 +301,7 @@ def log_cosh(x):
     y = fabs(x)
     small = y * y * polynomial(y * y, _LOG_COSH)
     # y - log(2) is exact in its first part where it cancels.
-    large = (y - _LN2_HI) + (_log1p_unit(exp_nonpositive(-(y + y))) - _LN2_LO)
+    large = (y - _LN2_HI) + (log1p_unit(exp_nonpositive(-(y + y))) - _LN2_LO)
     return select(y < _LOG_COSH_SMALL, small, large)
 
 
