@@ -158,6 +158,25 @@ def test_a_failure_in_a_thread_is_not_lost() -> None:
         threads.share(1000, part, 1)
 
 
+def test_an_interrupt_waits_for_those_still_at_work() -> None:
+    ls.set_num_threads(2)
+    begun, left, done = threading.Event(), threading.Event(), []
+    here = threading.get_ident()
+
+    def work() -> None:
+        if threading.get_ident() == here:
+            assert begun.wait(20)
+            threading.Timer(0.2, left.set).start()
+            raise KeyboardInterrupt
+        begun.set()
+        assert left.wait(20)
+        done.append(1)
+
+    with pytest.raises(KeyboardInterrupt):
+        threads.on_pool(work, 2)
+    assert done
+
+
 def test_the_number_may_change_while_work_goes_on() -> None:
     prediction, target = batch(ls.huber, BIG, 3)
     expected = ls.huber(prediction, target)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from losscope.torch import functional as L
 from losscope.torch import openmp
 
 pytestmark = pytest.mark.skipif(
-    openmp.found() is None, reason="this PyTorch brings no GNU OpenMP, and nothing is borrowed"
+    not openmp.found(), reason="this PyTorch brings no GNU OpenMP, and nothing is borrowed"
 )
 
 
@@ -118,8 +118,9 @@ LOSSES = {
 def test_the_same_bits_on_borrowed_threads_on_one_and_on_the_pool(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, parallel = [], openmp._parallel
-    monkeypatch.setattr(openmp, "_parallel", lambda *given: begun.append(1) or parallel(*given))
+    begun, parallel = [], openmp._Parallel(openmp._parallel)
+    counted = openmp._Parallel(lambda *given: begun.append(1) or parallel(*given))
+    monkeypatch.setattr(openmp, "_parallel", openmp.address_of(counted))
     found = []
     for count in (3, 1, 2):  # PyTorch has 3
         ls.set_num_threads(count)
@@ -132,13 +133,32 @@ def test_the_same_bits_on_borrowed_threads_on_one_and_on_the_pool(
     assert found[0] == found[1] == found[2]
 
 
+@pytest.mark.parametrize("error", [KeyError, KeyboardInterrupt])
+def test_what_is_raised_on_the_pool_arrives_when_all_is_done(
+    error: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ls.set_num_threads(2)  # PyTorch has 3
+    on_pool = threads.on_pool
+
+    def interrupted(work: Callable[[], None], number: int) -> None:
+        on_pool(work, number)
+        raise error("lost")
+
+    monkeypatch.setattr(threads, "on_pool", interrupted)
+    with pytest.raises(error, match="lost"):
+        L.mse_loss(torch.ones(1_000_000), torch.zeros(1_000_000))
+    monkeypatch.undo()
+    assert L.mse_loss(torch.ones(1_000_000), torch.zeros(1_000_000)).item() == 1.0
+
+
 def _child(numbers: np.ndarray, expected: float, answer: object) -> None:
     tensor = torch.from_numpy(numbers)
     torch.set_num_threads(1)  # or PyTorch itself would wait for threads that are not there
     answer.send(
         (
             threads._borrowed is None and not openmp.everyone(),
-            ls.squared_error(numbers, numbers + 1) == L.mse_loss(tensor, tensor + 1).item() == expected,
+            ls.squared_error(numbers, numbers + 1) == expected,
+            L.mse_loss(tensor, tensor + 1).item() == pytest.approx(expected, rel=1e-14),
         )
     )
 
@@ -154,7 +174,7 @@ def test_a_forked_child_borrows_nothing() -> None:
     child.start()
     try:
         assert here.poll(60), "the child hangs"
-        assert here.recv() == (True, True)
+        assert here.recv() == (True, True, True)
     finally:
         child.kill()
         child.join()

@@ -10,7 +10,7 @@ import sympy
 from losscope import structures
 from losscope.entry import Entry
 from losscope.expression import in_our_words, parse, symbol
-from losscope.stable import stable, whole_powers
+from losscope.stable import stable, tidy
 
 PREDICTION, TARGET, RESIDUAL, MARGIN, DISTANCE, COSINE = (
     symbol(name) for name in ("prediction", "target", "r", "margin", "distance", "cosine")
@@ -44,7 +44,7 @@ class Derived:
         slope = sympy.diff(expression, variable)
         if self.residual is not None:
             slope += sympy.diff(expression, RESIDUAL) * sympy.diff(self.residual, variable)
-        return whole_powers(in_our_words(slope))
+        return tidy(in_our_words(slope))
 
     @property
     def target_gradient(self) -> sympy.Expr:
@@ -85,7 +85,7 @@ def derive(entry: Entry, through: Entry | None = None) -> Derived:
         slopes = sympy.diff(expression, variable) + sympy.diff(expression, RESIDUAL) * slope
         if variable == DISTANCE:
             slopes -= sympy.diff(expression, COSINE)
-        return whole_powers(in_our_words(slopes))
+        return tidy(in_our_words(slopes))
 
     gradient = differentiate(gradient_of)
     curvature = differentiate(gradient if curvature_of == gradient_of else differentiate(curvature_of))

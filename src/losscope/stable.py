@@ -150,12 +150,27 @@ def _root(x: Any) -> Any:
     return Mul(*halves)
 
 
-def whole_powers(expression: Any) -> Any:
-    """x^c / x, as SymPy differentiates a power with a symbol above, is x^(c - 1): at x = 0 a number, not 0/0."""
-    return bottom_up(expression, lambda e: _gathered(e) if e.is_Mul else e)
+def tidy(expression: Any) -> Any:
+    """What SymPy's derivatives leave undone.
+
+    >>> from losscope.expression import symbol
+    >>> x, y, c = symbol("x"), symbol("y"), symbol("c")
+    >>> tidy(x**c / x), tidy(y * exp(x) + (1 - y) * exp(x))
+    (x**(c - 1), exp(x))
+    """
+    return bottom_up(expression, lambda e: _whole_power(e) if e.is_Mul else _common(e) if e.is_Add else e)
 
 
-def _gathered(e: Any) -> Any:
+def _common(e: Any) -> Any:
+    """y s + (1 - y) s is s."""
+    first, *others = (Mul.make_args(term) for term in e.args)
+    shared = [factor for factor in first if not factor.is_number and all(factor in each for each in others)]
+    rest = Add(*(term / Mul(*shared) for term in e.args))
+    return rest * Mul(*shared) if rest.is_number else e
+
+
+def _whole_power(e: Any) -> Any:
+    """x^c / x, as a power with a symbol above is differentiated, is x^(c - 1): at x = 0 a number, not 0/0."""
     for power in e.args:
         if not power.is_Pow or power.exp.is_number:
             continue

@@ -113,19 +113,30 @@ def share(blocks: int, run: Callable[[int, int], None], least: int) -> None:
 
     try:
         if _borrowed is None or not _borrowed(work, threads):
-            _on_pool(work, threads)
+            on_pool(work, threads)
     finally:
         task.clear()  # the pool may hold `work` for a while yet, and must not hold the caller's arrays
 
 
-def _on_pool(work: Callable[[], None], threads: int) -> None:
-    others = [_get_pool().submit(work) for _ in range(threads - 1)]
+def on_pool(work: Callable[[], None], threads: int) -> None:
+    """Call work() on so many threads, this one among them. None is still at it when this returns, or raises."""
+    others, raised = [], []
     try:
+        for _ in range(threads - 1):
+            others.append(_get_pool().submit(work))
         work()
-    finally:
-        for other in others:
-            if not other.cancel():  # one that has not started has nothing left to do
-                other.result()
+    except BaseException as error:
+        raised.append(error)
+    for other in others:
+        while not (other.cancel() or other.done()):  # one that has not started has nothing left to do
+            try:
+                other.exception()
+            except BaseException as error:  # an interrupt, while we wait
+                raised.append(error)
+        if not other.cancelled() and (failure := other.exception()) is not None:
+            raised.append(failure)
+    if raised:
+        raise raised[0]
 
 
 def borrow(team: Callable[[Callable[[], None], int], bool]) -> None:

@@ -19,7 +19,7 @@ import numpy
 from losscope import structures
 from losscope.entry import Entry
 from losscope.kernels.cpu.build import KernelCache, fingerprint, kernels
-from losscope.torch import memory, wrappers
+from losscope.torch import memory, team, wrappers
 
 COMPUTED_IN: dict[str, Any] = {
     "float32": numpy.dtype("float32"),
@@ -28,20 +28,8 @@ COMPUTED_IN: dict[str, Any] = {
 }
 
 
-class Loops(dict[str, Any]):
-    """The wrapped loops of a loss, by name, as functions of Python; `entrances` are those of C (`losscope.torch.team`),
-    which are compiled in the same module, and stored under the same key."""
-
-    def __init__(self, space: dict[str, Any], key: str, names: list[str]):
-        super().__init__({name: space["looping"](space[name].py_func) for name in names})
-        for name, loop in self.items():
-            loop._cache = KernelCache(f"{key}-{name}")
-        self.space, self.key = space, key
-        self.entrances: dict[tuple[str, str], Any] = {}
-
-
 @lru_cache(1024)
-def loops(entry: Entry, through: Entry | None, dtype: str) -> Loops:
+def loops(entry: Entry, through: Entry | None, dtype: str) -> dict[str, Any]:
     """The wrapped loops of a loss for tensors of a dtype ("float32", "float64" or "bfloat16")."""
     computed = COMPUTED_IN[dtype]
     key = hashlib.sha256(
@@ -58,6 +46,7 @@ def loops(entry: Entry, through: Entry | None, dtype: str) -> Loops:
         if inspect.isfunction(each) and each.__module__ == memory.__name__ and not name.startswith("_")
     }
     space |= {
+        "on_all": team.on_all,
         "REALS": numpy.zeros(0, computed),
         "DOUBLES": numpy.zeros(0),
         "NUMBERS": numpy.zeros(0, "uint16" if dtype == "bfloat16" else computed),
@@ -71,7 +60,12 @@ def loops(entry: Entry, through: Entry | None, dtype: str) -> Loops:
     text = "\n\n".join("@inlined\n" + inspect.getsource(each) for each in own.values())
     exec(compile(text, f"<losscope.torch {entry.name} {dtype}>", "exec"), space)
     modules = structures.get(entry.structure).LOOPS
-    return Loops(space, key, [name for name in own if name.partition("_")[0] in modules])
+    found = {}
+    for name in own:
+        if name.partition("_")[0] in modules and not name.endswith("_blocks"):
+            found[name] = space["looping"](space[name].py_func)
+            found[name]._cache = KernelCache(f"{key}-{name}")
+    return found
 
 
 @cache

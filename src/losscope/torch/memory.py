@@ -11,8 +11,6 @@ from numba import carray, types
 from numba.extending import intrinsic, overload
 
 from losscope.kernels.cpu.bfloat16 import rounded
-from losscope.kernels.cpu.far import room_for
-from losscope.kernels.cpu.softmax import SERIAL
 
 
 @intrinsic
@@ -68,18 +66,6 @@ def _write(number, address, like):
     return put_there
 
 
-def sums_at(address, blocks):
-    """Where the blocks leave their sums: at an address or, of no more than SERIAL blocks, in memory of its own at None."""
-    raise NotImplementedError("called from compiled code only")
-
-
-@overload(sums_at, inline="always")
-def _sums_at(address, blocks):
-    if isinstance(address, types.NoneType):
-        return lambda address, blocks: room_for(SERIAL, numpy.float64)[:blocks]
-    return lambda address, blocks: carray(_pointer(address, numpy.zeros(0)), (blocks,))
-
-
 def strays_at(watched, blocks, like):
     """Where each block leaves how many of its elements are outside the domain; None, and nobody looks, at None."""
     raise NotImplementedError("called from compiled code only")
@@ -104,19 +90,13 @@ def _found(strays):
     return lambda strays: strays.any()
 
 
-def finish(sums, scale, address, result, like):
-    """The scaled total, written to `result`, of sums that are all there: those whose memory is our own."""
+def address_of(array):
+    """The address of an array; None of None."""
     raise NotImplementedError("called from compiled code only")
 
 
-@overload(finish, inline="always")
-def _finish(sums, scale, address, result, like):
-    if not isinstance(address, types.NoneType):
-        return lambda sums, scale, address, result, like: 0.0
-
-    def all_there(sums, scale, address, result, like):
-        total = sums.sum() * scale
-        write(total, result, like)
-        return total
-
-    return all_there
+@overload(address_of, inline="always")
+def _address_of(array):
+    if isinstance(array, types.NoneType):
+        return lambda array: None
+    return lambda array: array.ctypes.data

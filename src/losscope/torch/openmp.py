@@ -1,4 +1,4 @@
-"""PyTorch's threads, lent to our kernels.
+"""Who runs a kernel: PyTorch's threads, which are lent to it, or those of our pool.
 
 After an operation OpenMP's threads go on spinning for a millisecond or more, each on its core. A pool of our own would
 share the cores with them just when a loss is computed, right after the model. So where PyTorch brings GNU OpenMP, as
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import threading
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -18,42 +19,73 @@ import torch
 
 from losscope.kernels import threads
 
-_Callback = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+GRAIN = 1 << 15  # elements up to which one thread is as quick as all: it is PyTorch's own, whose threads spin
+WAKING = 1 << 18  # the same of our pool's, which sleep
+
+_Region = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+_Parallel = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
 _numbers = count(1)
 _work: dict[int, Callable[[], None]] = {}  # of the calls under way, by their numbers
-_parallel: Any = None  # GOMP_parallel, where it may be used
+_parallel = 0  # the address of GOMP_parallel, where it may be used
+_here = threading.local()
 
 
 def lend() -> None:
     """Let kernels run on PyTorch's threads from now on, if they are those of GNU OpenMP."""
     global _parallel
     _parallel = found()
-    if _parallel is not None:
+    if _parallel:
         threads.borrow(_run)
 
 
-def found() -> Any:
-    """GOMP_parallel of the library that PyTorch has loaded: one of another file would have threads of its own."""
+def found() -> int:
+    """The address of GOMP_parallel in the library that PyTorch has loaded, or 0. (One of another file would have threads of
+    its own.)"""
     for file in (Path(torch.__file__).parent / "lib").glob("libgomp*.so*"):
         try:
-            parallel = ctypes.CDLL(str(file)).GOMP_parallel
+            return address_of(ctypes.CDLL(str(file)).GOMP_parallel)
         except (OSError, AttributeError):
             continue
-        parallel.argtypes, parallel.restype = [_Callback, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint], None
-        return parallel
-    return None
+    return 0
+
+
+def address_of(function: Any) -> int:
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
 def everyone() -> int:
-    """How many threads PyTorch has, if they may be used, and as many as ours; else 0."""
+    """How many threads PyTorch has, if they may be used, and as many as ours; else 0. (A team of another size would end
+    threads, and begin them again.)"""
     number = torch.get_num_threads()
-    return number if _parallel is not None and number == threads.get_num_threads() else 0
+    return number if _parallel and number == threads.get_num_threads() else 0
 
 
-def on_all(function: Any, argument: int) -> None:
-    """Call a C function of one number on everyone's thread. (A team of another size would end threads, and begin them
-    again.)"""
-    _parallel(function, argument, torch.get_num_threads(), 0)
+def run(kernel: Any, size: int, *arguments: Any) -> Any:
+    """Call a compiled kernel (`losscope.torch.wrappers`), of so many elements, with who is to run it."""
+    if size <= GRAIN or (number := threads.get_num_threads()) == 1:
+        return kernel(*arguments, 0, 1)
+    if everyone():
+        return kernel(*arguments, _parallel, number)
+    if size <= WAKING:
+        return kernel(*arguments, 0, 1)
+    _here.raised = None
+    result = kernel(*arguments, _POOL, number)
+    if _here.raised is not None:
+        raise _here.raised
+    return result
+
+
+@_Parallel
+def _on_pool(region: int, data: int, number: int, flags: int) -> None:
+    """What GOMP_parallel does, by the threads of our pool."""
+    part = _Region(region)
+    try:
+        threads.on_pool(lambda: part(data), number)
+    except BaseException as error:  # what leaves a callback is lost
+        _here.raised = error
+
+
+_POOL = address_of(_on_pool)
 
 
 def _run(work: Callable[[], None], number: int) -> bool:
@@ -73,7 +105,7 @@ def _run(work: Callable[[], None], number: int) -> bool:
     key = next(_numbers)
     _work[key] = guarded
     try:
-        on_all(_in_each, key)
+        _Parallel(_parallel)(_in_each, key, available, 0)
     finally:
         del _work[key]
     if raised:
@@ -81,14 +113,14 @@ def _run(work: Callable[[], None], number: int) -> bool:
     return True
 
 
-@_Callback
+@_Region
 def _in_each(key: int) -> None:
     _work[key]()
 
 
 def _after_fork() -> None:
     global _parallel
-    _parallel = None  # its threads do not exist in a forked child
+    _parallel = 0  # its threads do not exist in a forked child
 
 
 if hasattr(os, "register_at_fork"):

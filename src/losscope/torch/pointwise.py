@@ -13,11 +13,9 @@ import torch
 from torch import Tensor
 
 from losscope.entry import Entry
-from losscope.kernels.cpu.elementwise import BLOCK, SERIAL
-from losscope.torch import buffers, formula, ready
+from losscope.torch import buffers, formula, openmp, ready
 from losscope.torch.ready import KERNEL, NAMES, NOT_OURS, Outside
 from losscope.torch.saved import Gradients, Saved, record
-from losscope.torch.team import share
 
 
 class Pointwise:
@@ -180,28 +178,13 @@ class Pointwise:
         if varying is not None:
             period = varying.numel()
             row = varying.to(torch.float64 if dtype == "float64" else torch.float32).contiguous()
-        if size <= SERIAL * BLOCK:
-            strayed = loops["elementwise_whole"](
-                input.data_ptr(), target.data_ptr(), None if weight is None else weight.data_ptr(), None if row is None else row.data_ptr(),
-                None if values is None else values.data_ptr(), None if gradient is None else gradient.data_ptr(),
-                None if target_gradient is None else target_gradient.data_ptr(), None if out is None else out.data_ptr(),
-                True if self.refuses else None,
-                size, period, scale, value_scale, constants,
-            )  # fmt: skip
-        else:
-            addresses = tuple(
-                None if each is None else each.data_ptr()
-                for each in (input, target, weight, row, values, gradient, target_gradient)
-            )
-            blocks = -(-size // BLOCK)
-            sums, strays = numpy.empty(blocks), numpy.empty(blocks, real) if self.refuses else None
-            share(
-                loops, "elementwise_at", blocks, SERIAL, *addresses, sums.ctypes.data, None if strays is None else strays.ctypes.data, size, period, scale, constants
-            )  # fmt: skip
-            if out is not None:
-                out.detach().fill_(float(sums.sum()) * value_scale)
-            strayed = strays is not None and strays.any()
-        if strayed:
+        arguments = (
+            input.data_ptr(), target.data_ptr(), None if weight is None else weight.data_ptr(), None if row is None else row.data_ptr(),
+            None if values is None else values.data_ptr(), None if gradient is None else gradient.data_ptr(),
+            None if target_gradient is None else target_gradient.data_ptr(), None if out is None else out.data_ptr(),
+            True if self.refuses else None, size, period, scale, value_scale, constants,
+        )  # fmt: skip
+        if openmp.run(loops["elementwise"], size, *arguments):
             raise Outside
 
     def _run_float16(

@@ -14,11 +14,10 @@ import torch
 from torch import Tensor
 
 from losscope.entry import Entry
-from losscope.kernels.cpu.rivals import ELEMENTS, SERIAL
-from losscope.torch import buffers, formula, ready
+from losscope.kernels.cpu.rivals import ELEMENTS
+from losscope.torch import buffers, formula, openmp, ready
 from losscope.torch.margin import of_class
 from losscope.torch.saved import Gradients, Saved, record
-from losscope.torch.team import share
 
 SMALL = 20_000  # scores, up to which PyTorch's own is as quick: measured with rows of ten
 PAIRS = 1 << 26  # of scores, up to which torch operations may make them all at once
@@ -131,15 +130,12 @@ class Rivals:
         classes = input.shape[-1]
         rows = input.numel() // classes
         rows_in_block = max(1, ELEMENTS // classes)
-        blocks = -(-rows // rows_in_block)
-        sums = numpy.empty(blocks)
-        fixed = (
+        kernel = self.loops(dtype)["rivals"]
+        arguments = (
             *(None if each is None else each.data_ptr() for each in (input, target, weight, values, gradient)),
-            sums.ctypes.data, rows, classes, target.numel() // rows, rows_in_block,
+            rows, classes, target.numel() // rows, rows_in_block, scale, ready.constants(parameters, real),
         )  # fmt: skip
-        constants = ready.constants(parameters, real)
-        share(self.loops(dtype), "rivals_rows", blocks, SERIAL, *fixed, scale, constants)
-        return float(sums.sum()) * scale
+        return float(openmp.run(kernel, input.numel(), *arguments))
 
 
 class Scores(Saved):

@@ -5,7 +5,6 @@ The logits are never written to: another use of them in the same graph sees what
 
 from __future__ import annotations
 
-import math
 from functools import cached_property
 from typing import Any
 
@@ -15,11 +14,10 @@ from torch import Tensor, is_grad_enabled
 from torch.compiler import is_compiling
 
 from losscope.entry import Entry
-from losscope.kernels.cpu.softmax import ELEMENTS, SERIAL
-from losscope.torch import buffers, ready
+from losscope.kernels.cpu.softmax import ELEMENTS
+from losscope.torch import buffers, openmp, ready
 from losscope.torch.ready import NAMES, Outside
 from losscope.torch.saved import Gradients, Saved, multiply, record
-from losscope.torch.team import share
 
 _REAL: dict[str, Any] = {"float32": numpy.float32, "bfloat16": numpy.float32, "float64": numpy.float64}
 
@@ -203,10 +201,10 @@ class Logits(Saved):
         if each is None:
             multiply(gradients, factor)
         else:
-            each, (rows_in_block, blocks) = each.contiguous(), self.blocks()
-            share(
-                self.loss.loops(self.dtype), "softmax_weigh", blocks, SERIAL, gradient.data_ptr(), each.data_ptr(),
-                _address(self.target), self.rows, self.classes, self.ignore, rows_in_block,
+            each = each.contiguous()
+            openmp.run(
+                self.loss.loops(self.dtype)["softmax_weigh"], self.rows * self.classes, gradient.data_ptr(), each.data_ptr(),
+                _address(self.target), self.rows, self.classes, self.ignore, self.rows_in_block,
             )  # fmt: skip
         return (in_layout(gradient, tensors[0]),)
 
@@ -234,10 +232,9 @@ class Logits(Saved):
         entry, parameters = self.loss.entry, self.parameters
         return (gradient(entry, parameters, input, target, class_weight, ignore, smoothing, scale, upstream),)
 
-    def blocks(self) -> tuple[int, int]:
-        """How many rows a block has, and how many blocks there are."""
-        rows_in_block = ELEMENTS // self.classes or 1
-        return rows_in_block, -(-self.rows // rows_in_block)
+    @property
+    def rows_in_block(self) -> int:
+        return ELEMENTS // self.classes or 1
 
     def survey(self) -> float:
         """What a mean is over: the weight of the rows that count, or their number for rows of probabilities.
@@ -270,38 +267,24 @@ class Logits(Saved):
         """One pass: the loss (the scaled sum, or one value per row), and the gradient into its place."""
         rows, classes, ignore = self.rows, self.classes, self.ignore
         parameters = ready.constants(self.parameters, _REAL[self.dtype]) if self.parameters else ()
-        loops = self.loss.loops(self.dtype)
         judged: tuple[Any, ...]
         if self.probabilities is None and self.smoothing == 0.0:
-            name, judged = "softmax_rows", (_address(self.target),)
+            name, judged = "softmax", (_address(self.target),)
         else:  # typed, if never read
             smoothing = _REAL[self.dtype](self.smoothing)
-            name = "spread_rows"
+            name = "spread"
             judged = (_address(self.target) or 0, _address(self.probabilities), smoothing)
+        kernel = self.loss.loops(self.dtype)[name]
         values = torch.empty(rows, dtype=self.computed) if self.unreduced else None
         out = ready.scalar(self.logits.dtype) if values is None else None
-        places = (
-            self.logits.data_ptr(), *judged, _address(weight), _address(self.class_weight), _address(values), _address(gradient),
+        rows_in_block = self.rows_in_block
+        arguments = (
+            self.logits.data_ptr(), *judged, _address(weight), _address(self.class_weight), _address(values),
+            _address(gradient), _address(out), rows, classes, rows_in_block, ignore, self.scale, self.mean, parameters,
         )  # fmt: skip
-        rows_in_block, blocks = self.blocks()
-        if blocks <= SERIAL:
-            wrong, self.total, self.scale = loops[name](
-                *places, None, _address(out), rows, classes, rows_in_block, ignore,
-                self.scale, self.mean, parameters, 0, blocks,
-            )  # fmt: skip
-            if wrong >= 0:
-                raise Outside
-        else:
-            weighed = self.survey()
-            if self.mean:
-                self.scale = self.scale / weighed if weighed else math.inf
-            scale, sums = self.scale, numpy.empty(blocks)
-            share(
-                loops, name, blocks, SERIAL, *places, sums.ctypes.data, None, rows, classes, rows_in_block, ignore, scale, False, parameters
-            )  # fmt: skip
-            self.total = float(sums.sum()) * scale
-            if out is not None:
-                out.fill_(self.total)
+        wrong, self.total, self.scale = openmp.run(kernel, rows * classes, *arguments)
+        if wrong >= 0:
+            raise Outside
         if values is not None:
             return values.to(self.given).view(self.logits.shape[:-1])
         assert out is not None

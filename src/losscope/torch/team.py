@@ -1,127 +1,91 @@
-"""A loop on several threads as one C function, so that none of them has to ask for the interpreter.
+"""A loop on several threads, without a word of Python between them.
 
-The function finds the arguments of a call in memory, eight bytes for each number, after the next block, the block to
-end before, and how many blocks are taken at a time. Each thread takes blocks until none is left. PyTorch's own threads
-do so where they may (`losscope.torch.openmp`), those of our pool elsewhere. Each block leaves its own sum: the bits do
-not depend on who took it.
+`on_all` is a parallel region, as compilers of OpenMP make it: the loop becomes a function of the address of its
+arguments, which PyTorch's own threads call where they may (`losscope.torch.openmp`), and those of our pool elsewhere.
+Each takes blocks until none is left, and each block leaves its own sum: the bits do not depend on who took it. One
+thread alone runs the same function.
 """
 
 from __future__ import annotations
 
-import ctypes
-import struct
-from array import array
-from functools import lru_cache
-from typing import Any
-
 from llvmlite import ir
-from numba import carray, types
-from numba.core.ccallback import CFunc
+from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
-from losscope.kernels import threads
-from losscope.kernels.cpu.build import KernelCache
-from losscope.torch import openmp
-from losscope.torch.loops import Loops
-
 PARTS = 8  # for each thread: one that comes late leaves the rest of its share to the others
-NEXT, END, STEP, ARGUMENTS = range(4)  # places in the memory of a call
+_WORD, _NUMBER = ir.IntType(64), ir.IntType(32)
+_BYTES = ir.IntType(8).as_pointer()
 
 
 @intrinsic
-def take(typingctx, counter, number):
-    """Add a number to the one at an address, which other threads add to as well, and return what was there."""
+def on_all(typingctx, body, arguments, blocks, parallel, threads):
+    """Run body(*arguments, first, last) for all of the blocks 0..blocks: a part at a time on so many threads, which the
+    function at the address `parallel` has (as GOMP_parallel does); or all at once on this one, if that is 0."""
+    if not isinstance(body, types.Dispatcher) or not isinstance(arguments, types.BaseTuple):
+        return None
+    taken = (*(types.unliteral(each) for each in arguments), types.int64, types.int64)
+    typingctx.resolve_function_type(body, taken, {})
+    made = body.dispatcher.overloads[taken]
 
-    def build(context, builder, signature, arguments):
-        place = builder.bitcast(arguments[0], ir.IntType(64).as_pointer())
-        return builder.atomic_rmw("add", place, arguments[1], "monotonic")
+    def build(context, builder, signature, values):
+        given = [
+            context.cast(builder, builder.extract_value(values[1], i), kind, taken[i])
+            for i, kind in enumerate(arguments)
+        ]
+        number = [context.cast(builder, values[i], signature.args[i], types.int64) for i in range(2, 5)]
+        blocks, parallel, threads = number
+        # The memory of a call: the next block, the block to end before, how many are taken at a time, the arguments.
+        kind = ir.LiteralStructType([_WORD, _WORD, _WORD, *(each.type for each in given)])
+        data = cgutils.alloca_once(builder, kind)
+        region = _region(context, builder, made, kind)
+        shared = builder.icmp_signed("!=", parallel, _WORD(0))
+        part = builder.sdiv(blocks, builder.mul(threads, _WORD(PARTS)))
+        part = builder.select(builder.icmp_signed(">", part, _WORD(1)), part, _WORD(1))
+        step = builder.select(shared, part, blocks)
+        for place, each in enumerate((_WORD(0), blocks, step, *given)):
+            builder.store(each, cgutils.gep_inbounds(builder, data, 0, place))
+        address = builder.bitcast(data, _BYTES)
+        with builder.if_else(shared) as (on_many, alone):
+            with on_many:
+                function = ir.FunctionType(ir.VoidType(), [region.type, _BYTES, _NUMBER, _NUMBER])
+                team = builder.inttoptr(parallel, function.as_pointer())
+                builder.call(team, [region, address, builder.trunc(threads, _NUMBER), _NUMBER(0)])
+            with alone:
+                builder.call(region, [address])
+        return context.get_dummy_value()
 
-    return types.int64(types.voidptr, types.int64), build
-
-
-def share(loops: Loops, name: str, blocks: int, least: int, *arguments: Any) -> None:
-    """Run the blocks 0..blocks of a loop, on this thread and, if there are more than `least`, on others."""
-    if blocks <= least:
-        loops[name](*arguments, 0, blocks)
-        return
-    kinds, numbers = described(arguments)
-    entrance = loops.entrances.get((name, kinds))
-    if entrance is None:
-        entrance = loops.entrances[name, kinds] = compiled(loops, name, kinds)
-    data = array("q", struct.pack(layout(kinds), 0, blocks, blocks, *numbers))
-    place = data.buffer_info()[0]
-    everyone = openmp.everyone()
-    if 1 < everyone <= blocks:
-        data[STEP] = max(1, blocks // (everyone * PARTS))
-        openmp.on_all(entrance, place)
-        return
-
-    def some(first: int, last: int) -> None:
-        part = array("q", data)
-        part[NEXT], part[END] = first, last
-        entrance(part.buffer_info()[0])
-
-    threads.share(blocks, some, 1)
-
-
-def described(arguments: tuple[Any, ...]) -> tuple[str, list[Any]]:
-    """The kinds of the arguments, a letter for each number, and the numbers."""
-    kinds, numbers = [], []
-    for each in arguments:
-        kind = KINDS.get(type(each), "r")
-        if kind == "n":
-            kinds.append(kind)
-        elif kind == "(":
-            kinds.append(f"({'r' * len(each)})")
-            numbers.extend(each)
-        else:
-            kinds.append(kind)
-            numbers.append(each)
-    return "".join(kinds), numbers
+    return types.void(body, arguments, blocks, parallel, threads), build
 
 
-KINDS: dict[type, str] = {type(None): "n", int: "i", bool: "b", float: "d", tuple: "("}
-# How `struct` packs an argument of each kind, and how the loop is given what was packed.
-PACKED_AND_READ = {
-    "n": ("", "None, "),
-    "i": ("q", "i[{0}], "),
-    "b": ("q", "i[{0}] != 0, "),
-    "d": ("d", "d[{0}], "),
-    "r": ("d", "real(d[{0}]), "),
-    "(": ("", "("),
-    ")": ("", "), "),
-}
-
-
-@lru_cache(256)
-def layout(kinds: str) -> str:
-    """How `struct` packs the three numbers of the blocks, and those of the arguments."""
-    return "qqq" + "".join(PACKED_AND_READ[kind][0] for kind in kinds)
-
-
-def compiled(loops: Loops, name: str, kinds: str) -> Any:
-    """The loop as a C function of the address of its data."""
-    text, place = "", ARGUMENTS
-    for kind in kinds:
-        packed, read = PACKED_AND_READ[kind]
-        text += read.format(place)
-        place += len(packed)
-    text = f"""
-def entrance(data):
-    i, d = carray(data, ({place},), numpy.int64), carray(data, ({place},), numpy.float64)
-    while True:
-        first = take(data, i[{STEP}])
-        if first >= i[{END}]:
-            break
-        {name}({text} first, min(first + i[{STEP}], i[{END}]))
-"""
-    space = loops.space | {"take": take, "carray": carray}
-    exec(compile(text, f"<losscope.torch {name} {kinds}>", "exec"), space)
-    function: Any = CFunc(
-        space["entrance"], ((types.voidptr,), types.void), {}, {"nopython": True, "error_model": "numpy"}
+def _region(context, builder, made, kind):
+    """The function that threads call with the address of the memory of a call, of a kind."""
+    function = ir.Function(
+        builder.module, ir.FunctionType(ir.VoidType(), [_BYTES]), name=f"{builder.function.name}.region"
     )
-    function._cache = KernelCache(f"{loops.key}-{name}-{kinds}")
-    function.compile()
-    found: Any = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(function.address)
-    found.compiled = function  # which owns the code
-    return found
+    function.linkage = "internal"
+    inside = ir.IRBuilder(function.append_basic_block("entry"))
+    data = inside.bitcast(function.args[0], kind.as_pointer())
+    end, step, *given = (
+        inside.load(cgutils.gep_inbounds(inside, data, 0, place)) for place in range(1, len(kind.elements))
+    )
+    take, run, done = (function.append_basic_block(name) for name in ("take", "run", "done"))
+    inside.branch(take)
+    inside.position_at_end(take)
+    first = inside.atomic_rmw("add", cgutils.gep_inbounds(inside, data, 0, 0), step, "monotonic")
+    inside.cbranch(inside.icmp_signed(">=", first, end), done, run)
+    inside.position_at_end(run)
+    last = inside.add(first, step)
+    last = inside.select(inside.icmp_signed("<", last, end), last, end)
+    context.add_linking_libs([made.library])
+    context.call_conv.call_function(
+        inside,
+        context.declare_function(builder.module, made.fndesc),
+        made.fndesc.restype,
+        made.fndesc.argtypes,
+        [*given, first, last],
+    )
+    inside.branch(take)
+    inside.position_at_end(done)
+    inside.ret_void()
+    return function
