@@ -1,7 +1,7 @@
 """What is compiled around the loops of a generated module; nothing here is ever called as it stands.
 
 All names that stand for tensors are addresses, or None for what is not there. Each function is named for the module of
-its loops, and takes as its last two arguments who runs it (`losscope.torch.openmp.team`); what runs some of its blocks is
+its loops, and takes as its last two arguments who runs it (`losscope.torch.openmp.run`); what runs some of its blocks is
 named so. Free names are the generated module's, and those that `losscope.torch.loops` puts beside them: NUMBERS is of
 the dtype of the tensors, REALS of the one it is computed in.
 """
@@ -98,23 +98,9 @@ def softmax_mean(logits, target, gradient, result, rows, classes, ignore, parame
     """The mean over the rows of one block, by their classes and nothing weighed: most calls, with half as many arguments.
     What is returned: the scale that is in the mean, or 0 if a class is none."""
     wrong, _, scale = softmax(
-        logits,
-        target,
-        None,
-        None,
-        None,
-        gradient,
-        result,
-        rows,
-        classes,
-        rows,
-        ignore,
-        1.0,
-        True,
-        parameters,
-        0,
-        1,
-    )
+        logits, target, None, None, None, gradient, result,
+        rows, classes, rows, ignore, 1.0, True, parameters, 0, 1,
+    )  # fmt: skip
     return scale if wrong < 0 else 0.0
 
 
