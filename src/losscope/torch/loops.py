@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy
+from numba import typeof
 
 from losscope import structures
 from losscope.entry import Entry
@@ -28,8 +29,30 @@ COMPUTED_IN: dict[str, Any] = {
 }
 
 
+class Loop:
+    """One wrapped loop. Numba's own way to call it looks at each argument and what was compiled for such: at a thousand
+    elements that takes a microsecond, and another because of what it drives out of the processor's caches. Here the
+    caller says which arguments are None; of one loss and dtype, that is all that differs."""
+
+    def __init__(self, dispatcher: Any):
+        self.dispatcher = dispatcher
+        self.compiled: dict[Any, Any] = {}
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.dispatcher(*arguments)
+
+    def with_none(self, which: Any, arguments: tuple[Any, ...]) -> Any:
+        """The function compiled for arguments like these, of which those are None."""
+        found = self.compiled.get(which)
+        if found is None:
+            kinds = tuple(typeof(each) for each in arguments)
+            self.dispatcher.compile(kinds)
+            found = self.compiled[which] = self.dispatcher.overloads[kinds].entry_point
+        return found
+
+
 @lru_cache(1024)
-def loops(entry: Entry, through: Entry | None, dtype: str) -> dict[str, Any]:
+def loops(entry: Entry, through: Entry | None, dtype: str) -> dict[str, Loop]:
     """The wrapped loops of a loss for tensors of a dtype ("float32", "float64" or "bfloat16")."""
     computed = COMPUTED_IN[dtype]
     key = hashlib.sha256(
@@ -63,8 +86,9 @@ def loops(entry: Entry, through: Entry | None, dtype: str) -> dict[str, Any]:
     found = {}
     for name in own:
         if name.partition("_")[0] in modules and not name.endswith("_blocks"):
-            found[name] = space["looping"](space[name].py_func)
-            found[name]._cache = KernelCache(f"{key}-{name}")
+            dispatcher = space["looping"](space[name].py_func)
+            dispatcher._cache = KernelCache(f"{key}-{name}")
+            found[name] = Loop(dispatcher)
     return found
 
 

@@ -13,11 +13,14 @@ import threading
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from losscope.kernels import threads
+
+if TYPE_CHECKING:
+    from losscope.torch.loops import Loop
 
 GRAIN = 1 << 15  # elements up to which one thread is as quick as all: it is PyTorch's own, whose threads spin
 WAKING = 1 << 18  # the same of our pool's, which sleep
@@ -60,8 +63,9 @@ def everyone() -> int:
     return number if _parallel and number == threads.get_num_threads() else 0
 
 
-def run(kernel: Any, size: int, *arguments: Any) -> Any:
-    """Call a compiled kernel (`losscope.torch.wrappers`), of so many elements, with who is to run it."""
+def run(loop: Loop, which: Any, size: int, *arguments: Any) -> Any:
+    """Call a loop, of so many elements, with who is to run it; `which` of its arguments are None."""
+    kernel = loop.compiled.get(which) or loop.with_none(which, (*arguments, 0, 1))
     if size <= GRAIN or (number := threads.get_num_threads()) == 1:
         return kernel(*arguments, 0, 1)
     if everyone():

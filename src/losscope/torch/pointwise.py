@@ -184,7 +184,15 @@ class Pointwise:
             None if target_gradient is None else target_gradient.data_ptr(), None if out is None else out.data_ptr(),
             True if self.refuses else None, size, period, scale, value_scale, constants,
         )  # fmt: skip
-        if openmp.run(loops["elementwise"], size, *arguments):
+        which = (
+            weight is None,
+            row is None,
+            values is None,
+            gradient is None,
+            target_gradient is None,
+            out is None,
+        )
+        if openmp.run(loops["elementwise"], which, size, *arguments):
             raise Outside
 
     def _run_float16(

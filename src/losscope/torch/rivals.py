@@ -130,12 +130,12 @@ class Rivals:
         classes = input.shape[-1]
         rows = input.numel() // classes
         rows_in_block = max(1, ELEMENTS // classes)
-        kernel = self.loops(dtype)["rivals"]
+        which = (weight is None, values is None, gradient is None)
         arguments = (
             *(None if each is None else each.data_ptr() for each in (input, target, weight, values, gradient)),
             rows, classes, target.numel() // rows, rows_in_block, scale, ready.constants(parameters, real),
         )  # fmt: skip
-        return float(openmp.run(kernel, input.numel(), *arguments))
+        return float(openmp.run(self.loops(dtype)["rivals"], which, input.numel(), *arguments))
 
 
 class Scores(Saved):

@@ -203,7 +203,7 @@ class Logits(Saved):
         else:
             each = each.contiguous()
             openmp.run(
-                self.loss.loops(self.dtype)["softmax_weigh"], self.rows * self.classes, gradient.data_ptr(), each.data_ptr(),
+                self.loss.loops(self.dtype)["softmax_weigh"], self.target is None, self.rows * self.classes, gradient.data_ptr(), each.data_ptr(),
                 _address(self.target), self.rows, self.classes, self.ignore, self.rows_in_block,
             )  # fmt: skip
         return (in_layout(gradient, tensors[0]),)
@@ -255,10 +255,12 @@ class Logits(Saved):
         """The same as `run` does, of most calls: the mean of a small input by its classes, and nothing weighed."""
         parameters = ready.constants(self.parameters, _REAL[self.dtype]) if self.parameters else ()
         out = ready.scalar(self.logits.dtype)
-        self.scale = self.loss.loops(self.dtype)["softmax_mean"](
+        loop, which = self.loss.loops(self.dtype)["softmax_mean"], gradient is None
+        arguments = (
             self.logits.data_ptr(), target.data_ptr(), None if gradient is None else gradient.data_ptr(), out.data_ptr(),
             self.rows, self.classes, self.ignore, parameters,
         )  # fmt: skip
+        self.scale = (loop.compiled.get(which) or loop.with_none(which, arguments))(*arguments)
         if self.scale == 0.0:
             raise Outside
         return out if out.dtype is self.given else out.to(self.given)
@@ -274,7 +276,6 @@ class Logits(Saved):
             smoothing = _REAL[self.dtype](self.smoothing)
             name = "spread"
             judged = (_address(self.target) or 0, _address(self.probabilities), smoothing)
-        kernel = self.loss.loops(self.dtype)[name]
         values = torch.empty(rows, dtype=self.computed) if self.unreduced else None
         out = ready.scalar(self.logits.dtype) if values is None else None
         rows_in_block = self.rows_in_block
@@ -282,7 +283,16 @@ class Logits(Saved):
             self.logits.data_ptr(), *judged, _address(weight), _address(self.class_weight), _address(values),
             _address(gradient), _address(out), rows, classes, rows_in_block, ignore, self.scale, self.mean, parameters,
         )  # fmt: skip
-        wrong, self.total, self.scale = openmp.run(kernel, rows * classes, *arguments)
+        which = (
+            self.probabilities is None,
+            weight is None,
+            self.class_weight is None,
+            values is None,
+            gradient is None,
+        )
+        wrong, self.total, self.scale = openmp.run(
+            self.loss.loops(self.dtype)[name], which, rows * classes, *arguments
+        )
         if wrong >= 0:
             raise Outside
         if values is not None:
