@@ -185,13 +185,8 @@ class Pointwise:
             True if self.refuses else None, size, period, scale, value_scale, constants,
         )  # fmt: skip
         which = (
-            weight is None,
-            row is None,
-            values is None,
-            gradient is None,
-            target_gradient is None,
-            out is None,
-        )
+            weight is None, row is None, values is None, gradient is None, target_gradient is None, out is None, self.refuses,
+        )  # fmt: skip
         if openmp.run(loops["elementwise"], which, size, *arguments):
             raise Outside
 

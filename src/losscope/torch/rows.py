@@ -284,12 +284,8 @@ class Logits(Saved):
             _address(gradient), _address(out), rows, classes, rows_in_block, ignore, self.scale, self.mean, parameters,
         )  # fmt: skip
         which = (
-            self.probabilities is None,
-            weight is None,
-            self.class_weight is None,
-            values is None,
-            gradient is None,
-        )
+            self.probabilities is None, weight is None, self.class_weight is None, values is None, gradient is None,
+        )  # fmt: skip
         wrong, self.total, self.scale = openmp.run(
             self.loss.loops(self.dtype)[name], which, rows * classes, *arguments
         )
