@@ -19,6 +19,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from losscope.forks import undisturbed
+
 __version__ = "0.1.0"
 
 _PUBLIC = {
@@ -46,12 +48,13 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name in _PUBLIC:
-        value = getattr(import_module(f"losscope.{_PUBLIC[name]}"), name)
-    elif name.startswith("_"):
+    if name.startswith("_"):
         raise AttributeError(f"module 'losscope' has no attribute {name!r}")
-    else:
-        value = _entry(name)
+    with undisturbed:
+        if name in _PUBLIC:
+            value = getattr(import_module(f"losscope.{_PUBLIC[name]}"), name)
+        else:
+            value = _entry(name)
     globals()[name] = value
     return value
 

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from losscope import catalogue, domain, structures
+from losscope.derive import derive, formula
 from losscope.entry import Entry, Parameter
 from losscope.errors import LossError, complain, did_you_mean
 from losscope.expression import PRIMITIVES
@@ -113,8 +114,6 @@ def _domain(name: str) -> domain.Domain:
 
 def _read(entry: Entry) -> Any:
     """Derive at once, so that a mistake in the formula shows here and not in the first call."""
-    from losscope.derive import derive, formula
-
     used = {each.name for each in formula(entry).free_symbols}
     unused = [name for name in entry.parameters if name not in used]
     if unused:

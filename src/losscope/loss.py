@@ -12,6 +12,7 @@ from typing import Any
 from losscope import catalogue, structures
 from losscope.entry import Entry
 from losscope.errors import LossError, LossTypeError, complain, did_you_mean
+from losscope.forks import undisturbed
 from losscope.structures import mean
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -505,7 +506,8 @@ Loss.__doc__ = _Doc(Loss.__doc__ or "")  # type: ignore[assignment]
 @cache
 def _evaluate() -> Any:
     """What runs a batch; it loads Numba, which takes a moment, and asking twice would cost a call a microsecond."""
-    from losscope.kernels.cpu.evaluate import evaluate
+    with undisturbed:
+        from losscope.kernels.cpu.evaluate import evaluate
 
     return evaluate
 

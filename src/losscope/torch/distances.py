@@ -7,44 +7,32 @@ read as arrays.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy
 import torch
 from torch import Tensor
 
-from losscope.entry import Entry
+from losscope.forks import undisturbed
 from losscope.kernels.cpu.distance import run
 from losscope.torch import buffers, formula, ready
+from losscope.torch.looped import Looped
 from losscope.torch.ready import HALVES, NAMES
 from losscope.torch.saved import Gradients, Saved, record
 
 REDUCTIONS = ("mean", "sum", "none")
 
 
-class Distances:
+class Distances(Looped):
     """One loss of distances, and how torch runs it."""
 
-    def __init__(self, entry: str | Entry):
-        self._given = entry
-        self._loops: dict[torch.dtype, Any] = {}
-
-    @cached_property
-    def entry(self) -> Entry:
-        if isinstance(self._given, Entry):
-            return self._given
-        from losscope.catalogue import entries
-
-        return entries()[self._given]
-
-    def loop(self, dtype: torch.dtype) -> Any:
+    def loops(self, dtype: str) -> Any:
         found = self._loops.get(dtype)
         if found is None:
-            from losscope.kernels.cpu.build import kernels
+            with undisturbed:
+                from losscope.kernels.cpu.build import kernels
 
-            loops = kernels(self.entry, None, numpy.dtype(NAMES[dtype]))
-            found = self._loops[dtype] = loops[f"{self.entry.measure}_loop"]
+                found = self._loops[dtype] = kernels(self.entry, None, numpy.dtype(dtype))
         return found
 
     def __call__(
@@ -190,7 +178,7 @@ class Vectors(Saved):
         gradients = [buffers.like(each) if want else None for each, want in zip(read, wanted, strict=True)]
         values = torch.empty(shape[:-1], dtype=dtype) if unreduced else None
         total = run(
-            self.loss.loop(dtype),
+            self.loss.loops(NAMES[dtype])[f"{self.loss.entry.measure}_loop"],
             tuple(map(_matrix, read)),
             self.swap if len(vectors) == 3 else _flat(label),
             _flat(weight),

@@ -5,7 +5,6 @@ A target that wants a gradient has it from the same pass, in a buffer of its own
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import numpy
@@ -14,11 +13,12 @@ from torch import Tensor
 
 from losscope.entry import Entry
 from losscope.torch import buffers, formula, openmp, ready
+from losscope.torch.looped import Looped
 from losscope.torch.ready import KERNEL, NAMES, NOT_OURS, Outside
 from losscope.torch.saved import Gradients, Saved, record
 
 
-class Pointwise:
+class Pointwise(Looped):
     """One elementwise loss: an entry of the catalogue, and how torch runs it.
 
     Calling it gives the loss, or None where it is not ours to compute. `refuses` says that input outside the
@@ -33,28 +33,9 @@ class Pointwise:
         refuses: bool = False,
         to_target: bool = True,
     ):
-        self._given = entry
-        self.name = entry if isinstance(entry, str) else entry.name
-        self.through = through
+        super().__init__(entry, through)
         self.refuses = refuses
         self.to_target = to_target
-        self._loops: dict[str, Any] = {}
-
-    @cached_property
-    def entry(self) -> Entry:
-        if isinstance(self._given, Entry):
-            return self._given
-        from losscope.catalogue import entries
-
-        return entries()[self._given]
-
-    def loops(self, dtype: str) -> Any:
-        found = self._loops.get(dtype)
-        if found is None:
-            from losscope.torch.loops import loops
-
-            found = self._loops[dtype] = loops(self.entry, self.through, dtype)
-        return found
 
     def __call__(
         self,

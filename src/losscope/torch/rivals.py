@@ -13,9 +13,9 @@ import numpy
 import torch
 from torch import Tensor
 
-from losscope.entry import Entry
 from losscope.kernels.cpu.rivals import ELEMENTS
 from losscope.torch import buffers, formula, openmp, ready
+from losscope.torch.looped import Looped
 from losscope.torch.margin import of_class
 from losscope.torch.saved import Gradients, Saved, record
 
@@ -24,20 +24,8 @@ PAIRS = 1 << 26  # of scores, up to which torch operations may make them all at 
 _COMPUTED = {torch.float32: "float32", torch.float64: "float64"}  # as PyTorch's own, which has no halves
 
 
-class Rivals:
+class Rivals(Looped):
     """One loss over rivals, and how torch runs it."""
-
-    def __init__(self, entry: Entry):
-        self.entry = entry
-        self._loops: dict[str, Any] = {}
-
-    def loops(self, dtype: str) -> Any:
-        found = self._loops.get(dtype)
-        if found is None:
-            from losscope.torch.loops import loops
-
-            found = self._loops[dtype] = loops(self.entry, None, dtype)
-        return found
 
     def __call__(
         self,

@@ -5,7 +5,6 @@ The logits are never written to: another use of them in the same graph sees what
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import numpy
@@ -13,38 +12,17 @@ import torch
 from torch import Tensor, is_grad_enabled
 from torch.compiler import is_compiling
 
-from losscope.entry import Entry
 from losscope.kernels.cpu.softmax import ELEMENTS
 from losscope.torch import buffers, openmp, ready
+from losscope.torch.looped import Looped
 from losscope.torch.ready import NAMES, Outside
 from losscope.torch.saved import Gradients, Saved, multiply, record
 
 _REAL: dict[str, Any] = {"float32": numpy.float32, "bfloat16": numpy.float32, "float64": numpy.float64}
 
 
-class Rows:
+class Rows(Looped):
     """One softmax loss, and how torch runs it. Classes stand along axis 1 (or along the only one)."""
-
-    def __init__(self, entry: str | Entry):
-        self._given = entry
-        self.name = entry if isinstance(entry, str) else entry.name
-        self._loops: dict[str, Any] = {}
-
-    @cached_property
-    def entry(self) -> Entry:
-        if isinstance(self._given, Entry):
-            return self._given
-        from losscope.catalogue import entries
-
-        return entries()[self._given]
-
-    def loops(self, dtype: str) -> Any:
-        found = self._loops.get(dtype)
-        if found is None:
-            from losscope.torch.loops import loops
-
-            found = self._loops[dtype] = loops(self.entry, None, dtype)
-        return found
 
     def __call__(
         self,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import os
 import pickle
 import sys
 from dataclasses import replace
@@ -27,6 +26,7 @@ from numba.core.dispatcher import Dispatcher
 import losscope
 from losscope import structures
 from losscope.entry import Entry
+from losscope.forks import undisturbed, wait_for
 from losscope.kernels import store
 from losscope.kernels.cpu.far import COSTLY, FAR
 
@@ -51,7 +51,11 @@ inlined = numba.njit(forceinline=True, fastmath={{"contract", "reassoc", "nsz"}}
 @lru_cache(1024)
 def kernels(entry: Entry, through: Entry | None, real: Any) -> dict[str, Any]:
     """The loops of a loss for one dtype (float32 or float64), by name, ready to be called."""
-    dtype = real.name
+    with undisturbed:  # where there is no source yet, SymPy is imported
+        return _kernels(entry, through, real.name)
+
+
+def _kernels(entry: Entry, through: Entry | None, dtype: str) -> dict[str, Any]:
     key = fingerprint(entry, through, dtype)
     stored = store.read(f"{key}.py")
     if stored is None:
@@ -201,10 +205,4 @@ class KernelCache(NullCache):
             store.write(self.blob(sig, data.codegen), pickle.dumps(CompileResultCacheImpl.reduce(self, data)))  # type: ignore[arg-type]
 
 
-# A child forked while another thread compiles would wait for ever for a lock whose holder it does not have.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=global_compiler_lock.acquire,
-        after_in_parent=global_compiler_lock.release,
-        after_in_child=global_compiler_lock.release,
-    )
+wait_for(global_compiler_lock)
