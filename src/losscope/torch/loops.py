@@ -32,7 +32,7 @@ COMPUTED_IN: dict[str, Any] = {
 class Loop:
     """One wrapped loop. Numba's own way to call it looks at each argument and what was compiled for such: at a thousand
     elements that takes a microsecond, and another because of what it drives out of the processor's caches. Here the
-    caller says which arguments are None; of one loss and dtype, that is all that differs."""
+    caller tells kinds of arguments apart by what it knows of them: of one loss and dtype, they differ in which are None."""
 
     def __init__(self, dispatcher: Any):
         self.dispatcher = dispatcher
@@ -41,8 +41,8 @@ class Loop:
     def __call__(self, *arguments: Any) -> Any:
         return self.dispatcher(*arguments)
 
-    def with_none(self, which: Any, arguments: tuple[Any, ...]) -> Any:
-        """The function compiled for arguments like these, of which those are None."""
+    def compiled_for(self, which: Any, arguments: tuple[Any, ...]) -> Any:
+        """The function for arguments like these, which go by the name of `which` from now on."""
         found = self.compiled.get(which)
         if found is None:
             kinds = tuple(typeof(each) for each in arguments)

@@ -64,15 +64,15 @@ def everyone() -> int:
 
 
 def run(loop: Loop, which: Any, size: int, *arguments: Any) -> Any:
-    """Call a loop, of so many elements, with who is to run it; `which` of its arguments are None."""
-    kernel = loop.compiled.get(which) or loop.with_none(which, (*arguments, 0, 1))
+    """Call a loop, of so many elements, with who is to run it; `which` tells the kinds of its arguments apart."""
+    kernel = loop.compiled.get(which) or loop.compiled_for(which, (*arguments, 0, 1))
     if size <= GRAIN or (number := threads.get_num_threads()) == 1:
         return kernel(*arguments, 0, 1)
     if everyone():
         return kernel(*arguments, _parallel, number)
     if size <= WAKING:
         return kernel(*arguments, 0, 1)
-    _here.raised = None
+    _here.raised = KeyboardInterrupt()  # in the callback it may come at any time
     result = kernel(*arguments, _POOL, number)
     if _here.raised is not None:
         raise _here.raised
@@ -82,9 +82,10 @@ def run(loop: Loop, which: Any, size: int, *arguments: Any) -> Any:
 @_Parallel
 def _on_pool(region: int, data: int, number: int, flags: int) -> None:
     """What GOMP_parallel does, by the threads of our pool."""
-    part = _Region(region)
     try:
+        part = _Region(region)
         threads.on_pool(lambda: part(data), number)
+        _here.raised = None
     except BaseException as error:  # what leaves a callback is lost
         _here.raised = error
 

@@ -238,7 +238,7 @@ class Logits(Saved):
             self.logits.data_ptr(), target.data_ptr(), None if gradient is None else gradient.data_ptr(), out.data_ptr(),
             self.rows, self.classes, self.ignore, parameters,
         )  # fmt: skip
-        self.scale = (loop.compiled.get(which) or loop.with_none(which, arguments))(*arguments)
+        self.scale = (loop.compiled.get(which) or loop.compiled_for(which, arguments))(*arguments)
         if self.scale == 0.0:
             raise Outside
         return out if out.dtype is self.given else out.to(self.given)
