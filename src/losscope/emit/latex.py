@@ -10,12 +10,12 @@ from sympy.core.alphabets import greeks
 from sympy.printing.latex import LatexPrinter
 
 from losscope.derive import derive, formula
-from losscope.emit.plain import as_written
+from losscope.emit.plain import SubtractedLast, as_written
 from losscope.emit.textbook import textbook
 from losscope.expression import symbol
 
 
-class _Printer(LatexPrinter):
+class _Printer(SubtractedLast, LatexPrinter):
     def _print_sigmoid(self, expr: Any, exp: Any = None) -> str:
         return self._called(r"\sigma", expr, exp)
 

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from sympy.printing.printer import Printer
 from sympy.printing.str import StrPrinter
 
 
-class _Printer(StrPrinter):
+class SubtractedLast(Printer):
+    """abs(r) - delta/2, not -delta/2 + abs(r)."""
+
+    def _as_ordered_terms(self, expr: Any, order: Any = None) -> list[Any]:
+        terms = super()._as_ordered_terms(expr, order)
+        return sorted(terms, key=lambda term: self._print(term).startswith("-"))
+
+
+class _Printer(SubtractedLast, StrPrinter):
     def _print_Piecewise(self, expr: Any) -> str:
         (value, condition), *rest = expr.args
         if not rest:
