@@ -13,7 +13,6 @@ import numpy
 import torch
 from torch import Tensor
 
-from losscope.forks import undisturbed
 from losscope.kernels.cpu.distance import run
 from losscope.torch import buffers, formula, ready
 from losscope.torch.looped import Looped
@@ -26,14 +25,10 @@ REDUCTIONS = ("mean", "sum", "none")
 class Distances(Looped):
     """One loss of distances, and how torch runs it."""
 
-    def loops(self, dtype: str) -> Any:
-        found = self._loops.get(dtype)
-        if found is None:
-            with undisturbed:
-                from losscope.kernels.cpu.build import kernels
+    def made(self, dtype: str) -> Any:
+        from losscope.kernels.cpu.build import kernels  # which take arrays
 
-                found = self._loops[dtype] = kernels(self.entry, None, numpy.dtype(dtype))
-        return found
+        return kernels(self.entry, None, numpy.dtype(dtype))
 
     def __call__(
         self,

@@ -31,7 +31,10 @@ class Looped:
         found = self._loops.get(dtype)
         if found is None:
             with undisturbed:
-                from losscope.torch.loops import loops
-
-                found = self._loops[dtype] = loops(self.entry, self.through, dtype)
+                found = self._loops[dtype] = self.made(dtype)
         return found
+
+    def made(self, dtype: str) -> Any:
+        from losscope.torch.loops import loops
+
+        return loops(self.entry, self.through, dtype)

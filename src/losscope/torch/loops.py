@@ -42,12 +42,10 @@ class Loop:
         return self.dispatcher(*arguments)
 
     def compiled_for(self, which: Any, arguments: tuple[Any, ...]) -> Any:
-        """The function for arguments like these, which go by the name of `which` from now on."""
-        found = self.compiled.get(which)
-        if found is None:
-            kinds = tuple(typeof(each) for each in arguments)
-            self.dispatcher.compile(kinds)
-            found = self.compiled[which] = self.dispatcher.overloads[kinds].entry_point
+        """Compile for arguments like these, which go by the name of `which` from now on."""
+        kinds = tuple(typeof(each) for each in arguments)
+        self.dispatcher.compile(kinds)
+        found = self.compiled[which] = self.dispatcher.overloads[kinds].entry_point
         return found
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from losscope.torch.loops import Loop
 
 GRAIN = 1 << 15  # elements up to which one thread is as quick as all: it is PyTorch's own, whose threads spin
-WAKING = 1 << 18  # the same of our pool's, which sleep
+POOL_GRAIN = 1 << 18  # the same of our pool's, which sleep
 
 _Region = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 _Parallel = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
@@ -70,7 +70,7 @@ def run(loop: Loop, which: Any, size: int, *arguments: Any) -> Any:
         return kernel(*arguments, 0, 1)
     if everyone():
         return kernel(*arguments, _parallel, number)
-    if size <= WAKING:
+    if size <= POOL_GRAIN:
         return kernel(*arguments, 0, 1)
     _here.raised = KeyboardInterrupt()  # in the callback it may come at any time
     result = kernel(*arguments, _POOL, number)

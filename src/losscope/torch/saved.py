@@ -95,9 +95,8 @@ class Saved:
                 return None, None
             if any(upstream.stride()):
                 return 1.0, upstream
-            upstream = upstream.as_strided(
-                (), ()
-            )  # what comes of a sum or a mean: one number, seen many times
+            # What comes of a sum or a mean: one number, seen many times.
+            upstream = upstream.as_strided((), ())
         try:
             return upstream.item(), None
         except RuntimeError:  # many have none, and asking first takes longer
