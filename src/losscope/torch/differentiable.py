@@ -207,17 +207,22 @@ def _evaluate_rows(
         class_weight = class_weight.to(prediction.dtype)
     logits = prediction.reshape(-1, prediction.shape[-1])
     if not logits.shape[0]:
-        return (prediction * 0).sum() if reduction != "none" else (prediction * 0).sum(-1), weighed
+        return (prediction * 0).sum() if reduction != "none" else (prediction * 0).sum(-1), weighed or 0.0
     if weight is not None:
         weight = weight.to(computed(prediction.dtype)).reshape(-1).contiguous()
     scale = 1.0 / (weighed or 1.0) if reduction == "mean" else 1.0
     row_call = Logits(
         _rows(loss.entry), (logits, target, class_weight, weight), parameters, scale, reduction == "none",
-        ready_batch.ignore, ready_batch.smoothing,
+        ready_batch.ignore, ready_batch.smoothing, reduction == "mean" and weighed is None,
     )  # fmt: skip
     if not row_call.fits():
         raise _unsupported(prediction, "prediction")
-    value = row_call.result()
+    try:
+        value = row_call.result()
+    except Outside:
+        loss._structure.check_domains(loss.entry, ready_batch, False)
+        raise
+    weighed = row_call.weighed if weighed is None else weighed
     return value.reshape(ready_batch.shape) if reduction == "none" else value, weighed
 
 

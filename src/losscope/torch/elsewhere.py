@@ -57,8 +57,6 @@ def rows(
         raise LossError(
             complain("target holds a class that is none", expected=f"0 to {classes - 1}, or {ignore}")
         ) from None
-    if not indices and class_weight is not None:
-        weights = judged @ class_weight
     return _reduced(values.view(shape), weights.view(shape), weight, reduction, prediction.dtype)
 
 

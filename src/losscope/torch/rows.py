@@ -78,7 +78,7 @@ class Logits(Saved):
 
     __slots__ = (
         "class_weight", "classes", "dtype", "given", "ignore", "logits", "mean", "probabilities", "rows", "smoothing",
-        "target", "total",
+        "target", "total", "weighed",
     )  # fmt: skip
 
     logits: Tensor  # as a matrix, and what follows like it
@@ -90,6 +90,7 @@ class Logits(Saved):
     given: torch.dtype
     dtype: str  # of the logits
     total: float  # the scaled sum, once it is computed
+    weighed: float  # the summed weight of the rows that count, once it is computed
 
     def __init__(
         self,
@@ -230,6 +231,7 @@ class Logits(Saved):
         )
         if wrong >= 0:
             raise Outside
+        self.weighed = weighs
         if self.mean:
             self.scale, self.mean = self.scale / weighs if weighs else math.inf, False
         self.total = total * self.scale
