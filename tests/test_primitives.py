@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from llvmlite import ir
 from mpmath import mp, mpf
-from traced import Traced, assert_same_bits
 
 from losscope.engine.function import Function
 from losscope.engine.lanes import F16, I32, LANES, VOID
 from losscope.kernels.primitives import NAMESPACE
 from losscope.kernels.reference import NAMESPACE as REFERENCE
+from traced import Traced, assert_same_bits
 
 DTYPES = ["float32", "float64"]
 UNARY = ["exp", "exp_nonpositive", "log", "log1p", "expm1", "sqrt", "tanh", "sigmoid", "softplus"]

@@ -35,11 +35,44 @@ def address(array: np.ndarray) -> int:
     return int(array.ctypes.data)
 
 
-class Traced:
-    """`body`, over lanes, as a function of arrays: one array for each argument, one for each result.
+def traced(
+    body: Callable[..., Any], given: Sequence[str], results: Sequence[str], width: int = LANES
+) -> Kernel:
+    """A kernel that puts `body`, over lanes, between arrays: one for each argument, one for each result.
 
-    `width` is LANES or 1: sixteen numbers at a time, or one. `given` and `results` name how the numbers are stored.
+    `given` and `results` name how their numbers are stored; `width` is LANES or 1: sixteen numbers at a time, or one.
     """
+    names = (*(f"in{i}" for i in range(len(given))), *(f"out{i}" for i in range(len(results))))
+    k = Kernel(fresh("traced"), Signature((*names, "size"), ()))
+    inputs = [k.numbers_at(f"in{i}", each) for i, each in enumerate(given)]
+    outputs = [k.numbers_at(f"out{i}", each) for i, each in enumerate(results)]
+
+    def found(*lanes: Lanes) -> list[Lanes]:
+        made = body(*lanes)
+        made = made if isinstance(made, tuple | list) else [made]
+        made = [each if isinstance(each, Lanes) else lanes[0].constant(each) for each in made]
+        return [converted(each, STORED[kind].computed) for each, kind in zip(made, results, strict=True)]
+
+    def many(at: Lanes, mask: Lanes | None, _: Any) -> list[Lanes]:
+        for out, value in zip(outputs, found(*(each.load(at, mask) for each in inputs)), strict=True):
+            out.store(at, value, mask)
+        return []
+
+    def one(at: Lanes) -> list[Lanes]:
+        for out, value in zip(outputs, found(*(each.one(at) for each in inputs)), strict=True):
+            out.put(at, value)
+        return []
+
+    if width == LANES:
+        k.across(k.whole(0), k.integer("size"), [], many, unrolled=1)
+    else:
+        k.loop(k.whole(0), k.integer("size"), 1, [], one)
+    k.finish()
+    return k
+
+
+class Traced:
+    """`body`, over lanes, as a function of arrays: see `traced`."""
 
     def __init__(
         self,
@@ -50,36 +83,7 @@ class Traced:
         processor: Any = None,
     ):
         self.given, self.results = given, results
-        self.k = k = Kernel(fresh("traced"), Signature((*self._names(), "size"), ()))
-        inputs = [k.numbers_at(f"in{i}", each) for i, each in enumerate(given)]
-        outputs = [k.numbers_at(f"out{i}", each) for i, each in enumerate(results)]
-
-        def made(*lanes: Lanes) -> list[Lanes]:
-            found = body(*lanes)
-            found = found if isinstance(found, tuple | list) else [found]
-            like = lanes[0]
-            found = [each if isinstance(each, Lanes) else like.constant(each) for each in found]
-            return [converted(each, STORED[kind].computed) for each, kind in zip(found, results, strict=True)]
-
-        def many(at: Lanes, mask: Lanes | None, _: Any) -> list[Lanes]:
-            for out, value in zip(outputs, made(*(each.load(at, mask) for each in inputs)), strict=True):
-                out.store(at, value, mask)
-            return []
-
-        def one(at: Lanes) -> list[Lanes]:
-            for out, value in zip(outputs, made(*(each.one(at) for each in inputs)), strict=True):
-                out.put(at, value)
-            return []
-
-        if width == LANES:
-            k.across(k.whole(0), k.integer("size"), [], many, unrolled=1)
-        else:
-            k.loop(k.whole(0), k.integer("size"), 1, [], one)
-        k.finish()
-        self.run = compiled(k, processor)
-
-    def _names(self) -> tuple[str, ...]:
-        return (*(f"in{i}" for i in range(len(self.given))), *(f"out{i}" for i in range(len(self.results))))
+        self.run = compiled(traced(body, given, results, width), processor)
 
     def __call__(self, *arrays: Any) -> Any:
         given = [

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from losscope.engine.lanes import Lanes, fma, magnitude, square_root, where
 from losscope.kernels.primitives.exponential import exp_nonpositive
 from losscope.kernels.primitives.logarithm import log1p_unit
