@@ -25,7 +25,7 @@ from losscope.engine.arrays import STORED
 from losscope.engine.function import Function, larger, smaller
 from losscope.engine.kernel import Kernel, Signature
 from losscope.engine.lanes import F32, F64, I32, I64, LANES, POINTER, Lanes, converted, fma, where
-from losscope.kernels import sums
+from losscope.kernels.loops import sums
 from traced import Traced, address, assert_same_bits, compiled, dtype_of, fresh
 
 FLOATS = ["float32", "float64"]
@@ -432,7 +432,7 @@ def test_what_halves_are_compared_with_rounds_to_even():
 
 
 def summed(dtype: str, block: int = 2048):
-    """The sum of an array by `kernels.sums`, block by block, as a loss's loop does it."""
+    """The sum of an array by `loops.sums`, block by block, as a loss's loop does it."""
     k = Kernel(fresh("summed"), Signature(("x", "size"), ()))
     blocks = (k.integer("size") + (block - 1)) // block
     element = STORED[dtype].computed
@@ -653,7 +653,6 @@ def test_another_number_of_words_is_refused(entrance_kernel, words):
     "words",
     [
         ("1", 0, 1, 1.0, 1.0),
-        (None, 0, 1, 1.0, 1.0),
         (1.5, 0, 1, 1.0, 1.0),
         (1, 0, 1, "1", 1.0),
         (1, 0, 1, None, 1.0),
@@ -673,6 +672,29 @@ def test_words_of_another_kind_are_refused(entrance_kernel, words):
 def test_words_that_do_not_fit_are_refused(entrance_kernel, words):
     with pytest.raises(OverflowError):
         entrance_kernel(*words)
+
+
+def test_an_array_is_its_address_and_none_is_nought(entrance_kernel):
+    rng = np.random.default_rng(0)
+    for array in (
+        rng.normal(size=5),
+        np.empty(0, "float32"),
+        rng.normal(size=(4, 4))[1:, 1:],
+        np.array(3, "int8"),
+    ):
+        assert entrance_kernel(array, None, 1, 0.0, 0.0)[0] == 2 * address(array)
+    assert entrance_kernel(None, None, None, 0.0, 0.0)[0] == 0
+
+
+@pytest.mark.parametrize("word", [memoryview(b"1"), [1.0], np.ma.masked_array([1.0]), np.float64(1)])
+def test_what_is_like_an_array_is_refused(entrance_kernel, word):
+    with pytest.raises(TypeError):
+        entrance_kernel(word, 0, 1, 0.0, 0.0)
+
+
+def test_an_array_is_no_number(entrance_kernel):
+    with pytest.raises(TypeError):
+        entrance_kernel(1, 0, 1, np.ones(3), 0.0)
 
 
 def test_names_of_words_are_refused(entrance_kernel):

@@ -22,8 +22,8 @@ from losscope.engine.arrays import STORED
 from losscope.engine.gpu import ThreadKernel, ptx
 from losscope.engine.lanes import I64, POINTER
 from losscope.kernels import compiled as losses
-from losscope.kernels import elementwise, gpu
-from losscope.kernels.elementwise import CURVATURE, GRADIENT, OUTPUTS, TARGET_GRADIENT, VALUES, WEIGHTED
+from losscope.kernels.loops import elementwise, gpu
+from losscope.kernels.loops.elementwise import CURVATURE, GRADIENT, OUTPUTS, TARGET_GRADIENT, VALUES, WEIGHTED
 from losscope.kernels.primitives import NAMESPACE
 from traced import address, assert_same_bits, compiled, dtype_of, fresh
 
@@ -168,7 +168,7 @@ def test_a_thread_gives_the_bits_of_the_lanes(name, dtype):
             else:
                 at |= {"size": x.size, "threads": 1}
                 words = [at.get(each, 0) for each in k.signature.wholes]
-                compiled(k)(*words, 0.375, 1.0, *parameters)
+                compiled(k)(*words, 0.375, *parameters)
             found[loop] = out
         assert found[gpu]
         for each, array in found[gpu].items():

@@ -12,8 +12,8 @@ from losscope.catalogue import entries
 from losscope.engine import machine
 from losscope.engine.lanes import LANES, fma
 from losscope.kernels import compiled as losses
-from losscope.kernels import elementwise
-from losscope.kernels.elementwise import CURVATURE, GRADIENT, TARGET_GRADIENT, VALUES, WATCHED, WEIGHTED
+from losscope.kernels.loops import elementwise
+from losscope.kernels.loops.elementwise import CURVATURE, GRADIENT, TARGET_GRADIENT, VALUES, WATCHED, WEIGHTED
 from losscope.kernels.primitives import NAMESPACE
 from traced import PAIR, Traced, address, assert_same_bits, compiled, fresh, needs, traced
 
@@ -32,8 +32,8 @@ def kernel_of(name: str, dtype: str, wants: int):
     """The kernel of a loss of the catalogue."""
     entry = entries()[name]
     loss = losses.compiled(entry)
-    if "None" in loss.text.partition("def outside")[2].splitlines()[1]:
-        wants &= ~WATCHED  # any number is inside its domain
+    if not loss.has_domain:
+        wants &= ~WATCHED  # there is nothing outside to look for
     return loss.traced(elementwise, fresh(name), dtype, wants)
 
 
@@ -66,7 +66,7 @@ def results(name: str, dtype: str, wants: int, processor: machine.Processor) -> 
     given |= {output: address(array) for output, array in found.items()}
     given |= {"result": address(found.setdefault("result", np.zeros(1, dtype)))}
     parameters = {f"parameter {each}": found.default for each, found in entries()[name].parameters.items()}
-    reals = {"scale": 0.3, "value_scale": 0.7} | parameters
+    reals = {"scale": 0.3} | parameters
     words = [
         *(given.get(each, 0) for each in k.signature.wholes),
         *(reals[each] for each in k.signature.numbers),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache, cached_property, lru_cache
 from importlib import import_module
@@ -32,10 +33,11 @@ class CompiledLoss:
     def __init__(self, entry: Entry, through: Entry | None = None):
         self.entry, self.through = entry, through
         self.parameters = (*entry.parameters, *(through.parameters if through else ()))
+        self.has_domain = bool(entry.target.outside or (entry.prediction.outside and not through))
         self.kernels: dict[tuple[str, str, int], Run] = {}
 
     def kernel(self, loop: str, dtype: str, wants: int) -> Run:
-        """The kernel of a loop (a module of `losscope.kernels`) for numbers stored as `dtype`."""
+        """The kernel of a loop (a module of `losscope.kernels.loops`) for numbers stored as `dtype`."""
         found = self.kernels.get((loop, dtype, wants))
         if found is None:
             with undisturbed:
@@ -45,18 +47,16 @@ class CompiledLoss:
     def _made(self, loop: str, dtype: str, wants: int) -> Run:
         from losscope.engine import entrance, machine
 
-        module = import_module(f"losscope.kernels.{loop}")
+        module = import_module(f"losscope.kernels.loops.{loop}")
         name = f"{loop}_{self.fingerprint}_{dtype}_{wants}"
         processor = hashlib.sha256(machine.host().describe().encode()).hexdigest()[:16]
         file = f"{name}-{processor}.o"
         address, stored = None, store.read(file)
         if stored is not None:
-            try:
+            with suppress(ValueError):  # whatever is wrong with it, it can be made anew
                 address = machine.load(stored, name)
-            except ValueError:  # whatever is wrong with it, it can be made anew
-                pass
         if address is None:
-            code = machine.object_file(self.traced(module, name, dtype, wants).module)
+            code = machine.kernel_file(self.traced(module, name, dtype, wants).module)
             store.write(file, code)
             address = machine.load(code, name)
         return entrance.callable_for(address, module.signature(self.parameters))
@@ -101,6 +101,11 @@ class CompiledLoss:
 def compiled(entry: Entry, through: Entry | None = None) -> CompiledLoss:
     """The one compiled loss of an entry, after an activation where one is given."""
     return CompiledLoss(entry, through)
+
+
+def address_of(memory: Any) -> int:
+    """The address of an array, or of what is an address already."""
+    return memory if isinstance(memory, int) else int(memory.ctypes.data)
 
 
 def source(entry: Entry, through: Entry | None) -> str:

@@ -10,6 +10,7 @@ from losscope.domain import Domain
 from losscope.errors import LossError, LossTypeError, complain
 
 FLOAT32, FLOAT64 = numpy.dtype("float32"), numpy.dtype("float64")
+NAMES = {FLOAT32: "float32", FLOAT64: "float64"}  # dtype.name takes three microseconds
 COMPUTED_IN = {FLOAT32: FLOAT32, FLOAT64: FLOAT64, numpy.dtype("float16"): FLOAT32}
 
 

@@ -24,7 +24,7 @@ from losscope.entry import Entry
 from losscope.errors import LossError, LossTypeError, complain
 from losscope.structures import arrays
 
-LOOPS = ("distance",)  # the modules of each target that hold the loops
+KERNEL = "distance"  # the module of losscope.kernels that runs its calls
 ARGUMENTS = ("distance", "label", "cosine")
 VARIABLE = "distance"
 SHORT = {"distance": "distance", "d": "distance", "label": "label", "cosine": "cosine"}

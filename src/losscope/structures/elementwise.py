@@ -15,7 +15,7 @@ from losscope.entry import Entry
 from losscope.errors import LossError, complain
 from losscope.structures import arrays
 
-LOOPS = ("elementwise",)  # the modules of each target that hold the loops
+KERNEL = "elementwise"  # the module of losscope.kernels that runs its calls
 ARGUMENTS = ("prediction", "target")
 VARIABLE = "prediction"
 SHORT = {

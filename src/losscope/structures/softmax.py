@@ -19,7 +19,7 @@ from losscope.entry import Entry
 from losscope.errors import LossError, LossTypeError, complain
 from losscope.structures import arrays
 
-LOOPS = ("softmax", "spread")  # the modules of each target that hold the loops
+KERNEL = "rows"  # the module of losscope.kernels that runs its calls
 ARGUMENTS = ("margin",)
 VARIABLE = "margin"
 SHORT = {"margin": "margin", "m": "margin"}
@@ -45,7 +45,7 @@ class Batch:
     ignore: int
     given: Any
     shape: tuple[int, ...]  # of the unreduced values
-    total_weight: float
+    total_weight: float | None  # None: the kernel finds it
     dtype: Any
 
 
@@ -90,7 +90,8 @@ def prepare(
         check_probabilities(target)
         probabilities = arrays.ready(target, dtype).reshape(rows, classes)
     elif target.shape == shape:
-        index = _class_index(target, classes, ignore_index).reshape(rows)
+        weighed = weight is not None or class_weight is not None
+        index = _class_index(target, classes, ignore_index, weighed).reshape(rows)
     else:
         raise LossError(
             complain(
@@ -112,22 +113,21 @@ def prepare(
 
 def _total_weight(
     rows: int, index: Any, probabilities: Any, weight: Any, class_weight: Any, ignore: int
-) -> float:
-    """What a mean is over: the rows that count, each by its weight and the weight of its class."""
-    if index is not None:
-        counts = index != ignore
-        if weight is None and class_weight is None:
-            return float(numpy.count_nonzero(counts))
-        each = counts if class_weight is None else counts * class_weight[numpy.where(counts, index, 0)]
-    elif class_weight is not None:
-        each = probabilities @ class_weight
-    else:
-        each = numpy.ones(rows)
+) -> float | None:
+    """What a mean is over: the rows that count, each by its weight and the weight of its class. Of rows of probabilities
+    it is the weight of the rows alone, as in PyTorch. None where nothing is weighed: the kernel counts as it goes."""
+    if index is None:
+        return float(rows) if weight is None else float(weight.sum(dtype="float64"))
+    if weight is None and class_weight is None:
+        return None
+    counts = index != ignore
+    each = counts if class_weight is None else counts * class_weight[numpy.where(counts, index, 0)]
     return float((each if weight is None else each * weight).sum(dtype="float64"))
 
 
-def _class_index(target: Any, classes: int, ignore_index: int) -> Any:
-    """Class indices as int64, every one within its row: a kernel never reads beyond it."""
+def _class_index(target: Any, classes: int, ignore_index: int, weighed: bool) -> Any:
+    """Class indices as int64. Whether every one is within its row, the kernel looks before it reads; what is weighed or
+    converted is looked at here."""
     if target.dtype.kind not in "iu":
         raise LossTypeError(
             complain(
@@ -137,7 +137,13 @@ def _class_index(target: Any, classes: int, ignore_index: int) -> Any:
                 next_step="Use target.astype('int64') if these are classes; rows of probabilities have the logits' shape",
             )
         )
-    # Compared as they came: a large uint64 would turn negative, perhaps into ignore_index.
+    if weighed or target.dtype != "int64":  # as they came: a large uint64 would turn negative, perhaps into ignore_index
+        check_classes(target, classes, ignore_index)
+    return numpy.ascontiguousarray(target, "int64")
+
+
+def check_classes(target: Any, classes: int, ignore_index: int) -> None:
+    """Raise for the first that is no class."""
     wrong = ((target < 0) | (target >= classes)) & (target != ignore_index)
     if wrong.any():
         where = tuple(int(i) for i in numpy.argwhere(wrong)[0])
@@ -151,7 +157,6 @@ def _class_index(target: Any, classes: int, ignore_index: int) -> Any:
                 else "",
             )
         )
-    return numpy.ascontiguousarray(target, "int64")
 
 
 def check_probabilities(rows: Any, name: str = "target") -> None:
@@ -177,4 +182,5 @@ def check_probabilities(rows: Any, name: str = "target") -> None:
 
 
 def check_domains(entry: Entry, batch: Batch, through: bool) -> None:
-    """Nothing is left to find: all was checked before the kernel ran."""
+    """Find and report the class that is none, which the kernel met."""
+    check_classes(batch.target.reshape(batch.shape), batch.prediction.shape[1], batch.ignore)

@@ -58,12 +58,11 @@ def pointwise_operator(
             input,
             target,
             weight,
-            value if unreduced else None,
-            gradient if gradient.numel() else None,
-            None if unreduced else value,
-            scale,
-            scale,
             tuple(parameters),
+            scale,
+            values=value if unreduced else None,
+            gradient=gradient if gradient.numel() else None,
+            result=None if unreduced else value,
         )
     except Outside:
         raise RuntimeError("all elements of input and target should be between 0 and 1") from None
@@ -99,7 +98,7 @@ def pointwise_gradient(
     gradient = torch.empty_like(input)
     if input.numel():
         weight = None if weight is None else pointwise.aligned(weight, input)
-        POINTWISE[loss].run(input, target, weight, None, gradient, None, scale, scale, tuple(parameters))
+        POINTWISE[loss].run(input, target, weight, tuple(parameters), scale, gradient=gradient)
     return gradient
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from losscope.engine.arrays import STORED
 from losscope.engine.gpu import ThreadKernel
 from losscope.engine.lanes import I64, POINTER, Lanes
-from losscope.kernels.elementwise import OUTPUTS, WEIGHTED, scaled, slopes
+from losscope.kernels.loops.elementwise import OUTPUTS, WEIGHTED, scaled, slopes
 
 ARRAYS = ("prediction", "target", "weight", *OUTPUTS)
 
