@@ -107,8 +107,11 @@ class Array:
         """Write sixteen numbers from the i-th on; nothing where the mask does not hold."""
         numbers, place = self._written(numbers), self._at(i)
         if mask is None:
-            store = self.builder.store(numbers.value, place, align=min(64, LANES * self.stored.size) if self.streaming else self.stored.size)
-            if self.streaming:
+            whole = min(64, LANES * self.stored.size)
+            store = self.builder.store(
+                numbers.value, place, align=whole if self.streaming else self.stored.size
+            )
+            if self.streaming:  # LLVM writes float16 through the caches all the same
                 store.set_metadata("nontemporal", self.builder.module.add_metadata([I32(1)]))
             return
         kind = numbers.value.type

@@ -56,6 +56,8 @@ class Lanes:
             return NotImplemented
         pair = agreed(self, other)
         name = operations[self.element not in FLOATS]
+        if not name:
+            raise TypeError(f"this operator is one of whole numbers, not of {self.element}")
         one, two = (each.value for each in (pair[::-1] if swapped else pair))
         return Lanes(self.builder, getattr(self.builder, name)(one, two), self.compared)
 
@@ -165,6 +167,8 @@ def agreed(one: Any, two: Any) -> tuple[Lanes, Lanes]:
         return two.constant(one), two
     if not isinstance(two, Lanes):
         return one, one.constant(two)
+    if one.element != two.element:
+        raise TypeError(f"{one.element} beside {two.element}: one of them is to be converted first")
     if one.width == two.width:
         return one, two
     return (one, in_lanes(two, one.width)) if one.width else (in_lanes(one, two.width), two)
@@ -181,7 +185,9 @@ def in_lanes(x: Lanes, width: int = LANES) -> Lanes:
     return Lanes(x.builder, x.builder.shuffle_vector(first, undefined, zeros), x.compared)
 
 
-def declared(module: ir.Module, name: str, result: Any, arguments: Sequence[Any], var_arg: bool = False) -> Any:
+def declared(
+    module: ir.Module, name: str, result: Any, arguments: Sequence[Any], var_arg: bool = False
+) -> Any:
     """A function of LLVM's or of the process's, by its name."""
     found = module.globals.get(name)
     return found or ir.Function(module, ir.FunctionType(result, list(arguments), var_arg), name)

@@ -8,7 +8,7 @@ An element of weight 0 is not there: it counts nothing, whatever stands in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -115,33 +115,40 @@ class Loop:
             if mask is not None:
                 outside = outside & mask
             flags = [carried.pop(0) | widened(outside, INTEGER_OF[self.computed])]
-        value, slopes = self.slopes(x, y, numbers)
-        scale: Any = self.scale
-        if self.weight is not None:
-            w = self.weight.load(at, mask)
-            there = w != 0.0
-            scale, value = self.scale * w, where(there, value * w, 0.0)
-            slopes = {name: where(there, slope * scale, 0.0) for name, slope in slopes.items()}
-        else:
-            slopes = {name: slope * scale for name, slope in slopes.items()}
-        for name, numbers_of in {"values": value, **slopes}.items():
+        weight = self.weight.load(at, mask) if self.weight is not None else None
+        value, found = scaled(*slopes(self.formula, self.wants, x, y, numbers), self.scale, weight)
+        for name, numbers_of in {"values": value, **found}.items():
             out = self.outputs[name]
             if out is not None:
                 out.store(at, in_lanes(numbers_of), mask)
         return [*flags, *sums.add(carried, value, mask)]
 
-    def slopes(self, x: Lanes, y: Lanes, numbers: list[Any]) -> tuple[Lanes, dict[str, Any]]:
-        """The value, and the derivatives that are wanted, by the names of their outputs."""
-        if self.wants & CURVATURE:
-            value, *found = self.formula["order2"](x, y, *numbers)
-            names = ["gradient", "curvature"]
-        elif self.wants & TARGET_GRADIENT:
-            value, *found = self.formula["both"](x, y, *numbers)
-            names = ["gradient", "target_gradient"]
-        elif self.wants & GRADIENT:
-            value, *found = self.formula["order1"](x, y, *numbers)
-            names = ["gradient"]
-        else:
-            value, found, names = self.formula["order0"](x, y, *numbers), [], []
-        lift = lambda each: in_lanes(each) if isinstance(each, Lanes) else x.constant(each)
-        return lift(value), dict(zip(names, map(lift, found), strict=True))
+
+def slopes(
+    formula: Mapping[str, Callable[..., Any]], wants: int, x: Lanes, y: Lanes, numbers: Sequence[Any]
+) -> tuple[Lanes, dict[str, Lanes]]:
+    """The value, and the derivatives that are wanted, by the names of their outputs; in as many lanes as x has."""
+    if wants & CURVATURE:
+        value, *found = formula["order2"](x, y, *numbers)
+        names = ["gradient", "curvature"]
+    elif wants & TARGET_GRADIENT:
+        value, *found = formula["both"](x, y, *numbers)
+        names = ["gradient", "target_gradient"]
+    elif wants & GRADIENT:
+        value, *found = formula["order1"](x, y, *numbers)
+        names = ["gradient"]
+    else:
+        value, found, names = formula["order0"](x, y, *numbers), [], []
+    lift = lambda each: in_lanes(each, x.width) if isinstance(each, Lanes) else x.constant(each)
+    return lift(value), dict(zip(names, map(lift, found), strict=True))
+
+
+def scaled(
+    value: Lanes, slopes: Mapping[str, Lanes], scale: Lanes, weight: Lanes | None
+) -> tuple[Lanes, dict[str, Lanes]]:
+    """The value times its weight, the slopes times weight and scale. Of weight 0 there is nothing, whatever they are."""
+    if weight is None:
+        return value, {name: slope * scale for name, slope in slopes.items()}
+    there, scale = weight != 0.0, scale * weight
+    found = {name: where(there, slope * scale, 0.0) for name, slope in slopes.items()}
+    return where(there, value * weight, 0.0), found

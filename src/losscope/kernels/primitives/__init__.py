@@ -15,4 +15,4 @@ NAMESPACE: dict[str, Any] = {
     for module in (exponential, logarithm, power, simple)
     for name, function in vars(module).items()
     if getattr(function, "__module__", "") == module.__name__ and hasattr(function, "__wrapped__")
-} | {"abs": simple.absolute, "real": simple.real, "where": where}
+} | {"real": simple.real, "where": where}

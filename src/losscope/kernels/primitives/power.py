@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import math
 
-from losscope.engine.lanes import F32, F64, Lanes, bits, converted, fma, from_bits, magnitude, rounded, where, with_sign_of
+from losscope.engine.lanes import (
+    F32,
+    F64,
+    Lanes,
+    bits,
+    converted,
+    fma,
+    from_bits,
+    magnitude,
+    rounded,
+    where,
+    with_sign_of,
+)
 from losscope.kernels.primitives.exponential import LOG2E
 from losscope.kernels.primitives.logarithm import normal_parts, parts
 from losscope.kernels.primitives.primitive import polynomial, primitive

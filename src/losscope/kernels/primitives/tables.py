@@ -209,4 +209,6 @@ _TABLES = {F32: SINGLE, F64: DOUBLE}
 
 def table(x: Lanes) -> Table:
     """The table of the dtype of lanes."""
+    if x.element not in _TABLES:
+        raise TypeError(f"a primitive takes lanes of float32 or float64, not {x.element}")
     return _TABLES[x.element]
