@@ -69,7 +69,8 @@ def prepare(
             )
         )
     shape, classes = given.shape[:-1], given.shape[-1]
-    dtype = arrays.computing_dtype(given, target)
+    spread = target.shape == given.shape and (arrays.is_floating(target) or target.shape != shape)
+    dtype = arrays.computing_dtype(prediction=given, **({"target": target} if spread else {}))
     if not isinstance(label_smoothing, numbers.Real) or not 0 <= label_smoothing <= 1:
         raise LossError(
             complain(
@@ -81,16 +82,19 @@ def prepare(
     if not -(2**63) <= ignore_index < 2**63:
         raise LossError(complain("ignore_index does not fit in 64 bits", got=repr(ignore_index)))
     rows = math.prod(shape)
+    gone: Any = False  # rows of weight 0, which are not looked at
     if weight is not None:
-        weight = arrays.ready_weight(weight, shape, dtype, "row").reshape(rows)
+        weight = arrays.ready_weight(weight, shape, dtype, "row")
+        gone = weight == 0
+        weight = weight.reshape(rows)
     if class_weight is not None:
         class_weight = arrays.ready_weight(class_weight, (classes,), dtype, "class", "class_weight")
     index, probabilities = None, None
-    if target.shape == given.shape and (arrays.is_floating(target) or target.shape != shape):
-        check_probabilities(target)
+    if spread:
+        check_probabilities(target, gone=gone)
         probabilities = arrays.ready(target, dtype).reshape(rows, classes)
     elif target.shape == shape:
-        index = _class_index(target, classes, ignore_index).reshape(rows)
+        index = _class_index(target, classes, ignore_index, gone).reshape(rows)
     else:
         raise LossError(
             complain(
@@ -119,15 +123,13 @@ def _total_weight(
         if weight is None and class_weight is None:
             return float(numpy.count_nonzero(counts))
         each = counts if class_weight is None else counts * class_weight[numpy.where(counts, index, 0)]
-    elif class_weight is not None:
-        each = probabilities @ class_weight
-    else:
+    else:  # of probabilities, each row counts as one, whatever its classes weigh: as in PyTorch
         each = numpy.ones(rows)
-    return float((each if weight is None else each * weight).sum(dtype="float64"))
+    return arrays.sum_of(each if weight is None else each * weight)
 
 
-def _class_index(target: Any, classes: int, ignore_index: int) -> Any:
-    """Class indices as int64, every one within its row: a kernel never reads beyond it."""
+def _class_index(target: Any, classes: int, ignore_index: int, gone: Any) -> Any:
+    """Class indices as int64, every one within its row: a kernel never reads beyond it. Rows that are `gone` are ignored."""
     if target.dtype.kind not in "iu":
         raise LossTypeError(
             complain(
@@ -138,7 +140,7 @@ def _class_index(target: Any, classes: int, ignore_index: int) -> Any:
             )
         )
     # Compared as they came: a large uint64 would turn negative, perhaps into ignore_index.
-    wrong = ((target < 0) | (target >= classes)) & (target != ignore_index)
+    wrong = ((target < 0) | (target >= classes)) & (target != ignore_index) & numpy.logical_not(gone)
     if wrong.any():
         where = tuple(int(i) for i in numpy.argwhere(wrong)[0])
         raise LossError(
@@ -151,19 +153,22 @@ def _class_index(target: Any, classes: int, ignore_index: int) -> Any:
                 else "",
             )
         )
-    return numpy.ascontiguousarray(target, "int64")
+    index = numpy.ascontiguousarray(target, "int64")
+    return numpy.where(gone, ignore_index, index) if numpy.any(gone) else index
 
 
-def check_probabilities(rows: Any, name: str = "target") -> None:
-    """Every number a probability, every row (along the last axis) a distribution."""
+def check_probabilities(rows: Any, name: str = "target", gone: Any = False) -> None:
+    """Every number a probability, every row (along the last axis) a distribution, but for rows that are `gone`."""
     hint = (
         "Rows of the logits' shape are read as probabilities; of a teacher's logits take the softmax first"
         if name == "target"
         else ""
     )
-    arrays.check_domain(name, rows, domain.probability, hint)
-    sums = numpy.asarray(rows.sum(-1, dtype="float64"))
-    wrong = numpy.abs(sums - 1) > ROW_SUM_TOLERANCE
+    there = numpy.logical_not(gone)
+    arrays.check_domain(name, rows, domain.probability, hint, there[..., None])
+    with numpy.errstate(invalid="ignore"):
+        sums = numpy.asarray(rows.sum(-1, dtype="float64"))
+    wrong = (numpy.abs(sums - 1) > ROW_SUM_TOLERANCE) & there
     if wrong.any():
         where = tuple(int(i) for i in numpy.argwhere(wrong)[0])
         raise LossError(

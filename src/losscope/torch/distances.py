@@ -16,6 +16,7 @@ from torch import Tensor
 from losscope.kernels.cpu.distance import run
 from losscope.torch import buffers, formula, ready
 from losscope.torch.looped import Looped
+from losscope.torch.margin import of_rows
 from losscope.torch.ready import HALVES, NAMES
 from losscope.torch.saved import Gradients, Saved, record
 
@@ -153,7 +154,12 @@ class Vectors(Saved):
     def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:
         label, weight, *vectors = tensors
         with torch.enable_grad():
-            values = self.loss.values(vectors, label, self.parameters, self.swap, self.offset)
+            if weight is not None:
+                there = (weight != 0).view(vectors[0].shape[:-1])
+                read = [of_rows(there, each) for each in vectors]
+            values = self.loss.values(
+                vectors if weight is None else read, label, self.parameters, self.swap, self.offset
+            )
             upstream = upstream.double().expand(values.shape) * self.scale
             if weight is not None:
                 upstream = upstream * weight.view(values.shape)

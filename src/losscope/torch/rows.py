@@ -83,6 +83,7 @@ class Logits(Saved):
         "target", "total",
     )  # fmt: skip
 
+    judges = slice(1, 2)  # the target: which rows are ignored
     logits: Tensor  # as a matrix, and what follows like it
     target: Tensor | None
     probabilities: Tensor | None
@@ -206,6 +207,7 @@ class Logits(Saved):
         input, target, class_weight, weight = tensors
         if weight is not None:
             upstream = upstream * weight.view(_without_classes(input.shape))
+            input = torch.where((weight == 0).view(upstream.shape).unsqueeze(-1), 0, input)
         ignore, smoothing, scale = self.ignore, self.smoothing, self.scale
         entry, parameters = self.loss.entry, self.parameters
         return (gradient(entry, parameters, input, target, class_weight, ignore, smoothing, scale, upstream),)
@@ -226,8 +228,14 @@ class Logits(Saved):
             self.target.data_ptr(), _address(self.class_weight), self.rows, self.classes, self.ignore
         )
         if wrong >= 0:
-            raise Outside
+            raise self.stray()
         return float(total)
+
+    def stray(self) -> Outside:
+        """What is wrong with a target of which a class is none, in PyTorch's words."""
+        assert self.target is not None
+        wrong = (self.target != self.ignore) & ((self.target < 0) | (self.target >= self.classes))
+        return Outside(f"Target {int(self.target[wrong][0])} is out of bounds.")
 
     def run_block(self, target: Tensor, gradient: Tensor | None) -> Tensor:
         """The same as `run` does, of most calls: the mean of a small input by its classes, and nothing weighed."""
@@ -240,7 +248,7 @@ class Logits(Saved):
         )  # fmt: skip
         self.scale = (loop.compiled.get(which) or loop.compiled_for(which, arguments))(*arguments)
         if self.scale == 0.0:
-            raise Outside
+            raise self.stray()
         return out if out.dtype is self.given else out.to(self.given)
 
     def run(self, gradient: Tensor | None, weight: Tensor | None) -> Tensor:
@@ -268,7 +276,7 @@ class Logits(Saved):
             self.loss.loops(self.dtype)[name], which, rows * classes, *arguments
         )
         if wrong >= 0:
-            raise Outside
+            raise self.stray()
         if values is not None:
             return values.to(self.given).view(self.logits.shape[:-1])
         assert out is not None
