@@ -157,6 +157,7 @@ class Vectors(Saved):
             if weight is not None:
                 there = (weight != 0).view(vectors[0].shape[:-1])
                 read = [of_rows(there, each) for each in vectors]
+                label = None if label is None else torch.where(there, label.view(there.shape), 1)
             values = self.loss.values(
                 vectors if weight is None else read, label, self.parameters, self.swap, self.offset
             )

@@ -94,6 +94,7 @@ def vectors(
     if weight is not None:
         there = weighed(weight, given[0].shape[:-1], given[0]) != 0
         given = tuple(margin.of_rows(there, each) for each in given)
+        label = None if label is None else torch.where(there, label, 1)
     values = loss.values(given, label, parameters, swap)
     return _reduced(values, torch.ones_like(values), weight, reduction, given[0].dtype)
 
