@@ -81,6 +81,7 @@ class Logits(Saved):
         "target", "total", "weighed",
     )  # fmt: skip
 
+    judges = slice(1, 2)  # the target: which rows are ignored
     logits: Tensor  # as a matrix, and what follows like it
     target: Tensor | None
     probabilities: Tensor | None
@@ -198,6 +199,7 @@ class Logits(Saved):
         input, target, class_weight, weight = tensors
         if weight is not None:
             upstream = upstream * weight.view(_without_classes(input.shape))
+            input = torch.where((weight == 0).view(upstream.shape).unsqueeze(-1), 0, input)
         ignore, smoothing, scale = self.ignore, self.smoothing, self.scale
         entry, parameters = self.loss.entry, self.parameters
         return (gradient(entry, parameters, input, target, class_weight, ignore, smoothing, scale, upstream),)
@@ -211,11 +213,17 @@ class Logits(Saved):
             return float(self.rows)
         counts = self.target != self.ignore
         if bool((counts & ((self.target < 0) | (self.target >= self.classes))).any()):
-            raise Outside
+            raise self.stray()
         if self.class_weight is None:
             return float(counts.sum())
         right = torch.where(counts, self.target, 0)
         return float(torch.where(counts, self.class_weight[right], 0).sum(dtype=torch.float64))
+
+    def stray(self) -> Outside:
+        """What is wrong with a target of which a class is none, in PyTorch's words."""
+        assert self.target is not None
+        wrong = (self.target != self.ignore) & ((self.target < 0) | (self.target >= self.classes))
+        return Outside(f"Target {int(self.target[wrong][0])} is out of bounds.")
 
     def run(self, gradient: Tensor | None, weight: Tensor | None) -> Tensor:
         """One pass: the loss (the scaled sum, or one value per row), and the gradient into its place."""
@@ -230,7 +238,7 @@ class Logits(Saved):
             self.scale, self.mean, _address(values), _address(gradient), None, _address(out)
         )
         if wrong >= 0:
-            raise Outside
+            raise self.stray()
         self.weighed = weighs
         if self.mean:
             self.scale, self.mean = self.scale / weighs if weighs else math.inf, False
