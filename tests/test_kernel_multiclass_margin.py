@@ -96,18 +96,20 @@ def test_it_is_pytorch(dtype: str, classes: int) -> None:
     for power, entry in ((1, forms.weston_watkins), (2, forms.squared_weston_watkins)):
         scores, target, _ = drawn(31, classes, dtype, False, classes)
         z = torch.tensor(scores.astype("float64"), requires_grad=True)
-        value = torch.nn.functional.multi_margin_loss(z, torch.tensor(target), p=power, margin=0.5, reduction="none")
+        value = torch.nn.functional.multi_margin_loss(
+            z, torch.tensor(target), p=power, margin=0.5, reduction="none"
+        )
         value.sum().backward()
         got = run(entry, scores, target, margin=0.5, scale=3.0)
-        numpy.testing.assert_allclose(got["values"], value.detach(), near, near)
+        numpy.testing.assert_allclose(got["values"], value.detach(), near * 4, near)
         numpy.testing.assert_allclose(got["gradient"], 3 * z.grad, near, near)
-        assert got["result"][0] == pytest.approx(3 * float(value.sum()), rel=near, abs=near)
+        assert got["result"][0] == pytest.approx(3 * float(value.detach().sum()), rel=near, abs=near)
     scores, target, _ = drawn(31, classes, dtype, True, classes)
     z = torch.tensor(scores.astype("float64"), requires_grad=True)
     value = torch.nn.functional.multilabel_margin_loss(z, torch.tensor(target), reduction="none")
     value.sum().backward()
     got = run(forms.weston_watkins, scores, target)
-    numpy.testing.assert_allclose(got["values"], value.detach(), near, near)
+    numpy.testing.assert_allclose(got["values"], value.detach(), near * 4, near)
     numpy.testing.assert_allclose(got["gradient"], z.grad, near, near * 4)
 
 
@@ -119,7 +121,8 @@ def test_a_number_that_is_no_class_stops_it(entry: Any, lists: bool) -> None:
         target.reshape(100, -1)[[41, 77], -1] = bad
         got = run(entry, scores, target, weight)
         assert got["status"] == 41
-        assert (got["gradient"] == 7).all() and (got["values"] == 7).all()
+        assert (got["gradient"] == 7).all()
+        assert (got["values"] == 7).all()
     scores, target, _ = drawn(100, 5, "float32", False)
     target[99] = -1
     assert run(entry, scores, target)["status"] == 99
@@ -136,7 +139,8 @@ def test_a_row_of_weight_0_is_not_there(entry: Any, dtype: str, lists: bool) -> 
     got = run(entry, scores, target, weight)
     for name, numbers in clean.items():
         numpy.testing.assert_array_equal(got[name], numbers)
-    assert not got["gradient"][::3].any() and not got["values"][::3].any()
+    assert not got["gradient"][::3].any()
+    assert not got["values"][::3].any()
 
 
 @parametrize
@@ -183,4 +187,6 @@ def test_no_rows(entry: Any) -> None:
     for lists in (False, True):
         target = numpy.zeros((0, 5) if lists else 0, "int64")
         got = run(entry, numpy.zeros((0, 5), "float32"), target)
-        assert got["status"] == -1 and got["sum"] == 0 and got["result"][0] == 0
+        assert got["status"] == -1
+        assert got["sum"] == 0
+        assert got["result"][0] == 0

@@ -39,7 +39,9 @@ NUMBERS = ("scale", "offset")
 SAFE = (1e-270, 1e300)  # sums of squares between which no square that matters has left the range of float64
 UP, DOWN = 2.0**600, 2.0**-600
 
-Term = tuple[Lanes, Callable[[Lanes, Lanes | None], Lanes]]  # a coefficient, and a vector sixteen features at a time
+Term = tuple[
+    Lanes, Callable[[Lanes, Lanes | None], Lanes]
+]  # a coefficient, and a vector sixteen features at a time
 
 
 def signature(parameters: tuple[str, ...]) -> Signature:
@@ -100,7 +102,9 @@ class Loop:
     def blocks(self, first: Lanes, last: Lanes, _: Any) -> None:
         k = self.k
         self.features, self.offset, self.scale = k.integer("features"), k.real("offset"), k.real("scale")
-        self.parameters = [converted(k.real(name), self.computed) for name in k.signature.numbers[len(NUMBERS) :]]
+        self.parameters = [
+            converted(k.real(name), self.computed) for name in k.signature.numbers[len(NUMBERS) :]
+        ]
         each_row(k, first, last, larger(self.features, 1), self.row)
 
     def row(self, row: Lanes) -> Lanes:
@@ -175,7 +179,9 @@ class Loop:
             "gradient", row, [(near, to_positive.load), (where(swapped, none, -far), to_negative.load)]
         )
         self.write(
-            "target_gradient", row, [(-near, to_positive.load), (where(swapped, -far, none), to_negative.load)]
+            "target_gradient",
+            row,
+            [(-near, to_positive.load), (where(swapped, -far, none), to_negative.load)],
         )
         self.write("negative_gradient", row, [(far, to_negative.load)])
         return value
@@ -246,7 +252,8 @@ class Loop:
 
             def scaled() -> list[Lanes]:
                 unit_a, unit_b = (
-                    where(safe(each), one, where(each > 1.0, k.number(DOWN), k.number(UP))) for each in plain[:2]
+                    where(safe(each), one, where(each > 1.0, k.number(DOWN), k.number(UP)))
+                    for each in plain[:2]
                 )
                 return [*moments(unit_a, unit_b), unit_a, unit_b]
 
@@ -254,7 +261,9 @@ class Loop:
         inverses, by_vector = [], []
         for square, unit in zip((aa, bb), units, strict=True):
             inverse = over(one, square_root(square))
-            none = inverse * unit == float("inf")  # shorter than the smallest normal number: as good as no vector
+            none = inverse * unit == float(
+                "inf"
+            )  # shorter than the smallest normal number: as good as no vector
             inverses.append(where(none, 0.0, inverse))
             by_vector.append(where(none, 0.0, inverse * unit))
         return (by_vector[0], by_vector[1]), ab * inverses[0] * inverses[1]

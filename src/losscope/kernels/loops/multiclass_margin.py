@@ -93,7 +93,9 @@ class Loop:
         self.unnamed, self.classes, self.scale = unnamed, k.integer("classes"), k.real("scale")
         self.listed = k.integer("listed")
         self.scores, self.target = k.numbers_at("scores", self.dtype), k.numbers_at("target", "int64")
-        self.parameters = [converted(k.real(name), self.computed) for name in k.signature.numbers[len(NUMBERS) :]]
+        self.parameters = [
+            converted(k.real(name), self.computed) for name in k.signature.numbers[len(NUMBERS) :]
+        ]
         each_row(k, first, last, larger(self.classes, 1), self.row)
 
     def row(self, row: Lanes) -> Lanes:
@@ -111,7 +113,10 @@ class Loop:
             return [of_row(row, converted(self.scale * share, self.computed)) * share]
 
         (value,) = k.choose(weight == 0.0, absent, present)
-        k.when(~k.is_absent("values"), lambda: k.numbers_at("values", self.dtype).put(row, converted(value, self.computed)))
+        k.when(
+            ~k.is_absent("values"),
+            lambda: k.numbers_at("values", self.dtype).put(row, converted(value, self.computed)),
+        )
         return value
 
     def gradient_of(self, row: Lanes) -> Array:
@@ -189,9 +194,7 @@ class Loop:
             return [so_far + converted(each, F64) for so_far, each in zip(carried, terms, strict=True)]
 
         groups = k.across(k.whole(0), self.classes, [k.many(0.0)] * (1 if gradient is None else 2), step)
-        totals = [
-            folded((a + b) + (c + d), lambda x, y: x + y) for a, b, c, d in zip(*groups, strict=True)
-        ]
+        totals = [folded((a + b) + (c + d), lambda x, y: x + y) for a, b, c, d in zip(*groups, strict=True)]
         if gradient is not None:
             of_others = gradient.one(t) if self.wants & LISTS else k.number(0.0, self.computed)
             gradient.put(t, of_others - factor * converted(totals[1], self.computed))

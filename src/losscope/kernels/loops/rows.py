@@ -62,11 +62,16 @@ def each_row(k: Kernel, first: Lanes, last: Lanes, width: Lanes, value_of: Calla
 def one_of_row(k: Kernel, name: str, stored: str, row: Lanes, otherwise: float) -> Lanes:
     """A row's own number of the array that a word is the address of; of an absent array, another."""
     element = STORED[stored].computed
-    present, absent = (lambda: [k.numbers_at(name, stored).one(row)]), (lambda: [k.number(otherwise, element)])
+    present, absent = (
+        (lambda: [k.numbers_at(name, stored).one(row)]),
+        (lambda: [k.number(otherwise, element)]),
+    )
     return k.choose(k.is_absent(name), absent, present)[0]
 
 
-def survey(k: Kernel, dtype: str, *, weighted: bool, class_weighted: bool, by_class: bool) -> tuple[Lanes, Lanes]:
+def survey(
+    k: Kernel, dtype: str, *, weighted: bool, class_weighted: bool, by_class: bool
+) -> tuple[Lanes, Lanes]:
     """The first row whose class is none (-1: there is none), and the summed weight of the rows that count: what a mean is
     over. Of rows of probabilities (not `by_class`) all count, each by its own weight."""
     rows, classes, ignore = k.integer("rows"), k.integer("classes"), k.integer("ignore")
@@ -125,5 +130,3 @@ def is_at(k: Kernel, at: Lanes, place: Lanes) -> Lanes:
     """In which of the sixteen lanes from `at` on a place lies."""
     apart = converted(place - at, I32)
     return places(k.builder) == in_lanes(apart)
-
-
