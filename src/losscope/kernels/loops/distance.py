@@ -165,13 +165,20 @@ class Loop:
         anchor, positive, negative = (self.vector(name, row) for name in ("prediction", "target", "negative"))
         to_positive, from_anchor = self.difference(anchor, positive), self.difference(anchor, negative)
 
+        measured = lambda each: [each.length, *([] if each.before is None else [each.before, each.after])]
+
         def shorter() -> list[Lanes]:
-            return [self.difference(positive, negative).distance() < from_anchor.distance()]
+            other = self.difference(positive, negative)
+            is_shorter = other.distance() < from_anchor.distance()
+            pairs = zip(measured(other), measured(from_anchor), strict=True)
+            return [is_shorter, *(where(is_shorter, one, two) for one, two in pairs)]
 
         never = k.whole(0) != 0
-        (swapped,) = k.choose(k.integer("swap") != 0, shorter, lambda: [never])
+        swapped, length, *factors = k.choose(
+            k.integer("swap") != 0, shorter, lambda: [never, *measured(from_anchor)]
+        )
         start = replace(anchor, address=k.builder.select(swapped.value, positive.address, anchor.address))
-        to_negative = self.difference(start, negative)
+        to_negative = Difference(start, negative, self.offset, *(factors or (None, None)), length)
         value, slope = self.loss(row, weight, to_positive.distance() - to_negative.distance())
         near, far = over(slope, to_positive.length), over(slope, to_negative.length)
         none = k.number(0.0)
@@ -281,7 +288,7 @@ class Loop:
             out.store(at, converted(total, self.computed), mask)
             return []
 
-        k.across(k.whole(0), self.features, [], step)
+        k.across(k.whole(0), self.features, [], step, unrolled=1)
 
 
 def safe(total: Lanes) -> Lanes:

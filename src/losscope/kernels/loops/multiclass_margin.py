@@ -56,20 +56,24 @@ def first_wrong(k: Kernel, *, lists: bool) -> Lanes:
     """The first row with a number that is no class (nor -1, in a list, behind its end too), or -1."""
     target, classes = k.numbers_at("target", "int64"), k.integer("classes")
     listed = larger(k.integer("listed"), 1) if lists else k.whole(1)
-    lowest, nowhere = -1 if lists else 0, k.many(2**62, I64)
+    lowest = -1 if lists else 0
+    numbers = k.integer("rows") * (k.integer("listed") if lists else 1)
+    found = first_where(k, target, numbers, lambda t: (t < lowest) | (t >= classes))
+    return where(found == numbers, k.whole(-1), found // listed)
+
+
+def first_where(k: Kernel, numbers: Array, count: Lanes, holds: Callable[[Lanes], Lanes]) -> Lanes:
+    """The first of so many whole numbers of which a condition holds; of none, the count."""
     least = lambda a, b: where(a < b, a, b)
 
     def step(at: Lanes, mask: Lanes | None, carried: list[Lanes]) -> list[Lanes]:
-        t = target.load(at, mask)
-        wrong = (t < lowest) | (t >= classes)
+        found = holds(numbers.load(at, mask))
         if mask is not None:
-            wrong = wrong & mask
-        return [where(wrong, least(places(k.builder, I64) + at, carried[0]), carried[0])]
+            found = found & mask
+        return [where(found, least(places(k.builder, I64) + at, carried[0]), carried[0])]
 
-    numbers = k.integer("rows") * (k.integer("listed") if lists else 1)
-    (a,), (b,) = k.across(k.whole(0), numbers, [nowhere], step, unrolled=2)
-    found = folded(least(a, b), least)
-    return where(found == 2**62, k.whole(-1), found // listed)
+    (a,), (b,) = k.across(k.whole(0), count, [in_lanes(count)], step, unrolled=2)
+    return folded(least(a, b), least)
 
 
 class Loop:
@@ -132,7 +136,7 @@ class Loop:
                 out.store(at, zeros, mask)
                 return []
 
-            k.across(k.whole(0), self.classes, [], step)
+            k.across(k.whole(0), self.classes, [], step, unrolled=1)
 
     def by_class(self, row: Lanes, factor: Lanes) -> Lanes:
         """The terms of a row of one right class."""
@@ -150,14 +154,9 @@ class Loop:
             unnamed.store(at, ones, mask)
             return []
 
-        k.across(k.whole(0), self.classes, [], mark)
+        k.across(k.whole(0), self.classes, [], mark, unrolled=1)
 
-        def end(i: Lanes, found: Lanes) -> list[Lanes]:
-            """The place of the first negative, gone through from behind."""
-            at = self.listed - 1 - i
-            return [where(named.one(at) < 0, at, found)]
-
-        (count,) = k.loop(k.whole(0), self.listed, 1, [self.listed], end)
+        count = first_where(k, named, self.listed, lambda t: t < 0)
 
         def strike(i: Lanes) -> list[Lanes]:
             unnamed.put(named.one(i), none)
