@@ -6,11 +6,13 @@ import ctypes
 import math
 import mmap
 import operator
+import re
 import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import ml_dtypes
 import numpy as np
@@ -738,6 +740,25 @@ def test_other_threads_run_while_a_kernel_does():
     waited = run(address(word), 0, 1)[0]
     other.join()
     assert waited < 3000
+
+
+def test_results_that_a_kernel_does_not_set_are_nought():
+    k = Kernel(fresh("idle"), Signature((), ()))
+    k.finish()
+    assert compiled(k)(0, 1) == (0, 0.0, 0.0)
+
+
+def test_the_readmes_example_runs():
+    text = (Path(machine.__file__).parent / "README.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names = {}
+    exec(example, names)
+    size = 100_003
+    x, y = np.random.default_rng(0).normal(size=(2, size)).astype("float32")
+    for threads in (1, 3):
+        out = np.zeros(size, "float32")
+        names["add"](x, y, out, size, TEAM, threads, 0.5)
+        assert_same_bits(out, np.float32(0.5) * (x + y))
 
 
 # --- object files
