@@ -27,6 +27,7 @@ def made(name: str, dtype: str, wants: int) -> tuple[float, float, int]:
     """Seconds to trace a loss's kernel, and to optimise and write it; bytes of the object file."""
     loss = compiled(entries()[name])
     loss.text, loss.formula  # noqa: B018  (derived once, and kept on disk)
+    gc.collect()  # else one kernel or another pays 0.1 s for a look through all that SymPy keeps
     begun = process_time()
     kernel = loss.traced(elementwise, f"kernel_{name}", dtype, wants)
     traced = process_time()
@@ -50,7 +51,6 @@ def main() -> None:
     """Print a table of losses, and one of calls."""
     trace, compile, _ = made("squared_error", "float32", GRADIENT)
     print(f"the first kernel of a process, which wakes LLVM: {trace + compile:.3f} s\n")
-    gc.freeze()  # else one kernel or another pays for a look through all that SymPy keeps
     losses = [name for name, entry in entries().items() if entry.structure == "elementwise"]
     print("kernel                                  trace   compile     total   object file")
     for what, wants in (("value, gradient", GRADIENT), ("and curvature, weights, values", EVERYTHING)):
