@@ -157,6 +157,19 @@ class xdivy(Function):
         return 1 / y if argindex == 1 else -xdivy(xdivy(x, y), y)
 
 
+class xmuly(Function):
+    """x y, and 0 where x is 0, be y infinite."""
+
+    is_real = True
+
+    def fdiff(self, argindex=1):
+        return self.args[2 - argindex]
+
+    @classmethod
+    def eval(cls, x, y):
+        return x * y if x.is_number or y.is_number else None
+
+
 class tanh(Function):
     """Hyperbolic tangent. Derivative sech2(x)."""
 
@@ -275,7 +288,7 @@ PRIMITIVES: dict[str, tuple[int, Any]] = {
     "log1p": (1, log1p), "expm1": (1, expm1), "log1pmx": (1, log1pmx), "expm1mx": (1, expm1mx),
     "softplus": (1, softplus), "sigmoid": (1, sigmoid), "tanh": (1, tanh), "sech2": (1, sech2),
     "log_cosh": (1, log_cosh), "sqrt1px2m1": (1, sqrt1px2m1), "sin_arctan": (1, sin_arctan),
-    "cos_arctan": (1, cos_arctan), "xlogy": (2, xlogy), "xlog1py": (2, xlog1py), "xdivy": (2, xdivy), "minimum": (2, minimum), "maximum": (2, maximum),
+    "cos_arctan": (1, cos_arctan), "xlogy": (2, xlogy), "xlog1py": (2, xlog1py), "xdivy": (2, xdivy), "xmuly": (2, xmuly), "minimum": (2, minimum), "maximum": (2, maximum),
     "where": (3, where),
 }  # fmt: skip
 

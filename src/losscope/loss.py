@@ -286,7 +286,7 @@ class Loss:
         if front_end is not None:
             return front_end.total(self, prediction, target, weight=weight, **options)
         loss, batch = self._evaluate(0, prediction, target, weight, _TOTAL, options)
-        return Total(loss, batch.total_weight)
+        return Total(loss, finite(batch.total_weight))
 
     def _activate(
         self,
@@ -511,6 +511,19 @@ class Loss:
 
 
 Loss.__doc__ = _Doc(Loss.__doc__ or "")  # type: ignore[assignment]
+
+
+def finite(total_weight: float) -> float:
+    """The weight of a total, which is a number to divide by."""
+    if total_weight == float("inf"):
+        raise LossError(
+            complain(
+                "The weights are too large to be added up",
+                got="a sum beyond the largest float64",
+                next_step="Divide all weights by the largest",
+            )
+        )
+    return total_weight
 
 
 def _buffer(out: Any, batch: Any) -> Any:

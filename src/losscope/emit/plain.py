@@ -7,6 +7,8 @@ from typing import Any
 from sympy.printing.printer import Printer
 from sympy.printing.str import StrPrinter
 
+from losscope.expression import xmuly
+
 
 class SubtractedLast(Printer):
     """abs(r) - delta/2, not -delta/2 + abs(r)."""
@@ -34,7 +36,7 @@ def plain(expression: Any) -> str:
     >>> plain(ls.huber._derived.gradient)
     'where(abs(r) <= delta, r, delta*sign(r))'
     """
-    return _Printer().doprint(expression)
+    return _Printer().doprint(expression.replace(xmuly, lambda x, y: x * y))  # read back, it is one again
 
 
 def as_written(condition: Any) -> Any:

@@ -30,6 +30,7 @@ MEANING: dict[str, Callable[..., Any]] = {
     "xdivy": lambda x, y: x / y,
     "xlog1py": lambda x, y: x * sympy.log(1 + y),
     "xlogy": lambda x, y: x * sympy.log(y),
+    "xmuly": lambda x, y: x * y,
 }
 
 

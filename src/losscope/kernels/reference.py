@@ -56,12 +56,16 @@ def xdivy(x: Any, y: Any) -> Any:
     return numpy.where((x == 0) & ~numpy.isnan(y), 0, x / y)
 
 
+def xmuly(x: Any, y: Any) -> Any:
+    return numpy.where((x == 0) & ~numpy.isnan(y), 0, x * y)
+
+
 NAMESPACE: dict[str, Any] = {
     "real": lambda x: x, "abs": numpy.abs, "sign": numpy.sign, "exp": numpy.exp, "log": numpy.log, "sqrt": numpy.sqrt,
     "log1p": numpy.log1p, "expm1": numpy.expm1, "log1pmx": log1pmx, "expm1mx": expm1mx, "tanh": numpy.tanh,
     "softplus": lambda x: numpy.logaddexp(0, x), "sigmoid": special.expit, "sech2": sech2, "log_cosh": log_cosh,
     "sqrt1px2m1": sqrt1px2m1, "sin_arctan": lambda x: numpy.where(numpy.isinf(x), numpy.sign(x), x / numpy.hypot(1, x)),
-    "cos_arctan": lambda x: 1 / numpy.hypot(1, x), "xlogy": special.xlogy, "xlog1py": special.xlog1py, "xdivy": xdivy,
+    "cos_arctan": lambda x: 1 / numpy.hypot(1, x), "xlogy": special.xlogy, "xlog1py": special.xlog1py, "xdivy": xdivy, "xmuly": xmuly,
     "minimum": numpy.minimum, "maximum": numpy.maximum, "where": numpy.where, "power": numpy.power,
     "unless_nan": lambda x, result: numpy.where(numpy.isnan(x), numpy.nan, result),
 }  # fmt: skip

@@ -69,7 +69,8 @@ def prepare(
             )
         )
     shape, classes = given.shape[:-1], given.shape[-1]
-    dtype = arrays.computing_dtype(given, target)
+    spread = target.shape == given.shape and (arrays.is_floating(target) or target.shape != shape)
+    dtype = arrays.computing_dtype(prediction=given, **({"target": target} if spread else {}))
     if not isinstance(label_smoothing, numbers.Real) or not 0 <= label_smoothing <= 1:
         raise LossError(
             complain(
@@ -81,17 +82,20 @@ def prepare(
     if not -(2**63) <= ignore_index < 2**63:
         raise LossError(complain("ignore_index does not fit in 64 bits", got=repr(ignore_index)))
     rows = math.prod(shape)
+    gone: Any = False  # rows of weight 0, which are not looked at
     if weight is not None:
-        weight = arrays.ready_weight(weight, shape, dtype, "row").reshape(rows)
+        weight = arrays.ready_weight(weight, shape, dtype, "row")
+        gone = weight == 0
+        weight = weight.reshape(rows)
     if class_weight is not None:
         class_weight = arrays.ready_weight(class_weight, (classes,), dtype, "class", "class_weight")
     index, probabilities = None, None
-    if target.shape == given.shape and (arrays.is_floating(target) or target.shape != shape):
-        check_probabilities(target)
+    if spread:
+        check_probabilities(target, gone=gone)
         probabilities = arrays.ready(target, dtype).reshape(rows, classes)
     elif target.shape == shape:
         weighed = weight is not None or class_weight is not None
-        index = _class_index(target, classes, ignore_index, weighed).reshape(rows)
+        index = _class_index(target, classes, ignore_index, weighed, gone).reshape(rows)
     else:
         raise LossError(
             complain(
@@ -117,17 +121,17 @@ def _total_weight(
     """What a mean is over: the rows that count, each by its weight and the weight of its class. Of rows of probabilities
     it is the weight of the rows alone, as in PyTorch. None where nothing is weighed: the kernel counts as it goes."""
     if index is None:
-        return float(rows) if weight is None else float(weight.sum(dtype="float64"))
+        return float(rows) if weight is None else arrays.sum_of(weight)
     if weight is None and class_weight is None:
         return None
     counts = index != ignore
     each = counts if class_weight is None else counts * class_weight[numpy.where(counts, index, 0)]
-    return float((each if weight is None else each * weight).sum(dtype="float64"))
+    return arrays.sum_of(each if weight is None else each * weight)
 
 
-def _class_index(target: Any, classes: int, ignore_index: int, weighed: bool) -> Any:
+def _class_index(target: Any, classes: int, ignore_index: int, weighed: bool, gone: Any) -> Any:
     """Class indices as int64. Whether every one is within its row, the kernel looks before it reads; what is weighed or
-    converted is looked at here."""
+    converted is looked at here. Rows that are `gone` are ignored."""
     if target.dtype.kind not in "iu":
         raise LossTypeError(
             complain(
@@ -138,13 +142,14 @@ def _class_index(target: Any, classes: int, ignore_index: int, weighed: bool) ->
             )
         )
     if weighed or target.dtype != "int64":  # as they came: a large uint64 would turn negative, perhaps into ignore_index
-        check_classes(target, classes, ignore_index)
-    return numpy.ascontiguousarray(target, "int64")
+        check_classes(target, classes, ignore_index, gone)
+    index = numpy.ascontiguousarray(target, "int64")
+    return numpy.where(gone, ignore_index, index) if numpy.any(gone) else index
 
 
-def check_classes(target: Any, classes: int, ignore_index: int) -> None:
+def check_classes(target: Any, classes: int, ignore_index: int, gone: Any = False) -> None:
     """Raise for the first that is no class."""
-    wrong = ((target < 0) | (target >= classes)) & (target != ignore_index)
+    wrong = ((target < 0) | (target >= classes)) & (target != ignore_index) & numpy.logical_not(gone)
     if wrong.any():
         where = tuple(int(i) for i in numpy.argwhere(wrong)[0])
         raise LossError(
@@ -159,16 +164,18 @@ def check_classes(target: Any, classes: int, ignore_index: int) -> None:
         )
 
 
-def check_probabilities(rows: Any, name: str = "target") -> None:
-    """Every number a probability, every row (along the last axis) a distribution."""
+def check_probabilities(rows: Any, name: str = "target", gone: Any = False) -> None:
+    """Every number a probability, every row (along the last axis) a distribution, but for rows that are `gone`."""
     hint = (
         "Rows of the logits' shape are read as probabilities; of a teacher's logits take the softmax first"
         if name == "target"
         else ""
     )
-    arrays.check_domain(name, rows, domain.probability, hint)
-    sums = numpy.asarray(rows.sum(-1, dtype="float64"))
-    wrong = numpy.abs(sums - 1) > ROW_SUM_TOLERANCE
+    there = numpy.logical_not(gone)
+    arrays.check_domain(name, rows, domain.probability, hint, there[..., None])
+    with numpy.errstate(invalid="ignore"):
+        sums = numpy.asarray(rows.sum(-1, dtype="float64"))
+    wrong = (numpy.abs(sums - 1) > ROW_SUM_TOLERANCE) & there
     if wrong.any():
         where = tuple(int(i) for i in numpy.argwhere(wrong)[0])
         raise LossError(

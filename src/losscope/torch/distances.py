@@ -15,6 +15,7 @@ from torch import Tensor
 from losscope.kernels.distance import Call
 from losscope.torch import buffers, formula, ready
 from losscope.torch.looped import Looped
+from losscope.torch.margin import of_rows
 from losscope.torch.ready import HALVES, NAMES
 from losscope.torch.saved import Gradients, Saved, record
 
@@ -147,7 +148,13 @@ class Vectors(Saved):
     def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:
         label, weight, *vectors = tensors
         with torch.enable_grad():
-            values = self.loss.values(vectors, label, self.parameters, self.swap, self.offset)
+            if weight is not None:
+                there = (weight != 0).view(vectors[0].shape[:-1])
+                read = [of_rows(there, each) for each in vectors]
+                label = None if label is None else torch.where(there, label.view(there.shape), 1)
+            values = self.loss.values(
+                vectors if weight is None else read, label, self.parameters, self.swap, self.offset
+            )
             upstream = upstream.double().expand(values.shape) * self.scale
             if weight is not None:
                 upstream = upstream * weight.view(values.shape)

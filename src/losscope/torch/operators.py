@@ -127,6 +127,7 @@ def _back_pointwise(ctx: Any, upstream: Tensor | None, _: Tensor | None) -> Any:
         return (None, *none)
     if _to_be_differentiated():
         this = POINTWISE[ctx.loss]
+        input, target = formula.present(input, target, weight)
         slope = formula.Partial.apply(
             input, target, formula.Derivative(this.entry, this.through, tuple(ctx.parameters), prediction=1)
         )
@@ -221,9 +222,8 @@ def rows_operator(
     gradient = torch.empty_like(call.logits) if differentiate and not unreduced else None
     try:
         value = call.run(gradient, None)
-    except Outside:
-        wrong = target[(target != ignore) & ((target < 0) | (target >= call.classes))][0]
-        raise IndexError(f"Target {int(wrong)} is out of bounds.") from None
+    except Outside as error:
+        raise IndexError(*error.args) from None
     if gradient is None:
         return value, input.new_empty(0)
     return value, torch.empty_like(input).copy_(rows.in_layout(gradient, input))

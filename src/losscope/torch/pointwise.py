@@ -110,6 +110,7 @@ class Pointwise(Looped):
         scale: Any,
     ) -> Tensor:
         """The same as torch operations."""
+        input, target = formula.present(input, target, weight)
         if self.refuses:
             self.check(input, target)
         values = formula.values(self.entry, self.through, parameters, input, target)
@@ -243,6 +244,7 @@ class Elements(Saved):
 
     def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:
         input, target, weight, varying = tensors
+        input, target = formula.present(input, target, weight)
         parameters = self.parameters if varying is None else (*self.parameters, varying)
         which = formula.Derivative(self.loss.entry, self.loss.through, parameters)
         slope = formula.Partial.apply(input, target, which.in_prediction())

@@ -23,7 +23,7 @@ NOT_OURS, KERNEL, FORMULA = 0, 1, 2
 
 
 class Outside(Exception):
-    """A number lies outside its domain, or a class is none, of a loss that refuses such input."""
+    """A number lies outside its domain, or a class is none (the text says it), of a loss that refuses such input."""
 
 
 PLAIN = (Tensor, torch.nn.Parameter)

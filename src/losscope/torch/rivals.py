@@ -15,7 +15,7 @@ from torch import Tensor
 from losscope.kernels.multiclass_margin import Call
 from losscope.torch import buffers, formula, ready
 from losscope.torch.looped import Looped
-from losscope.torch.margin import of_class
+from losscope.torch.margin import of_class, of_rows
 from losscope.torch.ready import Outside
 from losscope.torch.saved import Gradients, Saved, record
 
@@ -42,8 +42,9 @@ class Rivals(Looped):
             return None
         by_operations = ready.by_operations(input, target, class_weight)
         if (
-            (not by_operations and input.numel() <= SMALL)
-            or (lists and by_operations and input.numel() * input.shape[-1] > PAIRS)
+            (not by_operations and input.numel() <= SMALL and not _removes(class_weight))
+            or not input.numel()
+            or (lists and by_operations and input.ndim and input.numel() * input.shape[-1] > PAIRS)
             or reduction not in ("mean", "sum", "none")
         ):
             return None
@@ -89,6 +90,8 @@ class Rivals(Looped):
         self, input: Tensor, target: Tensor, weight: Tensor | None, parameters: tuple[float, ...]
     ) -> Tensor:
         """The loss of each row as torch operations, differentiable as often as wanted."""
+        if weight is not None:
+            input = of_rows(weight != 0, input)
         if target.shape == input.shape:
             # The first negative ends a list; a class named twice counts twice.
             named = (target >= 0).long().cumprod(-1)
@@ -125,6 +128,11 @@ class Rivals(Looped):
         )  # fmt: skip
         if call.run(scale, address(values), address(gradient), address(result)) >= 0:
             raise Outside
+
+
+def _removes(class_weight: Any) -> bool:
+    """Whether a weight of 0 removes rows, whatever they hold: PyTorch's would be NaN for NaN."""
+    return class_weight is not None and ready.plain(class_weight) and bool((class_weight == 0).any())
 
 
 class Scores(Saved):

@@ -78,9 +78,10 @@ class Logits(Saved):
 
     __slots__ = (
         "class_weight", "classes", "dtype", "given", "ignore", "logits", "mean", "probabilities", "rows", "smoothing",
-        "target", "total",
+        "target", "total", "weighed",
     )  # fmt: skip
 
+    judges = slice(1, 2)  # the target: which rows are ignored
     logits: Tensor  # as a matrix, and what follows like it
     target: Tensor | None
     probabilities: Tensor | None
@@ -90,6 +91,7 @@ class Logits(Saved):
     given: torch.dtype
     dtype: str  # of the logits
     total: float  # the scaled sum, once it is computed
+    weighed: float  # the summed weight of the rows that count, once it is computed
 
     def __init__(
         self,
@@ -197,6 +199,7 @@ class Logits(Saved):
         input, target, class_weight, weight = tensors
         if weight is not None:
             upstream = upstream * weight.view(_without_classes(input.shape))
+            input = torch.where((weight == 0).view(upstream.shape).unsqueeze(-1), 0, input)
         ignore, smoothing, scale = self.ignore, self.smoothing, self.scale
         entry, parameters = self.loss.entry, self.parameters
         return (gradient(entry, parameters, input, target, class_weight, ignore, smoothing, scale, upstream),)
@@ -210,11 +213,17 @@ class Logits(Saved):
             return float(self.rows)
         counts = self.target != self.ignore
         if bool((counts & ((self.target < 0) | (self.target >= self.classes))).any()):
-            raise Outside
+            raise self.stray()
         if self.class_weight is None:
             return float(counts.sum())
         right = torch.where(counts, self.target, 0)
         return float(torch.where(counts, self.class_weight[right], 0).sum(dtype=torch.float64))
+
+    def stray(self) -> Outside:
+        """What is wrong with a target of which a class is none, in PyTorch's words."""
+        assert self.target is not None
+        wrong = (self.target != self.ignore) & ((self.target < 0) | (self.target >= self.classes))
+        return Outside(f"Target {int(self.target[wrong][0])} is out of bounds.")
 
     def run(self, gradient: Tensor | None, weight: Tensor | None) -> Tensor:
         """One pass: the loss (the scaled sum, or one value per row), and the gradient into its place."""
@@ -229,7 +238,8 @@ class Logits(Saved):
             self.scale, self.mean, _address(values), _address(gradient), None, _address(out)
         )
         if wrong >= 0:
-            raise Outside
+            raise self.stray()
+        self.weighed = weighs
         if self.mean:
             self.scale, self.mean = self.scale / weighs if weighs else math.inf, False
         self.total = total * self.scale

@@ -205,4 +205,4 @@ class KernelCache(NullCache):
             store.write(self.blob(sig, data.codegen), pickle.dumps(CompileResultCacheImpl.reduce(self, data)))  # type: ignore[arg-type]
 
 
-wait_for(global_compiler_lock)
+wait_for(global_compiler_lock, "_lock")

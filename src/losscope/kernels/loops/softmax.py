@@ -232,15 +232,15 @@ class Loop:
         k, row = self.k, first + i
         gradient, kept = k.numbers_at("gradient", self.dtype).from_(row * self.classes), self.kept_of(row, i)
         assert kept is not None
-        factor = in_lanes(self.factor.one(i))
-        none = factor == 0.0  # of a row that is not there, whatever stands in it
+        factor, slope = in_lanes(self.factor.one(i)), self.slope.one(i)
+        none = in_lanes(slope) == 0.0  # of a row that is not there, whatever stands in it
 
         def step(at: Lanes, mask: Lanes | None, _: list[Lanes]) -> list[Lanes]:
             gradient.store(at, where(none, 0.0, kept.load(at, mask) * factor), mask)
             return []
 
         k.across(k.whole(0), self.classes, [], step)
-        gradient.put(self.own_class(row), -self.slope.one(i))
+        gradient.put(self.own_class(row), 0.0 - slope)
         return []
 
     def curve(self, first: Lanes, i: Lanes) -> list[Lanes]:

@@ -58,6 +58,12 @@ def xdivy(x: Lanes, y: Lanes) -> Lanes:
 
 
 @primitive
+def xmuly(x: Lanes, y: Lanes) -> Lanes:
+    """x y, 0 at x = 0 whatever y but NaN; half an ulp."""
+    return where((x == 0.0) & (y == y), 0.0, x * y)
+
+
+@primitive
 def cos_arctan(x: Lanes) -> Lanes:
     """1 / sqrt(1 + x^2); at most 2 ulp."""
     return where(magnitude(x) > _LARGE, 1.0 / magnitude(x), 1.0 / square_root(fma(x, x, 1.0)))
