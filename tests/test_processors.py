@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -101,6 +105,26 @@ def test_primitives_give_the_same_bits(name, dtype):
     arguments = [np.roll(numbers(dtype)[0], 31 * k) for k in range(count)]
     one, two = (Traced(function, [dtype] * count, [dtype], LANES, each)(*arguments) for each in PAIR)
     assert_same_bits(one, two, name)
+
+
+STRUCTURES = sorted({entry.structure for entry in entries().values()})
+unwired = pytest.mark.xfail(reason="distances run no kernel of the engine yet", strict=True)
+
+
+@pytest.mark.parametrize(
+    "structure", [pytest.param(each, marks=unwired) if each == "distance" else each for each in STRUCTURES]
+)
+def test_what_users_call_gives_the_same_bits(structure):
+    """Arrays in, value and derivatives out, every loss of the structure, one process for each processor."""
+    found = []
+    for processor in PAIR:
+        needs(processor)
+        command = [sys.executable, Path(__file__).with_name("bits_example.py"), structure, processor.name]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        found.append(json.loads(done.stdout))
+    assert len(found[0]) == 2 * sum(entry.structure == structure for entry in entries().values()) > 0
+    assert found[0] == found[1]
 
 
 # --- what the code is made of
