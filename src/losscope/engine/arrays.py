@@ -34,7 +34,11 @@ from losscope.engine.lanes import (
 
 @dataclass(frozen=True)
 class Stored:
-    """How numbers lie in memory: the element that is loaded, and the one it is computed in."""
+    """How numbers lie in memory: the element that is loaded, and the one it is computed in.
+
+    >>> STORED["bfloat16"].size, STORED["bfloat16"].computed == F32, STORED["bfloat16"].computed_name
+    (2, True, 'float32')
+    """
 
     name: str
     element: Any
@@ -43,7 +47,7 @@ class Stored:
 
     @property
     def computed_name(self) -> str:
-        """How numbers lie in memory that are not rounded: weights of rows, what is kept between passes."""
+        """The name of numbers as they are computed: weights of rows, what is kept between passes over memory."""
         return {F32: "float32", F64: "float64"}.get(self.computed, self.name)
 
 
@@ -63,7 +67,18 @@ STORED = {
 @dataclass(frozen=True)
 class Array:
     """Numbers from an address on. `streaming` says that they are written past the caches; the address must then be a
-    multiple of a cache line, and so must the distance of every store from it."""
+    multiple of a cache line, and so must the distance of every store from it.
+
+    >>> from losscope.engine.function import Function
+    >>> f = Function(ir.Module("example"), "example", [POINTER, I64])
+    >>> address, i = f.given
+    >>> halves = f.array(address, "float16")
+    >>> halves.store(i, halves.load(i) * 0.5)  # sixteen, read into float32 and rounded once
+    >>> halves.put(0, halves.one(i))  # one
+    >>> f.finish()
+    >>> "fptrunc <16 x float>" in str(f.module)
+    True
+    """
 
     builder: ir.IRBuilder
     address: Any
