@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as torchs
-from conftest import ALL, batch, beside
 from numpy.testing import assert_allclose, assert_array_equal
 
 import losscope as ls
+from conftest import ALL, batch, beside
 from losscope.torch import functional as F
 
 N, C = 6, 4
@@ -127,9 +128,11 @@ def leaves(value: torch.Tensor) -> torch.Tensor:
 def test_a_tensor_made_in_inference_mode_may_be_any_argument(name: str, how: str) -> None:
     """A teacher's outputs, the features of a frozen network: where PyTorch takes them, so do we, and with the same result."""
     plain = arguments(name)
-    tried = 0
+    tried = refused = 0
     options = [{}]
-    options += [{"log_target": True}] if name == "kl_div" else [{"beta": 0.0}] if name == "smooth_l1_loss" else []
+    options += (
+        [{"log_target": True}] if name == "kl_div" else [{"beta": 0.0}] if name == "smooth_l1_loss" else []
+    )
     options += [{"label_smoothing": 0.1}] if name == "cross_entropy" else []
     for kind in plain:
         for reduction in reductions(name):
@@ -138,7 +141,9 @@ def test_a_tensor_made_in_inference_mode_may_be_any_argument(name: str, how: str
                 wanted = [each for each in given.values() if each.requires_grad]
                 if not wanted:
                     continue
-                expected = torch.autograd.grad(leaves(getattr(F, name)(**given, **option, reduction=reduction)), wanted)
+                expected = torch.autograd.grad(
+                    leaves(getattr(F, name)(**given, **option, reduction=reduction)), wanted
+                )
                 with torch.inference_mode():
                     given[kind] = given[kind].clone()
                 assert given[kind].is_inference()
@@ -151,8 +156,9 @@ def test_a_tensor_made_in_inference_mode_may_be_any_argument(name: str, how: str
                     each.grad = None
                 if how == "hooks":
                     with torch.autograd.graph.saved_tensors_hooks(lambda x: x, lambda x: x):
-                        call = lambda: getattr(F, name)(**given, **option, reduction=reduction)  # noqa: E731
+                        call = lambda: getattr(F, name)(**given, **option, reduction=reduction)
                         if not fits and raises(call):
+                            refused += 1
                             continue
                         value = leaves(call())
                 else:
@@ -160,12 +166,14 @@ def test_a_tensor_made_in_inference_mode_may_be_any_argument(name: str, how: str
                         value = leaves(getattr(F, name)(**given, **option, reduction=reduction))
                     except RuntimeError:
                         assert not fits, (name, kind)
+                        refused += 1
                         continue
                 if how == "second":
                     try:
                         first = torch.autograd.grad(value, wanted, create_graph=True)
                     except RuntimeError:
                         assert not fits
+                        refused += 1
                         continue
                 else:
                     first = torch.autograd.grad(value, wanted, retain_graph=how == "twice")
@@ -174,7 +182,10 @@ def test_a_tensor_made_in_inference_mode_may_be_any_argument(name: str, how: str
                 for one, other in zip(first, expected, strict=True):
                     assert_allclose(one.detach(), other, rtol=1e-5, atol=1e-7)
                 tried += 1
-    assert tried
+    # Those that run in PyTorch say what it says.
+    assert tried or (
+        refused and name in ("multi_margin_loss", "multilabel_margin_loss", "nll_loss", "ctc_loss")
+    )
 
 
 def raises(call: Any) -> bool:
@@ -214,7 +225,7 @@ def test_logits_may_be_written_to_where_only_their_gradient_is_wanted() -> None:
             logits.mul_(0)
             (grad,) = torch.autograd.grad(loss, x, torch.tensor([1.0, 2.0, 3.0]) if loss.ndim else None)
             kept.append(grad)
-        assert_allclose(kept[1], kept[0] * 0, atol=1e-7) if False else assert_allclose(kept[1], kept[0], rtol=1e-5)
+        assert_allclose(kept[1], kept[0], rtol=1e-5, atol=1e-7)
 
 
 def test_a_target_that_was_written_to_is_an_error_where_it_is_looked_at() -> None:
@@ -225,27 +236,20 @@ def test_a_target_that_was_written_to_is_an_error_where_it_is_looked_at() -> Non
         loss.backward(torch.tensor([1.0, 2.0, 3.0]))
 
 
+@pytest.mark.parametrize("reduction", ["mean", "none"])
 @pytest.mark.parametrize("hooked", [True, False])
-def test_a_class_that_became_none_through_an_alias_is_named_as_by_pytorch(hooked: bool) -> None:
+def test_a_class_that_became_none_through_an_alias_is_named_as_by_pytorch(
+    hooked: bool, reduction: str
+) -> None:
     x, target = torch.randn(3, 4, requires_grad=True), torch.tensor([0, 1, 2])
-
-    def lost(function: Any, reduction: str) -> None:
-        value = function(x, target, reduction=reduction).sum()
-        target.numpy()[1] = 5000  # an alias that autograd does not know
+    hooks = torch.autograd.graph.saved_tensors_hooks(lambda each: each, lambda each: each)
+    with hooks if hooked else nullcontext():
+        value = F.cross_entropy(x, target, reduction=reduction).sum()
+    if not hooked:  # the gradient that is made is right; another has to be made of what is there now
         torch.autograd.grad(value, x, retain_graph=True)
-        torch.autograd.grad(value * 2, x)
-
-    for reduction in ("mean", "none"):
-        for number in (5000, -7):
-            target.copy_(torch.tensor([0, 1, 2]))
-            hooks = torch.autograd.graph.saved_tensors_hooks(lambda each: each, lambda each: each)
-            with pytest.raises(IndexError, match="^Target 5000 is out of bounds.$"):
-                if hooked:
-                    with hooks:
-                        lost(F.cross_entropy, reduction)
-                else:
-                    lost(F.cross_entropy, reduction)
-            del number
+    target.numpy()[1] = 5000  # an alias that autograd does not know
+    with pytest.raises(IndexError, match=r"^Target 5000 is out of bounds\.$"):
+        torch.autograd.grad(value, x)
 
 
 # --- PyTorch's own
