@@ -150,7 +150,7 @@ def test_a_masked_vocabulary(dtype: torch.dtype, reduction: str) -> None:
         else:
             scale = 0.5 if reduction == "batchmean" else 1.0
         whole = torch.nn.functional.kl_div(x.detach()[kept].double(), teacher[kept].double(), reduction="sum")
-        assert_allclose(found.item(), whole.item() * scale, rtol=0.02 if dtype in (torch.bfloat16, torch.float16) else 1e-6, atol=2e-3 if dtype in (torch.bfloat16, torch.float16) else 1e-7)  # fmt: skip
+        assert_allclose(found.item(), whole.item() * scale, rtol=0.02 if dtype in (torch.bfloat16, torch.float16) else 1e-6, atol=4e-3 if dtype in (torch.bfloat16, torch.float16) else 1e-7)  # fmt: skip
         assert_allclose(x.grad.double(), -teacher.double() * scale, rtol=0.01, atol=1e-6)
 
 

@@ -109,12 +109,9 @@ def test_primitives_give_the_same_bits(name, dtype):
 
 
 STRUCTURES = sorted({entry.structure for entry in entries().values()})
-unwired = pytest.mark.xfail(reason="distances run no kernel of the engine yet", strict=True)
 
 
-@pytest.mark.parametrize(
-    "structure", [pytest.param(each, marks=unwired) if each == "distance" else each for each in STRUCTURES]
-)
+@pytest.mark.parametrize("structure", STRUCTURES)
 def test_what_users_call_gives_the_same_bits(structure):
     """Arrays in, value and derivatives out, every loss of the structure, one process for each processor."""
     found = []

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging  # noqa: F401 (what is imported here registers its hooks before ours)
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from importlib import _bootstrap  # type: ignore[attr-defined]
 from threading import RLock, get_ident
@@ -33,6 +34,21 @@ class Lock:
 
     def __exit__(self, *_: object) -> None:
         self.held.release()
+
+
+class once:
+    """A property that is computed when it is first asked for. That of functools has, until Python 3.12, a lock for all
+    objects: in a child, of what another thread was computing when it forked, for ever."""
+
+    def __init__(self, compute: Callable[[Any], Any]):
+        self.compute, self.name = compute, compute.__name__
+        self.__doc__ = compute.__doc__
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        found = instance.__dict__[self.name] = self.compute(instance)
+        return found
 
 
 undisturbed = Lock()  # held by what imports

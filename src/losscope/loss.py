@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from importlib import import_module
 from typing import Any
 
 from losscope import catalogue, structures
 from losscope.entry import Entry
 from losscope.errors import LossError, LossTypeError, complain, did_you_mean
-from losscope.forks import undisturbed
+from losscope.forks import once, undisturbed
 from losscope.structures import mean
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -448,14 +447,14 @@ class Loss:
             )
         parameters[name] = number
 
-    @cached_property
+    @once
     def _compiled(self) -> Any:
         with undisturbed:
             from losscope.kernels.compiled import compiled
 
         return compiled(self.entry, self.activation)
 
-    @cached_property
+    @once
     def _run(self) -> Any:
         """What runs a batch of the structure; it loads LLVM, which takes a moment."""
         with undisturbed:
@@ -463,7 +462,7 @@ class Loss:
 
     # -- looking at it
 
-    @cached_property
+    @once
     def _derived(self) -> Any:
         from losscope.derive import derive
 
@@ -484,7 +483,7 @@ class Loss:
         """Its second derivative with respect to the (raw) prediction, as a SymPy expression."""
         return self._derived.expanded(2)
 
-    @cached_property
+    @once
     def facts(self) -> Any:
         """What can be said of it without data: convex, bounded influence, kinks ... (losscope.facts.Facts)."""
         from losscope.facts import facts

@@ -64,11 +64,12 @@ def callable_for(address: int, signature: Signature) -> Callable[..., tuple[int,
 
 @cache
 def _definition() -> _Definition:
-    for name in _BORROWED:
-        llvm.add_symbol(name, ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value)
-    for name, known in (("type_error", TypeError), ("none", None), ("ndarray", numpy.ndarray)):
-        llvm.add_symbol(f"losscope_{name}", id(known))
-    address = machine.load(machine.object_file(entrance().module), NAME)
+    with machine.lock:
+        for name in _BORROWED:
+            llvm.add_symbol(name, ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value)
+        for name, known in (("type_error", TypeError), ("none", None), ("ndarray", numpy.ndarray)):
+            llvm.add_symbol(f"losscope_{name}", id(known))
+        address = machine.load(machine.object_file(entrance().module), NAME)
     return _Definition(b"kernel", address, _METH_FASTCALL, b"A compiled loop, called with the words of its signature.")
 
 

@@ -50,9 +50,10 @@ class Processor:
 @cache
 def host() -> Processor:
     """The processor that this process runs on."""
-    features = llvm.get_host_cpu_features()
-    features["prefer-256-bit"] = False
-    return Processor(llvm.get_process_triple(), llvm.get_host_cpu_name(), features.flatten())
+    with lock:
+        features = llvm.get_host_cpu_features()
+        features["prefer-256-bit"] = False
+        return Processor(llvm.get_process_triple(), llvm.get_host_cpu_name(), features.flatten())
 
 
 X86_64_V3 = Processor("x86_64-unknown-linux-gnu", "x86-64-v3", "+f16c," + WIDE)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache, cached_property, lru_cache
+from functools import cache, lru_cache
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +22,7 @@ import losscope
 from losscope import structures
 from losscope.entry import Entry
 from losscope.engine import machine
-from losscope.forks import undisturbed, wait_for
+from losscope.forks import once, undisturbed, wait_for
 from losscope.kernels import store
 
 wait_for(machine, "lock")
@@ -68,7 +68,7 @@ class CompiledLoss:
         """The kernel as instructions."""
         return module.trace(name, self.formula, self.parameters, dtype, wants)
 
-    @cached_property
+    @once
     def formula(self) -> dict[str, Any]:
         """The functions of the formula's text, over lanes."""
         from losscope.kernels.primitives import NAMESPACE
@@ -77,7 +77,7 @@ class CompiledLoss:
         exec(compile(self.text, f"<losscope {self.entry.name}>", "exec"), namespace)
         return namespace
 
-    @cached_property
+    @once
     def text(self) -> str:
         """The source of `order0..2`, `both` and `outside`, kept on disk: to derive them takes SymPy."""
         file = f"{self.fingerprint}.py"
@@ -88,7 +88,7 @@ class CompiledLoss:
         store.write(file, text.encode())
         return text
 
-    @cached_property
+    @once
     def fingerprint(self) -> str:
         """A hash of all that determines the text and, with the processor, the machine code."""
         parts = [toolchain()]

@@ -209,6 +209,9 @@ def _tensors(function: Callable[..., Tensor]) -> Callable[..., Any]:
 def where(condition: Any, yes: Any, no: Any) -> Any:
     if not isinstance(condition, Tensor):
         return yes if condition else no
+    if not isinstance(yes, Tensor) and not isinstance(no, Tensor):  # which torch would take for float32
+        widest = torch.float32 if condition.device.type == "mps" else torch.float64
+        yes = torch.tensor(yes, dtype=widest, device=condition.device)
     return torch.where(condition, yes, no)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 
 from losscope.entry import Entry
-from losscope.forks import undisturbed
+from losscope.forks import once, undisturbed
 from losscope.kernels.compiled import CompiledLoss, compiled
 
 
@@ -17,7 +16,7 @@ class Looped:
         self.name = entry if isinstance(entry, str) else entry.name
         self.through = through
 
-    @cached_property
+    @once
     def entry(self) -> Entry:
         if isinstance(self._given, Entry):
             return self._given
@@ -26,6 +25,6 @@ class Looped:
 
             return entries()[self._given]
 
-    @cached_property
+    @once
     def compiled(self) -> CompiledLoss:
         return compiled(self.entry, self.through)

@@ -110,12 +110,12 @@ class Loop:
             period = k.integer("period")
             numbers[-1] = k.numbers_at("varying", STORED[self.dtype].computed_name).load(at % period)
         flags = []
+        weight = self.weight.load(at, mask) if self.weight is not None else None
         if self.wants & WATCHED:
             outside = self.formula["outside"](x, y)
-            if mask is not None:
-                outside = outside & mask
+            for condition in (mask, None if weight is None else weight != 0.0):
+                outside = outside if condition is None else outside & condition
             flags = [carried.pop(0) | widened(outside, INTEGER_OF[self.computed])]
-        weight = self.weight.load(at, mask) if self.weight is not None else None
         value, found = scaled(*slopes(self.formula, self.wants, x, y, numbers), self.scale, weight)
         for name, numbers_of in {"values": value, **found}.items():
             out = self.outputs[name]

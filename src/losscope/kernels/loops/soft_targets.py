@@ -20,7 +20,7 @@ from typing import Any
 from losscope.engine.arrays import STORED, Array
 from losscope.engine.function import smaller
 from losscope.engine.kernel import Kernel, Signature
-from losscope.engine.lanes import F64, I64, Lanes, converted, folded, in_lanes, places, where
+from losscope.engine.lanes import F64, I32, I64, Lanes, any_of, converted, folded, in_lanes, places, where, widened
 from losscope.kernels.loops import softmax, sums
 from losscope.kernels.primitives.exponential import exp_nonpositive
 from losscope.kernels.primitives.logarithm import log, log1p
@@ -137,11 +137,16 @@ class Loop:
 
     def loss(self, row: Lanes, weight: Lanes) -> Lanes:
         """One row's weighed loss; its derivatives are written."""
-        self.shares(row)
-        found = self.look(self.k.numbers_at("logits", self.dtype).from_(row * self.classes))
-        factor = self.scale * weight
-        each = self.of_logsumexp if self.at_once else self.of_each_class
-        return converted(each(found, row, factor), self.computed) * weight
+        shared = self.shares(row)
+
+        def shared_loss() -> list[Lanes]:
+            found = self.look(self.k.numbers_at("logits", self.dtype).from_(row * self.classes))
+            each = self.of_logsumexp if self.at_once else self.of_each_class
+            return [converted(each(found, row, self.scale * weight), self.computed) * weight]
+
+        if not self.wants & CLASS_WEIGHTED:
+            return shared_loss()[0]
+        return self.k.choose(shared, shared_loss, lambda: [self.absent(row)])[0]
 
     # -- passes
 
@@ -167,8 +172,8 @@ class Loop:
         (found,) = k.across(k.whole(0), self.classes, [k.many(0.0)] * count, step, unrolled=1)
         return [folded(each, lambda a, b: a + b) for each in found]
 
-    def shares(self, row: Lanes) -> None:
-        """What each class has of the row's loss."""
+    def shares(self, row: Lanes) -> Lanes:
+        """What each class has of the row's loss; whether one has any (NaN is some)."""
         k, share = self.k, self.share
         each = self.smoothing / converted(self.classes, self.computed)
         kept = 1.0 - self.smoothing
@@ -176,7 +181,7 @@ class Loop:
         own: Any = k.numbers_at("target", "int64").one(row) if self.wants & BY_CLASS else None
         given = None if own is not None else k.numbers_at("probabilities", self.dtype).from_(row * self.classes)
 
-        def body(at: Lanes, mask: Lanes | None) -> None:
+        def body(at: Lanes, mask: Lanes | None, carried: list[Lanes]) -> list[Lanes]:
             if given is None:
                 p = where(is_at(k, at, own), in_lanes(each + kept), in_lanes(each))
             else:
@@ -184,8 +189,11 @@ class Loop:
             if of_class is not None:
                 p = p * of_class.load(at, mask)
             share.store(at, p, mask)
+            some = p != 0.0 if mask is None else (p != 0.0) & mask
+            return [carried[0] | widened(some, I32)]
 
-        self.through(body)
+        ((some,),) = k.across(k.whole(0), self.classes, [k.many(0, I32)], body, unrolled=1)
+        return any_of(some != 0)
 
     def largest(self, z: Array, but: Lanes | None, otherwise: Lanes) -> Lanes:
         """The first place of the largest of a row, but for one place; `otherwise` where all is -inf or NaN."""
