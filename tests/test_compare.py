@@ -23,12 +23,12 @@ pytest.importorskip("sklearn")
 import torch
 
 import losscope as ls
-from losscope.compare import compare, comparison, plan, training
-from losscope.compare.execution import workers_asked
-from losscope.compare.model import build
-from losscope.compare.preparation import prepare
-from losscope.compare.settings import METRICS, settle
-from losscope.compare.training import Job
+from losscope.comparison import compare, comparison, plan, training
+from losscope.comparison.execution import workers_asked
+from losscope.comparison.model import build
+from losscope.comparison.preparation import prepare
+from losscope.comparison.settings import METRICS, settle
+from losscope.comparison.training import Job
 from losscope.kernels import threads
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -201,7 +201,7 @@ def test_other_rules_and_optimizers_work_through_to_the_page():
 
 
 def result_page(result):
-    from losscope.compare.presentation import page
+    from losscope.comparison.presentation import page
 
     return page(result, "losscope compare").html()
 
@@ -213,8 +213,8 @@ def test_metrics_agree_with_scikit_learn_s(digits):
     from scipy.special import softmax
     from sklearn.metrics import accuracy_score, log_loss
 
-    from losscope.compare.metrics import classification, regression
-    from losscope.compare.task import Encoding
+    from losscope.comparison.metrics import classification, regression
+    from losscope.comparison.task import Encoding
 
     rng = np.random.default_rng(0)
     outputs, target = rng.normal(size=(50, 10)), rng.integers(0, 10, 50)
@@ -239,8 +239,8 @@ def test_metrics_of_a_regression_are_in_original_units(diabetes):
 
 
 def test_saturation_and_its_wrong_side_are_told_apart():
-    from losscope.compare.observation import saturation
-    from losscope.compare.task import Encoding
+    from losscope.comparison.observation import saturation
+    from losscope.comparison.task import Encoding
 
     outputs, one_hot = np.array([[9.0], [9.0], [-9.0], [0.1]]), np.array([[1.0], [0.0], [0.0], [1.0]])
     assert saturation(outputs, one_hot, Encoding("one", "sigmoid")) == (0.75, 0.25)
@@ -252,7 +252,7 @@ def test_the_largest_residuals_carry_an_equal_share_of_an_absolute_error():
     shares = {}
     for name in ("absolute_error", "huber", "squared_error"):
         _, gradient = ls.get(name).value_and_grad(residual, np.zeros_like(residual))
-        from losscope.compare.observation import share_of_largest
+        from losscope.comparison.observation import share_of_largest
 
         shares[name] = share_of_largest(gradient, np.abs(residual)[:, 0])
     assert shares["absolute_error"] == pytest.approx(0.01)
@@ -434,7 +434,7 @@ def test_the_shared_rate_is_reported_once_when_it_is_every_loss_s_own_best(diabe
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80])
 def test_no_name_and_no_number_is_broken_on_a_narrow_terminal(diabetes, width):
-    from losscope.compare.presentation import as_text, metric_tables
+    from losscope.comparison.presentation import as_text, metric_tables
 
     text = as_text(diabetes, width)
     words = set(re.split(r"[\s,]+", text))
@@ -495,7 +495,7 @@ def test_a_dask_cluster_gives_the_same_numbers(diabetes):
 
 @pytest.mark.skipif(importlib.util.find_spec("distributed") is None, reason="needs the package distributed")
 def test_no_dask_scheduler_at_the_address_is_one_clear_line(monkeypatch):
-    from losscope.compare import DataError, execution
+    from losscope.comparison import DataError, execution
 
     monkeypatch.setattr(execution, "DASK_TIMEOUT_S", 0.2)
     with pytest.raises(DataError, match="no Dask scheduler answers") as caught:

@@ -15,10 +15,10 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from losscope.compare import DataError, compare
-from losscope.compare.data import load, read_idx
-from losscope.compare.preparation import prepare
-from losscope.compare.task import decide
+from losscope.comparison import DataError, compare
+from losscope.comparison.data import load, read_idx
+from losscope.comparison.preparation import prepare
+from losscope.comparison.task import decide
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
@@ -425,7 +425,7 @@ def test_text_that_looks_like_numbers_or_dates_is_said():
     [(-0.0974947, "(y + 0.09749) / 2.376"), (206855.8, "(y - 206,856) / 2.376"), (0.0, "y / 2.376")],
 )
 def test_what_a_loss_sees_is_written_with_its_sign_and_few_digits(centre, written):
-    from losscope.compare.preparation import _standardised
+    from losscope.comparison.preparation import _standardised
 
     assert _standardised("y", centre, 2.37642) == written
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from losscope.compare import Comparison
+    from losscope.comparison import Comparison
 
 EXAMPLES = """\
 examples:
@@ -119,8 +119,8 @@ def run(args: argparse.Namespace) -> int:
         from rich.console import Console
 
         # Mistakes are answered before torch is loaded, which takes seconds.
-        from losscope.compare.data import DataError, load
-        from losscope.compare.settings import check
+        from losscope.comparison.data import DataError, load
+        from losscope.comparison.settings import check
 
         check(
             model=args.model,
@@ -140,7 +140,7 @@ def run(args: argparse.Namespace) -> int:
         with progress:
             dataset = load(args.data, args.target, args.data_dir)
             progress.say("starting")
-            from losscope.compare import compare
+            from losscope.comparison import compare
 
             result = compare(
                 args.losses or None, dataset, task=args.task,
@@ -166,8 +166,8 @@ def _show(result: Comparison, report: Path, console: Any, args: argparse.Namespa
     """The data, the tables, the findings, and where the report is."""
     from rich.markup import escape
 
-    from losscope.compare import words
-    from losscope.compare.presentation import print_tables
+    from losscope.comparison import words
+    from losscope.comparison.presentation import print_tables
 
     prepared = result.prepared
     console.print(
@@ -192,7 +192,7 @@ def _show(result: Comparison, report: Path, console: Any, args: argparse.Namespa
     )
     console.print(f"Report: {escape(str(report))}", highlight=False, soft_wrap=True)
     if args.json:
-        from losscope.compare.presentation import SCHEMA, as_data
+        from losscope.comparison.presentation import SCHEMA, as_data
         from losscope.report.write import plain
 
         json.dump(

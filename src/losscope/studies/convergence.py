@@ -83,9 +83,9 @@ class _Data:
 
 
 def _data(data_dir: str | None) -> _Data:
-    from losscope.compare.data import load
-    from losscope.compare.preparation import prepare
-    from losscope.compare.task import decide
+    from losscope.comparison.data import load
+    from losscope.comparison.preparation import prepare
+    from losscope.comparison.task import decide
 
     dataset = load("mnist", data_dir=data_dir) if data_dir else load("digits")
     task = decide(dataset, None, [])
@@ -96,9 +96,9 @@ def train(loss: Any, rate: float, seed: int, data: Any, task: Any, epochs: int, 
     """Plain SGD on the sum over outputs, mean over rows; start and batch order depend on the seed alone."""
     import torch
 
-    from losscope.compare.model import build
-    from losscope.compare.task import encoding_of
-    from losscope.compare.training import batches, encode
+    from losscope.comparison.model import build
+    from losscope.comparison.task import encoding_of
+    from losscope.comparison.training import batches, encode
 
     features = torch.from_numpy(data.features)
     encoding = encoding_of(loss, task, data.target)

@@ -161,8 +161,8 @@ def _sets(quick: bool, file: str | None, target: str | None) -> list[tuple[Any, 
     """Data sets with their tasks: the bundled ones, and a file where one is given."""
     import numpy
 
-    from losscope.compare.data import load
-    from losscope.compare.task import decide
+    from losscope.comparison.data import load
+    from losscope.comparison.task import decide
 
     found = [load(name) for name in (QUICK_SETS if quick else SETS)]
     if file is not None:
@@ -184,8 +184,8 @@ def _judged(
     prepared: Any, task: Any, loss: str, model: str, rates: Sequence[float], seed: int, epochs: int
 ) -> Any:
     """Test metrics at the rate at which the loss's own value on the validation rows is least."""
-    from losscope.compare.settings import Settings
-    from losscope.compare.training import Job, train
+    from losscope.comparison.settings import Settings
+    from losscope.comparison.training import Job, train
 
     size = max(8, -(-len(prepared.train) // STEPS_PER_EPOCH))
     settings = Settings(
@@ -249,7 +249,7 @@ def _task(task: Any) -> str:
 def _cell(
     dataset: Any, task: Any, condition: str, model: str, rates: Sequence[float], seeds: range, epochs: int
 ) -> Cell:
-    from losscope.compare.preparation import prepare
+    from losscope.comparison.preparation import prepare
 
     kind = _task(task)
     values: dict[str, dict[str, list[float | None]]] = {

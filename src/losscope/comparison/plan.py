@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from losscope.compare.settings import FARTHEST_STEP, HIGHER_IS_BETTER, Settings
-from losscope.compare.training import Job
+from losscope.comparison.settings import FARTHEST_STEP, HIGHER_IS_BETTER, Settings
+from losscope.comparison.training import Job
 
 Runs = Mapping[Job, Mapping[str, Any]]
 
@@ -31,7 +31,7 @@ class Choice:
 def first_steps(settings: Settings) -> list[int]:
     """The grid every loss starts with, in half-decades from the shared rate.
 
-    >>> from losscope.compare.settings import settle
+    >>> from losscope.comparison.settings import settle
     >>> settings = settle(kind="regression", training_rows=100)
     >>> [settings.rate(step) for step in first_steps(settings)]
     [0.001, 0.003, 0.01, 0.03, 0.1]

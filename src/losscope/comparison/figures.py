@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from losscope.compare import plan
-from losscope.compare.comparison import Comparison
-from losscope.compare.settings import HIGHER_IS_BETTER, METRIC_WORDS
+from losscope.comparison import plan
+from losscope.comparison.comparison import Comparison
+from losscope.comparison.settings import HIGHER_IS_BETTER, METRIC_WORDS
 from losscope.report import Chart, Line, Panel
 
 # A curve that starts to diverge would otherwise press all others into a line.
@@ -104,7 +104,7 @@ def rates(result: Comparison) -> Chart:
 
 def _metric(result: Comparison) -> str:
     """The metric that chose the rates; with "own" the task's first, as own values cannot share an axis."""
-    from losscope.compare.settings import METRICS
+    from losscope.comparison.settings import METRICS
 
     return METRICS[result.task.kind][0] if result.settings.choose_by == "own" else result.settings.choose_by
 

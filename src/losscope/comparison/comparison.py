@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import losscope as ls
-from losscope.compare import plan
-from losscope.compare.data import DataError, Dataset, load
-from losscope.compare.execution import run_jobs, workers_asked
-from losscope.compare.preparation import Prepared, prepare
-from losscope.compare.results import Store, bearing_on_a_run
-from losscope.compare.settings import METRICS, Settings, check, settle
-from losscope.compare.task import DEFAULT_LOSSES, Encoding, Task, decide, encoding_of
-from losscope.compare.training import Job
+from losscope.comparison import plan
+from losscope.comparison.data import DataError, Dataset, load
+from losscope.comparison.execution import run_jobs, workers_asked
+from losscope.comparison.preparation import Prepared, prepare
+from losscope.comparison.results import Store, bearing_on_a_run
+from losscope.comparison.settings import METRICS, Settings, check, settle
+from losscope.comparison.task import DEFAULT_LOSSES, Encoding, Task, decide, encoding_of
+from losscope.comparison.training import Job
 from losscope.kernels.cpu.build import fingerprint
 
 if TYPE_CHECKING:
@@ -95,30 +95,30 @@ class Comparison:
 
     def tables(self) -> list[Table]:
         """The two tables: every loss at the shared rate, and each at its own best."""
-        from losscope.compare.presentation import metric_tables
+        from losscope.comparison.presentation import metric_tables
 
         return metric_tables(self)
 
     def findings(self) -> list[str]:
         """What the numbers say, in sentences computed from them."""
-        from losscope.compare.findings import findings
+        from losscope.comparison.findings import findings
 
         return findings(self)
 
     def as_data(self) -> dict[str, Any]:
         """Everything, as plain JSON data (the schema of `results.json`)."""
-        from losscope.compare.presentation import as_data
+        from losscope.comparison.presentation import as_data
 
         return as_data(self)
 
     def save(self, folder: str | Path, command: str = "") -> Path:
         """Write `results.json`, `results.csv` and `report.html` to a folder; gives the report's path."""
-        from losscope.compare.presentation import save
+        from losscope.comparison.presentation import save
 
         return save(self, Path(folder).expanduser(), command)
 
     def __str__(self) -> str:
-        from losscope.compare.presentation import as_text
+        from losscope.comparison.presentation import as_text
 
         return as_text(self)
 

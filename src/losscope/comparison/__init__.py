@@ -1,6 +1,6 @@
 """Data in -> models trained under several losses -> comparison out.
 
->>> from losscope.compare import compare
+>>> from losscope.comparison import compare
 >>> result = compare(["mse", "huber"], "diabetes", model="linear", epochs=2, seeds=1, grid=1)
 >>> result.losses
 ('squared_error', 'huber')
@@ -12,8 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from losscope.compare.comparison import Comparison, Summary, compare
-    from losscope.compare.data import DataError
+    from losscope.comparison.comparison import Comparison, Summary, compare
+    from losscope.comparison.data import DataError
 
 __all__ = ["Comparison", "DataError", "Summary", "compare"]
 

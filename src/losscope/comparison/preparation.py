@@ -16,9 +16,9 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from losscope.compare.data import DataError, Dataset, counted, listed
-from losscope.compare.lookalikes import looks_like
-from losscope.compare.task import Task
+from losscope.comparison.data import DataError, Dataset, counted, listed
+from losscope.comparison.lookalikes import looks_like
+from losscope.comparison.task import Task
 
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.2
 # Rarer categories share one column: thousands of columns would make the comparison one of memorising.
@@ -51,8 +51,8 @@ class Prepared:
 def prepare(dataset: Dataset, task: Task, split_seed: int = 0) -> Prepared:
     """Split the rows, then turn the features into float32 columns with what the training rows teach.
 
-    >>> from losscope.compare.data import load
-    >>> from losscope.compare.task import decide
+    >>> from losscope.comparison.data import load
+    >>> from losscope.comparison.task import decide
     >>> digits = load("digits")
     >>> prepare(digits, decide(digits, None, [])).features.shape
     (1797, 64)

@@ -11,9 +11,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from losscope.compare.data import DataError
-from losscope.compare.settings import Settings
-from losscope.compare.training import Job
+from losscope.comparison.data import DataError
+from losscope.comparison.settings import Settings
+from losscope.comparison.training import Job
 from losscope.report.write import write_atomic
 
 RUN_SCHEMA = "losscope.compare.run/1"

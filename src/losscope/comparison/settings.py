@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from losscope.compare.data import DataError
+from losscope.comparison.data import DataError
 
 MODELS = ("linear", "mlp")
 OPTIMIZERS = ("sgd", "adam")

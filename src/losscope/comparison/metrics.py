@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit, log_expit, log_softmax, logsumexp
 
-from losscope.compare.task import Encoding, Task
+from losscope.comparison.task import Encoding, Task
 
 
 def regression(prediction: np.ndarray, target: np.ndarray) -> dict[str, float | None]:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from losscope.compare import plan
-from losscope.compare.settings import HIGHER_IS_BETTER, METRIC_WORDS, METRICS
+from losscope.comparison import plan
+from losscope.comparison.settings import HIGHER_IS_BETTER, METRIC_WORDS, METRICS
 
 if TYPE_CHECKING:
-    from losscope.compare.comparison import Comparison, Summary
+    from losscope.comparison.comparison import Comparison, Summary
 
 # A seam within a fifth of the suggested one does much the same.
 SEAM_TOLERANCE = 0.2

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from losscope.compare import figures, words
-from losscope.compare.comparison import Comparison, Summary
-from losscope.compare.results import versions
-from losscope.compare.settings import HIGHER_IS_BETTER, METRIC_WORDS, METRICS
+from losscope.comparison import figures, words
+from losscope.comparison.comparison import Comparison, Summary
+from losscope.comparison.results import versions
+from losscope.comparison.settings import HIGHER_IS_BETTER, METRIC_WORDS, METRICS
 from losscope.report import Code, Page, Section, Table, write_csv, write_json
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def as_data(result: Comparison) -> dict[str, Any]:
 
 
 def _loss_data(result: Comparison, name: str) -> dict[str, Any]:
-    from losscope.compare import plan
+    from losscope.comparison import plan
 
     encoding, choice = result.encodings[name], result.choices[name]
     own = result.at_own_best(name)

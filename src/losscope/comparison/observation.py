@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from losscope.compare.metrics import log_probabilities, output_probabilities
-from losscope.compare.task import Encoding, Task
+from losscope.comparison.metrics import log_probabilities, output_probabilities
+from losscope.comparison.task import Encoding, Task
 
 # Enough rows that a share of 1% is 20 of them; few enough that looking costs less than training.
 MOST_ROWS = 2_000

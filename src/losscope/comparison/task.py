@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 import losscope as ls
-from losscope.compare.data import DataError, Dataset
-from losscope.compare.lookalikes import looks_like
+from losscope.comparison.data import DataError, Dataset
+from losscope.comparison.lookalikes import looks_like
 
 TASKS = ("regression", "binary", "classes")
 # Whole numbers with few values, each seen often, are codes of classes more often than they are amounts.
@@ -65,7 +65,7 @@ class Encoding:
 def decide(dataset: Dataset, asked: str | None, losses: Sequence[Any]) -> Task:
     """The task, from `asked`, else from the target and, where it could be two things, from the losses.
 
-    >>> from losscope.compare.data import load
+    >>> from losscope.comparison.data import load
     >>> decide(load("diabetes"), None, []).kind
     'regression'
     """

@@ -14,11 +14,11 @@ from typing import Any
 
 import joblib
 
-from losscope.compare.data import DataError
-from losscope.compare.preparation import Prepared
-from losscope.compare.settings import Settings
-from losscope.compare.task import Task
-from losscope.compare.training import Job, train
+from losscope.comparison.data import DataError
+from losscope.comparison.preparation import Prepared
+from losscope.comparison.settings import Settings
+from losscope.comparison.task import Task
+from losscope.comparison.training import Job, train
 from losscope.kernels.threads import usable_cores
 
 DASK_TIMEOUT_S = 10

@@ -15,11 +15,11 @@ import numpy as np
 import torch
 
 import losscope as ls
-from losscope.compare import metrics, observation
-from losscope.compare.model import build
-from losscope.compare.preparation import Prepared
-from losscope.compare.settings import Settings
-from losscope.compare.task import Encoding, Task, encoding_of
+from losscope.comparison import metrics, observation
+from losscope.comparison.model import build
+from losscope.comparison.preparation import Prepared
+from losscope.comparison.settings import Settings
+from losscope.comparison.task import Encoding, Task, encoding_of
 
 
 @dataclass(frozen=True)

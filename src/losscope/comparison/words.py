@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from losscope.compare.comparison import Comparison
-from losscope.compare.model import describe
-from losscope.compare.settings import METRIC_WORDS
+from losscope.comparison.comparison import Comparison
+from losscope.comparison.model import describe
+from losscope.comparison.settings import METRIC_WORDS
 
 LEARNING = (
     "The metric that all losses are judged by, on validation rows, after each epoch (epoch 0, before training, "
