@@ -6,9 +6,8 @@ import math
 from typing import Any
 
 import numpy as np
-import torch
 
-from losscope.comparison.metrics import log_probabilities, output_probabilities
+from losscope.comparison.forecast import log_probabilities, output_probabilities
 from losscope.comparison.task import Encoding, Task
 
 # Enough rows that a share of 1% is 20 of them; few enough that looking costs less than training.
@@ -29,12 +28,6 @@ def rows_to_watch(train: np.ndarray) -> np.ndarray:
     return np.sort(np.random.default_rng(0).choice(train, MOST_ROWS, replace=False))
 
 
-def gradient_norm(model: torch.nn.Module) -> float:
-    """The Euclidean norm of the gradient over all parameters of the model."""
-    squares = [p.grad.double().square().sum() for p in model.parameters() if p.grad is not None]
-    return math.sqrt(float(torch.stack(squares).sum()))
-
-
 def saturation(outputs: np.ndarray, one_hot: np.ndarray, encoding: Encoding) -> tuple[float, float] | None:
     """Shares of outputs p below 0.01 or above 0.99: all, and those on the wrong side (|p - y| > 0.99).
 
@@ -50,7 +43,7 @@ def saturation(outputs: np.ndarray, one_hot: np.ndarray, encoding: Encoding) -> 
 
 def residuals(outputs: np.ndarray, target: np.ndarray, task: Task, encoding: Encoding) -> np.ndarray:
     """How wrong each row is, for ordering: |prediction - target|, -log p(true class), or minus the margin."""
-    if task.kind == "regression":
+    if task.numeric:
         prediction = np.exp(outputs) if encoding.link == "exp" else outputs
         return np.abs(prediction - target)[:, 0]
     rows = np.arange(len(target))
@@ -77,7 +70,7 @@ def share_of_largest(gradient: np.ndarray, size: np.ndarray) -> float | None:
 
 def seam(loss: Any, task: Task, encoding: Encoding) -> tuple[str, float] | None:
     """The parameter where a Huber-like loss turns from quadratic to linear, and its value; else None."""
-    if task.kind != "regression" or loss.structure != "elementwise" or encoding.target != "standardised":
+    if not task.numeric or loss.structure != "elementwise" or encoding.target != "standardised":
         return None
     for name in SEAMS:
         if name in loss.parameters:
