@@ -50,7 +50,7 @@ def saturation(outputs: np.ndarray, one_hot: np.ndarray, encoding: Encoding) -> 
 
 def residuals(outputs: np.ndarray, target: np.ndarray, task: Task, encoding: Encoding) -> np.ndarray:
     """How wrong each row is, for ordering: |prediction - target|, -log p(true class), or minus the margin."""
-    if task.kind == "regression":
+    if task.numeric:
         prediction = np.exp(outputs) if encoding.link == "exp" else outputs
         return np.abs(prediction - target)[:, 0]
     rows = np.arange(len(target))
@@ -77,7 +77,7 @@ def share_of_largest(gradient: np.ndarray, size: np.ndarray) -> float | None:
 
 def seam(loss: Any, task: Task, encoding: Encoding) -> tuple[str, float] | None:
     """The parameter where a Huber-like loss turns from quadratic to linear, and its value; else None."""
-    if task.kind != "regression" or loss.structure != "elementwise" or encoding.target != "standardised":
+    if not task.numeric or loss.structure != "elementwise" or encoding.target != "standardised":
         return None
     for name in SEAMS:
         if name in loss.parameters:

@@ -45,7 +45,7 @@ def encode(prepared: Prepared, task: Task, encoding: Encoding) -> np.ndarray:
     if encoding.target == "standardised":
         return ((target - prepared.centre) / prepared.scale).astype(np.float32)[:, None]
     if encoding.target == "count":
-        return target.astype(np.float32)[:, None]
+        return (target / prepared.mean).astype(np.float32)[:, None]
     hot = one_hot(target, task)
     return 2 * hot - 1 if encoding.target == "sign" else hot
 
@@ -149,7 +149,7 @@ class _Watch:
         if not np.isfinite(outputs).all():
             return {"own": math.nan}
         target = self.prepared.target[rows]
-        if self.task.kind == "regression":
+        if self.task.numeric:
             found = metrics.regression(self.in_units(outputs), target)
         else:
             found = metrics.classification(outputs, target, self.task, self.encoding)
@@ -161,9 +161,9 @@ class _Watch:
         z = outputs.astype(np.float64)[:, 0]
         if self.encoding.link == "exp":
             with np.errstate(over="ignore"):
-                return np.exp(z)
+                return np.exp(z) * self.prepared.mean
         if self.encoding.link == "softplus":
-            return np.logaddexp(0.0, z)
+            return np.logaddexp(0.0, z) * self.prepared.mean
         return z * self.prepared.scale + self.prepared.centre
 
     def seam(self, rows: np.ndarray) -> dict[str, Any] | None:
@@ -201,11 +201,11 @@ class _Watch:
         point: dict[str, float | None] = {"loss": float(value.detach()), "gradient_norm": norm}
         rows = self.rows.numpy()
         target = self.prepared.target[rows]
-        if self.task.kind != "regression":
+        if not self.task.numeric:
             shares = observation.saturation(outputs, one_hot(target, self.task), self.encoding)
             point["saturated"], point["saturated_wrong"] = shares or (None, None)
         _, gradient = self.loss.value_and_grad(outputs, self.seen[self.rows].numpy())
-        compare_with = self.seen[self.rows].numpy() if self.task.kind == "regression" else target
+        compare_with = self.seen[self.rows].numpy() if self.task.numeric else target
         size = observation.residuals(outputs, compare_with, self.task, self.encoding)
         point["largest_share"] = observation.share_of_largest(np.asarray(gradient), size)
         found = observation.seam(self.loss, self.task, self.encoding)
