@@ -125,7 +125,7 @@ CSV_MISTAKES = {
     "a class of one row": (
         b"x,y\n" + b"".join(b"%d,%s\n" % (i * i, b"ab"[i % 2 : i % 2 + 1]) for i in range(40)) + b"1,c\n",
         {},
-        ["class 'c'", "1 row", "merge rare classes"],
+        ["class 'c'", "1 row", "--merge-rare-classes"],
     ),
     "free text as target": (
         b"x,y\n" + b"".join(b"%d,name%d\n" % (i, i) for i in range(300)),

@@ -55,7 +55,9 @@ class Dataset:
 
     `pixels` is the largest value of a pixel when every feature is one (then they are divided by it and
     nothing else is done). `test_rows` marks the test set of data that comes with one. `kind` is the task of
-    data that is known, such as "classes" for digits.
+    data that is known, such as "classes" for digits. `weight`, `time` and `groups` are None where no column was
+    named for them: how much each row counts, when it was, and whom it belongs to. `keep`: features that are never
+    dropped.
     """
 
     name: str
@@ -66,6 +68,12 @@ class Dataset:
     test_rows: np.ndarray | None = None
     notes: tuple[str, ...] = ()
     kind: str | None = None
+    weight: np.ndarray | None = None
+    time: np.ndarray | None = None
+    time_name: str = ""
+    groups: np.ndarray | None = None
+    group_name: str = ""
+    keep: tuple[str, ...] = ()
 
     def fingerprint(self) -> str:
         """A hash of every value: two data sets with one fingerprint give the same runs."""
@@ -76,8 +84,11 @@ class Dataset:
         else:
             digest.update(pd.util.hash_pandas_object(self.features, index=False).to_numpy().tobytes())
         digest.update(pd.util.hash_pandas_object(self.target, index=False).to_numpy().tobytes())
-        if self.test_rows is not None:
-            digest.update(np.ascontiguousarray(self.test_rows).tobytes())
+        for name in ("test_rows", "weight", "time", "groups"):
+            values = getattr(self, name)
+            if values is not None:
+                digest.update(name.encode() + np.ascontiguousarray(values).tobytes())
+        digest.update("\x1f".join(self.keep).encode())
         return digest.hexdigest()[:32]
 
 

@@ -47,7 +47,7 @@ def largest_share(result: Comparison) -> Chart:
 
 def saturation(result: Comparison) -> Chart | None:
     """Share of saturated outputs: all, and those on the wrong side. None where no loss has such outputs."""
-    if result.task.kind == "regression":
+    if result.task.numeric:
         return None
     panels = [
         *_panels(result, "saturated", "% of outputs", percent=True, what="Saturated"),
@@ -111,7 +111,7 @@ def _metric(result: Comparison) -> str:
 
 def _with_unit(metric: str, result: Comparison) -> str:
     word = METRIC_WORDS[metric]
-    return f"{word} ({result.task.target})" if result.task.kind == "regression" else word
+    return f"{word} ({result.task.target})" if result.task.numeric else word
 
 
 def _conditions(result: Comparison) -> Iterator[tuple[str, dict[str, float]]]:

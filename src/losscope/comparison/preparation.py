@@ -12,15 +12,14 @@ import numpy as np
 import pandas as pd
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
-from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from losscope.comparison.data import DataError, Dataset, counted, listed
 from losscope.comparison.lookalikes import looks_like
+from losscope.comparison.splits import Split, described, splits
 from losscope.comparison.task import Task
 
-TEST_SHARE, VALIDATION_SHARE = 0.2, 0.2
 # Rarer categories share one column: thousands of columns would make the comparison one of memorising.
 MOST_CATEGORIES = 30
 # Text that differs in more than half of the rows names the row; it does not describe it.
@@ -33,8 +32,8 @@ CAPPED_ABOVE = 0.01
 class Prepared:
     """Arrays ready for training. `features` float32 (rows, columns); `target` as the task encodes it.
 
-    For regression `target` is in original units (float64); `centre` and `scale` standardise it. For
-    classification it is the class index (int64). `train`, `validation` and `test` are row numbers.
+    Numbers stay in original units (float64) in `target`; `centre` and `scale` standardise them, and `mean` is what
+    a loss that sees counts divides by. Classes are their index (int64). `weight`: float64 (rows,), or None. `train`, `validation` and `test` are row numbers.
     """
 
     features: np.ndarray
@@ -46,10 +45,12 @@ class Prepared:
     columns: int
     centre: float = 0.0
     scale: float = 1.0
+    mean: float = 1.0
+    weight: np.ndarray | None = None
 
 
-def prepare(dataset: Dataset, task: Task, split_seed: int = 0) -> Prepared:
-    """Split the rows, then turn the features into float32 columns with what the training rows teach.
+def prepare(dataset: Dataset, task: Task, split_seed: int = 0, split: Split | None = None) -> Prepared:
+    """Turn the features into float32 columns with what the training rows of `split` (else of the first) teach.
 
     >>> from losscope.comparison.data import load
     >>> from losscope.comparison.task import decide
@@ -58,26 +59,22 @@ def prepare(dataset: Dataset, task: Task, split_seed: int = 0) -> Prepared:
     (1797, 64)
     """
     target = task.encode(dataset.target)
-    train, validation, test = split(target, task, dataset, split_seed)
-    steps = list(dataset.notes)
-    steps.append(
-        f"{counted(len(target))} split into {len(train):,} for training, {len(validation):,} for validation "
-        f"and {len(test):,} for testing"
-        + (" (the test set the data came with)" if dataset.test_rows is not None else "")
-        + (
-            f", {'the first two' if dataset.test_rows is not None else 'each'} with the same shares of classes"
-            if task.kind != "regression"
-            else ""
+    split = split or splits(dataset, task, 1, seed=split_seed)[0]
+    train = split.train
+    steps = [*dataset.notes, described(dataset, task, split)]
+    if task.merged:
+        rows = counted(int(np.sum(target == len(task.labels) - 1)))
+        steps.append(
+            f"rare classes merged into {task.labels[-1]!r}: {listed(list(map(str, task.merged)))} ({rows})"
         )
-    )
     if dataset.pixels is not None:
         features = dataset.features.to_numpy(np.float32) / np.float32(dataset.pixels)
         steps.append(f"{features.shape[1]} pixels divided by {dataset.pixels:g}, their largest value")
     else:
         features, done = _columns(dataset.features, train, dataset.source)
         steps.extend(done)
-    centre, scale = 0.0, 1.0
-    if task.kind == "regression":
+    centre, scale, mean = 0.0, 1.0, 1.0
+    if task.numeric:
         with np.errstate(over="ignore", under="ignore"):
             centre, scale = float(np.mean(target[train])), float(np.std(target[train]))
         if not (np.isfinite(scale) and scale > 0) and np.ptp(target[train]) > 0:
@@ -85,11 +82,7 @@ def prepare(dataset: Dataset, task: Task, split_seed: int = 0) -> Prepared:
                 f"the target {dataset.target.name!r} is too {'small' if scale == 0 else 'large'} to compute with "
                 f"(from {target.min():.3g} to {target.max():.3g}): give it in other units"
             )
-        if not scale > 0:
-            raise DataError(
-                f"the target {dataset.target.name!r} is the same in all training rows: there is nothing to "
-                "learn; choose another --target"
-            )
+        mean = abs(centre) or 1.0
         steps.append(
             f"target standardised by the training rows: losses see "
             f"{_standardised(str(dataset.target.name), centre, scale)}, metrics are in the original units"
@@ -99,39 +92,15 @@ def prepare(dataset: Dataset, task: Task, split_seed: int = 0) -> Prepared:
         features=np.ascontiguousarray(features, dtype=np.float32),
         target=target,
         train=train,
-        validation=validation,
-        test=test,
+        validation=split.validation,
+        test=split.test,
         steps=tuple(steps),
         columns=features.shape[1],
         centre=centre,
         scale=scale,
+        mean=mean,
+        weight=dataset.weight,
     )
-
-
-def split(
-    target: np.ndarray, task: Task, dataset: Dataset, seed: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Row numbers for training, validation and test: 60%, 20%, 20%, stratified by class; fixed by `seed`."""
-    rows = np.arange(len(target))
-    classes = target if task.kind != "regression" else None
-    if classes is not None:
-        counts = np.bincount(classes)
-        if counts.min() < 5:
-            rare = task.labels[int(counts.argmin())]
-            raise DataError(
-                f"class {rare!r} of the target {dataset.target.name!r} has {counted(int(counts.min()))}: at "
-                "least 5 are needed to train, validate and test on it; merge rare classes, or give --task "
-                "regression for numbers"
-            )
-    if dataset.test_rows is not None:
-        rest, test = rows[~dataset.test_rows], rows[dataset.test_rows]
-    else:
-        rest, test = train_test_split(rows, test_size=TEST_SHARE, random_state=seed, stratify=classes)
-    share = VALIDATION_SHARE / (1 - TEST_SHARE) if dataset.test_rows is None else VALIDATION_SHARE
-    train, validation = train_test_split(
-        rest, test_size=share, random_state=seed, stratify=None if classes is None else classes[rest]
-    )
-    return np.sort(train), np.sort(validation), np.sort(test)
 
 
 def _columns(frame: pd.DataFrame, train: np.ndarray, source: str) -> tuple[np.ndarray, list[str]]:

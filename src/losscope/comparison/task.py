@@ -10,17 +10,21 @@ import numpy as np
 import pandas as pd
 
 import losscope as ls
-from losscope.comparison.data import DataError, Dataset
+from losscope.comparison.data import DataError, Dataset, counted
 from losscope.comparison.lookalikes import looks_like
 
-TASKS = ("regression", "binary", "classes")
+TASKS = ("regression", "counts", "binary", "classes")
 # Whole numbers with few values, each seen often, are codes of classes more often than they are amounts.
 MOST_CODES = 20
 ROWS_PER_CODE = 10
 MOST_CLASSES = 200
+# A class needs this many rows, so that some are trained on, some validated with and some tested on.
+LEAST_OF_A_CLASS = 5
+RARE = "rare"
 
 DEFAULT_LOSSES = {
     "regression": ("squared_error", "huber", "absolute_error", "log_cosh"),
+    "counts": ("poisson", "squared_error", "absolute_error"),
     "binary": ("squared_error@sigmoid", "binary_cross_entropy", "hinge"),
     "classes": ("squared_error@sigmoid", "binary_cross_entropy", "cross_entropy"),
 }
@@ -28,12 +32,19 @@ DEFAULT_LOSSES = {
 
 @dataclass(frozen=True)
 class Task:
-    """What is predicted. `labels` are the classes, in the order of their index; empty for regression."""
+    """What is predicted. `labels` are the classes, in the order of their index; empty where numbers are predicted.
+    `merged`: rare classes that count as one, the label `RARE`."""
 
     kind: str
     target: str
     reason: str
     labels: tuple[Any, ...] = ()
+    merged: tuple[Any, ...] = ()
+
+    @property
+    def numeric(self) -> bool:
+        """Whether a number is predicted (a regression or a count), not a class."""
+        return self.kind in ("regression", "counts")
 
     @property
     def numeric(self) -> bool:
@@ -47,9 +58,10 @@ class Task:
 
     def encode(self, target: pd.Series) -> np.ndarray:
         """The target as one array: float64 in original units, or int64 class index."""
-        if self.kind == "regression":
+        if self.numeric:
             return target.to_numpy(dtype=np.float64)
         index = {label: position for position, label in enumerate(self.labels)}
+        index.update(dict.fromkeys(self.merged, len(self.labels) - 1))
         return np.array([index[value] for value in target.tolist()], dtype=np.int64)
 
 
@@ -57,7 +69,8 @@ class Task:
 class Encoding:
     """How one loss sees the task.
 
-    `target`: "standardised" (regression), "count", "one" (0/1), "sign" (-1/1) or "index" (softmax).
+    `target`: "standardised" (regression), "count" (divided by the training rows' mean: an output of 0 then starts at
+    the log of that mean, and a learning rate means the same whatever the unit), "one" (0/1), "sign" (-1/1) or "index" (softmax).
     `link`: how an output becomes a prediction: "identity", "exp", "sigmoid", "softmax", or "score" when
     the output orders the classes but is no probability.
     """
@@ -67,57 +80,125 @@ class Encoding:
     notes: tuple[str, ...] = field(default=())
 
 
-def decide(dataset: Dataset, asked: str | None, losses: Sequence[Any]) -> Task:
+def decide(dataset: Dataset, asked: str | None, losses: Sequence[Any], merge_rare: bool = False) -> Task:
     """The task, from `asked`, else from the target and, where it could be two things, from the losses.
+    `merge_rare`: classes of fewer than 5 rows become one.
 
     >>> from losscope.comparison.data import load
     >>> decide(load("diabetes"), None, []).kind
     'regression'
     """
-    target: pd.Series = dataset.target
-    name = str(target.name)
     if asked is not None and asked not in TASKS:
         raise DataError(f"--task {asked!r} is not known: give one of {', '.join(TASKS)}")
-    given, asked = asked is not None, asked or dataset.kind
-    numeric = pd.api.types.is_numeric_dtype(target.dtype) and not pd.api.types.is_bool_dtype(target.dtype)
-    distinct = target.nunique()
-    if asked == "regression" or (asked is None and not numeric and _mostly_numbers(target)):
-        if not numeric:
-            _refuse_text(target, dataset.source)
-        return Task("regression", name, "given" if given else "the target is a number")
-    if asked is None and not numeric and distinct > _most_labels(len(target)):
-        _refuse_lookalike(target, dataset.source)
-    softmax_named = any(loss.structure == "softmax" for loss in losses)
-    if asked is None:
-        wanted = {_kind_of_loss(loss) for loss in losses}
-        codes = (
-            not numeric
-            or distinct == 2
-            or (distinct <= MOST_CODES and len(target) >= ROWS_PER_CODE * distinct and _whole(target))
+    kind, reason = asked or dataset.kind, "given" if asked else ""
+    if kind is None:
+        kind, reason = _infer(dataset, losses)
+    if kind in ("regression", "counts"):
+        if not _is_number(dataset.target):
+            _refuse_text(dataset.target, dataset.source)
+        if kind == "counts":
+            _refuse_no_count(dataset.target)
+        return Task(kind, str(dataset.target.name), reason or "the target is a number")
+    return _classes(dataset, kind, reason, losses, merge_rare)
+
+
+def _infer(dataset: Dataset, losses: Sequence[Any]) -> tuple[str | None, str]:
+    """A number or a count, and why; (None, "") for classes, which are counted later."""
+    target = dataset.target
+    distinct = int(target.nunique())
+    if not _is_number(target):
+        if _mostly_numbers(target):
+            return "regression", ""
+        if distinct > _most_labels(len(target)):
+            _refuse_lookalike(target, dataset.source)
+        return None, ""
+    wanted = {_kind_of_loss(loss) for loss in losses}
+    if wanted & {"classes", "binary"} and distinct <= MOST_CLASSES:
+        return None, ""
+    whole = _whole(target)
+    rarest = int(target.value_counts().min())
+    codes = distinct == 2 or (
+        whole
+        and distinct <= MOST_CODES
+        and len(target) >= ROWS_PER_CODE * distinct
+        and rarest >= LEAST_OF_A_CLASS
+    )
+    if "counts" in wanted or (
+        distinct > 2 and whole and (not codes or wanted == {"regression"}) and _counts(target)
+    ):
+        return "counts", f"the target has {distinct:,} different whole numbers from {target.min():g} up"
+    if not codes or (wanted == {"regression"} and distinct > 2):
+        what = "whole numbers, and the losses named are for numbers" if codes else "numbers"
+        return "regression", f"the target has {distinct:,} different {what}"
+    return None, ""
+
+
+def _classes(
+    dataset: Dataset, kind: str | None, reason: str, losses: Sequence[Any], merge_rare: bool
+) -> Task:
+    """Two classes or more, and whether each has a row to train on, one to validate with and one to test on."""
+    target = dataset.target
+    name, number = str(target.name), _is_number(target)
+    counts = target.value_counts()
+    rare = tuple(counts.index[counts < LEAST_OF_A_CLASS]) if merge_rare else ()
+    if rare and counts[list(rare)].sum() < LEAST_OF_A_CLASS and len(rare) < len(counts):
+        rare = (*rare, counts[~counts.index.isin(rare)].idxmin())
+    labels = _labels([label for label in counts.index if label not in rare], target, dataset.source)
+    if rare:
+        labels = (*labels, RARE if RARE not in labels else f"{RARE} (merged)")
+    if len(labels) < 2:
+        raise DataError(
+            f"the target {name!r} of {dataset.source} has no two classes of {LEAST_OF_A_CLASS} rows or more: choose "
+            "another --target"
         )
-        if numeric and (not codes or (wanted == {"regression"} and distinct > 2)):
-            what = "numbers" if not codes else "whole numbers, and the losses named are for numbers"
-            return Task("regression", name, f"the target has {distinct:,} different {what}")
-    labels = _labels(target, dataset.source)
-    if asked == "binary" and len(labels) != 2:
+    if kind == "binary" and len(labels) != 2:
         raise DataError(
             f"--task binary needs a target with 2 values, {name!r} has {len(labels):,}: give --task classes"
-            + (" or regression" if numeric else "")
+            + (" or regression" if number else "")
         )
-    if len(labels) == 2 and asked != "classes" and not softmax_named:
-        reason = "given" if given else "the target has 2 values"
-        return Task("binary", name, reason, labels)
-    if len(labels) == 2 and asked is None:
+    rarest = counts.idxmin()
+    if not rare and counts.min() < LEAST_OF_A_CLASS:
+        raise DataError(
+            f"class {rarest!r} of the target {name!r} has {counted(int(counts.min()))}: at least {LEAST_OF_A_CLASS} "
+            "are needed to train, validate and test on it; give --merge-rare-classes"
+            + (", or --task regression to take them as numbers" if number else "")
+        )
+    softmax_named = any(loss.structure == "softmax" for loss in losses)
+    if len(labels) == 2 and kind != "classes" and not softmax_named:
+        return Task("binary", name, reason or "the target has 2 values", labels, rare)
+    if len(labels) == 2 and kind is None:
         reason = "2 values, one output for each because a softmax loss was named"
-    else:
-        reason = "given" if given else f"the target has {len(labels)} different values"
-    if numeric and asked is None and len(labels) > 2:
-        reason += "; --task regression takes them as numbers"
-    return Task("classes", name, reason, labels)
+    elif not reason:
+        reason = f"the target has {len(labels)} different values"
+        if number and kind is None and len(labels) > 2:
+            reason += "; --task regression takes them as numbers"
+    return Task("classes", name, reason, labels, rare)
 
 
-def _labels(target: pd.Series, source: str) -> tuple[Any, ...]:
-    values = target.unique().tolist()
+def _is_number(target: pd.Series) -> bool:
+    return pd.api.types.is_numeric_dtype(target.dtype) and not pd.api.types.is_bool_dtype(target.dtype)
+
+
+def _counts(target: pd.Series) -> bool:
+    """Whole numbers that count something: they start at 0 or 1, come again, and have no common divisor (as hundreds
+    of dollars have)."""
+    numbers = target.to_numpy(dtype=float)
+    if not 0 <= numbers.min() <= 1 or numbers.max() >= 2**31 or target.nunique() > len(target) / 2:
+        return False
+    return int(np.gcd.reduce(numbers.astype(np.int64))) == 1
+
+
+def _refuse_no_count(target: pd.Series) -> None:
+    numbers = target.to_numpy(dtype=float)
+    wrong = np.flatnonzero((numbers < 0) | (numbers != np.floor(numbers)))
+    if len(wrong):
+        raise DataError(
+            f"--task counts needs whole numbers of 0 or more, and {target.name!r} has {numbers[wrong[0]]:g} in row "
+            f"{wrong[0] + 1}: give --task regression"
+        )
+
+
+def _labels(values: list[Any], target: pd.Series, source: str) -> tuple[Any, ...]:
     if len(values) > MOST_CLASSES:
         raise DataError(
             f"the target {target.name!r} of {source} has {len(values):,} different values in "
@@ -177,7 +258,7 @@ def _kind_of_loss(loss: Any) -> str:
         return "classes"
     if activation_of(loss) == "sigmoid":
         return "either"
-    return "regression" if loss.entry.task in ("regression", "count") else "binary"
+    return {"regression": "regression", "count": "counts"}.get(loss.entry.task, "binary")
 
 
 def activation_of(loss: Any) -> str:
@@ -216,10 +297,10 @@ def _encoding(loss: Any, task: Task, target: np.ndarray) -> Encoding | str:
     if loss.entry.task == "distribution" or loss.entry.task == "classes":
         return "it compares whole distributions"
     if needs == "probability" and activation not in ("sigmoid",):
-        if task.kind == "regression":
+        if task.numeric:
             return "it is for probabilities"
         return f"it needs a probability where a model gives any number; write {loss.name}@sigmoid"
-    if task.kind == "regression":
+    if task.numeric:
         return _for_regression(loss, activation, needs, wanted, target)
     return _for_classification(loss, activation, wanted)
 
@@ -240,10 +321,10 @@ def _for_regression(
             return f"its target is a {wanted}, and a target here is {target[row]:g}"
         if activation in ("", "identity") and needs == "real":
             return Encoding(
-                "count", "exp", ("sees the target in its own units; its output is the log of the mean",)
+                "count", "exp", ("its output is the log of the mean, in units of the training rows' mean",)
             )
         if activation in ("exp", "softplus"):
-            return Encoding("count", activation, ("sees the target in its own units",))
+            return Encoding("count", activation, ("sees the target in units of the training rows' mean",))
         return f"its prediction must be {needs}; write {loss.name}@exp"
     if needs != "real" and not activation:
         return f"its prediction must be {needs}, and a standardised target is any number"

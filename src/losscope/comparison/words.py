@@ -63,6 +63,7 @@ def task(result: Comparison) -> str:
     """The task and why, in a few words."""
     kind = {
         "regression": "a regression",
+        "counts": "counts",
         "binary": "two classes",
         "classes": f"{len(result.task.labels)} classes",
     }
@@ -119,7 +120,7 @@ def method(result: Comparison) -> list[str]:
         "**The learning rate** is the one thing that differs between losses when each is at its own best: it "
         f"was chosen by {choosing(result)}. Test rows were used for no choice.",
     ]
-    if result.task.kind == "regression":
+    if result.task.numeric:
         paragraphs.append(
             "**Metrics:** MAE is the mean and median |error| the median of |prediction - target|, RMSE the root "
             f"of its mean square, all in the units of `{result.task.target}`. A loss's own value is in the "
@@ -146,14 +147,14 @@ def under_the_tables(result: Comparison) -> list[str]:
     if result.repeated:
         notes.append(f"Named more than once but run once: {', '.join(result.repeated)}.")
     scores = [name for name in result.losses if result.encodings[name].link == "score"]
-    if scores and result.task.kind != "regression":
+    if scores and not result.task.numeric:
         verb = (
             "give scores, not probabilities: they have"
             if len(scores) > 1
             else "gives scores, not probabilities: it has"
         )
         notes.append(f"{' and '.join(scores)} {verb} no log loss and no Brier score.")
-    if result.task.kind == "regression":
+    if result.task.numeric:
         notes += [f"{name} {note}." for name in result.losses for note in result.encodings[name].notes]
     sigmoids = [name for name in result.losses if result.encodings[name].link == "sigmoid"]
     if sigmoids and result.task.kind == "classes":

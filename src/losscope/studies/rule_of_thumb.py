@@ -130,7 +130,7 @@ def spoil(prepared: Any, task: Any, condition: str, seed: int) -> Any:
     random = numpy.random.default_rng([seed, 77])
     seen = numpy.concatenate([prepared.train, prepared.validation])
     target = prepared.target.copy()
-    if task.kind == "regression":
+    if task.numeric:
         target[seen] = _spoilt_numbers(target[seen], condition, random)
         quarters = numpy.percentile(target[prepared.train], [25, 50, 75])
         # Median and quartiles, so that no single target decides the scale on which a loss sees all others.
@@ -243,7 +243,7 @@ def experiment(
 
 
 def _task(task: Any) -> str:
-    return "regression" if task.kind == "regression" else "classification"
+    return "regression" if task.numeric else "classification"
 
 
 def _cell(

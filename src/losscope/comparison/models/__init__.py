@@ -45,7 +45,9 @@ class Plan:
     momentum: float = 0.9
     batch_size: int = 64
     epochs: int = 30
-    penalty: float = 0.0  # of the squared weights (not the intercept), added to the mean loss: penalty/2 * |w|^2
+    penalty: float = (
+        0.0  # of the squared weights (not the intercept), added to the mean loss: penalty/2 * |w|^2
+    )
 
 
 @dataclass(frozen=True)
