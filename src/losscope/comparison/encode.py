@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from losscope.comparison.data import DataError
 from losscope.comparison.preparation import Prepared
 from losscope.comparison.task import Encoding, Task
 
@@ -37,13 +36,11 @@ def seen(prepared: Prepared, task: Task, encoding: Encoding) -> Seen:
         hot = one_hot(target, task)
         return Seen(2 * hot - 1 if encoding.target == "sign" else hot)
     if encoding.target == "count":
-        scale = float(np.mean(target[prepared.train])) or 1.0
-        return Seen((target / scale).astype(np.float32)[:, None], 0.0, scale)
+        return Seen((target / prepared.mean).astype(np.float32)[:, None], 0.0, prepared.mean)
+    centre, scale = prepared.centre, prepared.scale
     if encoding.target in ("log", "log1p"):
         target = np.log(target) if encoding.target == "log" else np.log1p(target)
-    centre, scale = float(np.mean(target[prepared.train])), float(np.std(target[prepared.train]))
-    if not scale > 0:
-        raise DataError("the target is the same in all training rows: there is nothing to learn")
+        centre, scale = float(np.mean(target[prepared.train])), float(np.std(target[prepared.train])) or 1.0
     return Seen(((target - centre) / scale).astype(np.float32)[:, None], centre, scale)
 
 
