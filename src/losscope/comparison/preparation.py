@@ -32,8 +32,8 @@ CAPPED_ABOVE = 0.01
 class Prepared:
     """Arrays ready for training. `features` float32 (rows, columns); `target` as the task encodes it.
 
-    Numbers stay in original units (float64) in `target`; `centre` and `scale` standardise them, and `mean` is what
-    a loss that sees counts divides by. Classes are their index (int64). `weight`: float64 (rows,), or None. `train`, `validation` and `test` are row numbers.
+    Numbers stay in original units (float64) in `target`; `centre` and `scale` standardise them. Classes are their
+    index (int64). `weight`: float64 (rows,), or None. `train`, `validation` and `test` are row numbers.
     """
 
     features: np.ndarray
@@ -45,7 +45,6 @@ class Prepared:
     columns: int
     centre: float = 0.0
     scale: float = 1.0
-    mean: float = 1.0
     weight: np.ndarray | None = None
 
 
@@ -73,7 +72,7 @@ def prepare(dataset: Dataset, task: Task, split_seed: int = 0, split: Split | No
     else:
         features, done = _columns(dataset.features, train, dataset.source)
         steps.extend(done)
-    centre, scale, mean = 0.0, 1.0, 1.0
+    centre, scale = 0.0, 1.0
     if task.numeric:
         with np.errstate(over="ignore", under="ignore"):
             centre, scale = float(np.mean(target[train])), float(np.std(target[train]))
@@ -82,7 +81,6 @@ def prepare(dataset: Dataset, task: Task, split_seed: int = 0, split: Split | No
                 f"the target {dataset.target.name!r} is too {'small' if scale == 0 else 'large'} to compute with "
                 f"(from {target.min():.3g} to {target.max():.3g}): give it in other units"
             )
-        mean = abs(centre) or 1.0
         steps.append(
             f"target standardised by the training rows: losses see "
             f"{_standardised(str(dataset.target.name), centre, scale)}, metrics are in the original units"
@@ -98,7 +96,6 @@ def prepare(dataset: Dataset, task: Task, split_seed: int = 0, split: Split | No
         columns=features.shape[1],
         centre=centre,
         scale=scale,
-        mean=mean,
         weight=dataset.weight,
     )
 

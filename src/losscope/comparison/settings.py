@@ -11,7 +11,7 @@ MODELS = ("linear", "mlp")
 OPTIMIZERS = ("sgd", "adam")
 METRICS = {
     "regression": ("mae", "rmse", "median_absolute_error"),
-    "counts": ("mae", "rmse", "median_absolute_error"),
+    "count": ("mae", "rmse", "median_absolute_error"),
     "binary": ("accuracy", "log_loss", "brier"),
     "classes": ("accuracy", "log_loss", "brier"),
 }
@@ -79,7 +79,7 @@ def settle(
         raise DataError(
             f"--choose-by {choose_by!r} does not fit --task {kind}: give one of {', '.join(choices)}"
         )
-    family = "regression" if kind in ("regression", "counts") else "classes"
+    family = "regression" if kind in ("regression", "count") else "classes"
     default_rate = LEARNING_RATES.get((optimizer, family), LEARNING_RATES[optimizer, "regression"])
     return Settings(
         model=model,

@@ -45,9 +45,13 @@ def encode(prepared: Prepared, task: Task, encoding: Encoding) -> np.ndarray:
     if encoding.target == "standardised":
         return ((target - prepared.centre) / prepared.scale).astype(np.float32)[:, None]
     if encoding.target == "count":
-        return (target / prepared.mean).astype(np.float32)[:, None]
+        return (target / _mean(prepared)).astype(np.float32)[:, None]
     hot = one_hot(target, task)
     return 2 * hot - 1 if encoding.target == "sign" else hot
+
+
+def _mean(prepared: Prepared) -> float:
+    return float(np.mean(prepared.target[prepared.train])) or 1.0
 
 
 def one_hot(target: np.ndarray, task: Task) -> np.ndarray:
@@ -161,9 +165,9 @@ class _Watch:
         z = outputs.astype(np.float64)[:, 0]
         if self.encoding.link == "exp":
             with np.errstate(over="ignore"):
-                return np.exp(z) * self.prepared.mean
+                return np.exp(z) * _mean(self.prepared)
         if self.encoding.link == "softplus":
-            return np.logaddexp(0.0, z) * self.prepared.mean
+            return np.logaddexp(0.0, z) * _mean(self.prepared)
         return z * self.prepared.scale + self.prepared.centre
 
     def seam(self, rows: np.ndarray) -> dict[str, Any] | None:

@@ -63,7 +63,7 @@ def task(result: Comparison) -> str:
     """The task and why, in a few words."""
     kind = {
         "regression": "a regression",
-        "counts": "counts",
+        "count": "a count",
         "binary": "two classes",
         "classes": f"{len(result.task.labels)} classes",
     }
