@@ -18,7 +18,17 @@ from losscope.report.write import write_atomic
 
 RUN_SCHEMA = "losscope.compare.run/1"
 # The modules whose text decides what a run's numbers are; a change in them is a different run.
-DETERMINING = ("preparation", "task", "model", "training", "observation", "metrics")
+DETERMINING = (
+    "columns",
+    "splits",
+    "features",
+    "preparation",
+    "task",
+    "model",
+    "training",
+    "observation",
+    "metrics",
+)
 
 
 @cache
