@@ -301,7 +301,7 @@ def test_counts_are_predicted_by_their_rate():
     frame = pd.DataFrame({"x": x, "visits": rng.poisson(np.exp(1 + 0.5 * x))})
     result = compare(["poisson", "mse"], frame, target="visits", task="regression", **{**SMALL, "epochs": 20})
     assert result.at_own_best("poisson").metrics["mae"][0] < 2.0
-    assert "poisson sees the target in its own units" in " ".join(str(result).split())
+    assert "poisson sees the target divided by its mean" in " ".join(str(result).split())
 
 
 def test_a_formula_of_one_s_own_can_be_compared():

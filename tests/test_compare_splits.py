@@ -116,18 +116,18 @@ def test_a_class_that_comes_only_late_is_refused():
 @pytest.mark.parametrize(
     ("values", "losses", "kind"),
     [
-        (RNG.poisson(2.0, 900), [], "counts"),
-        (RNG.poisson(2.0, 900), ["mse", "poisson"], "counts"),
+        (RNG.poisson(2.0, 900), [], "count"),
+        (RNG.poisson(2.0, 900), ["mse", "poisson"], "count"),
         (RNG.poisson(150.0, 900) - 100, [], "regression"),  # starts at neither 0 nor 1
         (RNG.poisson(2.0, 900) * 100, [], "regression"),  # hundreds of dollars
         (RNG.poisson(2.0, 900) + 0.5, [], "regression"),
         (RNG.poisson(2.0, 900) - 3, [], "regression"),
         (RNG.permutation(900), [], "regression"),  # each once: a rank
         (np.arange(900) % 4, [], "classes"),
-        (np.arange(900) % 4, ["poisson"], "counts"),
-        (np.arange(900) % 4, ["mse"], "counts"),
+        (np.arange(900) % 4, ["poisson"], "count"),
+        (np.arange(900) % 4, ["mse"], "count"),
         (np.arange(900) % 2, [], "binary"),
-        ([0, 1, 2] * 100 + [3], [], "counts"),  # a class of one row is none
+        ([0, 1, 2] * 100 + [3], [], "count"),  # a class of one row is none
     ],
 )
 def test_counts_are_told_from_classes_and_from_numbers(values, losses, kind):
@@ -144,7 +144,7 @@ def test_counts_asked_for_must_be_counts():
     ):
         dataset = load(pd.DataFrame({"x": RNG.normal(size=50), "y": values}), "y")
         with pytest.raises(DataError, match=says):
-            decide(dataset, "counts", [])
+            decide(dataset, "count", [])
 
 
 def test_rare_classes_are_merged_when_asked():
@@ -152,7 +152,7 @@ def test_rare_classes_are_merged_when_asked():
         {"x": RNG.normal(size=66), "y": ["a"] * 30 + ["b"] * 30 + ["c"] * 3 + ["d"] * 2 + ["e"]}
     )
     dataset = load(frame, "y")
-    with pytest.raises(DataError, match="class 'e' .* has 1 row.*--merge-rare-classes"):
+    with pytest.raises(DataError, match=r"class 'e' .* has 1 row.*--merge-rare-classes"):
         decide(dataset, None, [])
     task = decide(dataset, None, [], merge_rare=True)
     assert task.labels == ("a", "b", "rare")
@@ -168,7 +168,7 @@ def test_a_loss_of_counts_starts_at_their_mean_whatever_the_unit():
     x = RNG.normal(size=300)
     counts = np.random.default_rng(2).poisson(np.exp(0.5 * x + 5.0))
     counts[0] = 1
-    run = compare(["poisson"], pd.DataFrame({"x": x, "y": counts}), target="y", task="counts", model="linear",
+    run = compare(["poisson"], pd.DataFrame({"x": x, "y": counts}), target="y", task="count", model="linear",
                   epochs=20, seeds=1, grid=1)  # fmt: skip
     (found,) = run.runs.values()
     assert found["status"] == "done"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
+from inspect import signature
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ from losscope.comparison.splits import splits
 from losscope.comparison.task import DEFAULT_LOSSES, Task, decide
 from losscope.comparison.training import Judging
 from losscope.comparison.tuning import Job, Search
+from losscope.errors import did_you_mean
 from losscope.kernels.cpu.build import fingerprint
 
 if TYPE_CHECKING:
@@ -82,39 +84,23 @@ def compare(
     target: str | None = None,
     losses: Sequence[Any] | None = None,
     *,
-    task: str | None = None,
-    data_dir: str | Path | None = None,
-    model: str = "mlp",
-    hidden: int = 64,
-    optimizer: str = "sgd",
-    batch_size: int = 64,
-    epochs: int | None = None,
-    learning_rate: float | None = None,
-    grid: int = 5,
-    seeds: int = 1,
-    splits: int = 5,
-    folds: int | None = None,
-    split_seed: int = 0,
-    metric: str | None = None,
-    penalty: float | None = None,
-    tune: bool = False,
-    losses_file: str | Path | None = None,
-    merge_rare_classes: bool = False,
     out: str | Path | None = None,
     workers: int | None = 1,
     dask: str | None = None,
     progress: Progress | None = None,
+    **options: Any,
 ) -> Comparison:
     """Train the same model from the same start with several losses, on several splits of the same rows, and say which
     differences between the losses are larger than their uncertainty.
 
-    `data`: a pandas or polars DataFrame, a CSV or Parquet file, "mnist" (with `data_dir`) or a bundled set's name.
-    `losses`: names such as "huber:delta=2", "huber:delta=?" (chosen on validation rows) or "mse@sigmoid", formulas
-    such as "cauchy = log(1 + (r/c)**2) : c=1", "log(target)", or losses; None takes a set that fits the task.
-    `metric`: what all are judged by, in place of a metric that suits what each estimates. `tune`: choose every free
-    parameter. `out`: a folder to which each finished run is written at once; the same call resumes from it.
-    `workers`: processes; None takes the cores this process may use. Raises DataError for data and settings,
-    LossError for losses.
+    `data`: a data frame (pandas, polars, Arrow), a CSV or Parquet file, "mnist" (with `data_dir`) or a bundled set's
+    name. `losses`: names such as "huber:delta=2", "huber:delta=?" (chosen on validation rows) or "mse@sigmoid",
+    formulas such as "cauchy = log(1 + (r/c)**2) : c=1", "log(target)", or losses; None takes a set that fits the task.
+    `out`: a folder to which each finished run is written at once; the same call resumes from it. `workers`:
+    processes; None takes the cores this process may use.
+
+    `options`: `task`, `model`, `metric`, `splits`, `folds`, `tune` and the others of `settings.Asked`; of the columns
+    `drop`, `keep`, `weights`, `time` and `group`. Raises DataError for data and options, LossError for losses.
 
     >>> import losscope as ls
     >>> result = ls.compare("diabetes", losses=["mse", "mae"], model="linear", splits=3)
@@ -122,19 +108,15 @@ def compare(
     ('squared_error', 'absolute_error')
     """
     started = time.perf_counter()
-    asked = Asked(
-        model=model, hidden=hidden, optimizer=optimizer, batch_size=batch_size, epochs=epochs,
-        learning_rate=learning_rate, grid=grid, seeds=seeds, splits=splits, folds=folds, split_seed=split_seed,
-        metric=metric, penalty=penalty,
-    )  # fmt: skip
+    asked, columns = _sorted_out(options)
     workers = workers_asked(workers)
-    named = rival.read(losses or (), losses_file, tune)
-    dataset = load(data, target, data_dir)
-    decided = decide(dataset, task, [each.loss for each in named], merge_rare_classes)
-    rivals = _competitors(named, dataset, decided, tune)
+    named = rival.read(losses or (), asked.losses_file, asked.tune)
+    dataset = load(data, target, **columns)
+    decided = decide(dataset, asked.task, [each.loss for each in named], asked.merge_rare_classes)
+    rivals = _competitors(named, dataset, decided, asked.tune)
     parts = _prepared(dataset, decided, asked)
     settings = settle(asked, decided.numeric, len(parts[0].train), len(parts))
-    majority = _majority(decided, parts[0])
+    majority, metric = _majority(decided, parts[0]), asked.metric
     everyone = tuple(rivals.values())
     to_ask = questions.questions(decided.kind, everyone, metric, majority)
     chosen_by = {name: questions.own_metric(decided.kind, each, metric, majority) for name, each in rivals.items()}
@@ -166,6 +148,17 @@ def compare(
         seconds=time.perf_counter() - started,
         repeated=_repeated(named),
     )
+
+
+def _sorted_out(options: Mapping[str, Any]) -> tuple[Asked, dict[str, Any]]:
+    """Options of the comparison, and those of the columns (which `load` takes)."""
+    asked = {each.name for each in fields(Asked)}
+    of_columns = [name for name in signature(load).parameters if name not in ("data", "target")]
+    for name in options:
+        if name not in asked and name not in of_columns:
+            raise DataError(f"compare has no option {name!r}. {did_you_mean(name, [*asked, *of_columns])}")
+    columns = {name: value for name, value in options.items() if name in of_columns}
+    return Asked(**{name: value for name, value in options.items() if name in asked}), columns
 
 
 def _competitors(named: Sequence[Rival], dataset: Dataset, task: Task, tune: bool) -> dict[str, Rival]:

@@ -36,7 +36,8 @@ def seen(prepared: Prepared, task: Task, encoding: Encoding) -> Seen:
         hot = one_hot(target, task)
         return Seen(2 * hot - 1 if encoding.target == "sign" else hot)
     if encoding.target == "count":
-        return Seen((target / prepared.mean).astype(np.float32)[:, None], 0.0, prepared.mean)
+        mean = float(np.mean(target[prepared.train])) or 1.0
+        return Seen((target / mean).astype(np.float32)[:, None], 0.0, mean)
     centre, scale = prepared.centre, prepared.scale
     if encoding.target in ("log", "log1p"):
         target = np.log(target) if encoding.target == "log" else np.log1p(target)

@@ -154,7 +154,7 @@ CLASSES = (
     Metric("macro_f1", "macro F1", _of_classes(sk.f1_score, average="macro", zero_division=0), higher=True,
            meaning="the mean F1 over the classes"),
 )  # fmt: skip
-OF_TASK = {"regression": NUMBERS, "counts": COUNTS, "binary": BINARY, "classes": CLASSES}
+OF_TASK = {"regression": NUMBERS, "count": COUNTS, "binary": BINARY, "classes": CLASSES}
 
 
 def metrics_of(kind: str, levels: Sequence[float] = ()) -> tuple[Metric, ...]:
@@ -190,7 +190,7 @@ def named(name: str, kind: str) -> Metric:
     """One metric of a task by its name: `mae`, `pinball@0.9`. DataError for a name there is not."""
     word, _, level = name.partition("@")
     families = {"pinball": pinball, "coverage": coverage, "expectile": expectile}
-    if level and word in families and kind in ("regression", "counts"):
+    if level and word in families and kind in ("regression", "count"):
         try:
             if 0 < float(level) < 1:
                 return families[word](float(level))

@@ -30,7 +30,7 @@ def questions(kind: str, rivals: Sequence[Rival], asked: str | None, majority: f
     everyone = tuple(rival.name for rival in rivals)
     if asked is not None:
         return (Question(named(asked, kind), everyone, "what was asked for"),)
-    if kind in ("regression", "counts"):
+    if kind in ("regression", "count"):
         return _of_numbers(kind, rivals)
     ranking = _named(kind, "average_precision" if majority > MAJORITY else "auc") if kind == "binary" else None
     likely = tuple(rival.name for rival in rivals if rival.estimand.kind == "probability")
@@ -49,7 +49,7 @@ def _of_numbers(kind: str, rivals: Sequence[Rival]) -> tuple[Question, ...]:
     kinds = {rival.estimand.kind for rival in centres}
     found = []
     if "mean" in kinds:
-        if kind == "counts":
+        if kind == "count":
             found.append(Question(_named(kind, "poisson_deviance"), names, "the mean"))
         found.append(Question(_named(kind, "rmse"), names, "the mean"))
     if kinds - {"mean"}:
@@ -79,9 +79,9 @@ def own_metric(kind: str, rival: Rival, asked: str | None, majority: float) -> M
     if asked is not None:
         return named(asked, kind)
     estimand = rival.estimand
-    if kind in ("regression", "counts"):
+    if kind in ("regression", "count"):
         if estimand.kind == "mean":
-            return _named(kind, "poisson_deviance" if kind == "counts" and rival.encoding.link == "exp" else "rmse")
+            return _named(kind, "poisson_deviance" if kind == "count" and rival.encoding.link == "exp" else "rmse")
         if estimand.kind in CENTRES:
             return _named(kind, "mae")
         if estimand.kind == "quantile" and estimand.level is not None:

@@ -22,7 +22,7 @@ from losscope.report.write import write_atomic
 
 RUN_SCHEMA = "losscope.compare.run/2"
 # The packages and modules whose text decides what a run's numbers are; a change in them is a different run.
-DETERMINING = ("preparation", "splits", "task", "encode", "forecast", "metrics", "training", "observation", "models/*")
+DETERMINING = ("columns", "splits", "features", "preparation", "task", "encode", "forecast", "metrics", "training", "observation", "models/*")
 
 
 @cache

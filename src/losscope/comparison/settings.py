@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 from losscope.comparison import models
 from losscope.comparison.data import DataError
@@ -34,6 +35,10 @@ class Asked:
     split_seed: int = 0
     metric: str | None = None
     penalty: float | None = None
+    task: str | None = None
+    merge_rare_classes: bool = False
+    tune: bool = False
+    losses_file: str | Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse a setting out of its range, before any data is read."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -147,7 +148,7 @@ def _by_time(time: np.ndarray, repeats: int) -> Iterator[Split]:
     share = min(1 / TEST_PARTS, MOST_TESTED_BY_TIME / repeats)
     ends = [_moment(starts, len(time) * (1 - share * (repeats - which))) for which in range(repeats)]
     ends.append(len(time))
-    for begin, end in zip(ends, ends[1:]):
+    for begin, end in pairwise(ends):
         middle = _moment(starts[starts < begin], begin * (1 - 1 / VALIDATION_PARTS))
         if not 0 < middle < begin < end:
             raise DataError(

@@ -13,7 +13,7 @@ import losscope as ls
 from losscope.comparison.data import DataError, Dataset, counted
 from losscope.comparison.lookalikes import looks_like
 
-TASKS = ("regression", "counts", "binary", "classes")
+TASKS = ("regression", "count", "binary", "classes")
 # Whole numbers with few values, each seen often, are codes of classes more often than they are amounts.
 MOST_CODES = 20
 ROWS_PER_CODE = 10
@@ -24,7 +24,7 @@ RARE = "rare"
 
 DEFAULT_LOSSES = {
     "regression": ("squared_error", "huber", "absolute_error", "log_cosh"),
-    "counts": ("poisson", "squared_error", "absolute_error"),
+    "count": ("poisson", "squared_error", "absolute_error"),
     "binary": ("squared_error@sigmoid", "binary_cross_entropy", "hinge"),
     "classes": ("squared_error@sigmoid", "binary_cross_entropy", "cross_entropy"),
 }
@@ -44,12 +44,12 @@ class Task:
     @property
     def numeric(self) -> bool:
         """Whether a number is predicted (a regression or a count), not a class."""
-        return self.kind in ("regression", "counts")
+        return self.kind in ("regression", "count")
 
     @property
     def numeric(self) -> bool:
         """Whether a number is predicted (a regression or a count), not a class."""
-        return self.kind in ("regression", "counts")
+        return self.kind in ("regression", "count")
 
     @property
     def outputs(self) -> int:
@@ -93,10 +93,10 @@ def decide(dataset: Dataset, asked: str | None, losses: Sequence[Any], merge_rar
     kind, reason = asked or dataset.kind, "given" if asked else ""
     if kind is None:
         kind, reason = _infer(dataset, losses)
-    if kind in ("regression", "counts"):
+    if kind in ("regression", "count"):
         if not _is_number(dataset.target):
             _refuse_text(dataset.target, dataset.source)
-        if kind == "counts":
+        if kind == "count":
             _refuse_no_count(dataset.target)
         return Task(kind, str(dataset.target.name), reason or "the target is a number")
     return _classes(dataset, kind, reason, losses, merge_rare)
@@ -123,10 +123,10 @@ def _infer(dataset: Dataset, losses: Sequence[Any]) -> tuple[str | None, str]:
         and len(target) >= ROWS_PER_CODE * distinct
         and rarest >= LEAST_OF_A_CLASS
     )
-    if "counts" in wanted or (
+    if "count" in wanted or (
         distinct > 2 and whole and (not codes or wanted == {"regression"}) and _counts(target)
     ):
-        return "counts", f"the target has {distinct:,} different whole numbers from {target.min():g} up"
+        return "count", f"the target has {distinct:,} different whole numbers from {target.min():g} up"
     if not codes or (wanted == {"regression"} and distinct > 2):
         what = "whole numbers, and the losses named are for numbers" if codes else "numbers"
         return "regression", f"the target has {distinct:,} different {what}"
@@ -193,7 +193,7 @@ def _refuse_no_count(target: pd.Series) -> None:
     wrong = np.flatnonzero((numbers < 0) | (numbers != np.floor(numbers)))
     if len(wrong):
         raise DataError(
-            f"--task counts needs whole numbers of 0 or more, and {target.name!r} has {numbers[wrong[0]]:g} in row "
+            f"--task count needs whole numbers of 0 or more, and {target.name!r} has {numbers[wrong[0]]:g} in row "
             f"{wrong[0] + 1}: give --task regression"
         )
 
@@ -258,7 +258,7 @@ def _kind_of_loss(loss: Any) -> str:
         return "classes"
     if activation_of(loss) == "sigmoid":
         return "either"
-    return {"regression": "regression", "count": "counts"}.get(loss.entry.task, "binary")
+    return {"regression": "regression", "count": "count"}.get(loss.entry.task, "binary")
 
 
 def activation_of(loss: Any) -> str:
@@ -321,10 +321,10 @@ def _for_regression(
             return f"its target is a {wanted}, and a target here is {target[row]:g}"
         if activation in ("", "identity") and needs == "real":
             return Encoding(
-                "count", "exp", ("its output is the log of the mean, in units of the training rows' mean",)
+                "count", "exp", ("sees the target divided by its mean; its output is the log of a mean",)
             )
         if activation in ("exp", "softplus"):
-            return Encoding("count", activation, ("sees the target in units of the training rows' mean",))
+            return Encoding("count", activation, ("sees the target divided by its mean",))
         return f"its prediction must be {needs}; write {loss.name}@exp"
     if needs != "real" and not activation:
         return f"its prediction must be {needs}, and a standardised target is any number"

@@ -63,7 +63,7 @@ def task(outcome: Outcome) -> str:
     """The task and why, in a few words."""
     kind = {
         "regression": "a regression",
-        "counts": "counts",
+        "count": "a count",
         "binary": "two classes",
         "classes": f"{len(outcome.task.labels)} classes",
     }
