@@ -98,7 +98,7 @@ def _floor(loss: Any, y: np.ndarray, w: np.ndarray, low: float, start: float, hi
         return 0.0 if abs(total) <= ROUNDING * float(np.abs(each).sum()) else total
 
     if slope(low) < 0 < slope(high):
-        found = brentq(slope, low, high, xtol=1e-300, rtol=1e-15, maxiter=500)
+        found = brentq(slope, low, high, xtol=1e-16 * (abs(low) + abs(high)), rtol=1e-15, maxiter=500)
         if slope(found) == 0 and not np.dot(pointwise(loss, found, y)[2], w) > 0:
             found = _middle(slope, low, found, high)
     else:
