@@ -14,7 +14,28 @@ from losscope.comparison.mistakes import listed
 
 # Words for "not known" in tables of numbers.
 UNKNOWN = frozenset(
-    "nil none null nan na n/a n.a. n.a #n/a missing unknown unk undefined ? - -- --- . .. ...".split()
+    [
+        "nil",
+        "none",
+        "null",
+        "nan",
+        "na",
+        "n/a",
+        "n.a.",
+        "n.a",
+        "#n/a",
+        "missing",
+        "unknown",
+        "unk",
+        "undefined",
+        "?",
+        "-",
+        "--",
+        "---",
+        ".",
+        "..",
+        "...",
+    ]
 )
 # A handful of other words among numbers are remarks; more kinds are codes, such as 12a and 15b.
 MOST_REMARKS = 5

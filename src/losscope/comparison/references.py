@@ -9,13 +9,12 @@ from losscope.comparison.preparation import Prepared
 from losscope.comparison.task import Task
 
 FEW_ROWS = 20_000
-BOOSTING = "scikit-learn boosting"
+BOOSTING = "sklearn boosting"
 
 
 def references(task: Task, parts: Sequence[Prepared]) -> dict[str, tuple[Forecast, ...]]:
     """Of each split, what the reference models say of its test rows."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-
     from threadpoolctl import threadpool_limits
 
     found = []
@@ -28,6 +27,8 @@ def references(task: Task, parts: Sequence[Prepared]) -> dict[str, tuple[Forecas
             model = kind(random_state=0).fit(features[train], target[train], weight)
             test = features[prepared.test]
             found.append(
-                Forecast(model.predict(test)) if task.numeric else from_probabilities(model.predict_proba(test))
+                Forecast(model.predict(test))
+                if task.numeric
+                else from_probabilities(model.predict_proba(test))
             )
     return {BOOSTING: tuple(found)}

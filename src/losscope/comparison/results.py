@@ -22,7 +22,19 @@ from losscope.report.write import write_atomic
 
 RUN_SCHEMA = "losscope.compare.run/2"
 # The packages and modules whose text decides what a run's numbers are; a change in them is a different run.
-DETERMINING = ("columns", "splits", "features", "preparation", "task", "encode", "forecast", "metrics", "training", "observation", "models/*")
+DETERMINING = (
+    "columns",
+    "splits",
+    "features",
+    "preparation",
+    "task",
+    "encode",
+    "forecast",
+    "metrics",
+    "training",
+    "observation",
+    "models/*",
+)
 
 
 @cache
@@ -58,7 +70,13 @@ class Store:
     def key(self, job: Job, formula: str, split: str) -> str:
         """A hash of the data, the rows of its split, the settings that bear on one run, the loss's formula with all
         that compiles it, and the versions."""
-        everything = {"schema": RUN_SCHEMA, "job": asdict(job), "formula": formula, "split": split, **self.context}
+        everything = {
+            "schema": RUN_SCHEMA,
+            "job": asdict(job),
+            "formula": formula,
+            "split": split,
+            **self.context,
+        }
         return hashlib.sha256(json.dumps(everything, sort_keys=True, default=str).encode()).hexdigest()[:24]
 
     def load(self, key: str) -> dict[str, Any] | None:

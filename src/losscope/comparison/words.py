@@ -43,13 +43,14 @@ def lead(outcome: Outcome) -> str:
     first = outcome.prepared[0]
     listed = say.listed([f"`{name}`" for name in outcome.losses])
     return (
-        f"What do {listed} do to the same model, from the same start and on the same rows? {_capital(model(outcome))} "
+        f"What do {listed} do to the same model, from the same start and on the same rows? {capital(model(outcome))} "
         f"predicts `{outcome.task.target}` from {first.columns} columns of {outcome.dataset.source}: {task(outcome)}. "
-        f"{_capital(splits(outcome))}."
+        f"{capital(splits(outcome))}."
     )
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
+    """With a capital letter."""
     return text[:1].upper() + text[1:]
 
 
@@ -111,7 +112,8 @@ def method(outcome: Outcome) -> list[str]:
     )
     paragraphs = [f"**The same for every loss:** {splits(outcome)}; {model(outcome)}{trained}."]
     chosen = "; ".join(
-        f"{name} by {metric.words if metric else 'its own value'}" for name, metric in outcome.chosen_by.items()
+        f"{name} by {metric.words if metric else 'its own value'}"
+        for name, metric in outcome.chosen_by.items()
     )
     if settings.tunes_rate and settings.grid > 1:
         first = settings.rate(-(settings.grid // 2)), settings.rate(settings.grid // 2)

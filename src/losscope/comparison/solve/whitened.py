@@ -87,7 +87,9 @@ class Objective:
         for part in self.parts():
             total += self.total(part, weights, intercept)
         value, slope = total.mean()
-        gradient = np.concatenate([slope[:1], self.at.turn.T @ (slope[1:] - np.outer(self.at.middle, slope[0]))])
+        gradient = np.concatenate(
+            [slope[:1], self.at.turn.T @ (slope[1:] - np.outer(self.at.middle, slope[0]))]
+        )
         inside = packed.reshape(-1, self.outputs)[1:]
         value += float((self.at.shrunk[:, None] * inside**2).sum()) / 2
         gradient[1:] += self.at.shrunk[:, None] * inside
