@@ -141,3 +141,11 @@ def _logits(loss: Any, index: np.ndarray, share: np.ndarray, classes: int | None
 
     found = minimize(risk, start - start.mean(), jac=True, method="BFGS", options={"gtol": 1e-10}).x
     return np.asarray(found - found.mean())
+
+
+def best_constants(loss: Any, target: np.ndarray, weight: Any, outputs: int) -> np.ndarray:
+    """The best constant of each output, (outputs,): `target` is (rows, outputs), or class indices (rows,)."""
+    if loss.structure == "softmax":
+        return np.asarray(best_constant(loss, target, weight, outputs))
+    table = np.asarray(target).reshape(len(target), outputs)
+    return np.array([best_constant(loss, column, weight) for column in table.T])
