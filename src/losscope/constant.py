@@ -106,7 +106,8 @@ def _floor(loss: Any, y: np.ndarray, w: np.ndarray, low: float, start: float, hi
     # At a kink the minimum is a target itself, and rounding may stop just beside it.
     candidates = [float(found), float(y[np.argmin(np.abs(y - found))]), float(start)]
     reached = [v if np.isfinite(v := value(z)) else np.inf for z in candidates]
-    return candidates[int(np.argmin(reached))]
+    better = min(reached) < reached[0] - 1e-14 * abs(reached[0])
+    return candidates[int(np.argmin(reached)) if better else 0]
 
 
 def _middle(slope: Any, low: float, inside: float, high: float) -> float:

@@ -16,9 +16,9 @@ from losscope.constant import best_constants
 
 DESCRIPTION = "an MLP with one hidden layer of ReLUs"
 TUNES_RATE = True
-# After as many epochs without a better validation loss (a share of all, at least 2) the rate becomes a third, and
+# After as many epochs without a better validation loss (a share of all, at least 4) the rate becomes a third, and
 # training goes on from the best; it ends when that has happened so many times in vain.
-PATIENCE, LEAST_PATIENCE = 0.1, 2
+PATIENCE, LEAST_PATIENCE = 0.2, 4
 SHRINK, TIMES = 1 / 3, 3
 # Better by less than this share of the validation loss is noise.
 BETTER = 1e-4
@@ -89,7 +89,7 @@ class _Run:
                 continue
             cuts, since = cuts + 1, 0
             if cuts > TIMES:
-                return self.fitted(state, True, f"epoch {best_epoch} was best; smaller steps helped no more")
+                return self.fitted(state, True, f"epoch {best_epoch} of {epoch} was best, and smaller steps helped no more")
             self.slow_down(state)
         if best_epoch > self.plan.epochs - patience:
             return self.fitted(state, False, f"validation loss still falling after {self.plan.epochs} epochs")
