@@ -96,10 +96,10 @@ def _told(objective: Objective, packed: np.ndarray, finished: bool, how: str, st
 
 
 def _constant_start(objective: Objective) -> np.ndarray:
-    """Weights of 0, and the constant that is best for the first rows."""
-    first = next(iter(objective.parts()))
+    """Weights of 0, and the constant that is best for a sample of the rows."""
+    some = objective.at.sample
     packed = np.zeros((1 + objective.at.turn.shape[1], objective.outputs))
-    packed[0] = best_constants(objective.loss, first.seen, first.weight, objective.outputs)
+    packed[0] = best_constants(objective.loss, some.seen, some.weight, objective.outputs)
     return packed
 
 
@@ -126,7 +126,7 @@ def _spread(objective: Objective) -> float:
     """The standard deviation of a target that is a number; 1 for others."""
     if objective.loss.entry.target.name not in ("real", "count", "nonnegative", "positive"):
         return 1.0
-    return float(np.std(next(iter(objective.parts())).seen)) or 1.0
+    return float(np.std(objective.at.sample.seen)) or 1.0
 
 
 def _only(parts: Parts) -> Part | None:
