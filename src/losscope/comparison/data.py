@@ -22,7 +22,7 @@ from losscope.comparison.lookalikes import looks_like
 from losscope.comparison.mistakes import DataError, counted, did_you_mean, listed, visible
 from losscope.comparison.tables import from_arrow, is_arrow, read_table
 
-__all__ = ["Dataset", "DataError", "Roles", "counted", "from_frame", "listed", "load"]
+__all__ = ["DataError", "Dataset", "Roles", "counted", "from_frame", "listed", "load"]
 
 # Twenty rows leave four to test on: fewer cannot tell two losses apart, nor fit a model.
 MINIMUM_ROWS = 20
