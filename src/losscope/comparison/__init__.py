@@ -1,7 +1,8 @@
-"""Data in -> models trained under several losses -> comparison out.
+"""Data in -> models trained under several losses, on several splits -> which differences are larger than their
+uncertainty.
 
->>> from losscope.comparison import compare
->>> result = compare(["mse", "huber"], "diabetes", model="linear", epochs=2, seeds=1, grid=1)
+>>> import losscope as ls
+>>> result = ls.compare("diabetes", losses=["mse", "huber"], model="linear", splits=2)
 >>> result.losses
 ('squared_error', 'huber')
 """
@@ -12,13 +13,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from losscope.comparison.comparison import Comparison, Summary, compare
+    from losscope.comparison.comparison import Comparison, compare
     from losscope.comparison.data import DataError
 
-__all__ = ["Comparison", "DataError", "Summary", "compare"]
+__all__ = ["Comparison", "DataError", "compare"]
 
-# Loaded when asked for: torch takes seconds, and a mistake in the data is found without it.
-_HOME = {"Comparison": "comparison", "DataError": "data", "Summary": "comparison", "compare": "comparison"}
+# Loaded when asked for: a mistake in the data is found without all that a comparison needs.
+_HOME = {"Comparison": "comparison", "DataError": "data", "compare": "comparison"}
 
 
 def __getattr__(name: str) -> Any:

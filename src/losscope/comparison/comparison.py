@@ -1,10 +1,12 @@
-"""The comparison itself: data -> task -> jobs -> runs -> each loss's own best -> what came out."""
+"""The comparison itself: data -> task -> splits -> runs -> each loss's own best -> what came out, and ways to see it."""
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from inspect import signature
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,241 +14,256 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import losscope as ls
-from losscope.comparison import plan
+from losscope.comparison import presentation, questions, rival, tuning
 from losscope.comparison.data import DataError, Dataset, load
-from losscope.comparison.execution import run_jobs, workers_asked
+from losscope.comparison.encode import seen
+from losscope.comparison.execution import Work, run_jobs, workers_asked
+from losscope.comparison.findings import findings
+from losscope.comparison.outcome import Outcome
 from losscope.comparison.preparation import Prepared, prepare
+from losscope.comparison.references import references
 from losscope.comparison.results import Store, bearing_on_a_run
-from losscope.comparison.settings import METRICS, Settings, check, settle
-from losscope.comparison.task import DEFAULT_LOSSES, Encoding, Task, decide, encoding_of
-from losscope.comparison.training import Job
+from losscope.comparison.rival import Rival
+from losscope.comparison.settings import Asked, Settings, settle
+from losscope.comparison.splits import splits
+from losscope.comparison.task import DEFAULT_LOSSES, Task, decide
+from losscope.comparison.training import Judging
+from losscope.comparison.tuning import Job, Search
+from losscope.errors import did_you_mean
 from losscope.kernels.cpu.build import fingerprint
 
 if TYPE_CHECKING:
-    from losscope.report import Table
+    import pandas as pd
 
-# (finished, planned so far, how many of the finished were found on disk)
+    from losscope.report import Chart, Table
+
+# Told what happens: (finished, planned so far, how many of the finished were found on disk).
 Progress = Callable[[int, int, int], None]
 
 
-@dataclass(frozen=True)
-class Summary:
-    """One loss at one learning rate on the test data: each metric's mean and spread over the seeds.
-
-    The spread is the standard deviation with n - 1; None for a single seed.
-    """
-
-    loss: str
-    learning_rate: float
-    seeds: int
-    diverged: int
-    metrics: Mapping[str, tuple[float, float | None] | None]
-    values: Mapping[str, list[float | None]]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What `compare` gives back: every run, each loss's own best rate, and ways to look at them."""
-
-    dataset: Dataset
-    task: Task
-    prepared: Prepared
-    settings: Settings
-    losses: tuple[str, ...]
-    encodings: Mapping[str, Encoding]
-    parameters: Mapping[str, Mapping[str, float]]
-    runs: Mapping[Job, dict[str, Any]]
-    choices: Mapping[str, plan.Choice | None]
-    found: int
-    seconds: float
-    steps_tried: Mapping[str, list[int]] = field(default_factory=dict)
-    repeated: tuple[str, ...] = ()  # losses that were named more than once
-
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """The task's metrics, and "own": the loss's own mean value."""
-        return (*METRICS[self.task.kind], "own")
-
-    def runs_of(self, loss: str, learning_rate: float) -> list[dict[str, Any]]:
-        """The runs of one loss at one rate, one for each seed."""
-        return [self.runs[Job(loss, learning_rate, seed)] for seed in self.settings.seeds]
-
-    def at(self, loss: str, learning_rate: float) -> Summary:
-        """One loss at one of the rates tried."""
-        runs = self.runs_of(loss, learning_rate)
-        means: dict[str, tuple[float, float | None] | None] = {}
-        values: dict[str, list[float | None]] = {}
-        for metric in self.metrics:
-            values[metric] = [run["test"][metric] if run["test"] else None for run in runs]
-            known = [value for value in values[metric] if value is not None]
-            spread = float(np.std(known, ddof=1)) if len(known) > 1 else None
-            means[metric] = (float(np.mean(known)), spread) if known else None
-        diverged = sum(run["status"] == "diverged" for run in runs)
-        return Summary(loss, learning_rate, len(runs), diverged, means, values)
-
-    def at_same_rate(self, loss: str) -> Summary:
-        """The loss at the learning rate all losses share."""
-        return self.at(loss, self.settings.learning_rate)
-
-    def at_own_best(self, loss: str) -> Summary | None:
-        """The loss at the rate that was best for it on validation data; None if every rate diverged."""
-        choice = self.choices[loss]
-        return None if choice is None else self.at(loss, choice.learning_rate)
-
-    def tables(self) -> list[Table]:
-        """The two tables: every loss at the shared rate, and each at its own best."""
-        from losscope.comparison.presentation import metric_tables
-
-        return metric_tables(self)
+class Comparison(Outcome):
+    """What `compare` gives back: all that was found, as tables, figures, sentences, files, and in a notebook."""
 
     def findings(self) -> list[str]:
-        """What the numbers say, in sentences computed from them."""
-        from losscope.comparison.findings import findings
-
+        """What the numbers say, in sentences computed from them; the first answers the question."""
         return findings(self)
+
+    def tables(self) -> list[Table]:
+        """The tables of the report, the first with every loss and what to compare it with."""
+        return presentation.tables(self)
+
+    def table(self) -> pd.DataFrame:
+        """Each loss (and the references), with mean and spread over the splits of every metric."""
+        return presentation.frame(self)
+
+    @property
+    def figures(self) -> dict[str, Chart]:
+        """The report's figures by name; each has `.svg()` and `.save(path)`."""
+        return presentation.charts(self)
 
     def as_data(self) -> dict[str, Any]:
         """Everything, as plain JSON data (the schema of `results.json`)."""
-        from losscope.comparison.presentation import as_data
-
-        return as_data(self)
+        return presentation.as_data(self)
 
     def save(self, folder: str | Path, command: str = "") -> Path:
         """Write `results.json`, `results.csv` and `report.html` to a folder; gives the report's path."""
-        from losscope.comparison.presentation import save
-
-        return save(self, Path(folder).expanduser(), command)
+        return presentation.save(self, Path(folder).expanduser(), command)
 
     def __str__(self) -> str:
-        from losscope.comparison.presentation import as_text
+        return presentation.as_text(self)
 
-        return as_text(self)
+    def __repr__(self) -> str:
+        return f"<losscope comparison of {', '.join(self.losses)} on {self.dataset.name}>"
+
+    def _repr_html_(self) -> str:
+        return presentation.as_html(self)
 
 
 def compare(
-    losses: Sequence[Any] | None = None,
     data: Any = "digits",
-    *,
     target: str | None = None,
-    task: str | None = None,
-    data_dir: str | Path | None = None,
-    model: str = "mlp",
-    hidden: int = 64,
-    optimizer: str = "sgd",
-    batch_size: int = 64,
-    epochs: int | None = None,
-    learning_rate: float | None = None,
-    grid: int = 5,
-    seeds: int = 3,
-    split_seed: int = 0,
-    choose_by: str | None = None,
+    losses: Sequence[Any] | None = None,
+    *,
     out: str | Path | None = None,
     workers: int | None = 1,
     dask: str | None = None,
     progress: Progress | None = None,
+    **options: Any,
 ) -> Comparison:
-    """Train the same model from the same start with several losses, and measure what each does.
+    """Train the same model from the same start with several losses, on several splits of the same rows, and say which
+    differences between the losses are larger than their uncertainty.
 
-    `losses`: names such as "huber:delta=2" or "mse@sigmoid", or losses; None takes a set that fits the task.
-    `data`: a CSV or Parquet file, a DataFrame, "mnist" (with `data_dir`) or a bundled set's name.
-    `out`: a folder to which each finished run is written at once; the same call resumes from it.
-    `workers`: processes; None takes the cores this process may use. Raises DataError for data and settings,
-    LossError for losses.
+    `data`: a data frame (pandas, polars, Arrow), a CSV or Parquet file, "mnist" (with `data_dir`) or a bundled set's
+    name. `losses`: names such as "huber:delta=2", "huber:delta=?" (chosen on validation rows) or "mse@sigmoid",
+    formulas such as "cauchy = log(1 + (r/c)**2) : c=1", "log(target)", or losses; None takes a set that fits the task.
+    `out`: a folder to which each finished run is written at once; the same call resumes from it. `workers`:
+    processes; None takes the cores this process may use.
 
-    >>> result = compare(["mse", "mae"], "diabetes", model="linear", epochs=2, seeds=1, grid=1)
-    >>> result.at_same_rate("squared_error").diverged
-    0
+    `options`: `task`, `model`, `metric`, `splits`, `folds`, `tune` and the others of `settings.Asked`; of the columns
+    `drop`, `keep`, `weights`, `time` and `group`. Raises DataError for data and options, LossError for losses.
+
+    >>> import losscope as ls
+    >>> result = ls.compare("diabetes", losses=["mse", "mae"], model="linear", splits=3)
+    >>> result.losses
+    ('squared_error', 'absolute_error')
     """
     started = time.perf_counter()
-    check(model=model, hidden=hidden, optimizer=optimizer, batch_size=batch_size, epochs=epochs,
-          learning_rate=learning_rate, grid=grid, seeds=seeds)  # fmt: skip
+    asked, columns = _sorted_out(options)
     workers = workers_asked(workers)
-    named = [_resolve(loss) for loss in losses or ()]
-    dataset = load(data, target, data_dir)
-    decided = decide(dataset, task, named)
-    chosen = _distinct(named or [ls.get(name) for name in DEFAULT_LOSSES[decided.kind]])
-    encoded = decided.encode(dataset.target)
-    encodings = {loss.name: encoding_of(loss, decided, encoded) for loss in chosen}
-    prepared = prepare(dataset, decided, split_seed)
-    settings = settle(
-        kind=decided.kind, training_rows=len(prepared.train), model=model, hidden=hidden, optimizer=optimizer,
-        batch_size=batch_size, epochs=epochs, learning_rate=learning_rate, grid=grid, seeds=seeds,
-        split_seed=split_seed, choose_by=choose_by,
-    )  # fmt: skip
+    named = rival.read(losses or (), asked.losses_file, asked.tune)
+    dataset = load(data, target, **columns)
+    decided = decide(dataset, asked.task, [each.loss for each in named], asked.merge_rare_classes)
+    rivals = _competitors(named, dataset, decided, asked.tune)
+    parts = _prepared(dataset, decided, asked)
+    settings = settle(asked, decided.numeric, len(parts[0].train), len(parts))
+    majority, metric = _majority(decided, parts[0]), asked.metric
+    everyone = tuple(rivals.values())
+    to_ask = questions.questions(decided.kind, everyone, metric, majority)
+    chosen_by = {name: questions.own_metric(decided.kind, each, metric, majority) for name, each in rivals.items()}
+    levels = tuple(sorted({each.estimand.level for each in everyone if each.estimand.kind == "quantile"}))
+    judging = Judging(levels, tuple(dict.fromkeys(question.metric.name for question in to_ask)))
+    work = Work(settings, decided, parts, rivals, judging)
     context = {
         "data": dataset.fingerprint(),
         "task": [decided.kind, [str(label) for label in decided.labels]],
         "settings": bearing_on_a_run(settings),
+        "judging": [list(judging.levels), list(judging.curves)],
     }
-    by_name = {loss.name: loss for loss in chosen}
     store = Store(out, context)
-
-    def run(to_do: Sequence[tuple[str, Job, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
-        return run_jobs(to_do, settings, prepared, decided, workers=workers, dask=dask)
-
-    runs, found = _train_all(by_name, settings, store, run, progress or (lambda *_: None))
+    hunt = _Hunt(work, chosen_by, store, progress or (lambda *_: None))
+    hunt.run(lambda jobs: run_jobs(jobs, work, workers=workers, dask=dask))
     return Comparison(
         dataset=dataset,
         task=decided,
-        prepared=prepared,
+        prepared=parts,
         settings=settings,
-        losses=tuple(by_name),
-        encodings=encodings,
-        parameters={name: dict(loss.parameters) for name, loss in by_name.items()},
-        runs=runs,
-        choices={name: plan.choose(name, settings, runs) for name in by_name},
-        found=found,
+        rivals=rivals,
+        questions=to_ask,
+        chosen_by=chosen_by,
+        runs=hunt.runs,
+        choices={name: tuple(hunt.search(name, split).choice for split in range(len(parts))) for name in rivals},
+        tried={name: tuple(hunt.search(name, split).tried for split in range(len(parts))) for name in rivals},
+        references=references(decided, parts),
+        found=hunt.found,
         seconds=time.perf_counter() - started,
         repeated=_repeated(named),
-        steps_tried={name: sorted(plan.scores(name, settings, runs)) for name in by_name},
     )
 
 
-def _train_all(
-    losses: Mapping[str, ls.Loss],
-    settings: Settings,
-    store: Store,
-    run: Callable[[Sequence[tuple[str, Job, Any]]], Iterator[tuple[str, dict[str, Any]]]],
-    progress: Progress,
-) -> tuple[dict[Job, dict[str, Any]], int]:
-    """The planned runs, then those that their results ask for, until none is left to do; and how many of them
-    were found done from earlier. Each finished run is stored at once."""
-    formulas = {name: _formula(loss) for name, loss in losses.items()}
-    runs: dict[Job, dict[str, Any]] = {}
-    found = planned = 0
-    # Losses alternate, so that two workers do not compile the same kernel at the same time.
-    pending = _alternating([plan.jobs(name, plan.first_steps(settings), settings) for name in losses])
-    while pending:
-        planned += len(pending)
-        keys = {store.key(job, formulas[job.loss]): job for job in pending}
-        stored = {key: known for key in keys if (known := store.load(key)) is not None}
-        runs.update({keys[key]: known for key, known in stored.items()})
-        found += len(stored)
-        progress(len(runs), planned, found)
-        for key, done in run(
-            [(key, job, losses[job.loss]) for key, job in keys.items() if key not in stored]
-        ):
-            store.save(key, done)
-            runs[keys[key]] = done
-            progress(len(runs), planned, found)
-        further = _alternating(
-            [plan.jobs(name, plan.next_steps(name, settings, runs), settings) for name in losses]
-        )
-        pending = [job for job in further if job not in runs]
-    return runs, found
+def _sorted_out(options: Mapping[str, Any]) -> tuple[Asked, dict[str, Any]]:
+    """Options of the comparison, and those of the columns (which `load` takes)."""
+    asked = {each.name for each in fields(Asked)}
+    of_columns = [name for name in signature(load).parameters if name not in ("data", "target")]
+    for name in options:
+        if name not in asked and name not in of_columns:
+            raise DataError(f"compare has no option {name!r}. {did_you_mean(name, [*asked, *of_columns])}")
+    columns = {name: value for name, value in options.items() if name in of_columns}
+    return Asked(**{name: value for name, value in options.items() if name in asked}), columns
 
 
-def _alternating(jobs: Sequence[Sequence[Job]]) -> list[Job]:
-    """The first of each, then the second of each ..."""
-    return [job for group in zip_longest(*jobs) for job in group if job is not None]
+def _competitors(named: Sequence[Rival], dataset: Dataset, task: Task, tune: bool) -> dict[str, Rival]:
+    """Those named, or a set that fits the task; each once, and seated at the task. Two of one name are refused."""
+    chosen = named or [rival.of_loss(ls.get(name), tune) for name in DEFAULT_LOSSES[task.kind]]
+    target = task.encode(dataset.target)
+    by_name: dict[str, Rival] = {}
+    for each in chosen:
+        namesake = by_name.setdefault(each.name, each)
+        if _formula(namesake.loss) != _formula(each.loss):
+            raise DataError(
+                f"two different losses are named {each.name!r} ({_in_words(namesake.loss)}; {_in_words(each.loss)}): "
+                "define one of them under another name"
+            )
+    return {name: rival.seated(each, task, target) for name, each in by_name.items()}
 
 
-def _resolve(loss: Any) -> ls.Loss:
-    if isinstance(loss, str | ls.Loss):
-        return ls.get(loss)
-    raise DataError(
-        f"{loss!r} is not a loss: give a name, or a loss such as losscope.huber or losscope.define(...)"
-    )
+def _prepared(dataset: Dataset, task: Task, asked: Asked) -> tuple[Prepared, ...]:
+    """The data of each split; pixels, which no split changes, are held once."""
+    found: list[Prepared] = []
+    for split in splits(dataset, task, asked.splits, asked.folds, asked.split_seed):
+        part = prepare(dataset, task, split=split)
+        if dataset.pixels is not None and found:
+            part = replace(part, features=found[0].features)
+        found.append(part)
+    return tuple(found)
+
+
+def _majority(task: Task, prepared: Prepared) -> float:
+    """The share of the largest class among the training rows; 0 for numbers."""
+    if not task.labels:
+        return 0.0
+    counts = np.bincount(prepared.target[prepared.train])
+    return float(counts.max() / counts.sum())
+
+
+class _Hunt:
+    """Runs what the searches of all losses in all splits ask for, until each has its choice. Each finished run is
+    stored at once."""
+
+    def __init__(
+        self, work: Work, chosen_by: Mapping[str, Any], store: Store, progress: Progress
+    ) -> None:
+        self.work, self.chosen_by, self.store, self.progress = work, chosen_by, store, progress
+        self.runs: dict[Job, dict[str, Any]] = {}
+        self.found = 0
+        self.splits = [_rows(prepared) for prepared in work.prepared]
+        self.formulas = {name: _formula(each.loss) + each.transform for name, each in work.rivals.items()}
+        self.grids = [self._grids(prepared) for prepared in work.prepared]
+
+    def search(self, name: str, split: int) -> Search:
+        """How far one loss has come in one split."""
+        rival, metric = self.work.rivals[name], self.chosen_by[name]
+        return tuning.search(rival, split, metric, self.grids[split][name], self.work.settings, self.runs)
+
+    def run(self, start: Callable[[Mapping[str, Job]], Any]) -> None:
+        """Until nothing is left to do; and how many of the runs were found done from earlier."""
+        planned = 0
+        while pending := self._wanted():
+            planned += len(pending)
+            keys = {self.store.key(job, self.formulas[job.loss], self.splits[job.split]): job for job in pending}
+            stored = {key: known for key in keys if (known := self.store.load(key)) is not None}
+            self.runs.update({keys[key]: known for key, known in stored.items()})
+            self.found += len(stored)
+            self.progress(len(self.runs), planned, self.found)
+            for key, done in start({key: job for key, job in keys.items() if key not in stored}):
+                self.store.save(key, done)
+                self.runs[keys[key]] = done
+                self.progress(len(self.runs), planned, self.found)
+
+    def _wanted(self) -> list[Job]:
+        """Losses alternate, so that two workers do not compile the same kernel at the same time."""
+        splits = range(len(self.work.prepared))
+        jobs = [[job for split in splits for job in self.search(name, split).wanted] for name in self.work.rivals]
+        return [job for group in zip_longest(*jobs) for job in group if job is not None]
+
+    def _grids(self, prepared: Prepared) -> dict[str, dict[str, list[float]]]:
+        """What is tried for the open parameters of each loss, by the scale of one split's training rows."""
+        found: dict[str, dict[str, list[float]]] = {}
+        for name, each in self.work.rivals.items():
+            spread = _residual_spread(prepared, seen(prepared, self.work.task, each.encoding)) if each.open else 1.0
+            found[name] = {parameter: tuning.grid_of(each.loss, parameter, spread) for parameter in each.open}
+        return found
+
+
+def _residual_spread(prepared: Prepared, target: Any) -> float:
+    """The robust spread of what least squares leaves of the target as losses see it, on training rows."""
+    from sklearn.linear_model import Ridge
+
+    from losscope.comparison.observation import suggested_seam
+
+    values = np.asarray(target.values, dtype=np.float64)
+    if values.ndim != 2 or values.shape[1] != 1:
+        return 1.0
+    features, values = prepared.features[prepared.train], values[prepared.train, 0]
+    left = values - Ridge(1e-3).fit(features, values).predict(features)
+    return suggested_seam(left)[1] or float(np.std(left)) or 1.0
+
+
+def _rows(prepared: Prepared) -> str:
+    """A hash of which rows are for what."""
+    digest = hashlib.sha256()
+    for rows in (prepared.train, prepared.validation, prepared.test):
+        digest.update(np.asarray(rows, dtype="<i8").tobytes() + b"|")
+    return digest.hexdigest()[:16]
 
 
 def _formula(loss: ls.Loss) -> str:
@@ -254,25 +271,10 @@ def _formula(loss: ls.Loss) -> str:
     return f"{fingerprint(loss.entry, loss.activation, 'float32')} {loss.parameters}"
 
 
-def _repeated(losses: Sequence[Any]) -> tuple[str, ...]:
-    names = [loss.name for loss in losses]
+def _repeated(named: Sequence[Rival]) -> tuple[str, ...]:
+    names = [each.name for each in named]
     return tuple(name for name in dict.fromkeys(names) if names.count(name) > 1)
 
 
 def _in_words(loss: ls.Loss) -> str:
     return ", ".join([loss.entry.formula, *(f"{name}={value:g}" for name, value in loss.parameters.items())])
-
-
-def _distinct(losses: Sequence[Any]) -> list[Any]:
-    """The losses in order, each once: "mse" and "l2" are the same loss. Two of one name are refused."""
-    by_name: dict[str, Any] = {}
-    for loss in losses:
-        namesake = by_name.setdefault(loss.name, loss)
-        if _formula(namesake) != _formula(loss):
-            raise DataError(
-                f"two different losses are named {loss.name!r} ({_in_words(namesake)}; {_in_words(loss)}): "
-                "define one of them under another name"
-            )
-    if not by_name:
-        raise DataError("no loss to compare: name at least one, or none for a set that fits the task")
-    return list(by_name.values())

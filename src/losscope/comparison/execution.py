@@ -7,74 +7,117 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import joblib
 
+import losscope as ls
 from losscope.comparison.data import DataError
 from losscope.comparison.preparation import Prepared
+from losscope.comparison.rival import Rival
 from losscope.comparison.settings import Settings
 from losscope.comparison.task import Task
-from losscope.comparison.training import Job, train
+from losscope.comparison.training import Judging, train
+from losscope.comparison.tuning import Job
 from losscope.kernels.threads import usable_cores
 
 DASK_TIMEOUT_S = 10
 
 
-def run_jobs(
-    jobs: Sequence[tuple[str, Job, Any]],
-    settings: Settings,
-    prepared: Prepared,
-    task: Task,
-    *,
-    workers: int,
-    dask: str | None = None,
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(key, run) of every job, as each finishes. `jobs` are (key, job, loss)."""
+# A worker looks this often whether the process that started it is still there.
+LOOK_FOR_PARENT_S = 1.0
+
+
+@dataclass(frozen=True)
+class Work:
+    """What every run of one comparison shares: the data of each split, the rivals, and how runs are judged."""
+
+    settings: Settings
+    task: Task
+    prepared: tuple[Prepared, ...]
+    rivals: Mapping[str, Rival]
+    judging: Judging
+
+    def arguments(self, job: Job) -> tuple[Any, ...]:
+        return job, self.settings, self.prepared[job.split], self.task, self.rivals[job.loss], self.judging
+
+
+Done = tuple[str, dict[str, Any]]
+
+
+def run_jobs(jobs: Mapping[str, Job], work: Work, *, workers: int, dask: str | None = None) -> Iterator[Done]:
+    """(key, run) of every job, as each finishes."""
     if not jobs:
         return
     if dask is None and (workers == 1 or len(jobs) == 1):
-        for key, job, loss in jobs:
-            yield key, train(job, settings, prepared, task, loss)
+        for key, job in jobs.items():
+            with _one_thread():
+                yield key, train(*work.arguments(job))[0]
         return
     if dask is not None:
         with _dask_client(dask), joblib.parallel_config(backend="dask"):
-            yield from _stream(joblib.Parallel(n_jobs=-1, batch_size=1, return_as="generator_unordered"),
-                               jobs, settings, prepared, task)  # fmt: skip
+            parallel = joblib.Parallel(n_jobs=-1, batch_size=1, return_as="generator_unordered")
+            yield from _stream(parallel, jobs, work)
         return
     with joblib.parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1):
         parallel = joblib.Parallel(batch_size=1, return_as="generator_unordered", pre_dispatch="2*n_jobs")
         try:
-            yield from _stream(parallel, jobs, settings, prepared, task)
-        except (KeyboardInterrupt, GeneratorExit):
+            yield from _stream(parallel, jobs, work)
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
             stop_workers()
             raise
 
 
-def _stream(
-    parallel: Callable[..., Any],
-    jobs: Sequence[tuple[str, Job, Any]],
-    settings: Settings,
-    prepared: Prepared,
-    task: Task,
-) -> Iterator[tuple[str, dict[str, Any]]]:
+def _stream(parallel: Callable[..., Any], jobs: Mapping[str, Job], work: Work) -> Iterator[Done]:
     call = joblib.delayed(_one)
-    yield from parallel(
-        call(key, job, loss, settings, prepared, task, os.getpid()) for key, job, loss in jobs
-    )
+    yield from parallel(call(key, work.arguments(job), os.getpid()) for key, job in jobs.items())
 
 
-def _one(
-    key: str, job: Job, loss: Any, settings: Settings, prepared: Prepared, task: Task, parent: int
-) -> tuple[str, dict[str, Any]]:
+def _one(key: str, arguments: tuple[Any, ...], parent: int) -> Done:
     if os.getpid() != parent and threading.current_thread() is threading.main_thread():
         # Ctrl-C reaches every process of the terminal: the parent alone answers it, the workers stay quiet.
         with suppress(ValueError):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return key, train(job, settings, prepared, task, loss)
+        _end_with(parent)
+    with _one_thread():
+        return key, train(*arguments)[0]
+
+
+@cache
+def _end_with(parent: int) -> None:
+    """End this worker when its parent is gone: killed, it can tell nobody."""
+    if os.getppid() != parent:  # a worker of Dask's, which has its own nanny
+        return
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK_FOR_PARENT_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="losscope-parent").start()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Jobs are the parallelism; and one thread adds up in one order."""
+    torch = sys.modules.get("torch")
+    threads, ours = torch.get_num_threads() if torch else 0, ls.get_num_threads()
+    if torch:
+        torch.set_num_threads(1)
+    ls.set_num_threads(1)
+    try:
+        yield
+    finally:
+        if torch:
+            torch.set_num_threads(threads)
+        ls.set_num_threads(ours)
 
 
 def stop_workers() -> None:

@@ -1,181 +1,146 @@
-"""The report's figures, from the runs' curves. Left: the shared rate. Right: each loss at its own best."""
+"""The report's figures: the differences with their intervals, then what was seen on the way."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 
-from losscope.comparison import plan
-from losscope.comparison.comparison import Comparison
-from losscope.comparison.settings import HIGHER_IS_BETTER, METRIC_WORDS
-from losscope.report import Chart, Line, Panel
+from losscope.comparison.metrics import Metric
+from losscope.comparison.observed import equal_share
+from losscope.comparison.outcome import Outcome
+from losscope.comparison.verdict import Verdict, verdicts
+from losscope.report import Bars, Chart, Line, Panel
 
 # A curve that starts to diverge would otherwise press all others into a line.
 HEADROOM = 1.1
 
 
-def learning(result: Comparison) -> Chart:
-    """Validation metric by epoch."""
-    metric = _metric(result)
-    curve = f"validation_{metric}"
-    limits = _limits(result, curve, metric in HIGHER_IS_BETTER)
-    return _pair(
-        result, curve, f"validation {_with_unit(metric, result)}", "learning", relative=False, limits=limits
+def differences(outcome: Outcome) -> Chart | None:
+    """How much worse each loss is than the best one by each question's metric, with 95% intervals."""
+    panels = [panel for each in verdicts(outcome) if (panel := _differences(outcome, each))]
+    return Chart(panels, name="differences", columns=min(len(panels), 2)) if panels else None
+
+
+def _differences(outcome: Outcome, found: Verdict) -> Panel | None:
+    if len(found.ranked) < 2:
+        return None
+    metric, first = found.question.metric, found.ranked[0]
+    factor = 100.0 if metric.percent else 1.0
+    names = found.ranked[1:]
+    mean = [factor * found.behind[name].mean for name in names]
+    half = [factor * found.behind[name].half for name in names]
+    known = [math.isfinite(each) for each in half]
+    low = [m - h if k else m for m, h, k in zip(mean, half, known)]
+    high = [m + h if k else m for m, h, k in zip(mean, half, known)]
+    unit = " (percentage points)" if metric.percent else _unit(outcome, metric)
+    bars = Bars(names, mean, f"worse than {first}", low=low, high=high)
+    return Panel(f"{metric.words}: how much worse than {first}", f"difference in {metric.words}{unit}", "", [bars])
+
+
+def _unit(outcome: Outcome, metric: Metric) -> str:
+    in_units = metric.name in ("mae", "rmse", "median_absolute_error") or metric.name.startswith("pinball")
+    return f" ({outcome.task.target})" if outcome.task.numeric and in_units else ""
+
+
+def learning(outcome: Outcome) -> Chart | None:
+    """Validation metric of the first question by epoch, each loss at its own best."""
+    metric = outcome.answer.metric
+    curve = f"validation_{metric.name}"
+    panel = _curves(outcome, curve, "Validation", f"{metric.words}{_unit(outcome, metric)}")
+    relative = _curves(outcome, "loss", "Training", "loss / loss at the start", relative=True, scale="log")
+    return _chart("learning", panel, relative)
+
+
+def gradient(outcome: Outcome) -> Chart | None:
+    """The norm of the gradient, and the share that the largest residuals carry."""
+    share = _curves(outcome, "largest_share", "The largest residuals", "% of the gradient", percent=True)
+    if share is not None:
+        epochs = [0.0, float(max(len(line.x) for line in share.items if isinstance(line, Line)) - 1)]
+        equal = Line(epochs, [100 * equal_share(outcome)] * 2, "equal share", style="reference")
+        share = Panel(share.title, share.x_label, share.y_label, [*share.items, equal])
+    return _chart(
+        "gradient", _curves(outcome, "gradient_norm", "Gradient norm", "gradient norm", scale="log"), share
     )
 
 
-def training_loss(result: Comparison) -> Chart:
-    """Each loss on the training rows, as a multiple of its value before training."""
-    return _pair(result, "loss", "training loss / loss at the start", "training", relative=True, scale="log")
-
-
-def gradient_norm(result: Comparison) -> Chart:
-    """Norm of the gradient over all parameters, by epoch."""
-    return _pair(result, "gradient_norm", "gradient norm", "gradient-norm", relative=False, scale="log")
-
-
-def largest_share(result: Comparison) -> Chart:
-    """Share of the gradient carried by the 1% of rows with the largest residuals."""
-    epochs = [0.0, float(result.settings.epochs)]
-    equal = Line(epochs, [1.0, 1.0], "equal share", style="reference")
-    return _pair(
-        result, "largest_share", "% of the gradient", "largest", relative=False, percent=True, extra=(equal,)
+def saturation(outcome: Outcome) -> Chart | None:
+    """Share of saturated outputs: all, and those on the wrong side."""
+    return _chart(
+        "saturation",
+        _curves(outcome, "saturated", "Saturated", "% of outputs", percent=True),
+        _curves(outcome, "saturated_wrong", "Saturated, wrong side", "% of outputs", percent=True),
     )
 
 
-def saturation(result: Comparison) -> Chart | None:
-    """Share of saturated outputs: all, and those on the wrong side. None where no loss has such outputs."""
-    if result.task.numeric:
-        return None
-    panels = [
-        *_panels(result, "saturated", "% of outputs", percent=True, what="Saturated"),
-        *_panels(result, "saturated_wrong", "% of outputs", percent=True, what="Saturated, wrong side"),
-    ]
-    if not any(panel.items for panel in panels):
-        return None
-    return Chart(panels, name="saturation", columns=2)
-
-
-def beyond_the_seam(result: Comparison) -> Chart | None:
+def seam(outcome: Outcome) -> Chart | None:
     """Share of training rows in the linear part of each Huber-like loss."""
-    panels = _panels(result, "beyond_seam", "% of training rows", percent=True, what="In the linear part")
-    return Chart(panels, name="seam", columns=2) if any(panel.items for panel in panels) else None
+    return _chart("seam", _curves(outcome, "beyond_seam", "In the linear part", "% of training rows", percent=True))
 
 
-def rates(result: Comparison) -> Chart:
-    """Validation metric against the learning rate."""
-    metric = _metric(result)
-    items = []
-    highest: list[float] = []
-    for name in result.losses:
-        x, mean, low, high = [], [], [], []
-        for step in sorted(plan.scores(name, result.settings, result.runs)):
-            rate = result.settings.rate(step)
-            runs = result.runs_of(name, rate)
-            values = [run["validation"][metric] for run in runs if run["validation"]]
-            values = [value for value in values if value is not None]
-            whole = len(values) == len(runs)
-            x.append(rate)
-            mean.append(float(np.mean(values)) if whole else math.nan)
-            low.append(min(values) if whole else math.nan)
-            high.append(max(values) if whole else math.nan)
-        items.append(Line(x, mean, name, low=low, high=high))
-        starts = [run["curves"].get(f"validation_{metric}") or [math.nan] for run in result.runs.values()]
-        highest.extend(start[0] for start in starts if start[0] is not None)
-    limits = None
-    if metric not in HIGHER_IS_BETTER:
-        known = np.concatenate([line.y for line in items])
-        known = known[np.isfinite(known)]
-        if known.size and highest and known.max() > HEADROOM * np.nanmax(highest):
-            limits = (0.0, HEADROOM * float(np.nanmax(highest)))
-    panel = Panel(
-        "Own best learning rate",
-        "learning rate",
-        f"validation {_with_unit(metric, result)}",
-        items,
-        x_scale="log",
-        notes=[(result.settings.learning_rate, "shared rate")],
-        y_limits=limits,
-    )
-    return Chart([panel], name="rates")
+def rates(outcome: Outcome) -> Chart | None:
+    """The metric that chose each loss's rate, on validation rows, against the rate: a panel for each such metric."""
+    if not outcome.settings.tunes_rate or outcome.settings.grid == 1:
+        return None
+    chosen = {name: metric for name, metric in outcome.chosen_by.items()}
+    panels = []
+    for words in dict.fromkeys(metric.words if metric else "own value" for metric in chosen.values()):
+        names = [name for name, metric in chosen.items() if (metric.words if metric else "own value") == words]
+        lines = [line for name in names if (line := _rate_line(outcome, name))]
+        limits = _limits([line.y for line in lines])
+        panels.append(
+            Panel(f"Chosen by {words}", "learning rate", f"validation {words}", lines, x_scale="log",
+                  notes=[(outcome.settings.learning_rate or 0.0, "shared rate")], y_limits=limits)
+        )  # fmt: skip
+    return Chart(panels, name="rates", columns=min(len(panels), 2)) if panels else None
 
 
-def _metric(result: Comparison) -> str:
-    """The metric that chose the rates; with "own" the task's first, as own values cannot share an axis."""
-    from losscope.comparison.settings import METRICS
-
-    return METRICS[result.task.kind][0] if result.settings.choose_by == "own" else result.settings.choose_by
-
-
-def _with_unit(metric: str, result: Comparison) -> str:
-    word = METRIC_WORDS[metric]
-    return f"{word} ({result.task.target})" if result.task.numeric else word
+def _rate_line(outcome: Outcome, name: str) -> Line | None:
+    """Mean over the splits with the lowest and highest split as a band; a gap where any split diverged."""
+    everywhere = sorted(set.intersection(*(set(tried) for tried in outcome.tried[name])))
+    if not everywhere:
+        return None
+    values = [[tried[rate] for tried in outcome.tried[name]] for rate in everywhere]
+    rows = np.array([[math.nan if v is None else v for v in row] for row in values], dtype=float)
+    return Line(everywhere, rows.mean(1), name, low=rows.min(1), high=rows.max(1))
 
 
-def _conditions(result: Comparison) -> Iterator[tuple[str, dict[str, float]]]:
-    """(title, loss -> rate): the shared rate, then each loss's own best."""
-    shared = result.settings.learning_rate
-    yield f"same learning rate, {shared:g}", dict.fromkeys(result.losses, shared)
-    if result.settings.grid > 1:
-        yield "own best rate", {n: c.learning_rate for n, c in result.choices.items() if c is not None}
+def _chart(name: str, *panels: Panel | None) -> Chart | None:
+    there = [panel for panel in panels if panel is not None]
+    return Chart(there, name=name, columns=min(len(there), 2)) if there else None
 
 
-def _pair(
-    result: Comparison,
+def _curves(
+    outcome: Outcome,
     curve: str,
-    y_label: str,
-    name: str,
-    *,
-    relative: bool,
-    scale: str = "linear",
-    percent: bool = False,
-    extra: tuple[Line, ...] = (),
-    limits: tuple[float, float] | None = None,
-) -> Chart:
-    panels = _panels(result, curve, y_label, relative=relative, scale=scale, percent=percent, extra=extra,
-                     limits=limits)  # fmt: skip
-    return Chart(panels, name=name, columns=2)
-
-
-def _panels(
-    result: Comparison,
-    curve: str,
+    title: str,
     y_label: str,
     *,
     relative: bool = False,
     scale: str = "linear",
     percent: bool = False,
-    what: str = "",
-    extra: tuple[Line, ...] = (),
-    limits: tuple[float, float] | None = None,
-) -> list[Panel]:
-    panels = []
-    for title, rate_of in _conditions(result):
-        items = [*extra]
-        for name, rate in rate_of.items():
-            line = _line(result, name, rate, curve, relative, 100.0 if percent else 1.0)
-            if line is not None:
-                items.append(line)
-        if len(items) == len(extra):
-            items = []
-        whole = f"{what}, {title}" if what else title[:1].upper() + title[1:]
-        panels.append(Panel(whole, "epoch", y_label, items, y_scale=scale, y_limits=limits))
-    return panels
-
-
-def _line(
-    result: Comparison, loss: str, rate: float, curve: str, relative: bool, factor: float
-) -> Line | None:
-    """Mean over the seeds with the lowest and highest seed as a band, to the last epoch all seeds reached."""
-    curves = [run["curves"].get(curve) for run in result.runs_of(loss, rate)]
-    length = min((len(found) if found else 0) for found in curves)
-    if length == 0:
+) -> Panel | None:
+    factor = 100.0 if percent else 1.0
+    lines = [line for name in outcome.losses if (line := _curve(outcome, name, curve, relative, factor))]
+    if not lines:
         return None
-    values = np.array(
-        [[math.nan if v is None else v for v in (found or [])[:length]] for found in curves], dtype=float
-    )
+    limits = _limits([line.y[1:] for line in lines], [line.y[0] for line in lines]) if scale == "linear" else None
+    note = "" if limits is None or all(_inside(line.y, limits) for line in lines) else " (arrows: off the scale)"
+    return Panel(title + note, "epoch", y_label, lines, y_scale=scale, y_limits=limits)
+
+
+def _inside(values: np.ndarray, limits: tuple[float, float]) -> bool:
+    known = values[np.isfinite(values)]
+    return bool((known <= limits[1]).all())
+
+
+def _curve(outcome: Outcome, loss: str, curve: str, relative: bool, factor: float) -> Line | None:
+    """Mean over splits and seeds, with the lowest and highest as a band, to the last epoch all of them reached."""
+    curves = [run["curves"].get(curve) for run in outcome.best_runs(loss)]
+    length = min((len(found) if found else 0 for found in curves), default=0)
+    if length < 2:
+        return None
+    values = np.array([[math.nan if v is None else v for v in (found or [])[:length]] for found in curves], float)
     if np.isnan(values).all():
         return None
     if relative:
@@ -186,20 +151,14 @@ def _line(
     return Line(np.arange(length), values.mean(axis=0), loss, **band)
 
 
-def _limits(result: Comparison, curve: str, higher: bool) -> tuple[float, float] | None:
-    """One y axis for both panels. For errors, epoch 0 and what diverges may lie above its top."""
-    low, high, start = math.inf, -math.inf, -math.inf
-    for _, rate_of in _conditions(result):
-        for name, rate in rate_of.items():
-            for run in result.runs_of(name, rate):
-                values = [value for value in run["curves"].get(curve) or [] if value is not None]
-                if len(values) > 1:
-                    trained = values if higher else values[1:]
-                    low, high, start = min(low, *trained), max(high, *trained), max(start, values[0])
-    if not low < high:
+def _limits(trained: list[np.ndarray], starts: list[float] | None = None) -> tuple[float, float] | None:
+    """A y axis on which what was learned can be told apart: the start, and what diverges, may lie above its top."""
+    known = np.concatenate([values[np.isfinite(values)] for values in trained]) if trained else np.array([])
+    if known.size < 2 or not known.max() > known.min():
         return None
-    top = high if higher else min(high, HEADROOM * start)
-    if not low < top:
-        return None
-    room = 0.04 * (top - low)
+    low, high = float(known.min()), float(known.max())
+    typical = float(np.quantile(known, 0.9))
+    top = min(high, typical + 2 * (typical - low)) if typical > low else high
+    room = 0.05 * (top - low)
     return low - room, top + room
+

@@ -6,9 +6,8 @@ import math
 from typing import Any
 
 import numpy as np
-import torch
 
-from losscope.comparison.metrics import log_probabilities, output_probabilities
+from losscope.comparison.forecast import log_probabilities, output_probabilities
 from losscope.comparison.task import Encoding, Task
 
 # Enough rows that a share of 1% is 20 of them; few enough that looking costs less than training.
@@ -27,12 +26,6 @@ def rows_to_watch(train: np.ndarray) -> np.ndarray:
     if len(train) <= MOST_ROWS:
         return train
     return np.sort(np.random.default_rng(0).choice(train, MOST_ROWS, replace=False))
-
-
-def gradient_norm(model: torch.nn.Module) -> float:
-    """The Euclidean norm of the gradient over all parameters of the model."""
-    squares = [p.grad.double().square().sum() for p in model.parameters() if p.grad is not None]
-    return math.sqrt(float(torch.stack(squares).sum()))
 
 
 def saturation(outputs: np.ndarray, one_hot: np.ndarray, encoding: Encoding) -> tuple[float, float] | None:

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import platform
+from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from losscope.comparison.data import DataError
 from losscope.comparison.settings import Settings
-from losscope.comparison.training import Job
+from losscope.comparison.tuning import Job
 from losscope.report.write import write_atomic
 
-RUN_SCHEMA = "losscope.compare.run/1"
-# The modules whose text decides what a run's numbers are; a change in them is a different run.
-DETERMINING = (
-    "columns",
-    "splits",
-    "features",
-    "preparation",
-    "task",
-    "model",
-    "training",
-    "observation",
-    "metrics",
-)
+RUN_SCHEMA = "losscope.compare.run/2"
+# The packages and modules whose text decides what a run's numbers are; a change in them is a different run.
+DETERMINING = ("columns", "splits", "features", "preparation", "task", "encode", "forecast", "metrics", "training", "observation", "models/*")
 
 
 @cache
@@ -46,7 +40,8 @@ def versions() -> dict[str, str]:
 @cache
 def _source() -> str:
     folder = Path(__file__).parent
-    texts = "".join((folder / f"{name}.py").read_text(encoding="utf-8") for name in DETERMINING)
+    files = sorted(file for name in DETERMINING for file in folder.glob(f"{name}.py"))
+    texts = "".join(file.read_text(encoding="utf-8") for file in files)
     return hashlib.sha256(texts.encode()).hexdigest()[:16]
 
 
@@ -60,10 +55,10 @@ class Store:
             claim(self.folder.parent)
             self.folder.mkdir(exist_ok=True)
 
-    def key(self, job: Job, formula: str) -> str:
-        """A hash of the data, the settings that bear on one run, the loss's formula with all that compiles it,
-        and the versions."""
-        everything = {"schema": RUN_SCHEMA, "job": asdict(job), "formula": formula, **self.context}
+    def key(self, job: Job, formula: str, split: str) -> str:
+        """A hash of the data, the rows of its split, the settings that bear on one run, the loss's formula with all
+        that compiles it, and the versions."""
+        everything = {"schema": RUN_SCHEMA, "job": asdict(job), "formula": formula, "split": split, **self.context}
         return hashlib.sha256(json.dumps(everything, sort_keys=True, default=str).encode()).hexdigest()[:24]
 
     def load(self, key: str) -> dict[str, Any] | None:
@@ -74,13 +69,46 @@ class Store:
             run = json.loads((self.folder / f"{key}.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        return run if isinstance(run, dict) and run.get("schema") == RUN_SCHEMA else None
+        if not isinstance(run, dict) or run.get("schema") != RUN_SCHEMA:
+            return None
+        try:
+            run["outputs"] = _unpacked(run["outputs"])
+        except (KeyError, TypeError, ValueError):
+            return None
+        return run
 
     def save(self, key: str, run: dict[str, Any]) -> None:
         """Write one finished run, so that a reader or a crash never sees half of it."""
         if self.folder is not None:
-            whole = {"schema": RUN_SCHEMA, "versions": versions(), **run}
+            whole = {"schema": RUN_SCHEMA, "versions": versions(), **run, "outputs": _packed(run["outputs"])}
             write_atomic(self.folder / f"{key}.json", json.dumps(whole, allow_nan=False) + "\n")
+
+
+def _packed(outputs: np.ndarray | None) -> dict[str, Any] | None:
+    """Outputs for the test rows as text: little-endian float32, in base64."""
+    if outputs is None:
+        return None
+    raw = np.ascontiguousarray(outputs, dtype="<f4")
+    return {"shape": list(raw.shape), "float32": base64.b64encode(raw.tobytes()).decode("ascii")}
+
+
+def _unpacked(packed: dict[str, Any] | None) -> np.ndarray | None:
+    if packed is None:
+        return None
+    raw = base64.b64decode(packed["float32"], validate=True)
+    return np.frombuffer(raw, dtype="<f4").reshape(packed["shape"]).astype(np.float32)
+
+
+def older_runs(folder: str | Path | None) -> int:
+    """How many runs of an earlier version lie in a folder: they are neither read nor mixed with new ones."""
+    if folder is None:
+        return 0
+    count = 0
+    for file in (Path(folder).expanduser() / "runs").glob("*.json"):
+        with suppress(OSError, ValueError):
+            head = file.read_bytes()[:80].decode("utf-8", "replace")
+            count += '"losscope.compare.run/' in head and RUN_SCHEMA not in head
+    return count
 
 
 def claim(folder: Path) -> None:
@@ -101,8 +129,8 @@ def claim(folder: Path) -> None:
 
 
 def bearing_on_a_run(settings: Settings) -> dict[str, Any]:
-    """The settings that change a run's numbers: not the grid, the number of seeds, or the choice of rates."""
+    """The settings that change a run's numbers: not the grid, how many seeds and splits, or what chooses."""
     everything = asdict(settings)
-    for name in ("grid", "seeds", "choose_by", "learning_rate"):
+    for name in ("grid", "seeds", "metric", "learning_rate", "splits", "folds", "split_seed"):
         del everything[name]
     return everything

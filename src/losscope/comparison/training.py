@@ -1,221 +1,171 @@
-"""One run: one loss, one learning rate, one seed. Pure: the same arguments give the same numbers.
+"""One run: one loss, one split, one rate, one seed. Pure: the same arguments give the same numbers.
 
-Model start and batch order come from the seed alone, so every loss and every learning rate of one seed
-sees the same start and the same batches.
+Model start and batch order come from split and seed alone, so every loss and every learning rate of one split and
+seed sees the same start and the same batches.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 
-import losscope as ls
-from losscope.comparison import metrics, observation
-from losscope.comparison.model import build
+from losscope.comparison import models, observation
+from losscope.comparison.encode import Seen, one_hot, seen
+from losscope.comparison.forecast import Forecast, forecast
+from losscope.comparison.metrics import best_threshold, metrics_of
 from losscope.comparison.preparation import Prepared
+from losscope.comparison.rival import Rival
 from losscope.comparison.settings import Settings
-from losscope.comparison.task import Encoding, Task, encoding_of
+from losscope.comparison.task import Task
+from losscope.comparison.tuning import Job
+
+Outputs = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Job:
-    """What one run is asked to do; together with the data it determines every number that comes out."""
+class Judging:
+    """By what runs are judged: quantile levels beside the task's metrics, and the metrics that get a curve."""
 
-    loss: str
-    learning_rate: float
-    seed: int
-
-
-def batches(train: np.ndarray, epoch: int, seed: int, size: int) -> list[np.ndarray]:
-    """The row numbers of each batch of an epoch; no loss and no learning rate has a say in it."""
-    order = np.random.default_rng([seed, epoch]).permutation(train)
-    return [order[start : start + size] for start in range(0, len(order), size)]
+    levels: tuple[float, ...] = ()
+    curves: tuple[str, ...] = ()
 
 
-def encode(prepared: Prepared, task: Task, encoding: Encoding) -> np.ndarray:
-    """The target of every row as the loss sees it: float32 (rows, outputs), or int64 (rows,) for softmax."""
-    target = prepared.target
-    if encoding.target == "index":
-        return target.astype(np.int64)
-    if encoding.target == "standardised":
-        return ((target - prepared.centre) / prepared.scale).astype(np.float32)[:, None]
-    if encoding.target == "count":
-        return (target / _mean(prepared)).astype(np.float32)[:, None]
-    hot = one_hot(target, task)
-    return 2 * hot - 1 if encoding.target == "sign" else hot
+def train(
+    job: Job, settings: Settings, prepared: Prepared, task: Task, rival: Rival, judging: Judging
+) -> tuple[dict[str, Any], models.Fitted]:
+    """Fit once and say what happened, as plain JSON data but for `outputs`, the model's outputs for the test rows
+    (float32); and the fitted model.
 
-
-def _mean(prepared: Prepared) -> float:
-    return float(np.mean(prepared.target[prepared.train])) or 1.0
-
-
-def one_hot(target: np.ndarray, task: Task) -> np.ndarray:
-    """0/1 in float32: one column for two classes, else one for each class."""
-    if task.kind == "binary":
-        return target.astype(np.float32)[:, None]
-    return np.eye(task.outputs, dtype=np.float32)[target]
-
-
-def train(job: Job, settings: Settings, prepared: Prepared, task: Task, loss: Any = None) -> dict[str, Any]:
-    """Train once and say what happened, as plain JSON data.
-
-    `status` is "done" or "diverged" (a loss, gradient or output that is not finite); a diverged run keeps
-    the curves up to that epoch and has no test metrics.
+    `status` is "done" or "diverged" (a loss, gradient or output that is not finite); a diverged run keeps the curves
+    up to that epoch and has no metrics.
     """
-    threads, ours = torch.get_num_threads(), ls.get_num_threads()
-    torch.set_num_threads(1)  # jobs are the parallelism; and one thread adds up in one order
-    ls.set_num_threads(1)
-    try:
-        return _train(job, settings, prepared, task, ls.get(job.loss) if loss is None else loss)
-    finally:
-        torch.set_num_threads(threads)
-        ls.set_num_threads(ours)
-
-
-def _train(job: Job, settings: Settings, prepared: Prepared, task: Task, loss: Any) -> dict[str, Any]:
     started = time.perf_counter()
-    encoding = encoding_of(loss, task, prepared.target)
-    features = torch.from_numpy(np.array(prepared.features, dtype=np.float32))
-    seen = torch.from_numpy(encode(prepared, task, encoding))
-    model = build(settings.model, features.shape[1], task.outputs, settings.hidden, job.seed)
-    optimizer: torch.optim.Optimizer
-    if settings.optimizer == "sgd":
-        optimizer = torch.optim.SGD(model.parameters(), lr=job.learning_rate, momentum=settings.momentum)
-    else:
-        optimizer = torch.optim.Adam(model.parameters(), lr=job.learning_rate)
-    watch = _Watch(loss, model, features, seen, prepared, task, encoding)
-    diverged_at = None if watch.look() else 0
-    for epoch in range(1, settings.epochs + 1):
-        if diverged_at is not None:
-            break
-        finite = True
-        for rows in batches(prepared.train, epoch, job.seed, settings.batch_size):
-            index = torch.from_numpy(rows)
-            optimizer.zero_grad(set_to_none=True)
-            value = loss(model(features[index]), seen[index])
-            value.backward()
-            if not math.isfinite(value.item()):
-                finite = False
-                break
-            optimizer.step()
-        if not finite or not watch.look():
-            diverged_at = epoch
-    result: dict[str, Any] = {
+    loss = rival.at(dict(job.parameters))
+    view = _View(loss, rival, prepared, task, seen(prepared, task, rival.encoding), judging)
+    plan = models.Plan(
+        outputs=task.outputs, seed=1000 * job.split + job.seed, rate=job.rate, hidden=settings.hidden,
+        optimizer=settings.optimizer, momentum=settings.momentum, batch_size=settings.batch_size,
+        epochs=settings.epochs, penalty=settings.penalty,
+    )  # fmt: skip
+    module = models.module(settings.model)
+    fitted = module.fit(loss, view.rows(prepared.train), view.rows(prepared.validation), plan, view.look)
+    run: dict[str, Any] = {
         **asdict(job),
-        "status": "done" if diverged_at is None else "diverged",
-        "diverged_at_epoch": diverged_at,
-        "curves": watch.curves,
-        "validation": None,
-        "test": None,
-        "seam": None,
+        "parameters": dict(job.parameters),
+        "status": "done",
+        "diverged_at_epoch": fitted.diverged_at,
+        "finished": fitted.finished,
+        "how": fitted.how,
+        "curves": {name: list(values) for name, values in fitted.curves.items()},
+        **dict.fromkeys(("validation", "test", "seam", "end", "outputs")),
     }
-    if diverged_at is None:
-        result["validation"] = watch.judge(prepared.validation)
-        result["test"] = watch.judge(prepared.test)
-        result["seam"] = watch.seam(prepared.validation)
-        if not all(value is None or math.isfinite(value) for value in result["test"].values()):
-            result["status"], result["diverged_at_epoch"] = "diverged", settings.epochs
-            result["validation"] = result["test"] = result["seam"] = None
-    result["seconds"] = round(time.perf_counter() - started, 3)
-    return result
+    done = fitted.diverged_at is None and view.judge(run, fitted.outputs)
+    if not done:
+        run["status"] = "diverged"
+        run.update(dict.fromkeys(("validation", "test", "seam", "end", "outputs")))
+    run["seconds"] = round(time.perf_counter() - started, 3)
+    return run, fitted
 
 
-class _Watch:
-    """Looks at a model after each epoch and keeps what it saw, as curves."""
+class _View:
+    """One loss's view of the data: what a model's outputs are worth."""
 
     def __init__(
-        self,
-        loss: Any,
-        model: torch.nn.Module,
-        features: torch.Tensor,
-        seen: torch.Tensor,
-        prepared: Prepared,
-        task: Task,
-        encoding: Encoding,
+        self, loss: Any, rival: Rival, prepared: Prepared, task: Task, target: Seen, judging: Judging
     ) -> None:
-        self.loss, self.model, self.features, self.seen = loss, model, features, seen
-        self.prepared, self.task, self.encoding = prepared, task, encoding
-        self.rows = torch.from_numpy(observation.rows_to_watch(prepared.train))
-        self.curves: dict[str, list[float | None]] = {}
+        self.loss, self.rival, self.prepared, self.task = loss, rival, prepared, task
+        self.target, self.metrics = target, metrics_of(task.kind, judging.levels)
+        self.curves = [metric for metric in self.metrics if metric.name in judging.curves]
+        self.watched = observation.rows_to_watch(prepared.train)
 
-    def outputs(self, rows: np.ndarray) -> np.ndarray:
-        with torch.no_grad():
-            return self.model(self.features[torch.from_numpy(rows)]).numpy()
+    def rows(self, rows: np.ndarray) -> models.Rows:
+        weight = self.prepared.weight
+        return models.Rows(
+            self.prepared.features[rows], self.target.values[rows], None if weight is None else weight[rows]
+        )
 
-    def judge(self, rows: np.ndarray) -> dict[str, float | None]:
-        """The task's metrics and the loss's own mean value on these rows."""
-        outputs = self.outputs(rows)
-        if not np.isfinite(outputs).all():
-            return {"own": math.nan}
+    def forecast(self, outputs: np.ndarray) -> Forecast:
+        return forecast(outputs, self.task, self.rival.encoding, self.target.centre, self.target.scale)
+
+    def measure(self, rows: np.ndarray, outputs: np.ndarray, threshold: float | None) -> dict[str, float | None]:
+        """Every metric, and the loss's own mean value, on these rows."""
+        part = self.rows(rows)
+        made = replace(self.forecast(outputs), threshold=threshold)
         target = self.prepared.target[rows]
-        if self.task.numeric:
-            found = metrics.regression(self.in_units(outputs), target)
-        else:
-            found = metrics.classification(outputs, target, self.task, self.encoding)
-        own = self.loss(torch.from_numpy(outputs), self.seen[torch.from_numpy(rows)])
-        return {**found, "own": float(own)}
+        found = {metric.name: metric.of(target, made, part.weight) for metric in self.metrics}
+        weight = {} if part.weight is None else {"weight": part.weight.astype(np.float32)}
+        return {**found, "own": float(self.loss(outputs.astype(np.float32), part.seen, **weight))}
 
-    def in_units(self, outputs: np.ndarray) -> np.ndarray:
-        """Predictions of a regression in the target's own units, float64 (rows,)."""
-        z = outputs.astype(np.float64)[:, 0]
-        if self.encoding.link == "exp":
-            with np.errstate(over="ignore"):
-                return np.exp(z) * _mean(self.prepared)
-        if self.encoding.link == "softplus":
-            return np.logaddexp(0.0, z) * _mean(self.prepared)
-        return z * self.prepared.scale + self.prepared.centre
+    def judge(self, run: dict[str, Any], outputs_of: Outputs) -> bool:
+        """Write what a fitted model is worth into its run; False where something is not finite."""
+        validation, test = self.prepared.validation, self.prepared.test
+        outputs = {part: outputs_of(self.prepared.features[rows]) for part, rows in
+                   (("validation", validation), ("test", test))}  # fmt: skip
+        if not all(np.isfinite(each).all() for each in outputs.values()):
+            return False
+        made = self.forecast(outputs["validation"])
+        if made.prediction is not None and not np.isfinite(made.prediction).all():
+            return False
+        threshold = None
+        if made.score is not None and len(np.unique(self.prepared.target[validation])) == 2:
+            threshold = best_threshold(self.prepared.target[validation], made.score)
+        run["validation"] = self.measure(validation, outputs["validation"], threshold)
+        run["test"] = self.measure(test, outputs["test"], threshold)
+        run["threshold"] = threshold
+        run["outputs"] = outputs["test"].astype(np.float32)
+        run["seam"] = self.seam(validation, outputs["validation"])
+        run["end"] = self.look(outputs_of)
+        judged = [*run["validation"].values(), *run["test"].values()]
+        return all(value is None or math.isfinite(value) for value in judged)
 
-    def seam(self, rows: np.ndarray) -> dict[str, Any] | None:
+    def look(self, outputs_of: Outputs) -> Mapping[str, float | None]:
+        """What the loss does to the watched training rows, and how good it is on validation rows: a point of each
+        curve. Empty where something is not finite."""
+        part = self.rows(self.watched)
+        outputs = outputs_of(part.features)
+        validation = self.prepared.validation
+        judged = outputs_of(self.prepared.features[validation])
+        if not (np.isfinite(outputs).all() and np.isfinite(judged).all()):
+            return {}
+        value, gradient = self.loss.value_and_grad(outputs.astype(np.float32), part.seen)
+        point: dict[str, float | None] = {"loss": float(value)}
+        target = self.prepared.target[self.watched]
+        encoding = self.rival.encoding
+        if self.task.labels:
+            hot = one_hot(target, self.task)
+            shares = observation.saturation(outputs, hot, encoding)
+            point["saturated"], point["saturated_wrong"] = shares or (None, None)
+        size = observation.residuals(outputs, target if self.task.labels else part.seen, self.task, encoding)
+        point["largest_share"] = observation.share_of_largest(np.asarray(gradient), size)
+        found = observation.seam(self.loss, self.task, encoding)
+        if found is not None:
+            point["beyond_seam"] = float(np.mean(size > found[1]))
+        made, truth = self.forecast(judged), self.prepared.target[validation]
+        for metric in self.curves:
+            point[f"validation_{metric.name}"] = metric.of(truth, made, self.rows(validation).weight)
+        return point
+
+    def seam(self, rows: np.ndarray, outputs: np.ndarray) -> dict[str, Any] | None:
         """For a Huber-like loss: its seam, the share of rows beyond it, and the seam these residuals suggest.
 
         Validation rows: training residuals shrink as a model memorises, and would suggest too small a seam.
         """
-        found = observation.seam(self.loss, self.task, self.encoding)
+        found = observation.seam(self.loss, self.task, self.rival.encoding)
         if found is None:
             return None
-        residual = (self.outputs(rows) - self.seen[torch.from_numpy(rows)].numpy())[:, 0]
+        residual = (outputs - self.target.values[rows])[:, 0]
         suggested, sigma = observation.suggested_seam(residual)
         return {
             "parameter": found[0],
             "value": found[1],
+            "rows": len(rows),
             "beyond": float(np.mean(np.abs(residual) > found[1])),
             "suggested": suggested,
             "sigma": sigma,
             "beyond_suggested": float(np.mean(np.abs(residual) > suggested)),
         }
-
-    def look(self) -> bool:
-        """Add one point to every curve; False when something is no longer finite."""
-        self.model.zero_grad(set_to_none=True)
-        output = self.model(self.features[self.rows])
-        value = self.loss(output, self.seen[self.rows])
-        value.backward()
-        norm = observation.gradient_norm(self.model)
-        self.model.zero_grad(set_to_none=True)
-        outputs = output.detach().numpy()
-        judged = self.judge(self.prepared.validation)
-        numbers = [float(value.detach()), norm, *(number for number in judged.values() if number is not None)]
-        if not np.isfinite(outputs).all() or not all(map(math.isfinite, numbers)):
-            return False
-        point: dict[str, float | None] = {"loss": float(value.detach()), "gradient_norm": norm}
-        rows = self.rows.numpy()
-        target = self.prepared.target[rows]
-        if not self.task.numeric:
-            shares = observation.saturation(outputs, one_hot(target, self.task), self.encoding)
-            point["saturated"], point["saturated_wrong"] = shares or (None, None)
-        _, gradient = self.loss.value_and_grad(outputs, self.seen[self.rows].numpy())
-        compare_with = self.seen[self.rows].numpy() if self.task.numeric else target
-        size = observation.residuals(outputs, compare_with, self.task, self.encoding)
-        point["largest_share"] = observation.share_of_largest(np.asarray(gradient), size)
-        found = observation.seam(self.loss, self.task, self.encoding)
-        if found is not None:
-            point["beyond_seam"] = float(np.mean(size > found[1]))
-        point.update({f"validation_{name}": number for name, number in judged.items()})
-        for name, number in point.items():
-            self.curves.setdefault(name, []).append(number)
-        return True

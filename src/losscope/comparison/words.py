@@ -2,56 +2,50 @@
 
 from __future__ import annotations
 
-from losscope.comparison.comparison import Comparison
-from losscope.comparison.model import describe
-from losscope.comparison.settings import METRIC_WORDS
+from losscope.comparison import models, say
+from losscope.comparison.outcome import Outcome
 
+DIFFERENCES = (
+    "How much worse each loss is than the best one, on test rows, and the 95% interval of that. **An interval that "
+    "reaches 0 is a difference that these runs cannot tell from none.**"
+)
 LEARNING = (
-    "The metric that all losses are judged by, on validation rows, after each epoch (epoch 0, before training, "
-    "may lie off the scale). Lines are means over the seeds, bands run from the lowest to the highest seed. "
-    "Runs with the same seed start from the same weights and see the same batches, whatever the loss."
+    "Each loss at its own best. Left, what the losses are judged by, on validation rows, after each epoch (epoch 0, "
+    "before training, may lie off the scale). Right, each loss's own value on training rows, divided by its value "
+    "before training because losses have different scales. Lines are means over splits and seeds, bands run from the "
+    "lowest to the highest."
 )
-TRAINING_CURVE = (
-    "Each loss by its own measure: its mean value on training rows (up to 2,000, the same for all), divided "
-    "by its value before training because losses have different scales."
-)
-GRADIENT_NORM = (
-    "The norm of the gradient of the mean loss over all parameters, on the same training rows. In plain "
-    "gradient descent the step is this norm times the learning rate, so a loss with small gradients needs a "
-    "larger rate to move at all."
-)
-LARGEST = (
-    "The share of the total gradient with respect to the model's outputs that comes from the 1% of rows with "
-    "the largest residuals. An equal share would be 1%; far above that, a few rows steer the model."
+GRADIENT = (
+    "Left, the norm of the gradient of the mean loss over all parameters: in plain gradient descent the step is this "
+    "norm times the learning rate, so a loss with small gradients needs a larger rate to move at all. Right, the share "
+    "of the gradient with respect to the model's outputs that comes from the rows with the largest residuals: far above "
+    "an equal share, a few rows steer the model."
 )
 SATURATION = (
-    "An output is saturated when its probability is below 0.01 or above 0.99. On the right side that is a "
-    "confident answer. On the wrong side it is where losses differ most: squared error through a sigmoid has "
-    "almost no gradient left there, while cross-entropy has its largest."
+    "An output is saturated when its probability is below 0.01 or above 0.99. On the right side that is a confident "
+    "answer. On the wrong side it is where losses differ most: squared error through a sigmoid has almost no gradient "
+    "left there, while cross-entropy has its largest."
 )
 SEAM = (
-    "A Huber-like loss is quadratic for residuals up to its parameter and linear beyond. The figure shows the "
-    "share of training rows beyond it: near 0% the loss acts like squared error, near 100% like absolute error."
+    "A Huber-like loss is quadratic for residuals up to its parameter and linear beyond. The figure shows the share of "
+    "training rows beyond it: near 0% the loss acts like squared error, near 100% like absolute error."
 )
 
 
-def title(result: Comparison) -> str:
+def title(outcome: Outcome) -> str:
     """The page's title."""
-    return f"{len(result.losses)} losses on {result.dataset.name}"
+    many = len(outcome.losses)
+    return f"{many} loss{'es' * (many != 1)} on {outcome.dataset.name}"
 
 
-def lead(result: Comparison) -> str:
+def lead(outcome: Outcome) -> str:
     """What was asked, in one paragraph."""
-    settings, prepared = result.settings, result.prepared
-    names = [f"`{name}`" for name in result.losses]
-    listed = ", ".join(names[:-1]) + f" and {names[-1]}" if len(names) > 1 else names[0]
+    first = outcome.prepared[0]
+    listed = say.listed([f"`{name}`" for name in outcome.losses])
     return (
-        f"What do {listed} do to the same model, from the same initial weights and on the same batches? "
-        f"{_capital(describe(settings.model, settings.hidden))} predicts `{result.task.target}` from "
-        f"{prepared.columns} columns of {result.dataset.source}: {task(result)}. It is trained on "
-        f"{len(prepared.train):,} rows for {settings.epochs} epochs with {len(settings.seeds)} "
-        f"seed{'s' * (len(settings.seeds) != 1)}, and judged on {len(prepared.test):,} test rows that played no "
-        "part in any choice."
+        f"What do {listed} do to the same model, from the same start and on the same rows? {_capital(model(outcome))} "
+        f"predicts `{outcome.task.target}` from {first.columns} columns of {outcome.dataset.source}: {task(outcome)}. "
+        f"{_capital(splits(outcome))}."
     )
 
 
@@ -59,106 +53,101 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def task(result: Comparison) -> str:
+def model(outcome: Outcome) -> str:
+    """The model in words."""
+    described = models.module(outcome.settings.model).DESCRIPTION
+    return described.format(hidden=outcome.settings.hidden)
+
+
+def task(outcome: Outcome) -> str:
     """The task and why, in a few words."""
     kind = {
         "regression": "a regression",
         "count": "a count",
         "binary": "two classes",
-        "classes": f"{len(result.task.labels)} classes",
+        "classes": f"{len(outcome.task.labels)} classes",
     }
-    return f"{kind[result.task.kind]} ({result.task.reason})"
+    return f"{kind[outcome.task.kind]} ({outcome.task.reason})"
 
 
-def choosing(result: Comparison) -> str:
-    """The rule that chose each loss's own best rate, and why it is that one."""
-    metric = result.settings.choose_by
-    if metric == "own":
-        return "each loss's own value on validation rows (as asked)"
-    why = {
-        "accuracy": "no loss here optimises it directly, as its gradient is zero",
-        "mae": "it is in the target's units, and a few large errors do not decide it. It does favour "
-        "absolute_error, as RMSE favours squared_error, so the findings say what RMSE would have chosen",
-    }
-    reason = why.get(metric)
-    return f"the mean {METRIC_WORDS[metric]} on validation rows" + (
-        f" ({reason})" if reason else " (as asked)"
-    )
+def splits(outcome: Outcome) -> str:
+    """How often the rows were split, and how."""
+    settings, first = outcome.settings, outcome.prepared[0]
+    seeds = f", with {settings.seeds} seeds each" if settings.seeds > 1 else ""
+    sizes = f"{len(first.train):,} rows to train on, {len(first.validation):,} to validate with"
+    if len(outcome.prepared) == 1:
+        return f"one split of the rows: {sizes} and {len(first.test):,} to test on{seeds}"
+    how = "folds" if settings.folds else "splits of the rows"
+    same = "the same " if outcome.shared_test else ""
+    return f"{len(outcome.prepared)} {how}, each {sizes} and {same}{len(first.test):,} to test on{seeds}"
 
 
-def optimizer(result: Comparison) -> str:
-    """The optimiser and why."""
-    if result.settings.optimizer == "sgd":
+def uncertainty(outcome: Outcome) -> str:
+    """How the intervals were made."""
+    if outcome.shared_test:
         return (
-            "SGD with momentum 0.9, because its step is proportional to the gradient, so what a loss does to "
-            "the gradient shows (`--optimizer adam` divides most of the gradient's scale out)"
+            "**Uncertainty:** all splits share their test rows, so the intervals are those of paired differences on "
+            "test rows drawn again with replacement (200 times), together with the spread over splits."
         )
-    return "Adam, which divides most of a loss's gradient scale out"
-
-
-def rates(result: Comparison) -> str:
-    """What was tried for the rates."""
-    settings = result.settings
-    first = settings.rate(-(settings.grid // 2)), settings.rate(settings.grid // 2)
+    if outcome.dataset.time is not None:
+        how = " As later splits train on the test rows of earlier ones, the intervals are rough."
+    else:
+        how = ""
     return (
-        f"Every loss was trained at {settings.grid} rates from {first[0]:g} to {first[1]:g}, each about 3 times "
-        "the last. A loss that was best at one end was tried at the next rate beyond, until its best had a "
-        f"worse neighbour on either side. Its own best was chosen by {choosing(result)}. A rate at which any "
-        "seed diverged is out, and leaves a gap."
+        f"**Uncertainty:** losses are compared split by split, and an interval is that of the mean of these paired "
+        f"differences over {len(outcome.prepared)} splits (95%, Student's t), widened because splits share training "
+        f"rows (Nadeau and Bengio, 2003). ± in a table is the standard deviation over the splits.{how}"
     )
 
 
-def method(result: Comparison) -> list[str]:
+def method(outcome: Outcome) -> list[str]:
     """How the comparison was kept fair, a paragraph each."""
-    settings = result.settings
-    paragraphs = [
-        f"**The same for every loss:** {describe(settings.model, settings.hidden)}, whose initial weights and "
-        f"batches (of {settings.batch_size} rows) depend on the seed alone; {optimizer(result)}; and "
-        f"{settings.epochs} epochs, after the last of which the model is tested. All seeds share one split of "
-        "the rows, so the spread over seeds comes from initial weights and batch order, not from other test "
-        "rows.",
-        "**The learning rate** is the one thing that differs between losses when each is at its own best: it "
-        f"was chosen by {choosing(result)}. Test rows were used for no choice.",
-    ]
-    if result.task.numeric:
+    settings = outcome.settings
+    trained = (
+        f", whose initial weights and batches (of {settings.batch_size} rows) depend on split and seed alone, and at most "
+        f"{settings.epochs} epochs; the epoch with the best validation loss is kept"
+        if settings.tunes_rate
+        else ""
+    )
+    paragraphs = [f"**The same for every loss:** {splits(outcome)}; {model(outcome)}{trained}."]
+    chosen = "; ".join(
+        f"{name} by {metric.words if metric else 'its own value'}" for name, metric in outcome.chosen_by.items()
+    )
+    if settings.tunes_rate and settings.grid > 1:
+        first = settings.rate(-(settings.grid // 2)), settings.rate(settings.grid // 2)
         paragraphs.append(
-            "**Metrics:** MAE is the mean and median |error| the median of |prediction - target|, RMSE the root "
-            f"of its mean square, all in the units of `{result.task.target}`. A loss's own value is in the "
-            "units it was trained in."
+            f"**The learning rate** is each loss's own, chosen in each split on validation rows ({chosen}) from "
+            f"{settings.grid} rates from {first[0]:g} to {first[1]:g}, each about 3 times the last; a loss that was best "
+            "at one end was tried beyond it, until its best had a worse neighbour on either side."
         )
-    else:
-        brier = "(p - y)²" if result.task.kind == "binary" else "the sum over the classes of (p - y)²"
-        paragraphs.append(
-            "**Metrics:** accuracy is the share of rows whose largest output is the right class, log loss the "
-            f"mean of -log p(right class), from the logits and unclipped, and Brier the mean of {brier}. The "
-            "last two need probabilities."
-        )
+    elif any(rival.open for rival in outcome.rivals.values()):
+        paragraphs.append(f"**Parameters** were chosen in each split on validation rows: {chosen}.")
+    paragraphs.append(uncertainty(outcome))
+    meanings = [f"{metric.words}, {metric.meaning}" for metric in outcome.metrics if metric.meaning]
+    paragraphs.append(f"**Metrics:** {'; '.join(meanings)}.")
+    paragraphs.append(
+        "**What a loss estimates** is derived from its formula: the prediction of least expected loss, for distributions "
+        "whose mean, median and quantiles differ."
+    )
     return paragraphs
 
 
-def under_the_tables(result: Comparison) -> list[str]:
+def under_the_tables(outcome: Outcome) -> list[str]:
     """What a reader must know to read the tables."""
-    seeds = len(result.settings.seeds)
+    count = len(outcome.prepared)
     notes = [
-        f"All on test data: mean and standard deviation over {seeds} seeds."
-        if seeds > 1
-        else "All on test data, with one seed, so the spread is unknown."
+        f"On test rows: mean ± standard deviation over {count} splits."
+        if count > 1
+        else "On the test rows of one split."
     ]
-    if result.repeated:
-        notes.append(f"Named more than once but run once: {', '.join(result.repeated)}.")
-    scores = [name for name in result.losses if result.encodings[name].link == "score"]
-    if scores and not result.task.numeric:
-        verb = (
-            "give scores, not probabilities: they have"
-            if len(scores) > 1
-            else "gives scores, not probabilities: it has"
-        )
-        notes.append(f"{' and '.join(scores)} {verb} no log loss and no Brier score.")
-    if result.task.numeric:
-        notes += [f"{name} {note}." for name in result.losses for note in result.encodings[name].notes]
-    sigmoids = [name for name in result.losses if result.encodings[name].link == "sigmoid"]
-    if sigmoids and result.task.kind == "classes":
+    if outcome.repeated:
+        notes.append(f"Named more than once but run once: {', '.join(outcome.repeated)}.")
+    lost = [(name, summary.diverged) for name, summary in outcome.summaries.items() if summary.diverged]
+    notes += [f"{name} diverged in {splits} of {count} splits." for name, splits in lost]
+    notes += [f"{name} {note}." for name, rival in outcome.rivals.items() for note in rival.encoding.notes]
+    sigmoids = [name for name, rival in outcome.rivals.items() if rival.encoding.link == "sigmoid"]
+    if sigmoids and outcome.task.outputs > 1:
         notes.append(
-            f"{' and '.join(sigmoids)}: one sigmoid per class; for log loss and Brier, divided by their sum."
+            f"{say.listed(sigmoids)}: one sigmoid per class; for log loss and Brier, divided by their sum."
         )
     return notes

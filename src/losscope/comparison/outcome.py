@@ -1,0 +1,230 @@
+"""What came out: every run, each loss's choices, and the differences between losses with their uncertainty."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from losscope.comparison.data import Dataset
+from losscope.comparison.differences import Difference, over_rows, over_splits
+from losscope.comparison.encode import seen
+from losscope.comparison.forecast import Forecast, constant, forecast
+from losscope.comparison.metrics import Metric, metrics_of
+from losscope.comparison.preparation import Prepared
+from losscope.comparison.questions import Question
+from losscope.comparison.rival import Rival
+from losscope.comparison.settings import Settings
+from losscope.comparison.task import Task
+from losscope.comparison.tuning import Choice, Job
+
+CONSTANT = "best constant"
+# Test rows drawn again, where all splits share their test rows.
+DRAWS = 200
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One competitor on the test rows: each metric's value in each split (a mean over seeds), None where it has none."""
+
+    name: str
+    values: Mapping[str, list[float | None]]
+    diverged: int = 0
+
+    def mean(self, metric: str) -> float | None:
+        """The mean over the splits; None where any split has none."""
+        values = self.values.get(metric) or [None]
+        return None if None in values else float(np.mean(np.array(values, dtype=float)))
+
+    def spread(self, metric: str) -> float | None:
+        """The standard deviation over the splits (n - 1); None for one split."""
+        if self.mean(metric) is None or len(self.values[metric]) < 2:
+            return None
+        return float(np.std(np.array(self.values[metric], dtype=float), ddof=1))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that a comparison has found, as data. The first of `prepared` is the split whose models are saved."""
+
+    dataset: Dataset
+    task: Task
+    prepared: tuple[Prepared, ...]
+    settings: Settings
+    rivals: Mapping[str, Rival]
+    questions: tuple[Question, ...]
+    chosen_by: Mapping[str, Metric | None]
+    runs: Mapping[Job, dict[str, Any]]
+    choices: Mapping[str, tuple[Choice | None, ...]]
+    tried: Mapping[str, tuple[Mapping[float, float | None], ...]]
+    references: Mapping[str, tuple[Forecast, ...]] = field(default_factory=dict)
+    found: int = 0
+    seconds: float = 0.0
+    repeated: tuple[str, ...] = ()
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        return tuple(self.rivals)
+
+    @cached_property
+    def levels(self) -> tuple[float, ...]:
+        """The quantiles that losses estimate."""
+        levels = {r.estimand.level for r in self.rivals.values() if r.estimand.kind == "quantile"}
+        return tuple(sorted(level for level in levels if level is not None))
+
+    @cached_property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The task's metrics, those of the questions first."""
+        asked = {question.metric.name: question.metric for question in self.questions}
+        rest = {metric.name: metric for metric in metrics_of(self.task.kind, self.levels)}
+        return tuple({**asked, **rest}.values())
+
+    @property
+    def answer(self) -> Question:
+        """The question that the first sentence answers."""
+        return self.questions[0]
+
+    def runs_of(self, loss: str, split: int, choice: Choice | None) -> list[dict[str, Any]]:
+        """The runs of one loss in one split with one choice, a run for each seed."""
+        if choice is None:
+            return []
+        return [
+            self.runs[Job(loss, split, seed, choice.rate, choice.parameters)]
+            for seed in range(self.settings.seeds)
+        ]
+
+    def best_runs(self, loss: str) -> list[dict[str, Any]]:
+        """The runs of a loss with its own choice in each split."""
+        pairs = enumerate(self.choices[loss])
+        return [run for split, choice in pairs for run in self.runs_of(loss, split, choice)]
+
+    @cached_property
+    def summaries(self) -> dict[str, Summary]:
+        """Each loss with its own best rate and parameters."""
+        return {name: self._summary(name, self.choices[name]) for name in self.losses}
+
+    def at_rate(self, loss: str, rate: float | None) -> Summary:
+        """A loss at one rate in every split, its parameters as they were given."""
+        rival = self.rivals[loss]
+        given = tuple((name, rival.loss.parameters[name]) for name in rival.open)
+        return self._summary(loss, tuple(Choice(rate, given) for _ in self.prepared))
+
+    def as_given(self, loss: str) -> Summary:
+        """A loss at its own best rates, but with its open parameters at their defaults."""
+        rival = self.rivals[loss]
+        given = tuple((name, rival.loss.parameters[name]) for name in rival.open)
+        choices = tuple(None if c is None else Choice(c.rate, given) for c in self.choices[loss])
+        return self._summary(loss, choices)
+
+    def _summary(self, loss: str, choices: tuple[Choice | None, ...]) -> Summary:
+        values: dict[str, list[float | None]] = {}
+        diverged = 0
+        for split, choice in enumerate(choices):
+            runs = self.runs_of(loss, split, choice)
+            diverged += choice is None or any(run["status"] == "diverged" for run in runs)
+            for name in (*(metric.name for metric in self.metrics), "own"):
+                found = [run["test"].get(name) if run["test"] else None for run in runs]
+                known = [value for value in found if value is not None]
+                whole = bool(known) and len(known) == len(found)
+                values.setdefault(name, []).append(float(np.mean(known)) if whole else None)
+        return Summary(loss, values, diverged)
+
+    @cached_property
+    def constants(self) -> Summary:
+        """The best constant by each metric, chosen on the training rows of each split."""
+        return Summary(CONSTANT, {m.name: [self._constant(p, m) for p in self.prepared] for m in self.metrics})
+
+    def constant_forecast(self, prepared: Prepared, metric: Metric, rows: np.ndarray) -> Forecast:
+        """What the best constant by this metric says of these rows."""
+        target = prepared.target[prepared.train]
+        if self.task.labels:
+            return constant(np.bincount(target, minlength=len(self.task.labels)) / len(target), len(rows))
+        return constant(float(metric.constant(target)), len(rows))
+
+    def _constant(self, prepared: Prepared, metric: Metric) -> float | None:
+        made = self.constant_forecast(prepared, metric, prepared.test)
+        weight = None if prepared.weight is None else prepared.weight[prepared.test]
+        return metric.of(prepared.target[prepared.test], made, weight)
+
+    @cached_property
+    def reference_summaries(self) -> dict[str, Summary]:
+        """Models that one would use without asking about losses, by every metric."""
+        found = {}
+        for name, forecasts in self.references.items():
+            values: dict[str, list[float | None]] = {}
+            for prepared, made in zip(self.prepared, forecasts):
+                weight = None if prepared.weight is None else prepared.weight[prepared.test]
+                for metric in self.metrics:
+                    value = metric.of(prepared.target[prepared.test], made, weight)
+                    values.setdefault(metric.name, []).append(value)
+            found[name] = Summary(name, values)
+        return found
+
+    @cached_property
+    def shared_test(self) -> bool:
+        """Whether all splits are tested on the same rows, so that only drawing rows again shows their part."""
+        first = self.prepared[0].test
+        return all(np.array_equal(first, prepared.test) for prepared in self.prepared)
+
+    def forecasts(self, name: str, split: int) -> list[Forecast]:
+        """What a competitor says of the test rows of a split, a forecast for each seed."""
+        prepared = self.prepared[split]
+        if name in self.references:
+            return [self.references[name][split]]
+        rival = self.rivals[name]
+        view = seen(prepared, self.task, rival.encoding)
+        found = []
+        for run in self.runs_of(name, split, self.choices[name][split]):
+            made = forecast(run["outputs"], self.task, rival.encoding, view.centre, view.scale)
+            found.append(Forecast(**{**vars(made), "threshold": run["threshold"]}))
+        return found
+
+    def difference(self, one: str, other: str, metric: Metric) -> Difference | None:
+        """How much larger the metric of one competitor is than that of another; None where either has none."""
+        a, b = (self._values(name, metric) for name in (one, other))
+        if a is None or b is None:
+            return None
+        if self.shared_test:
+            return over_rows(a - b, self._resampled(one, metric) - self._resampled(other, metric))
+        first = self.prepared[0]
+        return over_splits(a - b, len(first.test), len(first.train) + len(first.validation))
+
+    def _values(self, name: str, metric: Metric) -> np.ndarray | None:
+        known = {**self.summaries, **self.reference_summaries, CONSTANT: self.constants}
+        values = known[name].values[metric.name]
+        return None if None in values else np.array(values, dtype=float)
+
+    def _resampled(self, name: str, metric: Metric) -> np.ndarray:
+        """The metric's mean over the splits on test rows drawn again, (draws,); the same draws for everyone."""
+        return _remembered(self, name, metric)
+
+
+def _remembered(outcome: Outcome, name: str, metric: Metric) -> np.ndarray:
+    memory: dict[tuple[str, str], np.ndarray] = outcome.__dict__.setdefault("_draws", {})
+    if (name, metric.name) not in memory:
+        memory[name, metric.name] = _draw(outcome, name, metric)
+    return memory[name, metric.name]
+
+
+def _draw(outcome: Outcome, name: str, metric: Metric) -> np.ndarray:
+    test = outcome.prepared[0].test
+    target = outcome.prepared[0].target[test]
+    weight = outcome.prepared[0].weight
+    weight = None if weight is None else weight[test]
+    if name == CONSTANT:
+        made = [[outcome.constant_forecast(prepared, metric, test)] for prepared in outcome.prepared]
+    else:
+        made = [outcome.forecasts(name, split) for split in range(len(outcome.prepared))]
+    rng = np.random.default_rng(0)
+    found = np.full(DRAWS, np.nan)
+    for draw in range(DRAWS):
+        rows = rng.integers(0, len(test), len(test))
+        own = None if weight is None else weight[rows]
+        values = [metric.of(target[rows], each.of(rows), own) for split in made for each in split]
+        if None not in values:
+            found[draw] = np.mean(values)
+    known = found[np.isfinite(found)]
+    return np.where(np.isfinite(found), found, known.mean() if len(known) else np.nan)
