@@ -55,6 +55,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "--task", metavar="TASK", help="regression, binary or classes (default: inferred from the target)"
     )
     data.add_argument("--data-dir", metavar="DIR", help="the folder that holds the IDX files of mnist")
+    _add_columns(parser.add_argument_group("columns"))
     model = parser.add_argument_group("model and training")
     model.add_argument("--model", default="mlp", metavar="MODEL", help="mlp (default) or linear")
     model.add_argument(
@@ -112,6 +113,35 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     return parser
 
 
+def _add_columns(columns: Any) -> None:
+    """What single columns are for."""
+    several = "; may be given again, or names with commas between them"
+    columns.add_argument(
+        "--drop", action="append", default=[], metavar="COLUMN", help=f"a column not to learn from{several}"
+    )
+    columns.add_argument(
+        "--keep",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help=f"a column to learn from even if it looks like a row number, or its text differs in most rows{several}",
+    )
+    columns.add_argument("--weights", metavar="COLUMN", help="how much each row counts: numbers of 0 or more")
+    columns.add_argument(
+        "--time",
+        metavar="COLUMN",
+        help="when each row was (numbers or dates): rows are not shuffled, and the last ones are the test",
+    )
+    columns.add_argument(
+        "--group",
+        metavar="COLUMN",
+        help="whom each row belongs to: rows of one group stay on one side of a split",
+    )
+    columns.add_argument(
+        "--merge-rare-classes", action="store_true", help="classes of fewer than 5 rows become one"
+    )
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the comparison; 0 when done, 130 when stopped by Ctrl-C."""
     progress: _Bar | None = None
@@ -138,7 +168,11 @@ def run(args: argparse.Namespace) -> int:
         errors = Console(stderr=True)
         progress = _Bar(errors)
         with progress:
-            dataset = load(args.data, args.target, args.data_dir)
+            progress.say(f"reading {args.data}")
+            dataset = load(
+                args.data, args.target, args.data_dir,
+                drop=args.drop, keep=args.keep, weights=args.weights, time=args.time, group=args.group,
+            )  # fmt: skip
             progress.say("starting")
             from losscope.comparison import compare
 
@@ -216,11 +250,17 @@ def command_of(args: argparse.Namespace) -> str:
     words = ["losscope", "compare", *args.losses]
     defaults = {"hidden": 64, "batch_size": 64, "optimizer": "sgd", "grid": 5, "seeds": 3, "split_seed": 0,
                 "model": "mlp", "out": "losscope-report", "data": "digits"}  # fmt: skip
-    for name in ("data", "target", "task", "data_dir", "model", "hidden", "epochs", "batch_size", "optimizer",
+    for name in ("data", "target", "task", "data_dir", "drop", "keep", "weights", "time", "group",
+                 "merge_rare_classes", "model", "hidden", "epochs", "batch_size", "optimizer",
                  "learning_rate", "grid", "choose_by", "seeds", "split_seed", "out"):  # fmt: skip
         value = getattr(args, name)
-        if value is not None and value != defaults.get(name):
-            words += [f"--{name.replace('_', '-')}", str(value)]
+        option = f"--{name.replace('_', '-')}"
+        if isinstance(value, bool):
+            words += [option] * value
+        elif isinstance(value, list):
+            words += [word for each in value for word in (option, each)]
+        elif value is not None and value != defaults.get(name):
+            words += [option, str(value)]
     return shlex.join(words)
 
 
