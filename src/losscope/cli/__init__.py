@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 
 import losscope
+from losscope.errors import visible
 
 
 def parser() -> argparse.ArgumentParser:
@@ -76,5 +77,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if not getattr(error, "user_error", False):
             raise
-        print(f"losscope: {error}", file=sys.stderr)
+        print(f"losscope: {visible(str(error))}", file=sys.stderr)
         return 2

@@ -119,7 +119,9 @@ def compare(
     majority, metric = _majority(decided, parts[0]), asked.metric
     everyone = tuple(rivals.values())
     to_ask = questions.questions(decided.kind, everyone, metric, majority)
-    chosen_by = {name: questions.own_metric(decided.kind, each, metric, majority) for name, each in rivals.items()}
+    chosen_by = {
+        name: questions.own_metric(decided.kind, each, metric, majority) for name, each in rivals.items()
+    }
     levels = tuple(sorted({each.estimand.level for each in everyone if each.estimand.kind == "quantile"}))
     judging = Judging(levels, tuple(dict.fromkeys(question.metric.name for question in to_ask)))
     work = Work(settings, decided, parts, rivals, judging)
@@ -141,7 +143,9 @@ def compare(
         questions=to_ask,
         chosen_by=chosen_by,
         runs=hunt.runs,
-        choices={name: tuple(hunt.search(name, split).choice for split in range(len(parts))) for name in rivals},
+        choices={
+            name: tuple(hunt.search(name, split).choice for split in range(len(parts))) for name in rivals
+        },
         tried={name: tuple(hunt.search(name, split).tried for split in range(len(parts))) for name in rivals},
         references=references(decided, parts),
         found=hunt.found,
@@ -199,9 +203,7 @@ class _Hunt:
     """Runs what the searches of all losses in all splits ask for, until each has its choice. Each finished run is
     stored at once."""
 
-    def __init__(
-        self, work: Work, chosen_by: Mapping[str, Any], store: Store, progress: Progress
-    ) -> None:
+    def __init__(self, work: Work, chosen_by: Mapping[str, Any], store: Store, progress: Progress) -> None:
         self.work, self.chosen_by, self.store, self.progress = work, chosen_by, store, progress
         self.runs: dict[Job, dict[str, Any]] = {}
         self.found = 0
@@ -219,7 +221,9 @@ class _Hunt:
         planned = 0
         while pending := self._wanted():
             planned += len(pending)
-            keys = {self.store.key(job, self.formulas[job.loss], self.splits[job.split]): job for job in pending}
+            keys = {
+                self.store.key(job, self.formulas[job.loss], self.splits[job.split]): job for job in pending
+            }
             stored = {key: known for key in keys if (known := self.store.load(key)) is not None}
             self.runs.update({keys[key]: known for key, known in stored.items()})
             self.found += len(stored)
@@ -232,14 +236,20 @@ class _Hunt:
     def _wanted(self) -> list[Job]:
         """Losses alternate, so that two workers do not compile the same kernel at the same time."""
         splits = range(len(self.work.prepared))
-        jobs = [[job for split in splits for job in self.search(name, split).wanted] for name in self.work.rivals]
+        jobs = [
+            [job for split in splits for job in self.search(name, split).wanted] for name in self.work.rivals
+        ]
         return [job for group in zip_longest(*jobs) for job in group if job is not None]
 
     def _grids(self, prepared: Prepared) -> dict[str, dict[str, list[float]]]:
         """What is tried for the open parameters of each loss, by the scale of one split's training rows."""
         found: dict[str, dict[str, list[float]]] = {}
         for name, each in self.work.rivals.items():
-            spread = _residual_spread(prepared, seen(prepared, self.work.task, each.encoding)) if each.open else 1.0
+            spread = (
+                _residual_spread(prepared, seen(prepared, self.work.task, each.encoding))
+                if each.open
+                else 1.0
+            )
             found[name] = {parameter: tuning.grid_of(each.loss, parameter, spread) for parameter in each.open}
         return found
 

@@ -19,8 +19,9 @@ from losscope.comparison.columns import NUMBER, tidied, understood
 from losscope.comparison.delimited import refuse_columns
 from losscope.comparison.images import read_folder
 from losscope.comparison.lookalikes import looks_like
-from losscope.comparison.mistakes import DataError, counted, did_you_mean, listed, visible
+from losscope.comparison.mistakes import DataError, counted, did_you_mean, listed
 from losscope.comparison.tables import from_arrow, is_arrow, read_table
+from losscope.errors import visible
 
 __all__ = ["DataError", "Dataset", "Roles", "counted", "from_frame", "listed", "load"]
 

@@ -58,7 +58,9 @@ def over_rows(differences: np.ndarray, resampled: np.ndarray) -> Difference:
     training = float(np.var(differences, ddof=1)) / len(differences) if len(differences) > 1 else 0.0
     # Few splits estimate their part badly, so the quantile is theirs where that part is the larger one.
     rows = float(np.var(resampled, ddof=1))
-    freedom = (training + rows) ** 2 / (training**2 / max(len(differences) - 1, 1) or math.inf) if training else 1e6
+    freedom = (
+        (training + rows) ** 2 / (training**2 / max(len(differences) - 1, 1) or math.inf) if training else 1e6
+    )
     quantile = float(t.ppf((1 + CONFIDENCE) / 2, min(max(freedom, 1), 1e6)))
     return Difference(mean, quantile * math.sqrt(training + rows))
 

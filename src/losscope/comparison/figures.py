@@ -35,7 +35,9 @@ def _differences(outcome: Outcome, found: Verdict) -> Panel | None:
     high = [m + h if k else m for m, h, k in zip(mean, half, known)]
     unit = " (percentage points)" if metric.percent else _unit(outcome, metric)
     bars = Bars(names, mean, f"worse than {first}", low=low, high=high)
-    return Panel(f"{metric.words}: how much worse than {first}", f"difference in {metric.words}{unit}", "", [bars])
+    return Panel(
+        f"{metric.words}: how much worse than {first}", f"difference in {metric.words}{unit}", "", [bars]
+    )
 
 
 def _unit(outcome: Outcome, metric: Metric) -> str:
@@ -75,7 +77,9 @@ def saturation(outcome: Outcome) -> Chart | None:
 
 def seam(outcome: Outcome) -> Chart | None:
     """Share of training rows in the linear part of each Huber-like loss."""
-    return _chart("seam", _curves(outcome, "beyond_seam", "In the linear part", "% of training rows", percent=True))
+    return _chart(
+        "seam", _curves(outcome, "beyond_seam", "In the linear part", "% of training rows", percent=True)
+    )
 
 
 def rates(outcome: Outcome) -> Chart | None:
@@ -85,7 +89,9 @@ def rates(outcome: Outcome) -> Chart | None:
     chosen = {name: metric for name, metric in outcome.chosen_by.items()}
     panels = []
     for words in dict.fromkeys(metric.words if metric else "own value" for metric in chosen.values()):
-        names = [name for name, metric in chosen.items() if (metric.words if metric else "own value") == words]
+        names = [
+            name for name, metric in chosen.items() if (metric.words if metric else "own value") == words
+        ]
         lines = [line for name in names if (line := _rate_line(outcome, name))]
         limits = _limits([line.y for line in lines])
         panels.append(
@@ -124,8 +130,12 @@ def _curves(
     lines = [line for name in outcome.losses if (line := _curve(outcome, name, curve, relative, factor))]
     if not lines:
         return None
-    limits = _limits([line.y[1:] for line in lines], [line.y[0] for line in lines]) if scale == "linear" else None
-    note = "" if limits is None or all(_inside(line.y, limits) for line in lines) else " (arrows: off the scale)"
+    limits = (
+        _limits([line.y[1:] for line in lines], [line.y[0] for line in lines]) if scale == "linear" else None
+    )
+    note = (
+        "" if limits is None or all(_inside(line.y, limits) for line in lines) else " (arrows: off the scale)"
+    )
     return Panel(title + note, "epoch", y_label, lines, y_scale=scale, y_limits=limits)
 
 
@@ -140,7 +150,9 @@ def _curve(outcome: Outcome, loss: str, curve: str, relative: bool, factor: floa
     length = min((len(found) if found else 0 for found in curves), default=0)
     if length < 2:
         return None
-    values = np.array([[math.nan if v is None else v for v in (found or [])[:length]] for found in curves], float)
+    values = np.array(
+        [[math.nan if v is None else v for v in (found or [])[:length]] for found in curves], float
+    )
     if np.isnan(values).all():
         return None
     if relative:
@@ -161,4 +173,3 @@ def _limits(trained: list[np.ndarray], starts: list[float] | None = None) -> tup
     top = min(high, typical + 2 * (typical - low)) if typical > low else high
     room = 0.05 * (top - low)
     return low - room, top + room
-

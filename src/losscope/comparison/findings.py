@@ -16,7 +16,13 @@ from losscope.comparison.verdict import Verdict, verdicts
 
 def findings(outcome: Outcome) -> list[str]:
     """The findings, the answer first."""
-    return [*answer(outcome), *_unfinished(outcome), *_chosen(outcome), *_coverage(outcome), *observed(outcome)]
+    return [
+        *answer(outcome),
+        *_unfinished(outcome),
+        *_chosen(outcome),
+        *_coverage(outcome),
+        *observed(outcome),
+    ]
 
 
 def answer(outcome: Outcome) -> list[str]:
@@ -61,7 +67,9 @@ def _by_accuracy(outcome: Outcome, share: float) -> Iterator[str]:
         found = outcome.difference(name, CONSTANT, metric)
         if found and found.clear and found.mean > 0:
             better.append(name)
-    always = outcome.task.labels[int(np.argmax(np.bincount(outcome.prepared[0].target[outcome.prepared[0].train])))]
+    always = outcome.task.labels[
+        int(np.argmax(np.bincount(outcome.prepared[0].target[outcome.prepared[0].train])))
+    ]
     if not better:
         yield (
             f"By accuracy none is better than always saying {str(always)!r} ({100 * share:.1f}%), so accuracy says "
@@ -95,11 +103,18 @@ def _verdict(outcome: Outcome, found: Verdict) -> list[str]:
 def _ranking(outcome: Outcome, found: Verdict) -> str:
     metric, first = found.question.metric, found.ranked[0]
     by = f"By {metric.words}"
-    how = "with each loss at its own best rate" if outcome.settings.tunes_rate and outcome.settings.grid > 1 else ""
-    told = dict(zip(found.ranked, say.told_apart(metric, [_mean(outcome, name, metric) for name in found.ranked])))
+    how = (
+        "with each loss at its own best rate"
+        if outcome.settings.tunes_rate and outcome.settings.grid > 1
+        else ""
+    )
+    told = dict(
+        zip(found.ranked, say.told_apart(metric, [_mean(outcome, name, metric) for name in found.ranked]))
+    )
     if found.winner:
         gaps = [
-            f"{name} ({told[name]}) by {say.difference(metric, found.behind[name])}" for name in found.ranked[1:]
+            f"{name} ({told[name]}) by {say.difference(metric, found.behind[name])}"
+            for name in found.ranked[1:]
         ]
         return f"{by}, **{first}** is best{_comma(how)}, with {told[first]}: it beats {say.listed(gaps)}."
     if not found.beaten:
@@ -127,7 +142,9 @@ def _without(outcome: Outcome, found: Verdict) -> str:
     other = [name for name in found.without if name not in diverged]
     parts = []
     if diverged:
-        parts.append(f"{say.listed(diverged)} diverged, so {'they have' if len(diverged) > 1 else 'it has'} none")
+        parts.append(
+            f"{say.listed(diverged)} diverged, so {'they have' if len(diverged) > 1 else 'it has'} none"
+        )
     if other:
         because = {
             "poisson_deviance": "means of 0 or less, where the deviance is infinite",
@@ -151,7 +168,9 @@ def _beside(outcome: Outcome) -> list[str]:
         said.append(f"They do not all estimate the same: {'; '.join(by_kind)}.")
     if alone:
         names = say.listed([rival.name for rival in alone])
-        said.append(f"{names} {'are' if len(alone) > 1 else 'is'} shown beside the others, not ranked with them.")
+        said.append(
+            f"{names} {'are' if len(alone) > 1 else 'is'} shown beside the others, not ranked with them."
+        )
     return said
 
 
@@ -177,7 +196,9 @@ def _references(outcome: Outcome) -> Iterator[str]:
                 if widest and gap.mean > 2 * widest
                 else ""
             )
-            text = f"**{name} is better than all of them**, with {told}: by {say.difference(metric, gap)}{more}."
+            text = (
+                f"**{name} is better than all of them**, with {told}: by {say.difference(metric, gap)}{more}."
+            )
         else:
             text = f"{name} is worse than the best loss here, with {told}: by {say.difference(metric, gap)}."
         yield f"For comparison by {metric.words}, {text}"
@@ -213,7 +234,9 @@ def _chosen(outcome: Outcome) -> list[str]:
         metric = outcome.chosen_by[name]
         gain = _gain(outcome, name, metric) if metric else None
         if gain is not None and metric is not None:
-            defaults = ", ".join(f"{parameter}={rival.loss.parameters[parameter]:g}" for parameter in rival.open)
+            defaults = ", ".join(
+                f"{parameter}={rival.loss.parameters[parameter]:g}" for parameter in rival.open
+            )
             size = say.difference(metric, gain)
             sentence += (
                 f"; against {defaults} it is better by {size} in {metric.words}"

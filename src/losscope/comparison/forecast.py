@@ -50,7 +50,9 @@ def constant(value: float | np.ndarray, rows: int) -> Forecast:
     with np.errstate(divide="ignore"):
         log_p = np.tile(np.log(shares), (rows, 1))
     score = np.full(rows, shares[1]) if len(shares) == 2 else None
-    return Forecast(None, log_p, score, np.full(rows, int(np.argmax(shares))), score[0] if score is not None else None)
+    return Forecast(
+        None, log_p, score, np.full(rows, int(np.argmax(shares))), score[0] if score is not None else None
+    )
 
 
 def from_probabilities(shares: np.ndarray) -> Forecast:

@@ -92,7 +92,9 @@ def _brier(target: np.ndarray, forecast: Forecast, weight: np.ndarray | None = N
 def _f1_best(target: np.ndarray, forecast: Forecast, weight: np.ndarray | None = None) -> float | None:
     if forecast.score is None or forecast.threshold is None:
         return None
-    return float(sk.f1_score(target, forecast.score >= forecast.threshold, sample_weight=weight, zero_division=0))
+    return float(
+        sk.f1_score(target, forecast.score >= forecast.threshold, sample_weight=weight, zero_division=0)
+    )
 
 
 def _balanced(target: np.ndarray, chosen: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
@@ -107,7 +109,9 @@ def _below(level: float, target: np.ndarray, forecast: Forecast, weight: np.ndar
     return float(np.average(target <= forecast.prediction, weights=weight))
 
 
-def _asymmetric(level: float, target: np.ndarray, forecast: Forecast, weight: np.ndarray | None = None) -> float:
+def _asymmetric(
+    level: float, target: np.ndarray, forecast: Forecast, weight: np.ndarray | None = None
+) -> float:
     error = target - forecast.prediction
     return float(np.average(np.abs(level - (error < 0)) * error**2, weights=weight))
 

@@ -66,7 +66,9 @@ def equal_share(outcome: Outcome) -> float:
 
 
 def _largest(outcome: Outcome) -> list[str]:
-    ends = sorted((end, name) for name in outcome.losses if (end := _end(outcome, name, "largest_share")) is not None)
+    ends = sorted(
+        (end, name) for name in outcome.losses if (end := _end(outcome, name, "largest_share")) is not None
+    )
     if len(ends) < 2:
         return []
     (low, least), (high, most) = ends[0], ends[-1]
@@ -105,7 +107,11 @@ def _seams(outcome: Outcome) -> list[str]:
             near = abs(suggested / value - 1) <= SEAM_TOLERANCE
             said.append(
                 f"{where} Huber's rule of thumb gives "
-                + (f"nearly the same, {say.number(suggested * scale)}" if near else f"{parameter}={suggested:.2g}, which is {say.number(suggested * scale)}")
+                + (
+                    f"nearly the same, {say.number(suggested * scale)}"
+                    if near
+                    else f"{parameter}={suggested:.2g}, which is {say.number(suggested * scale)}"
+                )
                 + f" ({reason})."
                 + ("" if near else f" `{rival.loss.entry.name}:{parameter}=?` tries it.")
             )
@@ -121,7 +127,9 @@ def _diverged(outcome: Outcome) -> list[str]:
             continue
         at = [f"{rate:g} ({count} of {sum(job.rate == rate for job, _ in runs)} runs)" for rate, count in lost.items()
               if rate is not None]  # fmt: skip
-        where = f" at rate {say.listed(sorted(at))}" if at else f" in {sum(lost.values())} of {len(runs)} runs"
+        where = (
+            f" at rate {say.listed(sorted(at))}" if at else f" in {sum(lost.values())} of {len(runs)} runs"
+        )
         said.append(f"{name} diverged (a loss, gradient or output no longer finite){where}.")
     return said
 

@@ -135,7 +135,9 @@ class Outcome:
     @cached_property
     def constants(self) -> Summary:
         """The best constant by each metric, chosen on the training rows of each split."""
-        return Summary(CONSTANT, {m.name: [self._constant(p, m) for p in self.prepared] for m in self.metrics})
+        return Summary(
+            CONSTANT, {m.name: [self._constant(p, m) for p in self.prepared] for m in self.metrics}
+        )
 
     def constant_forecast(self, prepared: Prepared, metric: Metric, rows: np.ndarray) -> Forecast:
         """What the best constant by this metric says of these rows."""

@@ -46,7 +46,9 @@ def tables(outcome: Outcome) -> list[Table]:
     return [*found, *(table for table in (rate_table(outcome), own_values(outcome)) if table)]
 
 
-def metric_table(outcome: Outcome, metrics: Sequence[Metric], estimates: bool = False, caption: str = "") -> Table:
+def metric_table(
+    outcome: Outcome, metrics: Sequence[Metric], estimates: bool = False, caption: str = ""
+) -> Table:
     """A row a competitor, a column a metric. Only a winner has a star: none among ties."""
     rows: list[list[Any]] = []
     for summary in competitors(outcome):
@@ -79,11 +81,15 @@ def rate_table(outcome: Outcome) -> Table | None:
     rows = []
     for name in outcome.losses:
         rates = sorted(choice.rate for choice in outcome.choices[name] if choice and choice.rate is not None)
-        chosen = "-" if not rates else f"{rates[0]:g}" + (f" to {rates[-1]:g}" if rates[-1] > rates[0] else "")
+        chosen = (
+            "-" if not rates else f"{rates[0]:g}" + (f" to {rates[-1]:g}" if rates[-1] > rates[0] else "")
+        )
         shared = outcome.at_rate(name, settings.learning_rate)
         rows.append([name, _cell(shared, metric), _cell(outcome.summaries[name], metric), chosen])
     heads = ["loss", f"all at {settings.learning_rate:g}", "own best", "own best rate"]
-    return Table(heads, rows, caption=f"{metric.words} at the shared learning rate, and at each loss's own best")
+    return Table(
+        heads, rows, caption=f"{metric.words} at the shared learning rate, and at each loss's own best"
+    )
 
 
 def own_values(outcome: Outcome) -> Table:
@@ -93,7 +99,9 @@ def own_values(outcome: Outcome) -> Table:
         summary = outcome.summaries[name]
         mean, spread = summary.mean("own"), summary.spread("own")
         rows.append([name, mean if mean is None or spread is None else (mean, spread)])
-    return Table(["loss", "its own value"], rows, caption="Each loss's own value (not comparable between losses)")
+    return Table(
+        ["loss", "its own value"], rows, caption="Each loss's own value (not comparable between losses)"
+    )
 
 
 def _head(metric: Metric) -> str:
@@ -196,7 +204,11 @@ def as_data(outcome: Outcome) -> dict[str, Any]:
             "target_scale": first.scale,
             "steps": list(first.steps),
             "splits": [
-                {"training_rows": len(p.train), "validation_rows": len(p.validation), "test_rows": len(p.test)}
+                {
+                    "training_rows": len(p.train),
+                    "validation_rows": len(p.validation),
+                    "test_rows": len(p.test),
+                }
                 for p in outcome.prepared
             ],
         },
@@ -216,7 +228,8 @@ def as_data(outcome: Outcome) -> dict[str, Any]:
 
 def _in_order(outcome: Outcome) -> list[tuple[Any, dict[str, Any]]]:
     return sorted(
-        outcome.runs.items(), key=lambda item: (item[0].loss, item[0].split, item[0].rate or 0, item[0].parameters, item[0].seed)
+        outcome.runs.items(),
+        key=lambda item: (item[0].loss, item[0].split, item[0].rate or 0, item[0].parameters, item[0].seed),
     )
 
 
@@ -259,11 +272,15 @@ def _loss_data(outcome: Outcome, name: str) -> dict[str, Any]:
         "link": rival.encoding.link,
         "chosen_by": metric.name if metric else "own",
         "choices": [
-            choice and {"rate": choice.rate, "parameters": dict(choice.parameters), "validation": choice.score}
+            choice
+            and {"rate": choice.rate, "parameters": dict(choice.parameters), "validation": choice.score}
             for choice in outcome.choices[name]
         ],
         "diverged": summary.diverged,
-        "test": {**_values(outcome, summary), "own": {"mean": summary.mean("own"), "values": summary.values["own"]}},
+        "test": {
+            **_values(outcome, summary),
+            "own": {"mean": summary.mean("own"), "values": summary.values["own"]},
+        },
     }
 
 
@@ -315,7 +332,10 @@ def page(outcome: Outcome, command: str = "") -> Page:
         if name in made:
             sections.append(Section(title, [text, made[name]]))
     steps = [f"{step[:1].upper()}{step[1:]}." for step in outcome.prepared[0].steps]
-    sections += [Section("What was done to the data", steps), Section("What makes it fair", words.method(outcome))]
+    sections += [
+        Section("What was done to the data", steps),
+        Section("What makes it fair", words.method(outcome)),
+    ]
     if command:
         sections.append(
             Section("How to repeat this", ["The same command gives the same numbers.", Code(command)])

@@ -32,7 +32,9 @@ def questions(kind: str, rivals: Sequence[Rival], asked: str | None, majority: f
         return (Question(named(asked, kind), everyone, "what was asked for"),)
     if kind in ("regression", "count"):
         return _of_numbers(kind, rivals)
-    ranking = _named(kind, "average_precision" if majority > MAJORITY else "auc") if kind == "binary" else None
+    ranking = (
+        _named(kind, "average_precision" if majority > MAJORITY else "auc") if kind == "binary" else None
+    )
     likely = tuple(rival.name for rival in rivals if rival.estimand.kind == "probability")
     found = [Question(_named(kind, "log_loss"), likely, "the probability")] if likely else []
     if ranking is not None and (likely != everyone or majority > MAJORITY):
@@ -57,12 +59,16 @@ def _of_numbers(kind: str, rivals: Sequence[Rival]) -> tuple[Question, ...]:
     levels = _levels(rivals, "quantile")
     found += [Question(pinball(level), names, f"the {level:g} quantile") for level, names in levels.items()]
     levels = _levels(rivals, "expectile")
-    found += [Question(expectile(level), names, f"the {level:g} expectile") for level, names in levels.items()]
+    found += [
+        Question(expectile(level), names, f"the {level:g} expectile") for level, names in levels.items()
+    ]
     return tuple(found)
 
 
 def _levels(rivals: Sequence[Rival], kind: str) -> Mapping[float, tuple[str, ...]]:
-    levels = sorted({r.estimand.level for r in rivals if r.estimand.kind == kind and r.estimand.level is not None})
+    levels = sorted(
+        {r.estimand.level for r in rivals if r.estimand.kind == kind and r.estimand.level is not None}
+    )
     return {
         level: tuple(r.name for r in rivals if r.estimand.kind == kind and r.estimand.level == level)
         for level in levels
@@ -81,7 +87,9 @@ def own_metric(kind: str, rival: Rival, asked: str | None, majority: float) -> M
     estimand = rival.estimand
     if kind in ("regression", "count"):
         if estimand.kind == "mean":
-            return _named(kind, "poisson_deviance" if kind == "count" and rival.encoding.link == "exp" else "rmse")
+            return _named(
+                kind, "poisson_deviance" if kind == "count" and rival.encoding.link == "exp" else "rmse"
+            )
         if estimand.kind in CENTRES:
             return _named(kind, "mae")
         if estimand.kind == "quantile" and estimand.level is not None:

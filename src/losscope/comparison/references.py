@@ -28,6 +28,8 @@ def references(task: Task, parts: Sequence[Prepared]) -> dict[str, tuple[Forecas
             model = kind(random_state=0).fit(features[train], target[train], weight)
             test = features[prepared.test]
             found.append(
-                Forecast(model.predict(test)) if task.numeric else from_probabilities(model.predict_proba(test))
+                Forecast(model.predict(test))
+                if task.numeric
+                else from_probabilities(model.predict_proba(test))
             )
     return {BOOSTING: tuple(found)}

@@ -62,7 +62,9 @@ def seated(rival: Rival, task: Task, target: np.ndarray) -> Rival:
     if rival.transform:
         lowest = {"log": 0.0, "log1p": -1.0}[rival.transform]
         if task.labels:
-            raise DataError(f"{rival.name} does not fit --task {task.kind}: it is for a target that is a number")
+            raise DataError(
+                f"{rival.name} does not fit --task {task.kind}: it is for a target that is a number"
+            )
         if target.min() <= lowest:
             row = int(np.argmin(target))
             raise DataError(
@@ -73,7 +75,9 @@ def seated(rival: Rival, task: Task, target: np.ndarray) -> Rival:
     encoding = encoding_of(rival.loss, task, target)
     estimand = estimated(rival.loss, encoding, task)
     if estimand.kind == "probability" and encoding.link == "score" and task.outputs == 1:
-        encoding = replace(encoding, link="sigmoid", notes=())  # the formula says so: soft margin is such a loss
+        encoding = replace(
+            encoding, link="sigmoid", notes=()
+        )  # the formula says so: soft margin is such a loss
     return replace(rival, encoding=encoding, estimand=estimand)
 
 

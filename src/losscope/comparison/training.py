@@ -92,7 +92,9 @@ class _View:
     def forecast(self, outputs: np.ndarray) -> Forecast:
         return forecast(outputs, self.task, self.rival.encoding, self.target.centre, self.target.scale)
 
-    def measure(self, rows: np.ndarray, outputs: np.ndarray, threshold: float | None) -> dict[str, float | None]:
+    def measure(
+        self, rows: np.ndarray, outputs: np.ndarray, threshold: float | None
+    ) -> dict[str, float | None]:
         """Every metric, and the loss's own mean value, on these rows."""
         part = self.rows(rows)
         made = replace(self.forecast(outputs), threshold=threshold)

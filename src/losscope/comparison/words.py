@@ -111,7 +111,8 @@ def method(outcome: Outcome) -> list[str]:
     )
     paragraphs = [f"**The same for every loss:** {splits(outcome)}; {model(outcome)}{trained}."]
     chosen = "; ".join(
-        f"{name} by {metric.words if metric else 'its own value'}" for name, metric in outcome.chosen_by.items()
+        f"{name} by {metric.words if metric else 'its own value'}"
+        for name, metric in outcome.chosen_by.items()
     )
     if settings.tunes_rate and settings.grid > 1:
         first = settings.rate(-(settings.grid // 2)), settings.rate(settings.grid // 2)
