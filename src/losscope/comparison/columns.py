@@ -13,8 +13,8 @@ from losscope.comparison.lookalikes import MOST
 from losscope.comparison.mistakes import listed
 
 # Words for "not known" in tables of numbers.
-UNKNOWN = frozenset(
-    [
+UNKNOWN = {
+    *(
         "nil",
         "none",
         "null",
@@ -28,15 +28,9 @@ UNKNOWN = frozenset(
         "unknown",
         "unk",
         "undefined",
-        "?",
-        "-",
-        "--",
-        "---",
-        ".",
-        "..",
-        "...",
-    ]
-)
+    ),
+    *("?", "-", "--", "---", ".", "..", "..."),
+}
 # A handful of other words among numbers are remarks; more kinds are codes, such as 12a and 15b.
 MOST_REMARKS = 5
 # pandas numbers equal names: a second 0 is 0.1
@@ -168,7 +162,7 @@ def _parsed(texts: pd.Series, dayfirst: bool, yearfirst: bool) -> pd.Series | No
     form = "ISO8601" if texts.str.match(r"\d{4}-\d\d-\d\d(?!\d)").all() else "mixed"
     try:
         dates = pd.to_datetime(
-            texts, errors="coerce", format=form, dayfirst=dayfirst, yearfirst=yearfirst, utc=zone or None
+            texts, errors="coerce", format=form, dayfirst=dayfirst, yearfirst=yearfirst, utc=zone
         )
     except (ValueError, TypeError):  # times with and without a zone
         return None

@@ -12,6 +12,7 @@ import numpy as np
 
 from losscope.comparison.data import DataError, Dataset, counted, listed
 from losscope.comparison.features import encoded
+from losscope.comparison.leaks import leaks
 from losscope.comparison.splits import Split, described, splits
 from losscope.comparison.task import Task
 
@@ -50,7 +51,7 @@ def prepare(dataset: Dataset, task: Task, split_seed: int = 0, split: Split | No
     target = task.encode(dataset.target)
     split = split or splits(dataset, task, 1, seed=split_seed)[0]
     train = split.train
-    steps = [*dataset.notes, described(dataset, task, split)]
+    steps = [*leaks(dataset, task), *dataset.notes, described(dataset, task, split)]
     if task.merged:
         rows = counted(int(np.sum(target == len(task.labels) - 1)))
         steps.append(

@@ -118,7 +118,7 @@ def _parts(
         if there < (parts if exactly else 2):
             wanted = f"{parts} parts" if exactly else "training, validation and test"
             raise DataError(
-                f"--group {dataset.group_name} has too few groups ({len(np.unique(dataset.groups))}) for {wanted}: "
+                f"--group {dataset.group_name} has too few groups ({there}) for {wanted}: "
                 "a group is never on two sides; choose a finer column"
             )
         parts = min(parts, there)
