@@ -9,6 +9,7 @@ import pkgutil
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from typing import NoReturn
 
 import losscope
 from losscope.errors import visible
@@ -19,9 +20,21 @@ def parser() -> argparse.ArgumentParser:
     return _parsers()[0]
 
 
+def parser_of(verb: str) -> argparse.ArgumentParser:
+    """The parser of one verb."""
+    return _parsers()[1][verb]
+
+
+class _Parser(argparse.ArgumentParser):
+    """A mistake is one line, as every mistake of a user is."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}. {self.prog} --help lists the options.\n")
+
+
 def _parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
     """The parser of all verbs, and that of each."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="losscope",
         description="Exact, fast loss functions, and what each of them does to training.",
         epilog="losscope VERB --help says more about each.",

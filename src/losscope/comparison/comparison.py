@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from inspect import signature
-from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import losscope as ls
-from losscope.comparison import presentation, questions, rival, tuning
+from losscope.comparison import presentation, questions, rival
 from losscope.comparison.data import DataError, Dataset, load
-from losscope.comparison.encode import seen
-from losscope.comparison.execution import Work, run_jobs, workers_asked
+from losscope.comparison.execution import Work, workers_asked
 from losscope.comparison.findings import findings
+from losscope.comparison.hunt import Hunt, formula_of
 from losscope.comparison.outcome import Outcome
 from losscope.comparison.preparation import Prepared, prepare
+from losscope.comparison.progress import Progress, Silence
 from losscope.comparison.references import references
-from losscope.comparison.results import Store, bearing_on_a_run
+from losscope.comparison.results import Store, bearing_on_a_run, older_runs
 from losscope.comparison.rival import Rival
-from losscope.comparison.settings import Asked, Settings, settle
+from losscope.comparison.settings import Asked, settle
 from losscope.comparison.splits import splits
 from losscope.comparison.task import DEFAULT_LOSSES, Task, decide
 from losscope.comparison.training import Judging
-from losscope.comparison.tuning import Job, Search
 from losscope.errors import did_you_mean
-from losscope.kernels.cpu.build import fingerprint
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from losscope.report import Chart, Table
-
-# Told what happens: (finished, planned so far, how many of the finished were found on disk).
-Progress = Callable[[int, int, int], None]
 
 
 class Comparison(Outcome):
@@ -131,9 +125,14 @@ def compare(
         "settings": bearing_on_a_run(settings),
         "judging": [list(judging.levels), list(judging.curves)],
     }
-    store = Store(out, context)
-    hunt = _Hunt(work, chosen_by, store, progress or (lambda *_: None))
-    hunt.run(lambda jobs: run_jobs(jobs, work, workers=workers, dask=dask))
+    progress = progress or Silence()
+    if older := older_runs(out):
+        progress.announce(
+            f"{older} runs of an earlier version lie in {out}: they are left alone, and not mixed in"
+        )
+    hunt = Hunt(work, chosen_by, Store(out, context), progress)
+    hunt.run(workers, dask)
+    progress.say("fitting what to compare with")
     return Comparison(
         dataset=dataset,
         task=decided,
@@ -172,7 +171,7 @@ def _competitors(named: Sequence[Rival], dataset: Dataset, task: Task, tune: boo
     by_name: dict[str, Rival] = {}
     for each in chosen:
         namesake = by_name.setdefault(each.name, each)
-        if _formula(namesake.loss) != _formula(each.loss):
+        if formula_of(namesake.loss) != formula_of(each.loss):
             raise DataError(
                 f"two different losses are named {each.name!r} ({_in_words(namesake.loss)}; {_in_words(each.loss)}): "
                 "define one of them under another name"
@@ -197,88 +196,6 @@ def _majority(task: Task, prepared: Prepared) -> float:
         return 0.0
     counts = np.bincount(prepared.target[prepared.train])
     return float(counts.max() / counts.sum())
-
-
-class _Hunt:
-    """Runs what the searches of all losses in all splits ask for, until each has its choice. Each finished run is
-    stored at once."""
-
-    def __init__(self, work: Work, chosen_by: Mapping[str, Any], store: Store, progress: Progress) -> None:
-        self.work, self.chosen_by, self.store, self.progress = work, chosen_by, store, progress
-        self.runs: dict[Job, dict[str, Any]] = {}
-        self.found = 0
-        self.splits = [_rows(prepared) for prepared in work.prepared]
-        self.formulas = {name: _formula(each.loss) + each.transform for name, each in work.rivals.items()}
-        self.grids = [self._grids(prepared) for prepared in work.prepared]
-
-    def search(self, name: str, split: int) -> Search:
-        """How far one loss has come in one split."""
-        rival, metric = self.work.rivals[name], self.chosen_by[name]
-        return tuning.search(rival, split, metric, self.grids[split][name], self.work.settings, self.runs)
-
-    def run(self, start: Callable[[Mapping[str, Job]], Any]) -> None:
-        """Until nothing is left to do; and how many of the runs were found done from earlier."""
-        planned = 0
-        while pending := self._wanted():
-            planned += len(pending)
-            keys = {
-                self.store.key(job, self.formulas[job.loss], self.splits[job.split]): job for job in pending
-            }
-            stored = {key: known for key in keys if (known := self.store.load(key)) is not None}
-            self.runs.update({keys[key]: known for key, known in stored.items()})
-            self.found += len(stored)
-            self.progress(len(self.runs), planned, self.found)
-            for key, done in start({key: job for key, job in keys.items() if key not in stored}):
-                self.store.save(key, done)
-                self.runs[keys[key]] = done
-                self.progress(len(self.runs), planned, self.found)
-
-    def _wanted(self) -> list[Job]:
-        """Losses alternate, so that two workers do not compile the same kernel at the same time."""
-        splits = range(len(self.work.prepared))
-        jobs = [
-            [job for split in splits for job in self.search(name, split).wanted] for name in self.work.rivals
-        ]
-        return [job for group in zip_longest(*jobs) for job in group if job is not None]
-
-    def _grids(self, prepared: Prepared) -> dict[str, dict[str, list[float]]]:
-        """What is tried for the open parameters of each loss, by the scale of one split's training rows."""
-        found: dict[str, dict[str, list[float]]] = {}
-        for name, each in self.work.rivals.items():
-            spread = (
-                _residual_spread(prepared, seen(prepared, self.work.task, each.encoding))
-                if each.open
-                else 1.0
-            )
-            found[name] = {parameter: tuning.grid_of(each.loss, parameter, spread) for parameter in each.open}
-        return found
-
-
-def _residual_spread(prepared: Prepared, target: Any) -> float:
-    """The robust spread of what least squares leaves of the target as losses see it, on training rows."""
-    from sklearn.linear_model import Ridge
-
-    from losscope.comparison.observation import suggested_seam
-
-    values = np.asarray(target.values, dtype=np.float64)
-    if values.ndim != 2 or values.shape[1] != 1:
-        return 1.0
-    features, values = prepared.features[prepared.train], values[prepared.train, 0]
-    left = values - Ridge(1e-3).fit(features, values).predict(features)
-    return suggested_seam(left)[1] or float(np.std(left)) or 1.0
-
-
-def _rows(prepared: Prepared) -> str:
-    """A hash of which rows are for what."""
-    digest = hashlib.sha256()
-    for rows in (prepared.train, prepared.validation, prepared.test):
-        digest.update(np.asarray(rows, dtype="<i8").tobytes() + b"|")
-    return digest.hexdigest()[:16]
-
-
-def _formula(loss: ls.Loss) -> str:
-    """What a loss computes, beyond its name: one of a user's own may change its formula, or a default."""
-    return f"{fingerprint(loss.entry, loss.activation, 'float32')} {loss.parameters}"
 
 
 def _repeated(named: Sequence[Rival]) -> tuple[str, ...]:

@@ -86,7 +86,7 @@ def rates(outcome: Outcome) -> Chart | None:
     """The metric that chose each loss's rate, on validation rows, against the rate: a panel for each such metric."""
     if not outcome.settings.tunes_rate or outcome.settings.grid == 1:
         return None
-    chosen = {name: metric for name, metric in outcome.chosen_by.items()}
+    chosen = outcome.chosen_by
     panels = []
     for words in dict.fromkeys(metric.words if metric else "own value" for metric in chosen.values()):
         names = [

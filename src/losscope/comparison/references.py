@@ -9,13 +9,12 @@ from losscope.comparison.preparation import Prepared
 from losscope.comparison.task import Task
 
 FEW_ROWS = 20_000
-BOOSTING = "scikit-learn boosting"
+BOOSTING = "sklearn boosting"
 
 
 def references(task: Task, parts: Sequence[Prepared]) -> dict[str, tuple[Forecast, ...]]:
     """Of each split, what the reference models say of its test rows."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-
     from threadpoolctl import threadpool_limits
 
     found = []

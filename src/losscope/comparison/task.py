@@ -47,11 +47,6 @@ class Task:
         return self.kind in ("regression", "count")
 
     @property
-    def numeric(self) -> bool:
-        """Whether a number is predicted (a regression or a count), not a class."""
-        return self.kind in ("regression", "count")
-
-    @property
     def outputs(self) -> int:
         """How many numbers the model gives for a row."""
         return len(self.labels) if self.kind == "classes" else 1

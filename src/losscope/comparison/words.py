@@ -43,13 +43,14 @@ def lead(outcome: Outcome) -> str:
     first = outcome.prepared[0]
     listed = say.listed([f"`{name}`" for name in outcome.losses])
     return (
-        f"What do {listed} do to the same model, from the same start and on the same rows? {_capital(model(outcome))} "
+        f"What do {listed} do to the same model, from the same start and on the same rows? {capital(model(outcome))} "
         f"predicts `{outcome.task.target}` from {first.columns} columns of {outcome.dataset.source}: {task(outcome)}. "
-        f"{_capital(splits(outcome))}."
+        f"{capital(splits(outcome))}."
     )
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
+    """With a capital letter."""
     return text[:1].upper() + text[1:]
 
 
@@ -145,7 +146,7 @@ def under_the_tables(outcome: Outcome) -> list[str]:
         notes.append(f"Named more than once but run once: {', '.join(outcome.repeated)}.")
     lost = [(name, summary.diverged) for name, summary in outcome.summaries.items() if summary.diverged]
     notes += [f"{name} diverged in {splits} of {count} splits." for name, splits in lost]
-    notes += [f"{name} {note}." for name, rival in outcome.rivals.items() for note in rival.encoding.notes]
+    notes += [f"{name}: {note}." for name, rival in outcome.rivals.items() for note in rival.encoding.notes]
     sigmoids = [name for name, rival in outcome.rivals.items() if rival.encoding.link == "sigmoid"]
     if sigmoids and outcome.task.outputs > 1:
         notes.append(
