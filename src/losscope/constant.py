@@ -115,7 +115,8 @@ def _floor(loss: Any, y: np.ndarray, w: np.ndarray, low: float, start: float, hi
     # At a kink the minimum is a target itself, and rounding may stop just beside it.
     candidates = [float(found), float(y[np.argmin(np.abs(y - found))]), float(start)]
     reached = [v if np.isfinite(v := value(z)) else np.inf for z in candidates]
-    return candidates[int(np.argmin(reached))]
+    better = min(reached) < reached[0] - 1e-14 * abs(reached[0])
+    return candidates[int(np.argmin(reached)) if better else 0]
 
 
 def _middle(slope: Any, low: float, inside: float, high: float) -> float:
@@ -150,3 +151,11 @@ def _logits(loss: Any, index: np.ndarray, share: np.ndarray, classes: int | None
 
     found = minimize(risk, start - start.mean(), jac=True, method="BFGS", options={"gtol": 1e-10}).x
     return np.asarray(found - found.mean())
+
+
+def best_constants(loss: Any, target: np.ndarray, weight: Any, outputs: int) -> np.ndarray:
+    """The best constant of each output, (outputs,): `target` is (rows, outputs), or class indices (rows,)."""
+    if loss.structure == "softmax":
+        return np.asarray(best_constant(loss, target, weight, outputs))
+    table = np.asarray(target).reshape(len(target), outputs)
+    return np.array([best_constant(loss, column, weight) for column in table.T])

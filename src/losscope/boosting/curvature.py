@@ -21,7 +21,7 @@ SCORES = np.linspace(-30, 30, 2401)
 TARGETS = {"sign": (-1.0, 1.0), "label": (0.0, 1.0), "probability": (0.0, 0.25, 1.0)}
 # A residual nearer to a kink than this share of the targets' spread counts as that far: 1/|r| has no bound (Hunter
 # and Lange perturb the loss by as much).
-NEAR = {True: 1e-2, False: 1e-6}
+NEAR = {True: 0.1, False: 1e-6}
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,9 @@ class LightGBM(Objective):
             booster = lgb.train(params, data, rounds, valid_sets=list(valid_sets) or None, **options)
         finally:
             for each in (data, *valid_sets):  # the data is the user's, and may serve another loss next
-                each.set_init_score(None)
+                each.init_score = None
+                if each._handle is not None:
+                    each.set_field("init_score", None)
         return Boosted(booster, start)
 
     def _own(self, params: Mapping[str, Any], label: Any) -> dict[str, Any]:

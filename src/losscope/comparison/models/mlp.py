@@ -1,83 +1,194 @@
-"""One hidden layer of ReLUs, trained by gradient descent with a falling rate; the best epoch by validation is kept."""
+"""One hidden layer of ReLUs, trained by a schedule that ends when smaller steps help no more."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 
+import losscope as ls
 from losscope.comparison.models import Fitted, Look, Plan, Rows
+from losscope.constant import best_constants
 
-DESCRIPTION = "an MLP with one hidden layer of {hidden} ReLUs"
+DESCRIPTION = "an MLP with one hidden layer of ReLUs"
 TUNES_RATE = True
-
-
-def batches(rows: int, epoch: int, seed: int, size: int) -> list[np.ndarray]:
-    """The row numbers of each batch of an epoch; no loss and no learning rate has a say in it."""
-    order = np.random.default_rng([seed, epoch]).permutation(rows)
-    return [order[start : start + size] for start in range(0, len(order), size)]
-
-
-def build(inputs: int, outputs: int, hidden: int, seed: int) -> torch.nn.Module:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return torch.nn.Sequential(
-            torch.nn.Linear(inputs, hidden), torch.nn.ReLU(), torch.nn.Linear(hidden, outputs)
-        )
+# After as many epochs without a better validation loss (a share of all, at least 4) the rate becomes a third, and
+# training goes on from the best; it ends when that has happened so many times in vain.
+PATIENCE, LEAST_PATIENCE = 0.2, 4
+SHRINK, TIMES = 1 / 3, 3
+# Better by less than this share of the validation loss is noise.
+BETTER = 1e-4
+# Rows on which the gradient's norm is measured, the same for every loss.
+WATCHED = 2_000
 
 
 def fit(loss: Any, training: Rows, validation: Rows, plan: Plan, look: Look | None = None) -> Fitted:
-    model = build(training.features.shape[1], plan.outputs, plan.hidden, plan.seed)
-    rate = plan.rate or 0.01
-    optimizer: Any = (
-        torch.optim.SGD(model.parameters(), lr=rate, momentum=plan.momentum)
-        if plan.optimizer == "sgd"
-        else torch.optim.Adam(model.parameters(), lr=rate)
-    )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, plan.epochs)
-    features, seen = torch.from_numpy(training.features), torch.from_numpy(training.seen)
-    held = torch.from_numpy(validation.features), torch.from_numpy(validation.seen)
-    curves: dict[str, list[float | None]] = {}
+    """Train, and take the epoch with the best validation loss (the loss's own).
 
-    def outputs_of(values: np.ndarray) -> np.ndarray:
-        with torch.no_grad():
-            return model(torch.from_numpy(values)).numpy().astype(np.float64)
+    Every loss has the same initial weights and batches, which depend on the plan's seed alone, but for the last
+    intercept: that is the constant which minimises the loss on the training rows.
 
-    def see() -> float:
-        with torch.no_grad():
-            value = float(loss(model(held[0]), held[1]))
-        point = look(outputs_of) if look else {"own": value}
-        for name, number in point.items():
-            curves.setdefault(name, []).append(number)
-        curves.setdefault("validation_own", []).append(value)
-        return value if point else math.nan
-
-    best, state, at = see(), _state(model), 0
-    for epoch in range(1, plan.epochs + 1):
-        for rows in batches(len(features), epoch, plan.seed, plan.batch_size):
-            index = torch.from_numpy(rows)
-            optimizer.zero_grad(set_to_none=True)
-            value = loss(model(features[index]), seen[index])
-            value.backward()
-            if not math.isfinite(value.item()):
-                return Fitted("mlp", state, diverged_at=epoch, curves=curves)
-            optimizer.step()
-        schedule.step()
-        now = see()
-        if not math.isfinite(now):
-            return Fitted("mlp", state, diverged_at=epoch, curves=curves)
-        if now < best:
-            best, state, at = now, _state(model), epoch
-    return Fitted("mlp", state, at < plan.epochs, f"still falling after {plan.epochs} epochs", None, curves)
-
-
-def _state(model: torch.nn.Module) -> Mapping[str, Any]:
-    return {name: value.detach().numpy().copy() for name, value in model.state_dict().items()}
+    `finished` is False when the epochs ran out while the validation loss was still falling.
+    """
+    with _one_thread():
+        run = _Run(loss, training, validation, plan, look)
+        return run.train()
 
 
 def outputs(state: Mapping[str, Any], features: np.ndarray) -> np.ndarray:
-    hidden = np.maximum(features @ state["0.weight"].T + state["0.bias"], 0)
-    return (hidden @ state["2.weight"].T + state["2.bias"]).astype(np.float64)
+    """float64 (rows, outputs)."""
+    hidden = np.asarray(features, dtype=np.float64) @ state["first_weight"].T + state["first_bias"]
+    return np.maximum(hidden, 0) @ state["last_weight"].T + state["last_bias"]
+
+
+class _Run:
+    """One training run: the model, its data as tensors, and what was seen after each epoch."""
+
+    def __init__(self, loss: Any, training: Rows, validation: Rows, plan: Plan, look: Look | None) -> None:
+        self.loss, self.plan, self.look = loss, plan, look
+        self.training, self.validation = _tensors(loss, training), _tensors(loss, validation)
+        self.model = _model(training.features.shape[1], plan)
+        with torch.no_grad():
+            start = best_constants(loss, training.seen, training.weight, plan.outputs)
+            self.model[2].bias.copy_(torch.from_numpy(start))
+        assert plan.rate is not None
+        weights = [self.model[0].weight, self.model[2].weight]
+        groups = [
+            {"params": weights, "weight_decay": plan.penalty},
+            {"params": [self.model[0].bias, self.model[2].bias]},
+        ]
+        self.optimizer: torch.optim.Optimizer = (
+            torch.optim.SGD(groups, lr=plan.rate, momentum=plan.momentum)
+            if plan.optimizer == "sgd"
+            else torch.optim.Adam(groups, lr=plan.rate)
+        )
+        self.watched = np.unique(
+            np.linspace(0, len(training.features) - 1, min(len(training.features), WATCHED)).astype(int)
+        )
+        self.curves: dict[str, list[float | None]] = {}
+
+    def train(self) -> Fitted:
+        patience = max(LEAST_PATIENCE, math.ceil(PATIENCE * self.plan.epochs))
+        best, best_epoch, since, cuts = self.seen(), 0, 0, 0
+        if best is None:
+            return self.fitted(self.state(), True, "", 0)
+        state = self.state()
+        for epoch in range(1, self.plan.epochs + 1):
+            value = self.seen() if self.epoch(epoch) else None
+            if value is None:
+                return self.fitted(state, False, f"diverged in epoch {epoch}", epoch)
+            if value < best - BETTER * abs(best):
+                best, best_epoch, since, state = value, epoch, 0, self.state()
+                continue
+            since += 1
+            if since < patience:
+                continue
+            cuts, since = cuts + 1, 0
+            if cuts > TIMES:
+                return self.fitted(state, True, f"epoch {best_epoch} of {epoch} was best, and smaller steps helped no more")
+            self.slow_down(state)
+        if best_epoch > self.plan.epochs - patience:
+            return self.fitted(state, False, f"validation loss still falling after {self.plan.epochs} epochs")
+        return self.fitted(state, True, f"epoch {best_epoch} of {self.plan.epochs} was best")
+
+    def epoch(self, epoch: int) -> bool:
+        """One pass over the training rows; False when a loss is no longer finite."""
+        features, seen, weight = self.training
+        order = np.random.default_rng([self.plan.seed, epoch]).permutation(len(features))
+        for start in range(0, len(order), self.plan.batch_size):
+            rows = torch.from_numpy(order[start : start + self.plan.batch_size])
+            if weight is not None and not float(weight[rows].sum()) > 0:
+                continue
+            self.optimizer.zero_grad(set_to_none=True)
+            value = self.value(features[rows], seen[rows], None if weight is None else weight[rows])
+            value.backward()
+            if not math.isfinite(value.item()):
+                return False
+            self.optimizer.step()
+        return True
+
+    def value(self, features: torch.Tensor, seen: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+        output = self.model(features)
+        if weight is None:
+            return self.loss(output, seen)
+        return self.loss(output, seen, weight=weight if seen.ndim == 1 else weight.expand(output.shape).contiguous())
+
+    def seen(self) -> float | None:
+        """Add a point to every curve; the validation loss, or None when something is not finite."""
+        features, seen, weight = self.training
+        rows = torch.from_numpy(self.watched)
+        self.model.zero_grad(set_to_none=True)
+        self.value(features[rows], seen[rows], None if weight is None else weight[rows]).backward()
+        squares = [p.grad.double().square().sum() for p in self.model.parameters() if p.grad is not None]
+        norm = math.sqrt(float(torch.stack(squares).sum()))
+        self.model.zero_grad(set_to_none=True)
+        with torch.no_grad():
+            value = float(self.value(*self.validation))
+        if not (math.isfinite(value) and math.isfinite(norm)):
+            return None
+        point: dict[str, float | None] = {"gradient_norm": norm, "validation_own": value}
+        if self.look is not None:
+            found = self.look(self.now)
+            if not found:
+                return None
+            point.update(found)
+        for name, number in point.items():
+            self.curves.setdefault(name, []).append(number)
+        return value
+
+    def now(self, features: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            return self.model(torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32))).double().numpy()
+
+    def slow_down(self, state: Mapping[str, np.ndarray]) -> None:
+        """Back to the best epoch's weights, at a third of the rate, with what momentum there was forgotten."""
+        names = {"first_weight": 0, "first_bias": 0, "last_weight": 2, "last_bias": 2}
+        with torch.no_grad():
+            for name, layer in names.items():
+                getattr(self.model[layer], name.partition("_")[2]).copy_(torch.from_numpy(state[name]))
+        self.optimizer.state.clear()
+        for group in self.optimizer.param_groups:
+            group["lr"] *= SHRINK
+
+    def state(self) -> dict[str, np.ndarray]:
+        first, last = self.model[0], self.model[2]
+        tensors = {"first_weight": first.weight, "first_bias": first.bias, "last_weight": last.weight, "last_bias": last.bias}  # fmt: skip
+        return {name: tensor.detach().numpy().copy() for name, tensor in tensors.items()}
+
+    def fitted(self, state: dict[str, np.ndarray], finished: bool, how: str, diverged: int | None = None) -> Fitted:
+        return Fitted("mlp", state, finished, how, diverged, self.curves)
+
+
+def _model(inputs: int, plan: Plan) -> torch.nn.Sequential:
+    """The start depends on the seed and the sizes alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(plan.seed)
+        return torch.nn.Sequential(
+            torch.nn.Linear(inputs, plan.hidden), torch.nn.ReLU(), torch.nn.Linear(plan.hidden, plan.outputs)
+        )
+
+
+def _tensors(loss: Any, rows: Rows) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    features = torch.from_numpy(np.array(rows.features, dtype=np.float32))
+    seen = torch.from_numpy(np.array(rows.seen))
+    if rows.weight is None:
+        return features, seen, None
+    weight = torch.from_numpy(np.array(rows.weight, dtype=np.float32))
+    return features, seen, weight if loss.structure == "softmax" else weight[:, None]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """A small model gains nothing from threads, and runs share the machine."""
+    torchs, ours = torch.get_num_threads(), ls.get_num_threads()
+    torch.set_num_threads(1)
+    ls.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(torchs)
+        ls.set_num_threads(ours)

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 import losscope as ls
 from losscope.comparison.solve import programme
 from losscope.comparison.solve.whitened import Coordinates, Objective, Part, Parts, coordinates
-from losscope.constant import best_constant
+from losscope.constant import best_constants
 from losscope.kinks import kinks_of
 
 # Widths to which kinks are rounded off, one after the other, as shares of the target's spread. The last changes a
@@ -96,19 +96,11 @@ def _told(objective: Objective, packed: np.ndarray, finished: bool, how: str, st
 
 
 def _constant_start(objective: Objective) -> np.ndarray:
-    """Weights of 0, and the constant that is best for the first rows."""
-    first = next(iter(objective.parts()))
+    """Weights of 0, and the constant that is best for a sample of the rows."""
+    some = objective.at.sample
     packed = np.zeros((1 + objective.at.turn.shape[1], objective.outputs))
-    packed[0] = constants(objective.loss, first.seen, first.weight, objective.outputs)
+    packed[0] = best_constants(objective.loss, some.seen, some.weight, objective.outputs)
     return packed
-
-
-def constants(loss: Any, seen: np.ndarray, weight: np.ndarray | None, outputs: int) -> np.ndarray:
-    """The best constant for each output, (outputs,)."""
-    if loss.structure == "softmax":
-        return np.asarray(best_constant(loss, seen, weight, outputs))
-    table = seen.reshape(len(seen), -1)
-    return np.array([best_constant(loss, column, weight) for column in table.T])
 
 
 def _starts(objective: Objective, seed: int) -> Iterator[np.ndarray]:
@@ -134,7 +126,7 @@ def _spread(objective: Objective) -> float:
     """The standard deviation of a target that is a number; 1 for others."""
     if objective.loss.entry.target.name not in ("real", "count", "nonnegative", "positive"):
         return 1.0
-    return float(np.std(next(iter(objective.parts())).seen)) or 1.0
+    return float(np.std(objective.at.sample.seen)) or 1.0
 
 
 def _only(parts: Parts) -> Part | None:

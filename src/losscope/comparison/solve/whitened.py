@@ -19,6 +19,8 @@ from losscope.loss import Total
 
 # Components below this share of the largest variance are rounding: such a column is a sum of others.
 NO_VARIANCE = 1e-12
+# Rows of each part whose targets say where to start; all, where they are in memory.
+SAMPLED = 20_000
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Coordinates:
     middle: np.ndarray
     turn: np.ndarray
     shrunk: np.ndarray  # of each component: penalty/(variance + penalty)
+    sample: Part  # some rows of every part, without their features
 
     def unpack(self, packed: np.ndarray, outputs: int) -> tuple[np.ndarray, np.ndarray]:
         """Weights (columns, outputs), and the intercept (outputs,) for features as they come."""
@@ -52,6 +55,7 @@ def coordinates(parts: Parts, penalty: float) -> Coordinates:
     """From one pass over the rows."""
     total = None
     origin: Any = 0.0
+    sample = []
     for part in parts():
         x = np.asarray(part.features, dtype=np.float64)
         if total is None:  # moments about 0 would cancel for a column of years
@@ -60,6 +64,8 @@ def coordinates(parts: Parts, penalty: float) -> Coordinates:
         w = np.ones(len(x)) if part.weight is None else part.weight
         here = Total((x * w[:, None]).T @ x, float(w.sum()))
         total = here if total is None else total + here
+        rows = np.unique(np.linspace(0, len(x) - 1, min(len(x), SAMPLED)).astype(int))
+        sample.append((part.seen[rows], w[rows]))
     if total is None or not total.weight > 0:
         raise LossError(complain("There is no row of weight above 0 to learn from"))
     moments = total.mean()
@@ -67,7 +73,8 @@ def coordinates(parts: Parts, penalty: float) -> Coordinates:
     variance, axes = np.linalg.eigh(moments[1:, 1:] - np.outer(mean, mean))
     kept = variance > NO_VARIANCE * max(variance.max(initial=0), 1e-300)
     spread = variance[kept] + penalty
-    return Coordinates(origin + mean, axes[:, kept] / np.sqrt(spread), penalty / spread)
+    some = Part(np.empty((0, 0)), *(np.concatenate(each) for each in zip(*sample, strict=True)))
+    return Coordinates(origin + mean, axes[:, kept] / np.sqrt(spread), penalty / spread, some)
 
 
 @dataclass(frozen=True)
