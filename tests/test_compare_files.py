@@ -439,3 +439,28 @@ def test_a_wide_table_is_read_in_linear_time(tmp_path, monkeypatch):
     assert prepared.columns == 3000
     assert calls < 100
     assert delimited.MOST_COLUMNS < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "says"),
+    [
+        ("rare", [], "class 'c' of the target 'rare' has 1 row"),
+        ("y", ["--group", "half"], "--group half has too few groups"),
+        ("y", ["--time", "half", "--splits", "3"], "--time has 2 different values"),
+        ("y", ["--folds", "1000"], "--folds 1000 cannot be made of 60 rows"),
+        ("y", ["ce"], "cross_entropy"),
+    ],
+)
+def test_what_is_impossible_is_refused_before_pytorch_is_loaded(target, options, says, tmp_path):
+    path = tmp_path / "t.csv"
+    FRAME.assign(half=np.arange(ROWS) % 2, rare=["a", "b"] * 29 + ["a", "c"]).to_csv(path, index=False)
+    code = (
+        "import sys; from losscope.cli import main\n"
+        f"code = main(['compare', '--data', {str(path)!r}, '--target', {target!r}, '--out', {str(tmp_path / 'o')!r}, "
+        f"*{options!r}])\n"
+        "print(code, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "2 False\n", done.stderr
+    assert says in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
