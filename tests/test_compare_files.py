@@ -339,6 +339,7 @@ def test_columns_have_roles():
     prepared = prepare(dataset, decide(dataset, None, []))
     assert prepared.test.tolist() == list(range(12))
     assert prepared.weight is dataset.weight
+    assert "w" not in load(FRAME, "y", weights=" w ").features  # found with blanks around it, too
     dataset = load(FRAME, "y", group="g")
     assert list(dataset.features) == ["x", "w", "t"]
     prepared = prepare(dataset, decide(dataset, None, []))
