@@ -31,6 +31,8 @@ class Roles:
 
 
 def _target_name(columns: list[str], target: str | None, source: str) -> str:
+    if not columns:
+        raise DataError(f"{source} has no columns: a target and a feature are needed")
     if target is None:
         raise DataError(
             f"which column of {source} is the target? give --target, one of: {listed(columns)}{_no_header(columns)}"
@@ -59,7 +61,9 @@ def _column(columns: list[str], asked: str, source: str) -> str:
 def _several(columns: list[str], asked: Sequence[str], option: str, source: str) -> list[str]:
     """Each name asked for; one with commas that is no column's own is several."""
     names = [
-        name for text in asked for name in ([text] if text in columns or "," not in text else text.split(","))
+        name
+        for text in map(str, asked)
+        for name in ([text] if text in columns or "," not in text else text.split(","))
     ]
     if any(not name.strip() for name in names):
         raise DataError(f"{option} names no column: give one of {listed(columns)}")
