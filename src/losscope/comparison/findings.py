@@ -27,7 +27,8 @@ def findings(outcome: Outcome) -> list[str]:
 
 def answer(outcome: Outcome) -> list[str]:
     """What was asked, answered: first whether any loss is of use at all, then each question, then the references."""
-    said = list(_useless(outcome))
+    said = [f"**Look at the columns first:** {leak}." for leak in outcome.prepared[0].leaks]
+    said += _useless(outcome)
     for each in verdicts(outcome):
         said += _verdict(outcome, each)
     said += _beside(outcome)

@@ -24,7 +24,8 @@ class Prepared:
     """Arrays ready for training. `features` float32 (rows, columns); `target` as the task encodes it.
 
     Numbers stay in original units (float64) in `target`; `centre` and `scale` standardise them. Classes are their
-    index (int64). `weight`: float64 (rows,), or None. `train`, `validation` and `test` are row numbers.
+    index (int64). `weight`: float64 (rows,), or None. `train`, `validation` and `test` are row numbers. `leaks`:
+    features that give the target away, in words.
     """
 
     features: np.ndarray
@@ -37,6 +38,7 @@ class Prepared:
     centre: float = 0.0
     scale: float = 1.0
     weight: np.ndarray | None = None
+    leaks: tuple[str, ...] = ()
 
 
 def prepare(dataset: Dataset, task: Task, split_seed: int = 0, split: Split | None = None) -> Prepared:
@@ -51,7 +53,8 @@ def prepare(dataset: Dataset, task: Task, split_seed: int = 0, split: Split | No
     target = task.encode(dataset.target)
     split = split or splits(dataset, task, 1, seed=split_seed)[0]
     train = split.train
-    steps = [*leaks(dataset, task), *dataset.notes, described(dataset, task, split)]
+    leaking = leaks(dataset, task)
+    steps = [*dataset.notes, described(dataset, task, split)]
     if task.merged:
         rows = counted(int(np.sum(target == len(task.labels) - 1)))
         steps.append(
@@ -88,6 +91,7 @@ def prepare(dataset: Dataset, task: Task, split_seed: int = 0, split: Split | No
         centre=centre,
         scale=scale,
         weight=dataset.weight,
+        leaks=tuple(leaking),
     )
 
 

@@ -57,7 +57,7 @@ def capital(text: str) -> str:
 def model(outcome: Outcome) -> str:
     """The model in words."""
     described = models.module(outcome.settings.model).DESCRIPTION
-    return described.format(hidden=outcome.settings.hidden)
+    return described.format(hidden=outcome.settings.hidden).rstrip(",")
 
 
 def task(outcome: Outcome) -> str:
