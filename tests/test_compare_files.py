@@ -339,6 +339,7 @@ def test_columns_have_roles():
     prepared = prepare(dataset, decide(dataset, None, []))
     assert prepared.test.tolist() == list(range(12))
     assert prepared.weight is dataset.weight
+    assert "w" not in load(FRAME, "y", weights=" w ").features  # found with blanks around it, too
     dataset = load(FRAME, "y", group="g")
     assert list(dataset.features) == ["x", "w", "t"]
     prepared = prepare(dataset, decide(dataset, None, []))
@@ -363,6 +364,52 @@ def test_each_mistake_in_a_role_is_one_clear_line(roles, says):
     with pytest.raises(DataError) as caught:
         load(FRAME, "y", **roles)
     assert says in one_line(caught.value)
+
+
+def test_weights_that_leave_nothing_to_test_on_are_refused():
+    few = FRAME.assign(w=(np.arange(ROWS) == 3) * 1.0)
+    dataset = load(few, "y", weights="w")
+    with pytest.raises(DataError, match="rows of a split all have weight 0"):
+        prepare(dataset, decide(dataset, None, []))
+
+
+# Frames that no file holds: what pandas and Python allow beyond it.
+FRAMES = {
+    "no columns": (pd.DataFrame(), "has no columns"),
+    "integers beyond floating point": (
+        FRAME.assign(y=[10**400 + i for i in range(ROWS)]),
+        "is infinite in 60 rows",
+    ),
+    "complex target": (FRAME.assign(y=X + 1j), "is of complex numbers"),
+    "sets as target": (FRAME.assign(y=[{1}] * ROWS), "is of lists or structures"),
+    "a list": ([1, 2], "data is a list"),
+    "an array": (np.zeros((3, 3)), "data is a ndarray"),
+    "nothing": (None, "data is a NoneType"),
+}
+
+
+@pytest.mark.parametrize("case", FRAMES)
+def test_what_is_no_table_in_python_is_refused_in_one_line(case):
+    data, says = FRAMES[case]
+    with pytest.raises(DataError) as caught:
+        load(data, "y")
+    assert says in one_line(caught.value)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "values",
+    [
+        pd.arrays.SparseArray(np.arange(ROWS) % 2 * 1.0), pd.cut(X, 4), pd.period_range("2020-01", periods=ROWS, freq="M"),
+        [1, "a", 2.5, None, True] * 12, pd.array([1, None, 3] * 20, dtype="Int64"), pd.Categorical([1, 2, 3] * 20),
+        np.full(ROWS, np.inf), np.array(["9999-12-31", "0001-01-01"] * 30, dtype="datetime64[s]"), ["nil"] * ROWS,
+        pd.date_range("2020", periods=ROWS, tz="Asia/Tokyo"), X.astype(np.longdouble), [10**400 + i for i in range(ROWS)],
+    ],
+    ids=lambda values: str(getattr(values, "dtype", values[:1]))[:20],
+)  # fmt: skip
+def test_whatever_pandas_holds_can_be_a_feature(values):
+    dataset = load(FRAME.assign(f=values), "y")
+    assert np.isfinite(prepare(dataset, decide(dataset, None, [])).features).all()
 
 
 @pytest.mark.parametrize(("column", "option"), [("w", "weights"), ("t", "time"), ("g", "group")])
@@ -439,3 +486,28 @@ def test_a_wide_table_is_read_in_linear_time(tmp_path, monkeypatch):
     assert prepared.columns == 3000
     assert calls < 100
     assert delimited.MOST_COLUMNS < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "says"),
+    [
+        ("rare", [], "class 'c' of the target 'rare' has 1 row"),
+        ("y", ["--group", "half"], "--group half has too few groups"),
+        ("y", ["--time", "half", "--splits", "3"], "--time has 2 different values"),
+        ("y", ["--folds", "1000"], "--folds 1000 cannot be made of 60 rows"),
+        ("y", ["ce"], "cross_entropy"),
+    ],
+)
+def test_what_is_impossible_is_refused_before_pytorch_is_loaded(target, options, says, tmp_path):
+    path = tmp_path / "t.csv"
+    FRAME.assign(half=np.arange(ROWS) % 2, rare=["a", "b"] * 29 + ["a", "c"]).to_csv(path, index=False)
+    code = (
+        "import sys; from losscope.cli import main\n"
+        f"code = main(['compare', '--data', {str(path)!r}, '--target', {target!r}, '--out', {str(tmp_path / 'o')!r}, "
+        f"*{options!r}])\n"
+        "print(code, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "2 False\n", done.stderr
+    assert says in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

@@ -100,7 +100,7 @@ def _of_objects(values: pd.Series, remarks: bool) -> Column:
         return _of_text(values, there, remarks)
     inferred = pd.api.types.infer_dtype(there, skipna=True)
     if inferred in ("decimal", "integer", "floating", "mixed-integer-float"):
-        return Column(values.map(float, na_action="ignore").astype(np.float64))
+        return Column(values.map(_float, na_action="ignore").astype(np.float64))
     if inferred in ("date", "datetime", "datetime64"):
         return Column(_without_zone(pd.to_datetime(values, errors="coerce", utc=True)))
     if inferred in ("timedelta", "timedelta64"):
@@ -108,6 +108,13 @@ def _of_objects(values: pd.Series, remarks: bool) -> Column:
     if inferred == "boolean" and len(there) == len(values):
         return Column(values.astype(bool))
     return Column(values.where(values.notna(), None))
+
+
+def _float(number: Any) -> float:
+    try:
+        return float(number)
+    except OverflowError:  # Python's integers have no end
+        return np.inf if number > 0 else -np.inf
 
 
 def _without_zone(dates: pd.Series) -> pd.Series:
