@@ -146,10 +146,7 @@ def test_each_mistake_in_a_csv_is_one_clear_line(mistake, tmp_path):
         path.write_bytes(content)
     with pytest.raises(DataError) as caught:
         compare(
-            ["mse"] if mistake == "infinite target" else None,
-            path,
-            target=arguments.get("target", "y"),
-            epochs=1,
+            path, arguments.get("target", "y"), ["mse"] if mistake == "infinite target" else None, epochs=1
         )
     message = str(caught.value)
     assert "\n" not in message
@@ -169,7 +166,10 @@ SETTINGS_MISTAKES = {
     "--model tree": ({"model": "tree"}, "--model 'tree' is not known"),
     "--optimizer lion": ({"optimizer": "lion"}, "--optimizer 'lion' is not known"),
     "--task clustering": ({"task": "clustering"}, "--task 'clustering' is not known"),
-    "--choose-by f1": ({"choose_by": "f1"}, "--choose-by 'f1' does not fit"),
+    "--metric mae": ({"metric": "mae"}, "--metric 'mae' does not fit"),
+    "--splits 0": ({"splits": 0}, "--splits 0 is too few"),
+    "--folds 1": ({"folds": 1}, "--folds 1"),
+    "no such option": ({"epoch": 3}, "compare has no option 'epoch'"),
     "--data digit": ({"data": "digit"}, "did you mean 'digits'"),
     "--data of an address": ({"data": "https://x.org/a.csv"}, "is an address: download the file"),
     "--data of nothing": ({"data": ""}, "--data is empty: give a .csv or .parquet file"),
@@ -210,7 +210,7 @@ MISFITS = {
 def test_a_loss_that_does_not_fit_is_refused_with_those_that_do(misfit):
     losses, data, says = MISFITS[misfit]
     with pytest.raises(DataError) as caught:
-        compare(losses, data, epochs=1)
+        compare(data, losses=losses, epochs=1)
     message = str(caught.value)
     assert says in message
     fitting = message.partition("These fit: ")[2].split(", ")
@@ -220,14 +220,14 @@ def test_a_loss_that_does_not_fit_is_refused_with_those_that_do(misfit):
 
 def test_an_unknown_loss_is_the_core_s_own_error():
     with pytest.raises(ValueError, match="hubber"):
-        compare(["hubber"])
+        compare(losses=["hubber"])
 
 
 def test_out_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("x")
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(DataError, match="give a folder"):
-            compare(["mse"], "diabetes", epochs=1, out=out)
+            compare("diabetes", losses=["mse"], epochs=1, out=out)
 
 
 def test_rows_without_a_target_are_dropped_and_counted():

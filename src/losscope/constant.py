@@ -45,7 +45,9 @@ def best_constant(loss: Any, target: Any, weight: Any = None, classes: int | Non
         raise LossError(complain("weight must have one number for each target", got=f"{w.size} for {y.size}"))
     y, w = y[w > 0], w[w > 0]
     if not y.size:
-        raise LossError(complain("There is no target to find a constant for", expected="one of weight above 0"))
+        raise LossError(
+            complain("There is no target to find a constant for", expected="one of weight above 0")
+        )
     values, place = np.unique(y, return_inverse=True)
     w = np.bincount(place, weights=w)
     if loss.structure == "softmax":
@@ -58,13 +60,20 @@ def _number(loss: Any, y: np.ndarray, w: np.ndarray) -> float:
     axis = _axis(loss, y)
     share = w[some] / w[some].sum()
     values = np.concatenate(
-        [pointwise(loss, part[:, None], y[None, some])[0] @ share for part in np.array_split(axis, 16) if part.size]
+        [
+            pointwise(loss, part[:, None], y[None, some])[0] @ share
+            for part in np.array_split(axis, 16)
+            if part.size
+        ]
     )
     values[~np.isfinite(values)] = np.inf
     best = int(np.argmin(values))
     if not np.isfinite(values[best]):
         raise LossError(
-            complain(f"{loss.name} is no number for these targets, whatever is predicted", got=f"{y[:3].tolist()} ...")
+            complain(
+                f"{loss.name} is no number for these targets, whatever is predicted",
+                got=f"{y[:3].tolist()} ...",
+            )
         )
     finite = np.flatnonzero(np.isfinite(values))
     if best in (finite[0], finite[-1]) and finite.size > 1:

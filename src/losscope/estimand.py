@@ -46,7 +46,9 @@ class Estimand:
         """In a word or two, for a table."""
         if self.kind in ("quantile", "expectile"):
             return f"{self.level:g} {self.kind}"
-        return {"centre": "between" if self is BETWEEN else "a centre", "other": "its own"}.get(self.kind, self.kind)
+        return {"centre": "between" if self is BETWEEN else "a centre", "other": "its own"}.get(
+            self.kind, self.kind
+        )
 
     def __str__(self) -> str:
         return self.words

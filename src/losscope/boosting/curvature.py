@@ -76,7 +76,9 @@ def curvature_of(loss: Any) -> Curvature:
     ['secant', 'secant', 'true', 'kinks', 'largest']
     """
     if loss.structure == "softmax":
-        return Curvature("diagonal", "twice the diagonal of the Hessian: its rows sum to 0, so that lies above it")
+        return Curvature(
+            "diagonal", "twice the diagonal of the Hessian: its rows sum to 0, so that lies above it"
+        )
     if loss._derived.of_residual_alone and (found := _secant(loss)) is not None:
         return found
     targets = np.array(TARGETS.get(loss.entry.target.name, (0.5, 1.0, 5.0)))[:, None]
@@ -90,7 +92,9 @@ def curvature_of(loss: Any) -> Curvature:
     largest, inside = float(curvature.max()), float(curvature[:, np.abs(axis) <= 15].max())
     if not kinks and 0 < largest <= inside * (1 + 1e-9):
         return Curvature("largest", f"the loss's largest, {largest:.4g}: no step of it goes up", largest)
-    return Curvature("careful", "the larger of |slope| and |second derivative|: a step of at most 1, that may go up")
+    return Curvature(
+        "careful", "the larger of |slope| and |second derivative|: a step of at most 1, that may go up"
+    )
 
 
 def _secant(loss: Any) -> Curvature | None:

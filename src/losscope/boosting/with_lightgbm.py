@@ -55,13 +55,18 @@ class LightGBM(Objective):
         lgb = _lightgbm()
         label = _of(data, "label")
         if label is None:
-            raise LossError(complain("The data has no label to learn", next_step="Give lightgbm.Dataset(x, label)"))
+            raise LossError(
+                complain("The data has no label to learn", next_step="Give lightgbm.Dataset(x, label)")
+            )
         params = {**params, **self._own(params, label)}
         start = self.start(label, _of(data, "weight"), params.get("num_class"))
         for each in (data, *valid_sets):
             if _of(each, "init_score") is not None:
                 raise LossError(
-                    complain("The data has an init_score of its own", next_step="Leave it out: .train sets the best")
+                    complain(
+                        "The data has an init_score of its own",
+                        next_step="Leave it out: .train sets the best",
+                    )
                 )
             rows = len(_of(each, "label"))
             each.set_init_score(np.tile(start, (rows, 1) if self.of_classes else rows))
@@ -79,13 +84,17 @@ class LightGBM(Objective):
         """The parameters that the loss decides."""
         if given := [name for name in OBJECTIVE if name in params]:
             raise LossError(
-                complain(f"params has an {given[0]} of its own", got=params[given[0]], next_step="Leave it out")
+                complain(
+                    f"params has an {given[0]} of its own", got=params[given[0]], next_step="Leave it out"
+                )
             )
         own: dict[str, Any] = {"objective": self, "metric": params.get("metric", "None")}
         if self.of_classes:
             own["num_class"] = params.get("num_class", int(np.max(label)) + 1)
         if self.derived is not None and not any(name in params for name in LEAST_CURVATURE):
-            own["min_sum_hessian_in_leaf"] = 0.0  # l'(r)/r is as small as residuals are large, in whatever unit
+            own["min_sum_hessian_in_leaf"] = (
+                0.0  # l'(r)/r is as small as residuals are large, in whatever unit
+            )
         return own
 
 

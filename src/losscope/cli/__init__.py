@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import NoReturn
 
 import losscope
+from losscope.errors import visible
 
 
 def parser() -> argparse.ArgumentParser:
@@ -89,5 +90,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if not getattr(error, "user_error", False):
             raise
-        print(f"losscope: {error}", file=sys.stderr)
+        print(f"losscope: {visible(str(error))}", file=sys.stderr)
         return 2

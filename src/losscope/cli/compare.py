@@ -66,6 +66,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     add("--metric", metavar="NAME", help="what all are judged by: rmse, mae, r2, poisson_deviance, pinball@0.9, auc, "
         "average_precision, log_loss, f1 ... (default: what suits each)")  # fmt: skip
     _add_data(parser.add_argument_group("data"))
+    _add_columns(parser.add_argument_group("columns"))
     _add_model(parser.add_argument_group("model and training"))
     _add_output(parser.add_argument_group("output and machines"))
     parser.set_defaults(run=run)
@@ -82,19 +83,36 @@ def _add_data(group: Any) -> None:
         metavar="TASK",
         help="regression, count, binary or classes (default: inferred from the target)",
     )
-    add("--drop", nargs="+", default=(), metavar="COLUMN", help="columns to leave out")
-    add(
-        "--keep",
-        nargs="+",
-        default=(),
-        metavar="COLUMN",
-        help="columns to use even if they look like row numbers",
-    )
-    add("--weights", metavar="COLUMN", help="how much each row counts, in training and in every metric")
-    add("--time", metavar="COLUMN", help="train on the past, test on the future: the last rows are the test")
-    add("--group", metavar="COLUMN", help="rows of one group are never both trained and tested on")
-    add("--merge-rare-classes", action="store_true", help="classes of fewer than 5 rows become one")
     add("--data-dir", metavar="DIR", help="the folder that holds the IDX files of mnist")
+
+
+def _add_columns(columns: Any) -> None:
+    """What single columns are for."""
+    several = "; may be given again, or names with commas between them"
+    columns.add_argument(
+        "--drop", action="append", default=[], metavar="COLUMN", help=f"a column not to learn from{several}"
+    )
+    columns.add_argument(
+        "--keep",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help=f"a column to learn from even if it looks like a row number, or its text differs in most rows{several}",
+    )
+    columns.add_argument("--weights", metavar="COLUMN", help="how much each row counts: numbers of 0 or more")
+    columns.add_argument(
+        "--time",
+        metavar="COLUMN",
+        help="when each row was (numbers or dates): rows are not shuffled, and the last ones are the test",
+    )
+    columns.add_argument(
+        "--group",
+        metavar="COLUMN",
+        help="whom each row belongs to: rows of one group stay on one side of a split",
+    )
+    columns.add_argument(
+        "--merge-rare-classes", action="store_true", help="classes of fewer than 5 rows become one"
+    )
 
 
 def _add_model(group: Any) -> None:

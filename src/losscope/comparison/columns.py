@@ -13,8 +13,8 @@ from losscope.comparison.lookalikes import MOST
 from losscope.comparison.mistakes import listed
 
 # Words for "not known" in tables of numbers.
-UNKNOWN = frozenset(
-    [
+UNKNOWN = {
+    *(
         "nil",
         "none",
         "null",
@@ -28,15 +28,9 @@ UNKNOWN = frozenset(
         "unknown",
         "unk",
         "undefined",
-        "?",
-        "-",
-        "--",
-        "---",
-        ".",
-        "..",
-        "...",
-    ]
-)
+    ),
+    *("?", "-", "--", "---", ".", "..", "..."),
+}
 # A handful of other words among numbers are remarks; more kinds are codes, such as 12a and 15b.
 MOST_REMARKS = 5
 # pandas numbers equal names: a second 0 is 0.1
@@ -106,7 +100,7 @@ def _of_objects(values: pd.Series, remarks: bool) -> Column:
         return _of_text(values, there, remarks)
     inferred = pd.api.types.infer_dtype(there, skipna=True)
     if inferred in ("decimal", "integer", "floating", "mixed-integer-float"):
-        return Column(values.map(float, na_action="ignore").astype(np.float64))
+        return Column(values.map(_float, na_action="ignore").astype(np.float64))
     if inferred in ("date", "datetime", "datetime64"):
         return Column(_without_zone(pd.to_datetime(values, errors="coerce", utc=True)))
     if inferred in ("timedelta", "timedelta64"):
@@ -114,6 +108,13 @@ def _of_objects(values: pd.Series, remarks: bool) -> Column:
     if inferred == "boolean" and len(there) == len(values):
         return Column(values.astype(bool))
     return Column(values.where(values.notna(), None))
+
+
+def _float(number: Any) -> float:
+    try:
+        return float(number)
+    except OverflowError:  # Python's integers have no end
+        return np.inf if number > 0 else -np.inf
 
 
 def _without_zone(dates: pd.Series) -> pd.Series:
@@ -168,7 +169,7 @@ def _parsed(texts: pd.Series, dayfirst: bool, yearfirst: bool) -> pd.Series | No
     form = "ISO8601" if texts.str.match(r"\d{4}-\d\d-\d\d(?!\d)").all() else "mixed"
     try:
         dates = pd.to_datetime(
-            texts, errors="coerce", format=form, dayfirst=dayfirst, yearfirst=yearfirst, utc=zone or None
+            texts, errors="coerce", format=form, dayfirst=dayfirst, yearfirst=yearfirst, utc=zone
         )
     except (ValueError, TypeError):  # times with and without a zone
         return None

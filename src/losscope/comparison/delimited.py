@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import warnings
 import zlib
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
@@ -98,17 +98,15 @@ def _parse(
 def _header(file: IO[bytes], encoding: str) -> tuple[str, str, list[str]]:
     """The separator, the first line that is not empty, and the names of the columns."""
     file.seek(0)
-    lines = codecs.getreader(encoding)(file)
-    first = next(line for line in lines if line.strip("\r\n"))
-    separator = max(SEPARATORS, key=first.count)
-    # A name in quotes may go on in the next line.
-    header = next(csv.reader(_chain(first, lines), delimiter=separator, skipinitialspace=True))
+    lines = io.TextIOWrapper(file, encoding, newline="")  # type: ignore[arg-type]  # closed by nobody: see detach
+    try:
+        first = next(line for line in lines if line.strip("\r\n"))
+        separator = max(SEPARATORS, key=first.count)
+        # A name in quotes may go on in the next line.
+        header = next(csv.reader(chain([first], lines), delimiter=separator, skipinitialspace=True))
+    finally:
+        lines.detach()
     return separator, first.strip(), [name.strip() for name in header]
-
-
-def _chain(first: str, lines: io.TextIOBase | codecs.StreamReader):
-    yield first
-    yield from lines
 
 
 def refuse_columns(columns: list[str], source: str) -> None:

@@ -27,7 +27,8 @@ def findings(outcome: Outcome) -> list[str]:
 
 def answer(outcome: Outcome) -> list[str]:
     """What was asked, answered: first whether any loss is of use at all, then each question, then the references."""
-    said = list(_useless(outcome))
+    said = [f"**Look at the columns first:** {leak}." for leak in outcome.prepared[0].leaks]
+    said += _useless(outcome)
     for each in verdicts(outcome):
         said += _verdict(outcome, each)
     said += _beside(outcome)
@@ -82,23 +83,29 @@ def _verdict(outcome: Outcome, found: Verdict) -> list[str]:
     question, metric = found.question, found.question.metric
     said = []
     if len(found.ranked) >= 2:
-        said.append(_ranking(outcome, found))
-    elif len(found.ranked) == 1 and len(outcome.questions) > 1 and len(question.rivals) == 1:
+        said.append(_ranking(outcome, found) + _no_better(outcome, found))
+    elif len(found.ranked) == 1:
         name = found.ranked[0]
-        said.append(
-            f"{name} alone estimates {question.about} ({metric.words}: "
-            f"{say.value(metric, _mean(outcome, name, metric))}; best constant "
-            f"{say.value(metric, _mean(outcome, CONSTANT, metric))})."
+        ours, theirs = (say.value(metric, _mean(outcome, each, metric)) for each in (name, CONSTANT))
+        only = (
+            f"{name} alone estimates {question.about}"
+            if len(question.rivals) == 1
+            else f"Only {name} can be judged"
         )
-    elif len(found.ranked) == 1 and len(outcome.losses) == 1:
-        name = found.ranked[0]
-        said.append(
-            f"{name} has a {metric.words} of {say.value(metric, _mean(outcome, name, metric))}, the best constant "
-            f"{say.value(metric, _mean(outcome, CONSTANT, metric))}."
-        )
+        only = f"{name} estimates {question.about}" if len(outcome.losses) == 1 else only
+        said.append(f"{only} by {metric.words}: {ours}, where the best constant has {theirs}.")
     if found.without:
         said.append(_without(outcome, found))
     return said
+
+
+def _no_better(outcome: Outcome, found: Verdict) -> str:
+    """What is missing where even the best is not clearly better than a constant, and another question's best is."""
+    if found.beats_constant or not any(each.beats_constant for each in verdicts(outcome)):
+        return ""
+    metric = found.question.metric
+    theirs = say.value(metric, _mean(outcome, CONSTANT, metric))
+    return f" Even {found.ranked[0]} is not clearly better than the best constant ({theirs})."
 
 
 def _ranking(outcome: Outcome, found: Verdict) -> str:

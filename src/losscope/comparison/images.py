@@ -85,7 +85,7 @@ def read_idx(path: str | Path) -> np.ndarray:
         ) from None
 
 
-def _read(content: IO[bytes], path: Path) -> np.ndarray:
+def _read(content: IO[bytes] | gzip.GzipFile, path: Path) -> np.ndarray:
     start = content.read(4)
     if len(start) < 4 or start[:2] != b"\0\0" or start[2] != UNSIGNED_BYTE or not 1 <= start[3] <= 4:
         raise DataError(

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import unicodedata
 from collections.abc import Sequence
 
-# Signs that turn the direction of what follows: a name with one shows other words than it has.
-_TURNS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+from losscope.errors import visible
 
 
 class DataError(ValueError):
@@ -17,22 +15,6 @@ class DataError(ValueError):
 
     def __init__(self, text: str) -> None:
         super().__init__(visible(text))
-
-
-def visible(text: str) -> str:
-    r"""The text with every control character, and every byte of a file's name that is no text, written out.
-
-    >>> print(visible("a\x1b[31mred"), visible("größe"))
-    a\x1b[31mred größe
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        sign.encode("unicode_escape").decode()
-        if unicodedata.category(sign) in ("Cc", "Cs") or sign in _TURNS
-        else sign
-        for sign in text
-    )
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:

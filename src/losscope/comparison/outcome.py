@@ -43,7 +43,9 @@ class Summary:
         """The standard deviation over the splits (n - 1); None for one split."""
         if self.mean(metric) is None or len(self.values[metric]) < 2:
             return None
-        return float(np.std(np.array(self.values[metric], dtype=float), ddof=1))
+        values = np.array(self.values[metric], dtype=float)
+        spread = float(np.std(values, ddof=1))
+        return spread if spread > 1e-12 * np.abs(values).max() else 0.0  # less is rounding
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy as np
 
 from losscope.comparison.data import DataError, Dataset, counted, listed
 from losscope.comparison.features import encoded
+from losscope.comparison.leaks import leaks
 from losscope.comparison.splits import Split, described, splits
 from losscope.comparison.task import Task
 
@@ -23,7 +24,8 @@ class Prepared:
     """Arrays ready for training. `features` float32 (rows, columns); `target` as the task encodes it.
 
     Numbers stay in original units (float64) in `target`; `centre` and `scale` standardise them. Classes are their
-    index (int64). `weight`: float64 (rows,), or None. `train`, `validation` and `test` are row numbers.
+    index (int64). `weight`: float64 (rows,), or None. `train`, `validation` and `test` are row numbers. `leaks`:
+    features that give the target away, in words.
     """
 
     features: np.ndarray
@@ -36,6 +38,7 @@ class Prepared:
     centre: float = 0.0
     scale: float = 1.0
     weight: np.ndarray | None = None
+    leaks: tuple[str, ...] = ()
 
 
 def prepare(dataset: Dataset, task: Task, split_seed: int = 0, split: Split | None = None) -> Prepared:
@@ -50,6 +53,7 @@ def prepare(dataset: Dataset, task: Task, split_seed: int = 0, split: Split | No
     target = task.encode(dataset.target)
     split = split or splits(dataset, task, 1, seed=split_seed)[0]
     train = split.train
+    leaking = leaks(dataset, task)
     steps = [*dataset.notes, described(dataset, task, split)]
     if task.merged:
         rows = counted(int(np.sum(target == len(task.labels) - 1)))
@@ -87,6 +91,7 @@ def prepare(dataset: Dataset, task: Task, split_seed: int = 0, split: Split | No
         centre=centre,
         scale=scale,
         weight=dataset.weight,
+        leaks=tuple(leaking),
     )
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 SCHEMA = "losscope.compare/2"
 # A table of the page has this many metrics at most; those that are asked about come first.
 IN_A_TABLE = 4
+# The page opens with these, then comes the picture that shows them.
+FIRST_SENTENCES = 2
 
 
 def competitors(outcome: Outcome) -> list[Summary]:
@@ -173,10 +175,9 @@ def as_html(outcome: Outcome) -> str:
     """For a notebook: the answer, the picture of the differences, the main table."""
     from losscope.report.prose import html_of
 
-    parts = [f"<p>{html_of(sentence)}</p>" for sentence in answer(outcome)]
+    said = [f"<p>{html_of(sentence)}</p>" for sentence in answer(outcome)]
     picture = figures.differences(outcome)
-    if picture is not None:
-        parts.append(picture._repr_html_() if hasattr(picture, "_repr_html_") else picture.inline())
+    parts = [*said[:FIRST_SENTENCES], *([picture._repr_html_()] if picture else []), *said[FIRST_SENTENCES:]]
     parts.append(metric_table(outcome, outcome.metrics[:IN_A_TABLE], estimates=True).html())
     notes = " ".join(escape(note) for note in words.under_the_tables(outcome))
     return "".join([*parts, f"<p><small>{notes}</small></p>"])
@@ -312,9 +313,10 @@ def page(outcome: Outcome, command: str = "") -> Page:
     made = charts(outcome)
     answered = answer(outcome)
     rest = [sentence for sentence in findings(outcome) if sentence not in answered]
-    first: list[Any] = [*answered]
+    first: list[Any] = [*answered[:FIRST_SENTENCES]]
     if "differences" in made:
-        first += [words.DIFFERENCES, made["differences"]]
+        first += [made["differences"], words.DIFFERENCES]
+    first += answered[FIRST_SENTENCES:]
     every = tables(outcome)
     sections = [
         Section("The answer", [*first, every[0], *words.under_the_tables(outcome)]),

@@ -64,8 +64,7 @@ class Store:
         self.folder = None if folder is None else Path(folder).expanduser() / "runs"
         self.context = {"versions": versions(), "source": _source(), **context}
         if self.folder is not None:
-            claim(self.folder.parent)
-            self.folder.mkdir(exist_ok=True)
+            claim(self.folder)
 
     def key(self, job: Job, formula: str, split: str) -> str:
         """A hash of the data, the rows of its split, the settings that bear on one run, the loss's formula with all
@@ -85,9 +84,13 @@ class Store:
             return None
         try:
             run = json.loads((self.folder / f"{key}.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
-        if not isinstance(run, dict) or run.get("schema") != RUN_SCHEMA:
+        if (
+            not isinstance(run, dict)
+            or run.get("schema") != RUN_SCHEMA
+            or run.pop("whole", "") != _whole(run)
+        ):
             return None
         try:
             run["outputs"] = _unpacked(run["outputs"])
@@ -99,7 +102,13 @@ class Store:
         """Write one finished run, so that a reader or a crash never sees half of it."""
         if self.folder is not None:
             whole = {"schema": RUN_SCHEMA, "versions": versions(), **run, "outputs": _packed(run["outputs"])}
-            write_atomic(self.folder / f"{key}.json", json.dumps(whole, allow_nan=False) + "\n")
+            text = json.dumps({**whole, "whole": _whole(whole)}, allow_nan=False)
+            write_atomic(self.folder / f"{key}.json", text + "\n")
+
+
+def _whole(run: dict[str, Any]) -> str:
+    """A hash of a run: one that was changed on disk, by a hand or a fault, is not taken for what was computed."""
+    return hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _packed(outputs: np.ndarray | None) -> dict[str, Any] | None:

@@ -26,7 +26,7 @@ MOST_BYTES = 1 << 30
 def opened(path: Path) -> IO[bytes]:
     """The file's bytes, unpacked, at their start."""
     try:
-        file = path.open("rb")
+        file: IO[bytes] = path.open("rb")
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             with file:
                 file = _kept(file, path, "holds")
@@ -47,7 +47,7 @@ def opened(path: Path) -> IO[bytes]:
         ) from None
 
 
-def _kept(content: IO[bytes], path: Path, does: str) -> IO[bytes]:
+def _kept(content: IO[bytes] | gzip.GzipFile, path: Path, does: str) -> IO[bytes]:
     kept = io.BytesIO()
     while block := content.read(BLOCK):
         if kept.tell() + len(block) > MOST_BYTES:

@@ -118,7 +118,7 @@ def _parts(
         if there < (parts if exactly else 2):
             wanted = f"{parts} parts" if exactly else "training, validation and test"
             raise DataError(
-                f"--group {dataset.group_name} has too few groups ({len(np.unique(dataset.groups))}) for {wanted}: "
+                f"--group {dataset.group_name} has too few groups ({there}) for {wanted}: "
                 "a group is never on two sides; choose a finer column"
             )
         parts = min(parts, there)
@@ -164,7 +164,15 @@ def _moment(starts: np.ndarray, row: float) -> int:
 
 
 def _refuse_unlearnable(split: Split, task: Task, classes: np.ndarray | None, dataset: Dataset) -> None:
-    """A class that no training row has cannot be learnt; a number that never varies teaches nothing."""
+    """A class that no training row has cannot be learnt; a number that never varies teaches nothing; rows that all
+    count 0 can neither train nor test."""
+    if dataset.weight is not None:
+        for part, rows in vars(split).items():
+            if not dataset.weight[rows].any():
+                raise DataError(
+                    f"the {part} rows of a split all have weight 0: too few rows count; give other --weights, or fewer "
+                    "--splits or --folds"
+                )
     if classes is None:
         if np.ptp(task.encode(dataset.target)[split.train]) == 0:
             raise DataError(

@@ -108,9 +108,9 @@ def _infer(dataset: Dataset, losses: Sequence[Any]) -> tuple[str | None, str]:
             _refuse_lookalike(target, dataset.source)
         return None, ""
     wanted = {_kind_of_loss(loss) for loss in losses}
-    if wanted & {"classes", "binary"} and distinct <= MOST_CLASSES:
-        return None, ""
     whole = _whole(target)
+    if wanted & {"classes", "binary"} and whole and distinct <= MOST_CLASSES:
+        return None, ""
     rarest = int(target.value_counts().min())
     codes = distinct == 2 or (
         whole
@@ -151,7 +151,7 @@ def _classes(
             f"--task binary needs a target with 2 values, {name!r} has {len(labels):,}: give --task classes"
             + (" or regression" if number else "")
         )
-    rarest = counts.idxmin()
+    rarest = counts.index[[int(counts.argmin())]].tolist()[0]  # as Python's own number, not NumPy's
     if not rare and counts.min() < LEAST_OF_A_CLASS:
         raise DataError(
             f"class {rarest!r} of the target {name!r} has {counted(int(counts.min()))}: at least {LEAST_OF_A_CLASS} "

@@ -57,7 +57,7 @@ def capital(text: str) -> str:
 def model(outcome: Outcome) -> str:
     """The model in words."""
     described = models.module(outcome.settings.model).DESCRIPTION
-    return described.format(hidden=outcome.settings.hidden)
+    return described.format(hidden=outcome.settings.hidden).rstrip(",")
 
 
 def task(outcome: Outcome) -> str:
@@ -146,7 +146,7 @@ def under_the_tables(outcome: Outcome) -> list[str]:
         notes.append(f"Named more than once but run once: {', '.join(outcome.repeated)}.")
     lost = [(name, summary.diverged) for name, summary in outcome.summaries.items() if summary.diverged]
     notes += [f"{name} diverged in {splits} of {count} splits." for name, splits in lost]
-    notes += [f"{name} {note}." for name, rival in outcome.rivals.items() for note in rival.encoding.notes]
+    notes += [f"{name}: {note}." for name, rival in outcome.rivals.items() for note in rival.encoding.notes]
     sigmoids = [name for name, rival in outcome.rivals.items() if rival.encoding.link == "sigmoid"]
     if sigmoids and outcome.task.outputs > 1:
         notes.append(
