@@ -32,13 +32,13 @@ needs_lightgbm = pytest.mark.skipif(
 class Table:
     """Features standardised (categories one-hot, missing numbers at the median), and rows to train, stop and test on."""
 
-    def __init__(self, name, target, drop=()):
+    def __init__(self, name, target, drop=(), seed=0):
         frame = pd.read_csv(TABLES / f"{name}.csv").drop(columns=list(drop))
         self.y = frame.pop(target).to_numpy()
         frame = frame.loc[:, [c for c in frame if frame[c].dtype.kind in "if" or frame[c].nunique() <= 30]]
         frame = pd.get_dummies(frame, dtype=float).astype(float)
-        rest, self.test = train_test_split(np.arange(len(frame)), test_size=0.2, random_state=0)
-        self.train, self.held = train_test_split(rest, test_size=0.25, random_state=0)
+        rest, self.test = train_test_split(np.arange(len(frame)), test_size=0.2, random_state=seed)
+        self.train, self.held = train_test_split(rest, test_size=0.25, random_state=seed)
         frame = frame.fillna(frame.iloc[self.train].median())
         self.x = StandardScaler().fit(frame.iloc[self.train]).transform(frame).astype("float32")
 
@@ -81,7 +81,10 @@ def test_tips_has_no_difference_between_losses():
     tips = table("tips", "tip")
     least_squares = tips.mae(tips.theirs(LinearRegression()))
     median = tips.mae(tips.theirs(QuantileRegressor(quantile=0.5, alpha=0)))
-    found = {name: tips.mae(tips.standardised("linear", name)) for name in ("squared_error", "absolute_error", "huber")}
+    found = {
+        name: tips.mae(tips.standardised("linear", name))
+        for name in ("squared_error", "absolute_error", "huber")
+    }
     assert found["squared_error"] == pytest.approx(least_squares, rel=0.01)
     assert found["absolute_error"] == pytest.approx(median, rel=0.01)
     assert max(found.values()) < 1.1 * min(found.values())
@@ -114,7 +117,9 @@ def test_engel_quantiles_are_scikit_learns(quantile):
     assert prediction == pytest.approx(theirs, rel=0.02)
     every = Table("engel", "foodexp")
     every.test = every.train
-    assert np.mean(every.y[every.train] <= every.standardised("linear", loss)) == pytest.approx(quantile, abs=0.03)
+    assert np.mean(every.y[every.train] <= every.standardised("linear", loss)) == pytest.approx(
+        quantile, abs=0.03
+    )
 
 
 def test_bikeshare_poisson_starts_at_its_mean_and_trains_at_any_usual_rate():
@@ -145,6 +150,9 @@ def test_bikeshare_boosting_is_as_good_as_the_model_one_would_use(loss):
 
 @needs_lightgbm
 def test_tips_boosting_is_as_good_as_the_model_one_would_use():
-    tips = table("tips", "tip")
-    theirs = tips.mae(tips.theirs(HistGradientBoostingRegressor(random_state=0)))
-    assert tips.mae(tips.standardised("boosting", "squared_error")) < 1.1 * theirs
+    splits = [
+        Table("tips", "tip", seed=seed) for seed in range(5)
+    ]  # one split of 49 test rows decides nothing
+    theirs = [tips.mae(tips.theirs(HistGradientBoostingRegressor(random_state=0))) for tips in splits]
+    ours = [tips.mae(tips.standardised("boosting", "squared_error")) for tips in splits]
+    assert np.mean(ours) < 1.05 * np.mean(theirs)

@@ -39,8 +39,8 @@ def best_constant(loss: Any, target: Any, weight: Any = None, classes: int | Non
 
     Raises LossError where there is no target, or where the loss is no number whatever is predicted.
     """
-    y = np.asarray(target).ravel()
-    w = np.ones(y.size) if weight is None else np.asarray(weight, dtype=np.float64).ravel()
+    y: np.ndarray = np.asarray(target).ravel()
+    w: np.ndarray = np.ones(y.size) if weight is None else np.asarray(weight, dtype=np.float64).ravel()
     if w.shape != y.shape:
         raise LossError(complain("weight must have one number for each target", got=f"{w.size} for {y.size}"))
     y, w = y[w > 0], w[w > 0]

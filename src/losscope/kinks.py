@@ -72,4 +72,4 @@ def _at(loss: Any, target: float) -> list[float]:
     axis = np.concatenate([-sizes[::-1], [0.0], sizes])
     if loss.activation is None:
         axis = axis[loss.entry.prediction.contains(axis)]
-    return sorted({at for at in _kinks(Curve(loss, target, axis, *_along(loss, target, axis)))})
+    return sorted(set(_kinks(Curve(loss, target, axis, *_along(loss, target, axis)))))

@@ -43,12 +43,12 @@ class Objective:
                 complain("curvature must be a function (score, target) -> h", got=repr(curvature))
             )
         self.own, self.given_start = curvature, start
-        self.derived: Curvature | None = None if curvature is not None else curvature_of(self.loss)
+        self.curvature: Curvature = curvature_of(self.loss)
 
     @property
     def how(self) -> str:
         """Which curvature it has, in words."""
-        return "as given" if self.derived is None else self.derived.how
+        return self.curvature.how if self.own is None else "as given"
 
     @property
     def of_classes(self) -> bool:
@@ -78,7 +78,7 @@ class Objective:
         """Gradient and curvature of each row's loss in its score, times its weight; float64, of the score's shape."""
         z, y = np.ascontiguousarray(score, dtype=np.float64), self.targets(target)
         _, gradient = self.loss.value_and_grad(z, y, reduction="sum")
-        curvature = self.own(z, y) if self.derived is None else self.derived.of(self.loss, z, y)
+        curvature = self.own(z, y) if self.own is not None else self.curvature.of(self.loss, z, y)
         if weight is None:
             return gradient, np.asarray(curvature, dtype=np.float64)
         w = np.asarray(weight, dtype=np.float64).reshape(-1, *[1] * (z.ndim - 1))

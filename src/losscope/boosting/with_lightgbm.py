@@ -91,7 +91,7 @@ class LightGBM(Objective):
         own: dict[str, Any] = {"objective": self, "metric": params.get("metric", "None")}
         if self.of_classes:
             own["num_class"] = params.get("num_class", int(np.max(label)) + 1)
-        if self.derived is not None and not any(name in params for name in LEAST_CURVATURE):
+        if self.own is None and not any(name in params for name in LEAST_CURVATURE):
             own["min_sum_hessian_in_leaf"] = (
                 0.0  # l'(r)/r is as small as residuals are large, in whatever unit
             )

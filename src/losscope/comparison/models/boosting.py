@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,11 @@ def fit(loss: Any, training: Rows, validation: Rows, plan: Plan, look: Look | No
         curves = _curves(state, max(part.rounds for part in parts), look)
     finished = all(part.finished for part in parts)
     best = ", ".join(f"{part.rounds:,}" for part in parts)
-    how = f"round {best} was best" if finished else f"validation loss still falling after {MOST_ROUNDS:,} rounds"
+    how = (
+        f"round {best} was best"
+        if finished
+        else f"validation loss still falling after {MOST_ROUNDS:,} rounds"
+    )
     diverged = None if all(part.finite for part in parts) else 1
     return Fitted("boosting", state, finished, how, diverged, curves)
 
@@ -87,7 +91,7 @@ class _Boosting:
         params = {
             "verbose": -1, "num_threads": 1, "deterministic": True, "seed": self.plan.seed, "learning_rate": SHRINKAGE,
             "lambda_l2": self.plan.penalty * len(self.training.features),
-            "min_data_in_leaf": min(20, max(2, len(self.training.features) // 20)),
+            "min_data_in_leaf": min(20, max(1, len(self.training.features) // 4)),
         }  # fmt: skip
         if self.objective.of_classes:
             params["num_class"] = self.plan.outputs
@@ -100,8 +104,11 @@ class _Boosting:
 
     def _data(self, lgb: Any, rows: Rows) -> Any:
         label = np.asarray(rows.seen)
-        label = label if self.output is None else label.reshape(len(label), -1)[:, self.output]
-        return lgb.Dataset(np.asarray(rows.features, dtype=np.float64), label, weight=rows.weight, params={"verbose": -1})
+        if self.output is not None:
+            label = np.ascontiguousarray(label.reshape(len(label), -1)[:, self.output])
+        return lgb.Dataset(
+            np.asarray(rows.features, dtype=np.float64), label, weight=rows.weight, params={"verbose": -1}
+        )
 
 
 def _columns(loss: Any, plan: Plan) -> list[int | None]:
@@ -112,13 +119,16 @@ def _curves(state: Mapping[str, Any], rounds: int, look: Look) -> dict[str, list
     """A point for every tenth round up to the best."""
     curves: dict[str, list[float | None]] = {}
     for count in range(0, rounds + 1, EVERY):
-        point = look(lambda x, count=count: outputs(state, x, count) if count else _constant(state, x))
+        point = look(partial(_after, state, count))
         for name, number in point.items():
             curves.setdefault(name, []).append(number)
     return curves
 
 
-def _constant(state: Mapping[str, Any], features: np.ndarray) -> np.ndarray:
+def _after(state: Mapping[str, Any], rounds: int, features: np.ndarray) -> np.ndarray:
+    """The outputs after so many rounds; after none, the start."""
+    if rounds:
+        return outputs(state, features, rounds)
     return np.tile(np.asarray(state["start"], dtype=np.float64), (len(features), 1))
 
 

@@ -51,15 +51,16 @@ class _Run:
     def __init__(self, loss: Any, training: Rows, validation: Rows, plan: Plan, look: Look | None) -> None:
         self.loss, self.plan, self.look = loss, plan, look
         self.training, self.validation = _tensors(loss, training), _tensors(loss, validation)
-        self.model = _model(training.features.shape[1], plan)
+        self.first, self.last = _layers(training.features.shape[1], plan)
+        self.model = torch.nn.Sequential(self.first, torch.nn.ReLU(), self.last)
         with torch.no_grad():
             start = best_constants(loss, training.seen, training.weight, plan.outputs)
-            self.model[2].bias.copy_(torch.from_numpy(start))
+            self.last.bias.copy_(torch.from_numpy(start))
         assert plan.rate is not None
-        weights = [self.model[0].weight, self.model[2].weight]
-        groups = [
+        weights = [self.first.weight, self.last.weight]
+        groups: list[dict[str, Any]] = [
             {"params": weights, "weight_decay": plan.penalty},
-            {"params": [self.model[0].bias, self.model[2].bias]},
+            {"params": [self.first.bias, self.last.bias]},
         ]
         self.optimizer: torch.optim.Optimizer = (
             torch.optim.SGD(groups, lr=plan.rate, momentum=plan.momentum)
@@ -89,7 +90,9 @@ class _Run:
                 continue
             cuts, since = cuts + 1, 0
             if cuts > TIMES:
-                return self.fitted(state, True, f"epoch {best_epoch} of {epoch} was best, and smaller steps helped no more")
+                return self.fitted(
+                    state, True, f"epoch {best_epoch} of {epoch} was best, and smaller steps helped no more"
+                )
             self.slow_down(state)
         if best_epoch > self.plan.epochs - patience:
             return self.fitted(state, False, f"validation loss still falling after {self.plan.epochs} epochs")
@@ -115,7 +118,9 @@ class _Run:
         output = self.model(features)
         if weight is None:
             return self.loss(output, seen)
-        return self.loss(output, seen, weight=weight if seen.ndim == 1 else weight.expand(output.shape).contiguous())
+        return self.loss(
+            output, seen, weight=weight if seen.ndim == 1 else weight.expand(output.shape).contiguous()
+        )
 
     def seen(self) -> float | None:
         """Add a point to every curve; the validation loss, or None when something is not finite."""
@@ -142,34 +147,43 @@ class _Run:
 
     def now(self, features: np.ndarray) -> np.ndarray:
         with torch.no_grad():
-            return self.model(torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32))).double().numpy()
+            return (
+                self.model(torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32)))
+                .double()
+                .numpy()
+            )
 
     def slow_down(self, state: Mapping[str, np.ndarray]) -> None:
         """Back to the best epoch's weights, at a third of the rate, with what momentum there was forgotten."""
-        names = {"first_weight": 0, "first_bias": 0, "last_weight": 2, "last_bias": 2}
         with torch.no_grad():
-            for name, layer in names.items():
-                getattr(self.model[layer], name.partition("_")[2]).copy_(torch.from_numpy(state[name]))
+            for name, tensor in self.tensors().items():
+                tensor.copy_(torch.from_numpy(state[name]))
         self.optimizer.state.clear()
         for group in self.optimizer.param_groups:
             group["lr"] *= SHRINK
 
-    def state(self) -> dict[str, np.ndarray]:
-        first, last = self.model[0], self.model[2]
-        tensors = {"first_weight": first.weight, "first_bias": first.bias, "last_weight": last.weight, "last_bias": last.bias}  # fmt: skip
-        return {name: tensor.detach().numpy().copy() for name, tensor in tensors.items()}
+    def tensors(self) -> dict[str, torch.Tensor]:
+        layers = {"first": self.first, "last": self.last}
+        return {
+            f"{name}_{part}": getattr(layer, part)
+            for name, layer in layers.items()
+            for part in ("weight", "bias")
+        }
 
-    def fitted(self, state: dict[str, np.ndarray], finished: bool, how: str, diverged: int | None = None) -> Fitted:
+    def state(self) -> dict[str, np.ndarray]:
+        return {name: tensor.detach().numpy().copy() for name, tensor in self.tensors().items()}
+
+    def fitted(
+        self, state: dict[str, np.ndarray], finished: bool, how: str, diverged: int | None = None
+    ) -> Fitted:
         return Fitted("mlp", state, finished, how, diverged, self.curves)
 
 
-def _model(inputs: int, plan: Plan) -> torch.nn.Sequential:
+def _layers(inputs: int, plan: Plan) -> tuple[torch.nn.Linear, torch.nn.Linear]:
     """The start depends on the seed and the sizes alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.seed)
-        return torch.nn.Sequential(
-            torch.nn.Linear(inputs, plan.hidden), torch.nn.ReLU(), torch.nn.Linear(plan.hidden, plan.outputs)
-        )
+        return torch.nn.Linear(inputs, plan.hidden), torch.nn.Linear(plan.hidden, plan.outputs)
 
 
 def _tensors(loss: Any, rows: Rows) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
