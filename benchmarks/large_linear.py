@@ -48,9 +48,13 @@ def in_memory(loss: ls.Loss, path: Path) -> np.ndarray:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=20_000_000)
-    parser.add_argument("--memory", type=float, default=8.0, help="GB of address space, as the system counts it")
+    parser.add_argument(
+        "--memory", type=float, default=8.0, help="GB of address space, as the system counts it"
+    )
     parser.add_argument("--losses", nargs="+", default=["squared_error", "huber"])
     parser.add_argument("--check", action="store_true", help="compare with the same rows in memory")
     asked = parser.parse_args()

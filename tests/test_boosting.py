@@ -21,7 +21,14 @@ COUNTS = RANDOM.poisson(np.exp(np.clip(SIGNAL, -3, 3))).astype(float)
 LABELS = (RANDOM.random(ROWS) < 1 / (1 + np.exp(-SIGNAL))).astype(float)
 CLASSES = (RANDOM.integers(0, 3, ROWS) * (X[:, 0] > 0)).astype(int)
 WEIGHTS = RANDOM.random(ROWS) + 0.1
-PARAMS = {"verbose": -1, "num_leaves": 15, "num_threads": 1, "deterministic": True, "seed": 1, "lambda_l2": 0.0}
+PARAMS = {
+    "verbose": -1,
+    "num_leaves": 15,
+    "num_threads": 1,
+    "deterministic": True,
+    "seed": 1,
+    "lambda_l2": 0.0,
+}
 
 
 def softmax_curvature(z, y):
@@ -38,7 +45,12 @@ fair = ls.define("fair_of_lightgbm", "-c**2*log1pmx(abs(r)/c)", c=1.0)
 # LightGBM's objective, ours, the target, LightGBM's curvature and start where they are not what we derive.
 BUILT_IN = {
     "l2": ("half_squared_error", NUMBERS, None, None),
-    "huber": ("huber:delta=0.9", NUMBERS, lambda z, y: np.ones_like(z), lambda y, w: np.average(y, weights=w)),
+    "huber": (
+        "huber:delta=0.9",
+        NUMBERS,
+        lambda z, y: np.ones_like(z),
+        lambda y, w: np.average(y, weights=w),
+    ),
     "fair": (fair, NUMBERS, lambda z, y: 1 / (np.abs(z - y) + 1) ** 2, lambda y, w: np.average(y, weights=w)),
     "poisson": ("poisson", COUNTS, lambda z, y: np.exp(z + 0.7), None),
     "binary": ("binary_cross_entropy", LABELS, None, None),
@@ -126,7 +138,11 @@ def test_quantiles_are_as_good_as_the_built_in_whose_leaves_are_refitted(quantil
     theirs = lgb.train(
         {**PARAMS, "objective": "quantile", "alpha": quantile}, lgb.Dataset(X[:half], NUMBERS[:half]), 100
     ).predict(X[half:])
-    ours = losscope.boosting.lightgbm(loss).train(PARAMS, lgb.Dataset(X[:half], NUMBERS[:half]), 100).predict(X[half:])
+    ours = (
+        losscope.boosting.lightgbm(loss)
+        .train(PARAMS, lgb.Dataset(X[:half], NUMBERS[:half]), 100)
+        .predict(X[half:])
+    )
     assert loss(ours, NUMBERS[half:]) <= 1.1 * loss(theirs, NUMBERS[half:])
 
 

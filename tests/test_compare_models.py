@@ -47,8 +47,12 @@ BOOSTING = pytest.param("boosting", marks=pytest.mark.skipif(
 
 def solved(loss, target, outputs=1, weight=None, penalty=0.0):
     """Outputs of the linear model, (rows, outputs), and what was said."""
-    seen = target if target.ndim == 1 and loss.structure == "softmax" else np.asarray(target).reshape(ROWS, -1)
-    fitted = linear.fit(loss, Rows(X, seen, weight), Rows(X, seen, weight), Plan(outputs=outputs, penalty=penalty))
+    seen = (
+        target if target.ndim == 1 and loss.structure == "softmax" else np.asarray(target).reshape(ROWS, -1)
+    )
+    fitted = linear.fit(
+        loss, Rows(X, seen, weight), Rows(X, seen, weight), Plan(outputs=outputs, penalty=penalty)
+    )
     return fitted.outputs(X), fitted
 
 
@@ -64,9 +68,18 @@ def squares(model):
 
 SKLEARN = {
     "squared_error": (NUMBERS, lambda w: LinearRegression().fit(X, NUMBERS, w).predict(X)),
-    "pinball:quantile=0.1": (NUMBERS, lambda w: QuantileRegressor(quantile=0.1, alpha=0).fit(X, NUMBERS, w).predict(X)),
-    "absolute_error": (NUMBERS, lambda w: QuantileRegressor(quantile=0.5, alpha=0).fit(X, NUMBERS, w).predict(X)),
-    "pinball:quantile=0.9": (NUMBERS, lambda w: QuantileRegressor(quantile=0.9, alpha=0).fit(X, NUMBERS, w).predict(X)),
+    "pinball:quantile=0.1": (
+        NUMBERS,
+        lambda w: QuantileRegressor(quantile=0.1, alpha=0).fit(X, NUMBERS, w).predict(X),
+    ),
+    "absolute_error": (
+        NUMBERS,
+        lambda w: QuantileRegressor(quantile=0.5, alpha=0).fit(X, NUMBERS, w).predict(X),
+    ),
+    "pinball:quantile=0.9": (
+        NUMBERS,
+        lambda w: QuantileRegressor(quantile=0.9, alpha=0).fit(X, NUMBERS, w).predict(X),
+    ),
     "poisson": (COUNTS, lambda w: np.log(PoissonRegressor(alpha=0, **TIGHT).fit(X, COUNTS, w).predict(X))),
     "binary_cross_entropy": (
         LABELS,
@@ -102,7 +115,9 @@ def test_huber_is_scikit_learns_at_the_scale_it_found():
 def test_penalised_it_is_ridge_and_penalised_logistic_regression():
     penalty = 0.05
     scores, _ = solved(ls.half_squared_error, NUMBERS, penalty=penalty)
-    assert scores[:, 0] == pytest.approx(Ridge(alpha=penalty * ROWS, tol=1e-10).fit(X, NUMBERS).predict(X), abs=1e-6)
+    assert scores[:, 0] == pytest.approx(
+        Ridge(alpha=penalty * ROWS, tol=1e-10).fit(X, NUMBERS).predict(X), abs=1e-6
+    )
     scores, _ = solved(ls.binary_cross_entropy, LABELS, penalty=penalty)
     theirs = LogisticRegression(C=1 / (penalty * ROWS), **TIGHT).fit(X, LABELS).decision_function(X)
     assert scores[:, 0] == pytest.approx(theirs, abs=1e-4)
@@ -144,7 +159,9 @@ def test_no_small_step_away_is_better(name):
 
 
 def test_a_loss_with_several_minima_is_said_to_have_them():
-    tukey = ls.define("tukey_of_models", "where(abs(r) <= c, c**2/6*(1 - (1 - (r/c)**2)**3), c**2/6)", c=4.685)
+    tukey = ls.define(
+        "tukey_of_models", "where(abs(r) <= c, c**2/6*(1 - (1 - (r/c)**2)**3), c**2/6)", c=4.685
+    )
     far = NUMBERS + np.where(RANDOM.random(ROWS) < 0.2, 60.0, 0.0)
     scores, fitted = solved(tukey, far)
     assert "starts" in fitted.how
@@ -233,7 +250,9 @@ def test_an_mlp_starts_at_the_constant_of_its_loss():
 
 
 def test_an_mlp_says_when_it_is_unfinished_and_when_it_diverged():
-    slow = mlp.fit(ls.mse, rows_of(SCALED, TRAIN), rows_of(SCALED, HELD), Plan(outputs=1, rate=1e-4, epochs=3))
+    slow = mlp.fit(
+        ls.mse, rows_of(SCALED, TRAIN), rows_of(SCALED, HELD), Plan(outputs=1, rate=1e-4, epochs=3)
+    )
     assert not slow.finished
     assert "still falling after 3 epochs" in slow.how
     plan = Plan(outputs=1, rate=0.01, epochs=100, batch_size=32)
@@ -274,7 +293,9 @@ def test_batches_of_a_file_give_the_answer_of_memory(table, name, target):
     one = fit(name, table, target, columns=columns, weight="w", penalty=1e-6)
     several = fit(name, table, target, columns=columns, weight="w", penalty=1e-6, batch_rows=70)
     loss = ls.get(name)
-    scores, _ = solved(loss, {"y": NUMBERS, "count": COUNTS, "class": CLASSES}[target], several.intercept.size, WEIGHTS)
+    scores, _ = solved(
+        loss, {"y": NUMBERS, "count": COUNTS, "class": CLASSES}[target], several.intercept.size, WEIGHTS
+    )
     assert several.mean_loss == pytest.approx(one.mean_loss, rel=1e-7)
     assert several.predict(X) == pytest.approx(one.predict(X), abs=1e-3)
     values = {"y": NUMBERS, "count": COUNTS, "class": CLASSES}[target]

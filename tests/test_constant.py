@@ -33,7 +33,9 @@ def test_no_other_constant_is_better(loss):
     y = TARGETS[loss.entry.target.name]
     y = np.abs(y) if loss.activation is not None else y
     found = best_constant(loss, y)
-    reach = np.concatenate([found + np.geomspace(1e-6, 30, 200), found - np.geomspace(1e-6, 30, 200), np.unique(y)])
+    reach = np.concatenate(
+        [found + np.geomspace(1e-6, 30, 200), found - np.geomspace(1e-6, 30, 200), np.unique(y)]
+    )
     if loss.activation is None:
         reach = reach[loss.entry.prediction.contains(reach)]
     others = pointwise(loss, reach[:, None], y[None])[0].mean(axis=1)
@@ -73,7 +75,9 @@ def test_a_minimum_at_infinity_is_finite_and_as_good():
 
 
 @pytest.mark.parametrize(
-    ("target", "weight"), [([], None), ([1.0], [0.0]), ([1.0, 2.0], [1.0])], ids=["none", "no weight", "fewer weights"]
+    ("target", "weight"),
+    [([], None), ([1.0], [0.0]), ([1.0, 2.0], [1.0])],
+    ids=["none", "no weight", "fewer weights"],
 )
 def test_nothing_to_find_is_said(target, weight):
     with pytest.raises(ls.LossError):

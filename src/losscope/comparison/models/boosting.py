@@ -46,7 +46,11 @@ def fit(loss: Any, training: Rows, validation: Rows, plan: Plan, look: Look | No
         curves = _curves(state, max(part.rounds for part in parts), look)
     finished = all(part.finished for part in parts)
     best = ", ".join(f"{part.rounds:,}" for part in parts)
-    how = f"round {best} was best" if finished else f"validation loss still falling after {MOST_ROUNDS:,} rounds"
+    how = (
+        f"round {best} was best"
+        if finished
+        else f"validation loss still falling after {MOST_ROUNDS:,} rounds"
+    )
     diverged = None if all(part.finite for part in parts) else 1
     return Fitted("boosting", state, finished, how, diverged, curves)
 
@@ -101,7 +105,9 @@ class _Boosting:
     def _data(self, lgb: Any, rows: Rows) -> Any:
         label = np.asarray(rows.seen)
         label = label if self.output is None else label.reshape(len(label), -1)[:, self.output]
-        return lgb.Dataset(np.asarray(rows.features, dtype=np.float64), label, weight=rows.weight, params={"verbose": -1})
+        return lgb.Dataset(
+            np.asarray(rows.features, dtype=np.float64), label, weight=rows.weight, params={"verbose": -1}
+        )
 
 
 def _columns(loss: Any, plan: Plan) -> list[int | None]:

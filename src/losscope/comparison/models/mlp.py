@@ -89,7 +89,9 @@ class _Run:
                 continue
             cuts, since = cuts + 1, 0
             if cuts > TIMES:
-                return self.fitted(state, True, f"epoch {best_epoch} of {epoch} was best, and smaller steps helped no more")
+                return self.fitted(
+                    state, True, f"epoch {best_epoch} of {epoch} was best, and smaller steps helped no more"
+                )
             self.slow_down(state)
         if best_epoch > self.plan.epochs - patience:
             return self.fitted(state, False, f"validation loss still falling after {self.plan.epochs} epochs")
@@ -115,7 +117,9 @@ class _Run:
         output = self.model(features)
         if weight is None:
             return self.loss(output, seen)
-        return self.loss(output, seen, weight=weight if seen.ndim == 1 else weight.expand(output.shape).contiguous())
+        return self.loss(
+            output, seen, weight=weight if seen.ndim == 1 else weight.expand(output.shape).contiguous()
+        )
 
     def seen(self) -> float | None:
         """Add a point to every curve; the validation loss, or None when something is not finite."""
@@ -142,7 +146,11 @@ class _Run:
 
     def now(self, features: np.ndarray) -> np.ndarray:
         with torch.no_grad():
-            return self.model(torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32))).double().numpy()
+            return (
+                self.model(torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32)))
+                .double()
+                .numpy()
+            )
 
     def slow_down(self, state: Mapping[str, np.ndarray]) -> None:
         """Back to the best epoch's weights, at a third of the rate, with what momentum there was forgotten."""
@@ -159,7 +167,9 @@ class _Run:
         tensors = {"first_weight": first.weight, "first_bias": first.bias, "last_weight": last.weight, "last_bias": last.bias}  # fmt: skip
         return {name: tensor.detach().numpy().copy() for name, tensor in tensors.items()}
 
-    def fitted(self, state: dict[str, np.ndarray], finished: bool, how: str, diverged: int | None = None) -> Fitted:
+    def fitted(
+        self, state: dict[str, np.ndarray], finished: bool, how: str, diverged: int | None = None
+    ) -> Fitted:
         return Fitted("mlp", state, finished, how, diverged, self.curves)
 
 

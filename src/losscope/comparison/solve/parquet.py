@@ -76,20 +76,36 @@ class _File:
     """The batches of one file, as arrays that were looked at."""
 
     def __init__(
-        self, path: Path, loss: ls.Loss, target: str, weight: str | None, columns: Sequence[str] | None, batch_rows: int
+        self,
+        path: Path,
+        loss: ls.Loss,
+        target: str,
+        weight: str | None,
+        columns: Sequence[str] | None,
+        batch_rows: int,
     ) -> None:
         try:
             self.schema = pq.read_schema(path)
         except (OSError, pa.ArrowInvalid) as error:
             raise DataError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from None
-        self.path, self.loss, self.target, self.weight, self.batch_rows = path, loss, target, weight, batch_rows
+        self.path, self.loss, self.target, self.weight, self.batch_rows = (
+            path,
+            loss,
+            target,
+            weight,
+            batch_rows,
+        )
         numbers = [field.name for field in self.schema if _is_number(field.type)]
-        wanted = [name for name in numbers if name not in (target, weight)] if columns is None else list(columns)
+        wanted = (
+            [name for name in numbers if name not in (target, weight)] if columns is None else list(columns)
+        )
         for name in (target, *([] if weight is None else [weight]), *wanted):
             if name not in self.schema.names:
                 raise DataError(f"{path} has no column {name!r}. {did_you_mean(name, self.schema.names)}")
             if name not in numbers:
-                raise DataError(f"the column {name!r} of {path} is {self.schema.field(name).type}, not a number")
+                raise DataError(
+                    f"the column {name!r} of {path} is {self.schema.field(name).type}, not a number"
+                )
         if not wanted:
             raise DataError(f"{path} has no column of numbers to learn from beside {target!r}")
         self.columns = tuple(wanted)
@@ -125,7 +141,12 @@ class _File:
             raise DataError(f"{self.path} has no row of weight above 0")
         mean, square = total.mean()
         deviation = np.sqrt(np.maximum(square - mean**2, 0))
-        return origin + mean, np.where(deviation > 1e-12 * np.abs(mean), deviation, 1.0), int(highest) + 1, rows
+        return (
+            origin + mean,
+            np.where(deviation > 1e-12 * np.abs(mean), deviation, 1.0),
+            int(highest) + 1,
+            rows,
+        )
 
     def parts(self, middle: np.ndarray, scale: np.ndarray) -> Iterator[Part]:
         for features, target, weight in self.batches():
