@@ -76,7 +76,9 @@ def sets(folder: Path | None) -> Iterator[tuple[str, Dataset, list[str] | None]]
 def half(dataset: Dataset, rows: np.ndarray) -> Dataset:
     """Some rows of a data set, as one of its own."""
     return replace(
-        dataset, features=dataset.features[rows].reset_index(drop=True), target=dataset.target[rows].reset_index(drop=True)
+        dataset,
+        features=dataset.features[rows].reset_index(drop=True),
+        target=dataset.target[rows].reset_index(drop=True),
     )
 
 
@@ -97,7 +99,9 @@ def held_out(model: str, folder: Path | None) -> tuple[int, int]:
         said = announced(result)
         words = []
         if said:
-            judged = ls.compare(replace(dataset, test_rows=~seen), losses=losses, model=model, task=result.task.kind)
+            judged = ls.compare(
+                replace(dataset, test_rows=~seen), losses=losses, model=model, task=result.task.kind
+            )
             for better, worse, metric in said:
                 gap = judged.difference(worse, better, metric)
                 right = gap is not None and metric.sign * gap.mean > 0
@@ -111,11 +115,14 @@ def held_out(model: str, folder: Path | None) -> tuple[int, int]:
 def power(repeats: int) -> list[tuple[float, float, float]]:
     """Print the second table; gives (difference in standard errors, share announced, share with the wrong sign)."""
     found = []
-    print(f"\n{'noise':12}{'rows':>6}{'metric':>8}{'difference / its standard error':>34}{'announced':>11}{'wrong':>7}")
+    print(
+        f"\n{'noise':12}{'rows':>6}{'metric':>8}{'difference / its standard error':>34}{'announced':>11}{'wrong':>7}"
+    )
     for noise in NOISES:
         for rows in (200, 600):
             results = [
-                ls.compare(made(noise, rows, 100 + at), "y", ["mse", "mae"], model="linear") for at in range(repeats)
+                ls.compare(made(noise, rows, 100 + at), "y", ["mse", "mae"], model="linear")
+                for at in range(repeats)
             ]
             for question in results[0].questions:
                 metric = question.metric
@@ -131,8 +138,12 @@ def power(repeats: int) -> list[tuple[float, float, float]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tables", type=Path, metavar="FOLDER", help="a folder with the public tables of the tests")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--tables", type=Path, metavar="FOLDER", help="a folder with the public tables of the tests"
+    )
     parser.add_argument("--model", default="linear")
     parser.add_argument("--repeats", type=int, default=20)
     args = parser.parse_args()
@@ -143,9 +154,13 @@ def main() -> None:
         inside = [(share, wrong) for ratio, share, wrong in found if low <= ratio < high]
         if inside:
             shares, wrongs = np.mean(inside, axis=0)
-            print(f"true difference of {low:g} to {high:g} standard errors: announced {shares:.0%}, wrong {wrongs:.0%}")
+            print(
+                f"true difference of {low:g} to {high:g} standard errors: announced {shares:.0%}, wrong {wrongs:.0%}"
+            )
     large = [share for ratio, share, _ in found if ratio >= 2]
-    print(f"of 2 standard errors or more: announced {np.mean(large):.0%} ({len(large)} cases of {args.repeats})")
+    print(
+        f"of 2 standard errors or more: announced {np.mean(large):.0%} ({len(large)} cases of {args.repeats})"
+    )
 
 
 if __name__ == "__main__":

@@ -66,7 +66,9 @@ def test_every_loss_of_a_split_is_given_the_same_rows_the_same_start_and_the_sam
 
     def record(loss, training, validation, plan, look=None):
         rest = dataclasses.replace(plan, rate=None)
-        seen.setdefault(loss.name, []).append((training.features.tobytes(), validation.features.tobytes(), rest))
+        seen.setdefault(loss.name, []).append(
+            (training.features.tobytes(), validation.features.tobytes(), rest)
+        )
         return whole(loss, training, validation, plan, look)
 
     monkeypatch.setattr(models.module("mlp"), "fit", record)
@@ -239,7 +241,9 @@ def test_losses_that_estimate_different_quantiles_are_not_ranked_by_one_of_them(
 def test_a_metric_that_is_asked_for_ranks_everyone():
     result = ls.compare("diabetes", losses=["pinball:quantile=0.4", "mse"], metric="mae", **SMALL)
     assert [question.rivals for question in result.questions] == [("pinball:quantile=0.4", "squared_error")]
-    with pytest.raises(ValueError, match="--metric 'rms' does not fit --task regression. Did you mean 'rmse'"):
+    with pytest.raises(
+        ValueError, match="--metric 'rms' does not fit --task regression. Did you mean 'rmse'"
+    ):
         ls.compare("diabetes", losses=["mse"], metric="rms", **SMALL)
 
 
@@ -367,14 +371,26 @@ def test_results_json_csv_and_the_page(trained, tmp_path):
     report = trained.save(tmp_path, "losscope compare mse huber mae --data diabetes")
     data = json.loads((tmp_path / "results.json").read_text())
     assert data["schema"] == "losscope.compare/2"
-    assert {"asked", "data", "answers", "losses", "references", "findings", "runs", "versions", "command"} <= set(data)
+    assert {
+        "asked",
+        "data",
+        "answers",
+        "losses",
+        "references",
+        "findings",
+        "runs",
+        "versions",
+        "command",
+    } <= set(data)
     assert [loss["name"] for loss in data["losses"]] == ["squared_error", "huber", "absolute_error"]
     for loss in data["losses"]:
         assert {"mae", "rmse", "median_absolute_error", "r2", "own"} == set(loss["test"])
         assert len(loss["test"]["mae"]["values"]) == 2
     rows = pd.read_csv(tmp_path / "results.csv")
     assert len(rows) == len(trained.runs) == len(data["runs"])
-    assert {"loss", "split", "learning_rate", "seed", "status", "test_mae", "validation_mae"} <= set(rows.columns)
+    assert {"loss", "split", "learning_rate", "seed", "status", "test_mae", "validation_mae"} <= set(
+        rows.columns
+    )
     html = report.read_text()
     assert html.count("<svg") > 5
     # Self-contained: nothing is asked of anyone.
@@ -479,7 +495,9 @@ def alive(group):
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)]
+)
 def test_no_worker_outlives_a_comparison_that_is_ended(number, code, tmp_path):
     _, process = started(tmp_path / "out")
     os.kill(process.pid, number)
@@ -519,7 +537,10 @@ def test_one_run_is_said_as_one(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["compare", "--taget", "y"], "losscope compare: unrecognized arguments: --taget y; did you mean --target?"),
+        (
+            ["compare", "--taget", "y"],
+            "losscope compare: unrecognized arguments: --taget y; did you mean --target?",
+        ),
         (["compare", "--epoch=3", "--lerning-rate=3"], "did you mean --learning-rate?"),
         (["list", "more"], "losscope list: unrecognized arguments: more"),
         (["compare", "--splits", "many"], "argument --splits: invalid int value: 'many'"),
@@ -582,12 +603,16 @@ def test_imports_of_the_comparison_only_run_downward():
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
                 for inside in ast.walk(node):
-                    inside.module = None if isinstance(inside, ast.ImportFrom) else getattr(inside, "module", None)
+                    inside.module = (
+                        None if isinstance(inside, ast.ImportFrom) else getattr(inside, "module", None)
+                    )
             if isinstance(node, ast.ImportFrom) and node.module:
                 parts = node.module.split(".")
                 if parts[:2] == ["losscope", "comparison"]:
                     graph[name] |= {parts[2]} if len(parts) > 2 else {alias.name for alias in node.names}
-    graph = {name: {each for each in uses if each in graph} for name, uses in graph.items() if name != "__init__"}
+    graph = {
+        name: {each for each in uses if each in graph} for name, uses in graph.items() if name != "__init__"
+    }
     assert graph["findings"]
     while leaves := [name for name, uses in graph.items() if not uses & set(graph)]:
         for name in leaves:

@@ -20,7 +20,6 @@ from losscope.comparison.hunt import Hunt, formula_of
 from losscope.comparison.outcome import Outcome
 from losscope.comparison.preparation import Prepared, prepare
 from losscope.comparison.progress import Progress, Silence
-from losscope.comparison.references import references
 from losscope.comparison.results import Store, bearing_on_a_run, older_runs
 from losscope.comparison.rival import Rival
 from losscope.comparison.settings import Asked, settle
@@ -132,7 +131,6 @@ def compare(
         )
     hunt = Hunt(work, chosen_by, Store(out, context), progress)
     hunt.run(workers, dask)
-    progress.say("fitting what to compare with")
     return Comparison(
         dataset=dataset,
         task=decided,
@@ -146,7 +144,6 @@ def compare(
             name: tuple(hunt.search(name, split).choice for split in range(len(parts))) for name in rivals
         },
         tried={name: tuple(hunt.search(name, split).tried for split in range(len(parts))) for name in rivals},
-        references=references(decided, parts),
         found=hunt.found,
         seconds=time.perf_counter() - started,
         repeated=_repeated(named),

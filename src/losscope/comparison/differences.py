@@ -28,41 +28,57 @@ class Difference:
         return self.mean - self.half, self.mean + self.half
 
 
-def over_splits(differences: np.ndarray, test_rows: int, other_rows: int) -> Difference:
-    """The mean difference over random splits of the same rows.
+def over_splits(
+    differences: np.ndarray, left_out: np.ndarray, test_rows: int, other_rows: int, shared_test: bool = False
+) -> Difference:
+    """The mean difference over splits of the same rows, and how sure it is.
 
-    The splits share training rows, so their differences are not independent and their mean is less certain than the
-    square root of their number says: its variance is (1/J + test/other) times that of one difference (Nadeau and
-    Bengio, Inference for the generalization error, Machine Learning 52 (2003), doi:10.1023/A:1024068626366).
+    `differences` (splits,); `left_out` (splits, blocks): the same with one block of the test rows left out.
 
-    >>> over_splits(np.array([1.0, 1.2, 0.8, 1.1, 0.9]), 20, 80).clear
+    What one split's difference varies by has two parts. That of the test rows is taken from the rows themselves (a
+    jackknife over blocks), of which there are many; what the splits differ by beyond it, from the splits, of which there
+    are few: the quantile is Student's, its degrees of freedom those of the two parts together (Satterthwaite). The
+    splits share training rows, so their mean is less certain than the square root of their number says: its variance is
+    (1/J + test/other) times that of one split (Nadeau and Bengio, Inference for the generalization error, Machine
+    Learning 52 (2003), doi:10.1023/A:1024068626366). Where all splits are tested on the same rows, averaging them does
+    nothing to the part of the rows.
+
+    >>> left_out = np.array([[1.01, 0.99, 1.0]] * 5) * 1.0
+    >>> over_splits(np.array([1.0, 1.2, 0.8, 1.1, 0.9]), left_out, 20, 80).clear
     True
-    >>> over_splits(np.array([1.0, -1.2, 0.8, -0.7, 0.9]), 20, 80).clear
+    >>> over_splits(np.array([1.0, -1.2, 0.8, -0.7, 0.9]), left_out, 20, 80).clear
     False
     """
-    count = len(differences)
-    mean = float(np.mean(differences))
-    if count < 2:
-        return Difference(mean, math.inf)
-    variance = (1 / count + test_rows / other_rows) * float(np.var(differences, ddof=1))
-    return Difference(mean, float(t.ppf((1 + CONFIDENCE) / 2, count - 1)) * math.sqrt(variance))
+    count, blocks = left_out.shape
+    if shared_test:
+        of_rows = float(np.var(left_out.mean(axis=0)) * (blocks - 1))
+        between = float(np.var(differences, ddof=1)) / count if count > 1 else 0.0
+        parts = ((of_rows, blocks - 1), (between, count - 1))
+    else:
+        widened = 1 / count + test_rows / other_rows if count > 1 else 1.0
+        of_rows = float(np.mean(np.var(left_out, axis=1)) * (blocks - 1))
+        beyond = max(0.0, float(np.var(differences, ddof=1)) - of_rows) if count > 1 else 0.0
+        parts = ((widened * of_rows, count * (blocks - 1)), (widened * beyond, count - 1))
+    variance = sum(part for part, _ in parts)
+    if not variance > 0:
+        return Difference(float(np.mean(differences)), 0.0 if variance == 0 else math.inf)
+    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts if part)
+    quantile = float(t.ppf((1 + CONFIDENCE) / 2, freedom))
+    return Difference(float(np.mean(differences)), quantile * math.sqrt(variance))
 
 
-def over_rows(differences: np.ndarray, resampled: np.ndarray) -> Difference:
-    """The mean difference where every split is tested on the same rows (or there is but one split).
+def blocks_of(rows: int, groups: np.ndarray | None = None, most: int = 20) -> list[np.ndarray]:
+    """The places of each block of rows to leave out: neighbours together, as rows near each other may be alike, and
+    rows of one group together.
 
-    `differences` (splits,); `resampled` (draws,): the mean difference on test rows drawn again with replacement. The
-    rows' part and the training sets' part of the variance are added.
+    >>> [block.tolist() for block in blocks_of(5, most=2)], [block.tolist() for block in blocks_of(3, np.array([1, 2, 1]))]
+    ([[0, 1, 2], [3, 4]], [[0, 2], [1]])
     """
-    mean = float(np.mean(differences))
-    training = float(np.var(differences, ddof=1)) / len(differences) if len(differences) > 1 else 0.0
-    # Few splits estimate their part badly, so the quantile is theirs where that part is the larger one.
-    rows = float(np.var(resampled, ddof=1))
-    freedom = (
-        (training + rows) ** 2 / (training**2 / max(len(differences) - 1, 1) or math.inf) if training else 1e6
-    )
-    quantile = float(t.ppf((1 + CONFIDENCE) / 2, min(max(freedom, 1), 1e6)))
-    return Difference(mean, quantile * math.sqrt(training + rows))
+    if groups is None:
+        return np.array_split(np.arange(rows), min(most, rows))
+    _, group = np.unique(groups, return_inverse=True)
+    parts = np.array_split(np.arange(group.max() + 1), min(most, int(group.max()) + 1))
+    return [np.flatnonzero(np.isin(group, part)) for part in parts]
 
 
 def of_share(share: float, rows: int) -> tuple[float, float]:

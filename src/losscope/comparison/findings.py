@@ -240,7 +240,7 @@ def _chosen(outcome: Outcome) -> list[str]:
             parts.append(f"{parameter} {low:.3g}" + (f" to {high:.3g}" if high > low else "") + " was chosen")
         sentence = f"{name}: {', '.join(parts)} over {len(choices)} split{'s' * (len(choices) != 1)}"
         metric = outcome.chosen_by[name]
-        gain = _gain(outcome, name, metric) if metric else None
+        gain = outcome.gain_of_choice(name, metric) if metric else None
         if gain is not None and metric is not None:
             defaults = ", ".join(
                 f"{parameter}={rival.loss.parameters[parameter]:g}" for parameter in rival.open
@@ -255,18 +255,6 @@ def _chosen(outcome: Outcome) -> list[str]:
             )
         said.append(sentence + ".")
     return said
-
-
-def _gain(outcome: Outcome, name: str, metric: Metric) -> Difference | None:
-    """How much better the chosen parameters are than the defaults."""
-    from losscope.comparison.differences import over_splits
-
-    chosen, given = outcome.summaries[name], outcome.as_given(name)
-    if None in chosen.values[metric.name] or None in given.values[metric.name]:
-        return None
-    a, b = (np.array(summary.values[metric.name], dtype=float) for summary in (given, chosen))
-    first = outcome.prepared[0]
-    return over_splits(metric.sign * (a - b), len(first.test), len(first.train) + len(first.validation))
 
 
 def _coverage(outcome: Outcome) -> list[str]:

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from losscope.comparison.data import Dataset
-from losscope.comparison.differences import Difference, over_rows, over_splits
+from losscope.comparison.differences import Difference, blocks_of, over_splits
 from losscope.comparison.encode import seen
 from losscope.comparison.forecast import Forecast, constant, forecast
 from losscope.comparison.metrics import Metric, metrics_of
 from losscope.comparison.preparation import Prepared
 from losscope.comparison.questions import Question
+from losscope.comparison.references import references
 from losscope.comparison.rival import Rival
 from losscope.comparison.settings import Settings
 from losscope.comparison.task import Task
 from losscope.comparison.tuning import Choice, Job
 
 CONSTANT = "best constant"
-# Test rows drawn again, where all splits share their test rows.
-DRAWS = 200
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,6 @@ class Outcome:
     runs: Mapping[Job, dict[str, Any]]
     choices: Mapping[str, tuple[Choice | None, ...]]
     tried: Mapping[str, tuple[Mapping[float, float | None], ...]]
-    references: Mapping[str, tuple[Forecast, ...]] = field(default_factory=dict)
     found: int = 0
     seconds: float = 0.0
     repeated: tuple[str, ...] = ()
@@ -116,10 +114,7 @@ class Outcome:
 
     def as_given(self, loss: str) -> Summary:
         """A loss at its own best rates, but with its open parameters at their defaults."""
-        rival = self.rivals[loss]
-        given = tuple((name, rival.loss.parameters[name]) for name in rival.open)
-        choices = tuple(None if c is None else Choice(c.rate, given) for c in self.choices[loss])
-        return self._summary(loss, choices)
+        return self._summary(loss, self._given(loss))
 
     def _summary(self, loss: str, choices: tuple[Choice | None, ...]) -> Summary:
         values: dict[str, list[float | None]] = {}
@@ -154,8 +149,13 @@ class Outcome:
         return metric.of(prepared.target[prepared.test], made, weight)
 
     @cached_property
+    def references(self) -> Mapping[str, tuple[Forecast, ...]]:
+        """What models that one would use without asking about losses say of each split's test rows."""
+        return references(self.task, self.prepared)
+
+    @cached_property
     def reference_summaries(self) -> dict[str, Summary]:
-        """Models that one would use without asking about losses, by every metric."""
+        """The references by every metric."""
         found = {}
         for name, forecasts in self.references.items():
             values: dict[str, list[float | None]] = {}
@@ -173,15 +173,16 @@ class Outcome:
         first = self.prepared[0].test
         return all(np.array_equal(first, prepared.test) for prepared in self.prepared)
 
-    def forecasts(self, name: str, split: int) -> list[Forecast]:
-        """What a competitor says of the test rows of a split, a forecast for each seed."""
+    def forecasts(self, name: str, split: int, choice: Choice | None = None) -> list[Forecast]:
+        """What a competitor says of the test rows of a split, a forecast for each seed; a loss by its own choice, if
+        no other is given."""
         prepared = self.prepared[split]
-        if name in self.references:
+        if name not in self.rivals:
             return [self.references[name][split]]
         rival = self.rivals[name]
         view = seen(prepared, self.task, rival.encoding)
         found = []
-        for run in self.runs_of(name, split, self.choices[name][split]):
+        for run in self.runs_of(name, split, choice or self.choices[name][split]):
             made = forecast(run["outputs"], self.task, rival.encoding, view.centre, view.scale)
             found.append(Forecast(**{**vars(made), "threshold": run["threshold"]}))
         return found
@@ -191,44 +192,71 @@ class Outcome:
         a, b = (self._values(name, metric) for name in (one, other))
         if a is None or b is None:
             return None
-        if self.shared_test:
-            return over_rows(a - b, self._resampled(one, metric) - self._resampled(other, metric))
+        left_out = [self._left_out(name, metric) for name in (one, other)]
         first = self.prepared[0]
-        return over_splits(a - b, len(first.test), len(first.train) + len(first.validation))
+        return over_splits(
+            a - b,
+            left_out[0] - left_out[1],
+            len(first.test),
+            len(first.train) + len(first.validation),
+            self.shared_test,
+        )
+
+    def gain_of_choice(self, name: str, metric: Metric) -> Difference | None:
+        """How much better a loss is with the parameters that were chosen than with those it was given."""
+        chosen, given = self.summaries[name].values[metric.name], self.as_given(name).values[metric.name]
+        if None in chosen or None in given:
+            return None
+        gain = metric.sign * (np.array(given, dtype=float) - np.array(chosen, dtype=float))
+        left_out = [
+            self._left_out(name, metric, choices) for choices in (self._given(name), self.choices[name])
+        ]
+        first = self.prepared[0]
+        return over_splits(
+            gain, metric.sign * (left_out[0] - left_out[1]), len(first.test), len(first.train) + len(first.validation),
+            self.shared_test,
+        )  # fmt: skip
+
+    def _given(self, loss: str) -> tuple[Choice | None, ...]:
+        """A loss's own best rates with its open parameters as they were given."""
+        rival = self.rivals[loss]
+        given = tuple((name, rival.loss.parameters[name]) for name in rival.open)
+        return tuple(None if c is None else Choice(c.rate, given) for c in self.choices[loss])
 
     def _values(self, name: str, metric: Metric) -> np.ndarray | None:
-        known = {**self.summaries, **self.reference_summaries, CONSTANT: self.constants}
-        values = known[name].values[metric.name]
+        known = {**self.summaries, CONSTANT: self.constants}
+        values = (known if name in known else self.reference_summaries)[name].values[metric.name]
         return None if None in values else np.array(values, dtype=float)
 
-    def _resampled(self, name: str, metric: Metric) -> np.ndarray:
-        """The metric's mean over the splits on test rows drawn again, (draws,); the same draws for everyone."""
-        return _remembered(self, name, metric)
+    def _left_out(
+        self, name: str, metric: Metric, choices: tuple[Choice | None, ...] | None = None
+    ) -> np.ndarray:
+        """A metric in each split with one block of its test rows left out, (splits, blocks)."""
+        memory: dict[Any, np.ndarray] = self.__dict__.setdefault("_memory", {})
+        key = (name, metric.name, choices)
+        if key not in memory:
+            of = choices or (None,) * len(self.prepared)
+            rows = [self._of_split(name, metric, split, choice) for split, choice in enumerate(of)]
+            fewest = min(map(len, rows))
+            memory[key] = np.array([row[:fewest] for row in rows])
+        return memory[key]
 
-
-def _remembered(outcome: Outcome, name: str, metric: Metric) -> np.ndarray:
-    memory: dict[tuple[str, str], np.ndarray] = outcome.__dict__.setdefault("_draws", {})
-    if (name, metric.name) not in memory:
-        memory[name, metric.name] = _draw(outcome, name, metric)
-    return memory[name, metric.name]
-
-
-def _draw(outcome: Outcome, name: str, metric: Metric) -> np.ndarray:
-    test = outcome.prepared[0].test
-    target = outcome.prepared[0].target[test]
-    weight = outcome.prepared[0].weight
-    weight = None if weight is None else weight[test]
-    if name == CONSTANT:
-        made = [[outcome.constant_forecast(prepared, metric, test)] for prepared in outcome.prepared]
-    else:
-        made = [outcome.forecasts(name, split) for split in range(len(outcome.prepared))]
-    rng = np.random.default_rng(0)
-    found = np.full(DRAWS, np.nan)
-    for draw in range(DRAWS):
-        rows = rng.integers(0, len(test), len(test))
-        own = None if weight is None else weight[rows]
-        values = [metric.of(target[rows], each.of(rows), own) for split in made for each in split]
-        if None not in values:
-            found[draw] = np.mean(values)
-    known = found[np.isfinite(found)]
-    return np.where(np.isfinite(found), found, known.mean() if len(known) else np.nan)
+    def _of_split(self, name: str, metric: Metric, split: int, choice: Choice | None) -> list[float]:
+        prepared = self.prepared[split]
+        test, groups = prepared.test, self.dataset.groups
+        target, weight = prepared.target[test], prepared.weight
+        if name == CONSTANT:
+            made = [self.constant_forecast(prepared, metric, test)]
+        else:
+            made = self.forecasts(name, split, choice)
+        found = []
+        for block in blocks_of(len(test), None if groups is None else groups[test]):
+            rows = np.ones(len(test), dtype=bool)
+            rows[block] = False
+            own = None if weight is None else weight[test][rows]
+            values = [metric.of(target[rows], each.of(rows), own) for each in made]
+            known = [value for value in values if value is not None]
+            found.append(float(np.mean(known)) if known else float("nan"))
+        # Where leaving a block out leaves no such metric (no positive is left), it says nothing.
+        whole = np.array(found)
+        return list(np.where(np.isfinite(whole), whole, np.nanmean(whole)))

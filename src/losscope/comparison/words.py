@@ -85,19 +85,22 @@ def splits(outcome: Outcome) -> str:
 
 def uncertainty(outcome: Outcome) -> str:
     """How the intervals were made."""
-    if outcome.shared_test:
-        return (
-            "**Uncertainty:** all splits share their test rows, so the intervals are those of paired differences on "
-            "test rows drawn again with replacement (200 times), together with the spread over splits."
-        )
     if outcome.dataset.time is not None:
         how = " As later splits train on the test rows of earlier ones, the intervals are rough."
     else:
         how = ""
+    rows = (
+        "**Uncertainty:** losses are compared split by split, and an interval (95%, Student's t) is that of the mean of "
+        "these paired differences. What they vary by because of the test rows is taken from the rows themselves (a "
+        "jackknife over blocks)"
+    )
+    if len(outcome.prepared) == 1:
+        return f"{rows}; with one split, what other training rows would change is not in it."
+    if outcome.shared_test:
+        return f"{rows}; all splits share them, so more splits do not make this part smaller."
     return (
-        f"**Uncertainty:** losses are compared split by split, and an interval is that of the mean of these paired "
-        f"differences over {len(outcome.prepared)} splits (95%, Student's t), widened because splits share training "
-        f"rows (Nadeau and Bengio, 2003). ± in a table is the standard deviation over the splits.{how}"
+        f"{rows}, what they vary by beyond that from the {len(outcome.prepared)} splits; and it is widened because splits "
+        f"share training rows (Nadeau and Bengio, 2003). ± in a table is the standard deviation over the splits.{how}"
     )
 
 

@@ -260,7 +260,7 @@ def units(prepared: Any, rate: float, seed: int, epochs: int) -> tuple[Units, Un
     import torch
 
     import losscope as ls
-    from losscope.comparison.training import batches
+    from losscope.studies.network import batches
 
     features, target = torch.from_numpy(prepared.features), torch.from_numpy(prepared.target)
     network = _Network([features.shape[1], WIDTH, WIDTH, 10], *ACTIVATIONS["ReLU"], seed)

@@ -96,14 +96,14 @@ def train(loss: Any, rate: float, seed: int, data: Any, task: Any, epochs: int, 
     """Plain SGD on the sum over outputs, mean over rows; start and batch order depend on the seed alone."""
     import torch
 
-    from losscope.comparison.model import build
+    from losscope.comparison.encode import seen
     from losscope.comparison.task import encoding_of
-    from losscope.comparison.training import batches, encode
+    from losscope.studies.network import batches, build
 
     features = torch.from_numpy(data.features)
     encoding = encoding_of(loss, task, data.target)
-    target = torch.from_numpy(encode(data, task, encoding))
-    model = build("mlp", features.shape[1], task.outputs, HIDDEN, seed)
+    target = torch.from_numpy(seen(data, task, encoding).values)
+    model = build(features.shape[1], task.outputs, HIDDEN, seed)
     optimizer = torch.optim.SGD(model.parameters(), lr=rate)
     truth = torch.from_numpy(data.target)
 

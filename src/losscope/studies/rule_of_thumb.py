@@ -184,15 +184,23 @@ def _judged(
     prepared: Any, task: Any, loss: str, model: str, rates: Sequence[float], seed: int, epochs: int
 ) -> Any:
     """Test metrics at the rate at which the loss's own value on the validation rows is least."""
+    import losscope
+    from losscope.comparison import models
+    from losscope.comparison.rival import of_loss, seated
     from losscope.comparison.settings import Settings
-    from losscope.comparison.training import Job, train
+    from losscope.comparison.training import Judging, train
+    from losscope.comparison.tuning import Job
 
     size = max(8, -(-len(prepared.train) // STEPS_PER_EPOCH))
+    tunes = models.module(model).TUNES_RATE
     settings = Settings(
         model=model, hidden=32, optimizer="adam", momentum=0.0, batch_size=size, epochs=epochs,
-        learning_rate=rates[0], grid=1, seeds=(seed,), split_seed=seed, choose_by="own",
+        learning_rate=rates[0] if tunes else None, grid=1, seeds=1, splits=1, folds=False, split_seed=seed,
+        metric=None, penalty=getattr(models.module(model), "PENALTY", 0.0),
     )  # fmt: skip
-    runs = [train(Job(loss, rate, seed), settings, prepared, task) for rate in rates]
+    rival = seated(of_loss(losscope.get(loss)), task, prepared.target)
+    jobs = [Job(loss, seed, 0, rate) for rate in (rates if tunes else [None])]
+    runs = [train(job, settings, prepared, task, rival, Judging())[0] for job in jobs]
     done = [run for run in runs if run["status"] == "done"]
     return min(done, key=lambda run: run["validation"]["own"])["test"] if done else None
 
