@@ -242,7 +242,7 @@ def test_a_metric_that_is_asked_for_ranks_everyone():
     result = ls.compare("diabetes", losses=["pinball:quantile=0.4", "mse"], metric="mae", **SMALL)
     assert [question.rivals for question in result.questions] == [("pinball:quantile=0.4", "squared_error")]
     with pytest.raises(
-        ValueError, match="--metric 'rms' does not fit --task regression. Did you mean 'rmse'"
+        ValueError, match=r"--metric 'rms' does not fit --task regression\. Did you mean 'rmse'"
     ):
         ls.compare("diabetes", losses=["mse"], metric="rms", **SMALL)
 
@@ -360,7 +360,7 @@ def test_two_losses_of_one_name_are_refused(tmp_path):
 def test_what_is_no_loss_is_refused():
     with pytest.raises(ValueError, match="is not a loss: give a name"):
         ls.compare("diabetes", losses=[abs, "mse"])
-    with pytest.raises(ValueError, match="compare has no option 'metrik'. Did you mean 'metric'"):
+    with pytest.raises(ValueError, match=r"compare has no option 'metrik'\. Did you mean 'metric'"):
         ls.compare("diabetes", losses=["mse"], metrik="mae")
 
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from sklearn.impute import SimpleImputer
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import StandardScaler
 
 from losscope.comparison.data import DataError, listed
+from losscope.comparison.learned import Columns, Numbers, Words, texts_of
 from losscope.comparison.lookalikes import looks_like
 
 # Rarer categories share one column: thousands of columns would make the comparison one of memorising.
@@ -23,10 +23,10 @@ NAMES_ROWS = "text that differs in most rows"
 ROW_NAMES = ("id", "index", "row", "row_id", "unnamed: 0")
 
 
-def encoded(
+def learn(
     frame: pd.DataFrame, train: np.ndarray, source: str, keep: Sequence[str] = ()
-) -> tuple[np.ndarray, list[str]]:
-    """float32 (rows, columns), and what was done. `keep`: columns that are not dropped for what they look like."""
+) -> tuple[Columns, list[str]]:
+    """What the training rows teach, and what is done. `keep`: columns that are not dropped for what they look like."""
     isnumber = np.array([dtype.kind in "iufbM" for dtype in frame.dtypes], dtype=bool)
     numbers, dropped, said = _numbers(frame.loc[:, isnumber], train, keep)
     categories, names_rows, levels = _categories(frame.loc[:, ~isnumber], train, keep)
@@ -39,17 +39,12 @@ def encoded(
         *(f"dropped {listed(columns)}: {reason}" for reason, columns in dropped.items() if columns),
     ]
     steps += _lookalikes(frame, [*dropped.get(NAMES_ROWS, []), *levels])
-    if not len(numbers.columns) and not levels:
+    if not numbers.names and not levels:
         raise DataError(
             f"no usable feature is left in {source} ({'; '.join(steps) or 'no columns'}): add columns that "
             "vary and describe the rows, or give --keep COLUMN for one that was dropped"
         )
-    pieces = []
-    if len(numbers.columns):
-        pieces.append(_standardised(numbers, train, steps))
-    if levels:
-        pieces.append(_one_hot(categories, levels, train, steps))
-    return np.concatenate(pieces, axis=1, dtype=np.float32), steps
+    return Columns(numbers, _one_hot(categories, levels, train, steps)), steps
 
 
 # ---------------------------------------------------------------------------------------------- numbers
@@ -57,13 +52,12 @@ def encoded(
 
 def _numbers(
     frame: pd.DataFrame, train: np.ndarray, keep: Sequence[str]
-) -> tuple[pd.DataFrame, dict[str, list[str]], list[str]]:
-    """The columns of numbers that say something, as float64; those that do not, by reason; and what was done."""
+) -> tuple[Numbers, dict[str, list[str]], list[str]]:
+    """The columns of numbers that say something; those that do not, by reason; and what was done."""
     said = []
     dates = [name for name, dtype in zip(frame.columns, frame.dtypes) if dtype.kind == "M"]
-    days = {
-        name: (frame[name] - frame[name].iloc[train].min()).dt.total_seconds() / 86400.0 for name in dates
-    }
+    first = {name: frame[name].iloc[train].min() for name in dates}
+    days = {name: (frame[name] - first[name]).dt.total_seconds() / 86400.0 for name in dates}
     if dates:
         frame = pd.concat([frame.drop(columns=dates), pd.DataFrame(days)], axis=1)[list(frame.columns)]
         said.append(f"date{'s' * (len(dates) > 1)} {listed(dates)} turned into days since the first")
@@ -74,7 +68,8 @@ def _numbers(
             f"infinite values in {listed(list(frame.columns[infinite.any(axis=0)]))} taken as missing"
         )
         values = np.where(infinite, np.nan, values)
-    values = _within_reach(values)
+    exponents = _out_of_reach(values)
+    values = np.ldexp(values, -exponents) if exponents.any() else values
     seen = values[train]
     empty = np.isnan(seen).all(axis=0)
     low, high = np.fmin.reduce(seen, axis=0), np.fmax.reduce(seen, axis=0)
@@ -86,14 +81,30 @@ def _numbers(
     reasons = {"every value missing": empty, "constant": constant, "a row number": row_number}
     dropped = {reason: list(frame.columns[which]) for reason, which in reasons.items() if which.any()}
     useful = ~(empty | constant | row_number)
-    return pd.DataFrame(values[:, useful], columns=frame.columns[useful]), dropped, said
+    if not useful.any():
+        return Numbers(), dropped, said
+    names = tuple(frame.columns[useful])
+    values = values[:, useful]
+    fill = np.nanmedian(values[train], axis=0)
+    scaler = StandardScaler().fit(np.where(np.isnan(values[train]), fill, values[train]))
+    missing = [(name, int(count)) for name, count in zip(names, np.isnan(values).sum(axis=0)) if count]
+    if missing:
+        words = listed([f"{name} ({count:,})" for name, count in missing])
+        said.append(f"missing values filled with the training median: {words}")
+    said.append(f"{len(names):,} numeric column{'s' * (len(names) > 1)} standardised by the training rows")
+    taught = Numbers(
+        names, {name: each.isoformat() for name, each in first.items() if name in names},
+        tuple(exponents[useful].tolist()), tuple(fill.tolist()), tuple(scaler.mean_.tolist()),
+        tuple(scaler.scale_.tolist()),
+    )  # fmt: skip
+    return taught, dropped, said
 
 
-def _within_reach(values: np.ndarray) -> np.ndarray:
-    """Columns whose squares are numbers, too, or else those times a power of two: standardised they are the same."""
+def _out_of_reach(values: np.ndarray) -> np.ndarray:
+    """0 for columns whose squares are numbers, too; else the power of two to divide by: standardised they are the same."""
     largest = np.fmax.reduce(np.abs(values), axis=0, initial=0.0)
     far = ~((largest > 1e-150) & (largest < 1e150))
-    return np.ldexp(values, -np.where(far, np.frexp(largest)[1], 0)) if far.any() else values
+    return np.where(far, np.frexp(largest)[1], 0)
 
 
 def _counts_rows(names: pd.Index, values: np.ndarray) -> np.ndarray:
@@ -105,20 +116,6 @@ def _counts_rows(names: pd.Index, values: np.ndarray) -> np.ndarray:
         column = values[:, at]
         found[at] |= bool((column == np.floor(column)).all()) and len(np.unique(column)) == len(column)
     return found
-
-
-def _standardised(numbers: pd.DataFrame, train: np.ndarray, steps: list[str]) -> np.ndarray:
-    missing = numbers.isna().sum()
-    missing = missing[missing > 0]
-    if len(missing):
-        words = listed([f"{column} ({count:,})" for column, count in missing.items()])
-        steps.append(f"missing values filled with the training median: {words}")
-    count = numbers.shape[1]
-    steps.append(f"{count:,} numeric column{'s' * (count > 1)} standardised by the training rows")
-    values = numbers.to_numpy()
-    if len(missing):
-        values = SimpleImputer(strategy="median").fit(values[train]).transform(values)
-    return StandardScaler().fit(values[train]).transform(values)
 
 
 # ------------------------------------------------------------------------------------------- categories
@@ -133,9 +130,7 @@ def _categories(
     dropped: dict[str, list[str]] = {}
     levels: dict[str, int] = {}
     for place, name in enumerate(frame.columns):
-        values = frame.iloc[:, place].to_numpy(object)
-        there = ~pd.isna(values)
-        text = np.where(there, values, "missing").astype(str).astype(object)
+        text, there = texts_of(frame.iloc[:, place])
         seen, known = text[train], there[train]
         distinct = len(pd.unique(seen[known]))
         if not known.any():
@@ -151,32 +146,28 @@ def _categories(
 
 def _one_hot(
     texts: dict[str, np.ndarray], levels: dict[str, int], train: np.ndarray, steps: list[str]
-) -> np.ndarray:
+) -> tuple[Words, ...]:
     few = [name for name, count in levels.items() if count <= MOST_CATEGORIES]
     many = [name for name, count in levels.items() if count > MOST_CATEGORIES]
-    pieces = []
     if few:
         words = listed([f"{name} ({levels[name]})" for name in few])
         steps.append(f"one-hot columns for {words}; an unseen category is all zeros")
-        pieces.append(_spread(texts, few, train, OneHotEncoder(handle_unknown="ignore", sparse_output=False)))
     if many:
         words = listed([f"{name} ({levels[name]:,})" for name in many])
         steps.append(
             f"one-hot columns for the {MOST_CATEGORIES - 1} most frequent categories of {words}; the others, and any "
             "unseen one, share one more"
         )
-        encoder = OneHotEncoder(
-            handle_unknown="infrequent_if_exist", max_categories=MOST_CATEGORIES, sparse_output=False
-        )
-        pieces.append(_spread(texts, many, train, encoder))
-    return np.concatenate(pieces, axis=1)
+    return tuple(_most_frequent(name, texts[name][train]) for name in [*few, *many])
 
 
-def _spread(
-    texts: dict[str, np.ndarray], names: list[str], train: np.ndarray, encoder: OneHotEncoder
-) -> np.ndarray:
-    columns = np.stack([texts[name] for name in names], axis=1)
-    return encoder.fit(columns[train]).transform(columns)
+def _most_frequent(name: str, seen: np.ndarray) -> Words:
+    """All categories, or the most frequent of too many (of equals, the first in the alphabet)."""
+    categories, counts = np.unique(seen.astype(str), return_counts=True)
+    if len(categories) <= MOST_CATEGORIES:
+        return Words(name, tuple(categories.tolist()), rest=False)
+    kept = np.sort(np.argsort(-counts, kind="stable")[: MOST_CATEGORIES - 1])
+    return Words(name, tuple(categories[kept].tolist()), rest=True)
 
 
 def _lookalikes(frame: pd.DataFrame, columns: list[str]) -> list[str]:

@@ -72,7 +72,7 @@ class Hunt:
         share = 1.15 if open_ended else 1.0  # searches that reach the end of a grid go on beyond it
         where = "on the cluster" if dask else f"on {workers} process{'es' * (workers != 1)}"
         self.progress.announce(
-            f"{len(to_do)} runs{' or a few more' * open_ended}, {where}: "
+            f"{len(to_do)} run{'s' * (len(to_do) != 1)}{' or a few more' * open_ended}, {where}: "
             f"{about(share * seconds / (workers if dask is None else 1))}"
         )
         self.progress.say("training")

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from losscope.comparison.data import DataError, Dataset, counted, listed
-from losscope.comparison.features import encoded
+from losscope.comparison.features import learn
 from losscope.comparison.leaks import leaks
+from losscope.comparison.learned import Columns
 from losscope.comparison.splits import Split, described, splits
 from losscope.comparison.task import Task
 
@@ -25,7 +26,8 @@ class Prepared:
 
     Numbers stay in original units (float64) in `target`; `centre` and `scale` standardise them. Classes are their
     index (int64). `weight`: float64 (rows,), or None. `train`, `validation` and `test` are row numbers. `leaks`:
-    features that give the target away, in words.
+    features that give the target away, in words. `learned`: what turns other rows into the same features (None for
+    pixels).
     """
 
     features: np.ndarray
@@ -39,6 +41,7 @@ class Prepared:
     scale: float = 1.0
     weight: np.ndarray | None = None
     leaks: tuple[str, ...] = ()
+    learned: Columns | None = None
 
 
 def prepare(dataset: Dataset, task: Task, split_seed: int = 0, split: Split | None = None) -> Prepared:
@@ -60,11 +63,13 @@ def prepare(dataset: Dataset, task: Task, split_seed: int = 0, split: Split | No
         steps.append(
             f"rare classes merged into {task.labels[-1]!r}: {listed(list(map(str, task.merged)))} ({rows})"
         )
+    columns = None
     if dataset.pixels is not None:
         features = dataset.features.to_numpy(np.float32) / np.float32(dataset.pixels)
         steps.append(f"{features.shape[1]} pixels divided by {dataset.pixels:g}, their largest value")
     else:
-        features, done = encoded(dataset.features, train, dataset.source, dataset.keep)
+        columns, done = learn(dataset.features, train, dataset.source, dataset.keep)
+        features = columns.apply(dataset.features)
         steps.extend(done)
     centre, scale = 0.0, 1.0
     if task.numeric:
@@ -92,6 +97,7 @@ def prepare(dataset: Dataset, task: Task, split_seed: int = 0, split: Split | No
         scale=scale,
         weight=dataset.weight,
         leaks=tuple(leaking),
+        learned=columns,
     )
 
 

@@ -26,6 +26,7 @@ DETERMINING = (
     "columns",
     "splits",
     "features",
+    "learned",
     "preparation",
     "task",
     "encode",
