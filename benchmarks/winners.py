@@ -119,7 +119,7 @@ def power(repeats: int) -> list[tuple[float, float, float]]:
         f"\n{'noise':12}{'rows':>6}{'metric':>8}{'difference / its standard error':>34}{'announced':>11}{'wrong':>7}"
     )
     for noise in NOISES:
-        for rows in (200, 600):
+        for rows in (200, 600, 2000):
             results = [
                 ls.compare(made(noise, rows, 100 + at), "y", ["mse", "mae"], model="linear")
                 for at in range(repeats)

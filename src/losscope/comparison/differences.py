@@ -6,9 +6,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import beta, t
+from scipy.stats import beta, chi2, t
 
 CONFIDENCE = 0.95
+# What splits differ by beyond the part of their test rows counts where chance would not give it this often.
+BY_CHANCE = 0.9
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,8 @@ def over_splits(
     `differences` (splits,); `left_out` (splits, blocks): the same with one block of the test rows left out.
 
     What one split's difference varies by has two parts. That of the test rows is taken from the rows themselves (a
-    jackknife over blocks), of which there are many; what the splits differ by beyond it, from the splits, of which there
-    are few: the quantile is Student's, its degrees of freedom those of the two parts together (Satterthwaite). The
+    jackknife over blocks), of which there are many; what the splits differ by beyond it and beyond chance, from the
+    splits, of which there are few: the quantile is Student's, its degrees of freedom those of the two parts together (Satterthwaite). The
     splits share training rows, so their mean is less certain than the square root of their number says: its variance is
     (1/J + test/other) times that of one split (Nadeau and Bengio, Inference for the generalization error, Machine
     Learning 52 (2003), doi:10.1023/A:1024068626366). Where all splits are tested on the same rows, averaging them does
@@ -57,7 +59,10 @@ def over_splits(
     else:
         widened = 1 / count + test_rows / other_rows if count > 1 else 1.0
         of_rows = float(np.mean(np.var(left_out, axis=1)) * (blocks - 1))
-        beyond = max(0.0, float(np.var(differences, ddof=1)) - of_rows) if count > 1 else 0.0
+        between = float(np.var(differences, ddof=1)) if count > 1 else 0.0
+        # Fewer than a dozen splits scatter widely by chance alone.
+        by_chance = chi2.ppf(BY_CHANCE, count - 1) / (count - 1) if count > 1 else 1.0
+        beyond = between - of_rows if between > by_chance * of_rows else 0.0
         parts = ((widened * of_rows, count * (blocks - 1)), (widened * beyond, count - 1))
     variance = sum(part for part, _ in parts)
     if not variance > 0:
