@@ -18,6 +18,7 @@ from losscope.kinks import kinks_of, slopes
 SIZES = np.geomspace(1e-6, 1e6, 481)
 # Scores at which a curvature is looked at: beyond, probabilities are 0 or 1 in the last digit.
 SCORES = np.linspace(-30, 30, 2401)
+FAR = 1e6
 TARGETS = {"sign": (-1.0, 1.0), "label": (0.0, 1.0), "probability": (0.0, 0.25, 1.0)}
 # A residual nearer to a kink than this share of the targets' spread counts as that far: 1/|r| has no bound (Hunter
 # and Lange perturb the loss by as much).
@@ -65,6 +66,15 @@ def spread(target: np.ndarray) -> float:
     """The typical distance of targets from their median; 1 where all are the same."""
     away = np.abs(target - np.median(target))
     return float(np.median(away)) or float(away.mean()) or 1.0
+
+
+def falls_without_end(loss: Any) -> bool:
+    """Whether a loss has no lowest value on one side, as that of a distance has below 0: trees would go there."""
+    if loss.structure != "elementwise":
+        return False
+    targets = np.array(TARGETS.get(loss.entry.target.name, (0.5, 1.0, 5.0)))[:, None]
+    values, _, _ = pointwise(loss, np.array([[-FAR, FAR]]), targets)
+    return bool((values < -FAR / 1e3).any())
 
 
 @lru_cache(256)

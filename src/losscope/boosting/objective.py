@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import losscope as ls
-from losscope.boosting.curvature import Curvature, curvature_of
+from losscope.boosting.curvature import Curvature, curvature_of, falls_without_end
 from losscope.constant import best_constant
 from losscope.errors import LossError, LossTypeError, complain
 
@@ -36,6 +36,13 @@ class Objective:
                     f"{self.loss.name} takes a number {prediction.words}, and trees give any number",
                     next_step=f"Put an activation before it, as in {self.loss.name}@"
                     + ("sigmoid" if prediction.name == "probability" else "exp"),
+                )
+            )
+        if falls_without_end(self.loss):
+            raise LossError(
+                complain(
+                    f"{self.loss.name} falls without end on one side, and trees would follow it",
+                    next_step=f"Keep predictions within its domain, as in {self.loss.name}@softplus",
                 )
             )
         if curvature is not None and not callable(curvature):

@@ -52,7 +52,7 @@ class LightGBM(Objective):
 
         The start becomes the init_score of `data` and `valid_sets`, which must have none of their own.
         """
-        lgb = _lightgbm()
+        lgb = library()
         label = _of(data, "label")
         if label is None:
             raise LossError(
@@ -104,7 +104,7 @@ def _of(data: Any, field: str) -> Any:
     return given if given is not None or data._handle is None else data.get_field(field)
 
 
-def _lightgbm() -> Any:
+def library() -> Any:
     try:
         import lightgbm
     except ImportError:

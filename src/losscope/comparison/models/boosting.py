@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 
 import losscope.boosting
+from losscope.boosting.with_lightgbm import library
 from losscope.comparison.models import Fitted, Look, Plan, Rows
+
+lgb = library()  # asked for before any data is read, so that a missing extra is said at once
 
 DESCRIPTION = "gradient-boosted trees (LightGBM)"
 TUNES_RATE = False
@@ -76,9 +79,7 @@ class _Boosting:
         self.start: Any = 0.0
 
     def train(self) -> None:
-        import lightgbm as lgb
-
-        data, held = self._data(lgb, self.training), self._data(lgb, self.validation)
+        data, held = self._data(self.training), self._data(self.validation)
         seen: list[float] = []
 
         def watch(env: Any) -> None:
@@ -102,7 +103,7 @@ class _Boosting:
         self.finished = len(seen) < MOST_ROUNDS or self.rounds <= MOST_ROUNDS - PATIENCE
         self.text = model.booster.model_to_string(num_iteration=self.rounds)
 
-    def _data(self, lgb: Any, rows: Rows) -> Any:
+    def _data(self, rows: Rows) -> Any:
         label = np.asarray(rows.seen)
         if self.output is not None:
             label = np.ascontiguousarray(label.reshape(len(label), -1)[:, self.output])
@@ -134,6 +135,4 @@ def _after(state: Mapping[str, Any], rounds: int, features: np.ndarray) -> np.nd
 
 @lru_cache(16)
 def _booster(text: str) -> Any:
-    import lightgbm
-
-    return lightgbm.Booster(model_str=text)
+    return lgb.Booster(model_str=text)
