@@ -214,16 +214,17 @@ def _references(outcome: Outcome) -> Iterator[str]:
 
 def _unfinished(outcome: Outcome) -> list[str]:
     """Which losses had not got to the end of their training."""
-    said = []
+    counts, how = {}, ""
     for name in outcome.losses:
-        runs = outcome.best_runs(name)
-        open_ended = [run for run in runs if not run["finished"] and run["status"] == "done"]
+        runs = [run for run in outcome.best_runs(name) if run["status"] == "done"]
+        open_ended = [run for run in runs if not run["finished"]]
         if open_ended:
-            said.append(
-                f"**{name} was not trained to the end** in {len(open_ended)} of {len(runs)} runs: "
-                f"{open_ended[0]['how']}. More --epochs may change its place."
-            )
-    return said
+            counts[name], how = f"{len(open_ended)} of {len(runs)} runs", open_ended[0]["how"]
+    if not counts:
+        return []
+    who = say.listed([f"{name} ({count})" for name, count in counts.items()])
+    more = "More --epochs may change the order." if outcome.settings.tunes_rate else ""
+    return [f"**Not trained to the end:** {who}; {how}. {more}".strip()]
 
 
 def _chosen(outcome: Outcome) -> list[str]:

@@ -115,7 +115,7 @@ def settle(asked: Asked, numeric: bool, training_rows: int, splits: int) -> Sett
         optimizer=asked.optimizer,
         momentum=0.9 if asked.optimizer == "sgd" else 0.0,
         batch_size=asked.batch_size,
-        epochs=asked.epochs if asked.epochs is not None else (30 if training_rows <= LARGE_DATA else 12),
+        epochs=asked.epochs if asked.epochs is not None else (50 if training_rows <= LARGE_DATA else 20),
         learning_rate=(asked.learning_rate or default_rate) if module.TUNES_RATE else None,
         grid=asked.grid,
         seeds=asked.seeds,
