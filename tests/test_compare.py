@@ -539,7 +539,7 @@ def test_one_run_is_said_as_one(tmp_path, capsys):
     [
         (
             ["compare", "--taget", "y"],
-            "losscope compare: unrecognized arguments: --taget y; did you mean --target?",
+            "losscope compare: unrecognized arguments: --taget; did you mean --target?",
         ),
         (["compare", "--epoch=3", "--lerning-rate=3"], "did you mean --learning-rate?"),
         (["list", "more"], "losscope list: unrecognized arguments: more"),

@@ -15,6 +15,9 @@ from losscope.errors import LossError, complain
 OBJECTIVE = ("objective", "objective_type", "app", "application", "loss")
 LEAST_CURVATURE = ("min_sum_hessian_in_leaf", "min_sum_hessian_per_leaf", "min_sum_hessian", "min_hessian", "min_child_weight")  # fmt: skip
 
+# A leaf's curvature below this share of the whole is rounding.
+ROUNDING = 1e-9
+
 
 @dataclass(frozen=True)
 class Boosted:
@@ -92,10 +95,14 @@ class LightGBM(Objective):
         if self.of_classes:
             own["num_class"] = params.get("num_class", int(np.max(label)) + 1)
         if self.own is None and not any(name in params for name in LEAST_CURVATURE):
-            own["min_sum_hessian_in_leaf"] = (
-                0.0  # l'(r)/r is as small as residuals are large, in whatever unit
-            )
+            # l'(r)/r is as small as residuals are large, in whatever unit. Not 0: where rows have no curvature (beyond
+            # hinge's margin), rounding in LightGBM's sums passes for some, and it splits off a leaf without rows.
+            start = np.broadcast_to(self.start(label, None, own.get("num_class")), self._shape(label, own))
+            own["min_sum_hessian_in_leaf"] = ROUNDING * float(self.derivatives(start, label)[1].sum())
         return own
+
+    def _shape(self, label: Any, own: Mapping[str, Any]) -> tuple[int, ...]:
+        return (len(label), own["num_class"]) if self.of_classes else (len(label),)
 
 
 def _of(data: Any, field: str) -> Any:

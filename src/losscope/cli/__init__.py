@@ -29,7 +29,10 @@ class _Parser(argparse.ArgumentParser):
     """A mistake is one line, as every mistake of a user is."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}. {self.prog} --help lists the options.\n")
+        self.exit(
+            2,
+            f"{self.prog}: {message}{'' if message.endswith('?') else '.'} {self.prog} --help lists the options.\n",
+        )
 
 
 def _parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
