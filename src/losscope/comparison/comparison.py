@@ -109,28 +109,19 @@ def compare(
     rivals = _competitors(named, dataset, decided, asked.tune)
     parts = _prepared(dataset, decided, asked)
     settings = settle(asked, decided.numeric, len(parts[0].train), len(parts))
-    majority, metric = _majority(decided, parts[0]), asked.metric
-    everyone = tuple(rivals.values())
-    to_ask = questions.questions(decided.kind, everyone, metric, majority)
-    chosen_by = {
-        name: questions.own_metric(decided.kind, each, metric, majority) for name, each in rivals.items()
-    }
-    levels = tuple(sorted({each.estimand.level for each in everyone if each.estimand.kind == "quantile"}))
-    judging = Judging(levels, tuple(dict.fromkeys(question.metric.name for question in to_ask)))
+    asks = questions.Asks(decided.kind, asked.metric, _majority(decided, parts[0]))
+    to_ask = questions.questions(asks, tuple(rivals.values()))
+    chosen_by = {name: questions.own_metric(asks, each) for name, each in rivals.items()}
+    judging = Judging(_levels(rivals), tuple(dict.fromkeys(question.metric.name for question in to_ask)))
     work = Work(settings, decided, parts, rivals, judging)
-    context = {
-        "data": dataset.fingerprint(),
-        "task": [decided.kind, [str(label) for label in decided.labels]],
-        "settings": bearing_on_a_run(settings),
-        "judging": [list(judging.levels), list(judging.curves)],
-    }
     progress = progress or Silence()
     if older := older_runs(out):
         progress.announce(
             f"{older} runs of an earlier version lie in {out}: they are left alone, and not mixed in"
         )
-    hunt = Hunt(work, chosen_by, Store(out, context), progress)
+    hunt = Hunt(work, chosen_by, Store(out, _context(dataset, work)), progress)
     hunt.run(workers, dask)
+    searches = {name: [hunt.search(name, split) for split in range(len(parts))] for name in rivals}
     return Comparison(
         dataset=dataset,
         task=decided,
@@ -140,14 +131,28 @@ def compare(
         questions=to_ask,
         chosen_by=chosen_by,
         runs=hunt.runs,
-        choices={
-            name: tuple(hunt.search(name, split).choice for split in range(len(parts))) for name in rivals
-        },
-        tried={name: tuple(hunt.search(name, split).tried for split in range(len(parts))) for name in rivals},
+        choices={name: tuple(search.choice for search in found) for name, found in searches.items()},
+        tried={name: tuple(search.tried for search in found) for name, found in searches.items()},
         found=hunt.found,
         seconds=time.perf_counter() - started,
         repeated=_repeated(named),
     )
+
+
+def _levels(rivals: Mapping[str, Rival]) -> tuple[float, ...]:
+    """The quantiles that are estimated."""
+    found = {each.estimand.level for each in rivals.values() if each.estimand.kind == "quantile"}
+    return tuple(sorted(level for level in found if level is not None))
+
+
+def _context(dataset: Dataset, work: Work) -> dict[str, Any]:
+    """What determines the numbers of every run, beside its job."""
+    return {
+        "data": dataset.fingerprint(),
+        "task": [work.task.kind, [str(label) for label in work.task.labels]],
+        "settings": bearing_on_a_run(work.settings),
+        "judging": [list(work.judging.levels), list(work.judging.curves)],
+    }
 
 
 def _sorted_out(options: Mapping[str, Any]) -> tuple[Asked, dict[str, Any]]:

@@ -183,33 +183,32 @@ def _beside(outcome: Outcome) -> list[str]:
 
 
 def _references(outcome: Outcome) -> Iterator[str]:
-    """How far the losses are from what one would use without asking."""
-    found = verdicts(outcome)[0]
-    if not found.ranked:
-        return
-    metric, best = found.question.metric, found.ranked[0]
+    """How far the losses are from what one would use without asking, by the first question that both have a metric of."""
     for name in outcome.references:
-        gap = outcome.difference(best, name, metric)
-        theirs = outcome.reference_summaries[name].mean(metric.name)
-        if gap is None or theirs is None:
-            continue
-        gap = Difference(metric.sign * gap.mean, gap.half)
-        told = say.value(metric, theirs)
-        if not gap.clear:
-            text = f"{name} has {told}: no clear difference from the best loss here ({say.difference(metric, gap)})."
-        elif gap.mean > 0:
-            widest = max((abs(each.mean) for each in found.behind.values()), default=0.0)
-            more = (
-                f", {say.times(gap.mean / widest)} the widest gap between the losses"
-                if widest and gap.mean > 2 * widest
-                else ""
-            )
-            text = (
-                f"**{name} is better than all of them**, with {told}: by {say.difference(metric, gap)}{more}."
-            )
-        else:
-            text = f"{name} is worse than the best loss here, with {told}: by {say.difference(metric, gap)}."
-        yield f"For comparison by {metric.words}, {text}"
+        for found in verdicts(outcome):
+            metric = found.question.metric
+            gap = outcome.difference(found.ranked[0], name, metric) if found.ranked else None
+            if gap is not None:
+                yield _against_reference(outcome, name, found, Difference(metric.sign * gap.mean, gap.half))
+                break
+
+
+def _against_reference(outcome: Outcome, name: str, found: Verdict, gap: Difference) -> str:
+    metric = found.question.metric
+    told, size = say.value(metric, _mean(outcome, name, metric)), say.difference(metric, gap)
+    start = f"For comparison by {metric.words}, "
+    if not gap.clear:
+        return f"{start}{name} has {told}: no clear difference from the best loss here ({size})."
+    if gap.mean < 0:
+        return f"{start}{name} is worse than the best loss here, with {told}: by {size}."
+    widest = max((abs(each.mean) for each in found.behind.values()), default=0.0)
+    more = (
+        f", {say.times(gap.mean / widest)} the widest gap between the losses"
+        if gap.mean > 2 * widest > 0
+        else ""
+    )
+    who = "all of them" if len(found.ranked) > 1 else found.ranked[0]
+    return f"{start}**{name} is better than {who}**, with {told}: by {size}{more}."
 
 
 def _unfinished(outcome: Outcome) -> list[str]:

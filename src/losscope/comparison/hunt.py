@@ -62,7 +62,7 @@ class Hunt:
 
     def _announce(self, to_do: Mapping[str, Job], workers: int, dask: str | None) -> None:
         """Compile each loss's kernels, once and here, and say how long the runs will take about."""
-        first = {job.loss: job for job in reversed(to_do.values())}
+        first = {job.loss: job for job in reversed(list(to_do.values()))}
         self.progress.say(f"compiling {len(first)} loss{'es' * (len(first) != 1)}")
         seconds = 0.0
         for name, job in first.items():

@@ -66,7 +66,7 @@ def _of_classes(function: Callable[..., Any], **options: Any) -> Callable[..., f
 
 def _deviance(target: np.ndarray, forecast: Forecast, weight: np.ndarray | None = None) -> float | None:
     """Infinite where a mean of 0 or less was predicted, so: none."""
-    if not (forecast.prediction > 0).all() or (target < 0).any():
+    if forecast.prediction is None or not bool((forecast.prediction > 0).all()) or bool((target < 0).any()):
         return None
     return float(sk.mean_poisson_deviance(target, forecast.prediction, sample_weight=weight))
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from losscope.comparison.metrics import MAJORITY, Metric, expectile, named, pinball
 from losscope.comparison.rival import Rival
 
+NUMBERS = ("regression", "count")
 CENTRES = ("mean", "median", "centre")
 SCORES = ("probability", "ranking", "class")
+LEVELLED = {"quantile": pinball, "expectile": expectile}
 
 
 @dataclass(frozen=True)
@@ -22,47 +24,65 @@ class Question:
     about: str
 
 
-def questions(kind: str, rivals: Sequence[Rival], asked: str | None, majority: float) -> tuple[Question, ...]:
-    """The questions of one comparison, the first being the one its first sentence answers.
+@dataclass(frozen=True)
+class Asks:
+    """What decides the questions beside the rivals: the task's kind, the metric of `--metric`, and the share of the
+    largest class among the training rows (0 for numbers)."""
 
-    `asked`: the metric of `--metric`; `majority`: the share of the largest class among the training rows.
-    """
+    kind: str
+    metric: str | None = None
+    majority: float = 0.0
+
+    def named(self, name: str) -> Metric:
+        return named(name, self.kind)
+
+    @property
+    def ranking(self) -> Metric:
+        """By what scores are ranked, whatever they estimate: never by accuracy where one class is the large majority."""
+        rare = self.majority > MAJORITY
+        if self.kind == "binary":
+            return self.named("average_precision" if rare else "auc")
+        return self.named("balanced_accuracy" if rare else "accuracy")
+
+
+def questions(asks: Asks, rivals: Sequence[Rival]) -> tuple[Question, ...]:
+    """The questions of one comparison, the first being the one its first sentence answers."""
     everyone = tuple(rival.name for rival in rivals)
-    if asked is not None:
-        return (Question(named(asked, kind), everyone, "what was asked for"),)
-    if kind in ("regression", "count"):
-        return _of_numbers(kind, rivals)
-    ranking = (
-        _named(kind, "average_precision" if majority > MAJORITY else "auc") if kind == "binary" else None
-    )
+    if asks.metric is not None:
+        return (Question(asks.named(asks.metric), everyone, "what was asked for"),)
+    if asks.kind in NUMBERS:
+        return _of_numbers(asks, rivals)
     likely = tuple(rival.name for rival in rivals if rival.estimand.kind == "probability")
-    found = [Question(_named(kind, "log_loss"), likely, "the probability")] if likely else []
-    if ranking is not None and (likely != everyone or majority > MAJORITY):
-        found.append(Question(ranking, everyone, "the order of the rows"))
-    elif ranking is None and likely != everyone:
-        best = "balanced_accuracy" if majority > MAJORITY else "accuracy"
-        found.append(Question(_named(kind, best), everyone, "the class"))
+    found = [Question(asks.named("log_loss"), likely, "the probability")] if likely else []
+    if likely != everyone or (asks.kind == "binary" and asks.majority > MAJORITY):
+        found.append(
+            Question(
+                asks.ranking, everyone, "the order of the rows" if asks.kind == "binary" else "the class"
+            )
+        )
     return tuple(sorted(found, key=lambda question: len(question.rivals) < 2))
 
 
-def _of_numbers(kind: str, rivals: Sequence[Rival]) -> tuple[Question, ...]:
+def _of_numbers(asks: Asks, rivals: Sequence[Rival]) -> tuple[Question, ...]:
     centres = [rival for rival in rivals if rival.estimand.kind in CENTRES]
     names = tuple(rival.name for rival in centres)
     kinds = {rival.estimand.kind for rival in centres}
     found = []
     if "mean" in kinds:
-        if kind == "count":
-            found.append(Question(_named(kind, "poisson_deviance"), names, "the mean"))
-        found.append(Question(_named(kind, "rmse"), names, "the mean"))
+        if asks.kind == "count":
+            found.append(Question(asks.named("poisson_deviance"), names, "the mean"))
+        found.append(Question(asks.named("rmse"), names, "the mean"))
     if kinds - {"mean"}:
-        found.append(Question(_named(kind, "mae"), names, "the median"))
-    levels = _levels(rivals, "quantile")
-    found += [Question(pinball(level), names, f"the {level:g} quantile") for level, names in levels.items()]
-    levels = _levels(rivals, "expectile")
-    found += [
-        Question(expectile(level), names, f"the {level:g} expectile") for level, names in levels.items()
-    ]
-    return tuple(found)
+        found.append(Question(asks.named("mae"), names, "the median"))
+    for kind, metric in LEVELLED.items():
+        found += [
+            Question(metric(level), who, f"the {level:g} {kind}")
+            for level, who in _levels(rivals, kind).items()
+        ]
+    # Where nothing can be ranked, all are shown by the task's first metric.
+    return tuple(found) or (
+        Question(asks.named("mae"), tuple(rival.name for rival in rivals), "a value of its own"),
+    )
 
 
 def _levels(rivals: Sequence[Rival], kind: str) -> Mapping[float, tuple[str, ...]]:
@@ -75,32 +95,27 @@ def _levels(rivals: Sequence[Rival], kind: str) -> Mapping[float, tuple[str, ...
     }
 
 
-def _named(kind: str, name: str) -> Metric:
-    return named(name, kind)
-
-
-def own_metric(kind: str, rival: Rival, asked: str | None, majority: float) -> Metric | None:
+def own_metric(asks: Asks, rival: Rival) -> Metric | None:
     """The metric that chooses a rival's rate and parameters: a proper one for what it estimates; None where only its
     own value will do."""
-    if asked is not None:
-        return named(asked, kind)
-    estimand = rival.estimand
-    if kind in ("regression", "count"):
-        if estimand.kind == "mean":
-            return _named(
-                kind, "poisson_deviance" if kind == "count" and rival.encoding.link == "exp" else "rmse"
-            )
-        if estimand.kind in CENTRES:
-            return _named(kind, "mae")
-        if estimand.kind == "quantile" and estimand.level is not None:
-            return pinball(estimand.level)
-        if estimand.kind == "expectile" and estimand.level is not None:
-            return expectile(estimand.level)
-        return None
-    if estimand.kind == "probability":
-        return _named(kind, "log_loss")
-    if estimand.kind in SCORES:
-        if kind == "binary":
-            return _named(kind, "average_precision" if majority > MAJORITY else "auc")
-        return _named(kind, "balanced_accuracy" if majority > MAJORITY else "accuracy")
-    return None
+    if asks.metric is not None and _has(rival, asks.metric):
+        return asks.named(asks.metric)
+    kind, level = rival.estimand.kind, rival.estimand.level
+    if asks.kind not in NUMBERS:
+        return asks.named("log_loss") if kind == "probability" else asks.ranking if kind in SCORES else None
+    if kind == "mean":
+        return asks.named(
+            "poisson_deviance" if asks.kind == "count" and rival.encoding.link == "exp" else "rmse"
+        )
+    if kind in CENTRES:
+        return asks.named("mae")
+    if kind in LEVELLED and level is not None:
+        return LEVELLED[kind](level)
+    return asks.named("mae") if rival.open else None  # its own values with other parameters do not compare
+
+
+def _has(rival: Rival, metric: str) -> bool:
+    """Whether a rival's outputs always have this metric: scores have no log loss, means below 0 no deviance."""
+    if metric in ("log_loss", "brier"):
+        return rival.encoding.link != "score"
+    return metric != "poisson_deviance" or rival.encoding.link in ("exp", "softplus")

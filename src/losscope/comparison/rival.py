@@ -112,7 +112,7 @@ def _of_formula(text: str) -> Rival:
     """`name = formula : parameter=value, ...`; a value of ? leaves it open."""
     name, _, rest = text.partition("=")
     formula, _, parameters = rest.partition(":")
-    values: dict[str, float] = {}
+    values: dict[str, Any] = {}
     opened = []
     for part in filter(None, (each.strip() for each in parameters.split(","))):
         key, _, value = (each.strip() for each in part.partition("="))
@@ -176,10 +176,12 @@ def _from_file(path: Path) -> list[Rival]:
             raise DataError(
                 f'--losses {str(path)!r}: {name} needs a table with a formula, as in [{name}] formula = "r**2"'
             )
-        words = {key: value for key, value in table.items() if key != "formula" and value != "?"}
+        words: dict[str, Any] = {
+            key: 1.0 if value == "?" else value for key, value in table.items() if key != "formula"
+        }
         opened = [key for key, value in table.items() if value == "?"]
         try:
-            loss = ls.define(name, table["formula"], **words, **dict.fromkeys(opened, 1.0))
+            loss = ls.define(name, table["formula"], **words)
         except (TypeError, LossError) as error:
             raise DataError(f"--losses {str(path)!r}, {name}: {error}") from None
         found.append(Rival(_shown(loss, opened), loss, tuple(opened)))

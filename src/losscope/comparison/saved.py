@@ -176,7 +176,7 @@ def _described(outcome: Outcome, job: Job, fitted: models.Fitted) -> dict[str, A
 
 
 def _columns(data: Mapping[str, Any]) -> Columns:
-    numbers = {
+    numbers: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in data["numbers"].items()
     }
     words = [Words(each["name"], tuple(each["categories"]), each["rest"]) for each in data["words"]]
