@@ -15,10 +15,11 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from losscope.compare import DataError, compare
-from losscope.compare.data import load, read_idx
-from losscope.compare.preparation import prepare
-from losscope.compare.task import decide
+from losscope.comparison import DataError, compare
+from losscope.comparison.data import load
+from losscope.comparison.images import read_idx
+from losscope.comparison.preparation import prepare
+from losscope.comparison.task import decide
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
@@ -125,7 +126,7 @@ CSV_MISTAKES = {
     "a class of one row": (
         b"x,y\n" + b"".join(b"%d,%s\n" % (i * i, b"ab"[i % 2 : i % 2 + 1]) for i in range(40)) + b"1,c\n",
         {},
-        ["class 'c'", "1 row", "merge rare classes"],
+        ["class 'c'", "1 row", "--merge-rare-classes"],
     ),
     "free text as target": (
         b"x,y\n" + b"".join(b"%d,name%d\n" % (i, i) for i in range(300)),
@@ -145,10 +146,7 @@ def test_each_mistake_in_a_csv_is_one_clear_line(mistake, tmp_path):
         path.write_bytes(content)
     with pytest.raises(DataError) as caught:
         compare(
-            ["mse"] if mistake == "infinite target" else None,
-            path,
-            target=arguments.get("target", "y"),
-            epochs=1,
+            path, arguments.get("target", "y"), ["mse"] if mistake == "infinite target" else None, epochs=1
         )
     message = str(caught.value)
     assert "\n" not in message
@@ -168,7 +166,10 @@ SETTINGS_MISTAKES = {
     "--model tree": ({"model": "tree"}, "--model 'tree' is not known"),
     "--optimizer lion": ({"optimizer": "lion"}, "--optimizer 'lion' is not known"),
     "--task clustering": ({"task": "clustering"}, "--task 'clustering' is not known"),
-    "--choose-by f1": ({"choose_by": "f1"}, "--choose-by 'f1' does not fit"),
+    "--metric mae": ({"metric": "mae"}, "--metric 'mae' does not fit"),
+    "--splits 0": ({"splits": 0}, "--splits 0 is too few"),
+    "--folds 1": ({"folds": 1}, "--folds 1"),
+    "no such option": ({"epoch": 3}, "compare has no option 'epoch'"),
     "--data digit": ({"data": "digit"}, "did you mean 'digits'"),
     "--data of an address": ({"data": "https://x.org/a.csv"}, "is an address: download the file"),
     "--data of nothing": ({"data": ""}, "--data is empty: give a .csv or .parquet file"),
@@ -209,7 +210,7 @@ MISFITS = {
 def test_a_loss_that_does_not_fit_is_refused_with_those_that_do(misfit):
     losses, data, says = MISFITS[misfit]
     with pytest.raises(DataError) as caught:
-        compare(losses, data, epochs=1)
+        compare(data, losses=losses, epochs=1)
     message = str(caught.value)
     assert says in message
     fitting = message.partition("These fit: ")[2].split(", ")
@@ -219,14 +220,14 @@ def test_a_loss_that_does_not_fit_is_refused_with_those_that_do(misfit):
 
 def test_an_unknown_loss_is_the_core_s_own_error():
     with pytest.raises(ValueError, match="hubber"):
-        compare(["hubber"])
+        compare(losses=["hubber"])
 
 
 def test_out_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("x")
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(DataError, match="give a folder"):
-            compare(["mse"], "diabetes", epochs=1, out=out)
+            compare("diabetes", losses=["mse"], epochs=1, out=out)
 
 
 def test_rows_without_a_target_are_dropped_and_counted():
@@ -270,7 +271,7 @@ def test_columns_are_imputed_encoded_or_dropped_and_it_is_said():
     said = "\n".join(prepared.steps)
     assert np.isfinite(prepared.features).all()
     assert "number_with_holes (" in said
-    assert "date when turned into days" in said
+    assert "date when turned into days since the first" in said
     assert "dropped constant: constant" in said
     assert "dropped nothing: every value missing" in said
     assert "dropped row: a row number" in said
@@ -389,7 +390,7 @@ def test_windows_text_is_read_and_it_is_said(tmp_path):
     assert dataset.features.columns.tolist() == ["größe", "grüße"]
     assert dataset.features["grüße"].iloc[0] == "né0"
     assert dataset.notes == ("read as Windows-1252 text, as it is not UTF-8",)
-    late = "x,y\n" + "".join(f"{i},{i}\n" for i in range(4000)) + "é,1\n"
+    late = "x,y\n" + "".join(f"n{i},{i}\n" for i in range(4000)) + "é,1\n"
     path.write_bytes(late.encode("latin-1"))
     assert load(path, "y").features["x"].iloc[-1] == "é"
 
@@ -401,10 +402,10 @@ def test_the_target_is_found_with_blanks_around_it(tmp_path):
 
 
 def test_text_that_looks_like_numbers_or_dates_is_said():
-    days = [f"{i % 28 + 1:02d}.01.2024" for i in range(60)]
+    days = [f"{i % 12 + 1:02d}/01/2024" for i in range(60)]  # which of them is the month?
     frame = table(
         60, price=[f"${i},250.00" for i in range(60)], share=[f"{i % 4}%" for i in range(60)], day=days,
-        odd=[*map(str, range(59)), "oops"], city=["Oslo", "Rome"] * 30,
+        odd=[f"{i}" if i % 11 else f"{i}{'abcdef'[i // 11]}" for i in range(60)], city=["Oslo", "Rome"] * 30,
     )  # fmt: skip
     dataset = load(frame, "y")
     said = "\n".join(prepare(dataset, decide(dataset, None, [])).steps)
@@ -425,7 +426,7 @@ def test_text_that_looks_like_numbers_or_dates_is_said():
     [(-0.0974947, "(y + 0.09749) / 2.376"), (206855.8, "(y - 206,856) / 2.376"), (0.0, "y / 2.376")],
 )
 def test_what_a_loss_sees_is_written_with_its_sign_and_few_digits(centre, written):
-    from losscope.compare.preparation import _standardised
+    from losscope.comparison.preparation import _standardised
 
     assert _standardised("y", centre, 2.37642) == written
 
@@ -464,7 +465,7 @@ def test_damaged_idx_files_say_what_is_wrong(tmp_path):
     for content, says in (
         (gzip.compress(good)[:-12], "cannot be unpacked"),
         (gzip.compress(good[:-1]), "holds 11 bytes after its header, expected 12"),
-        (gzip.compress(good + b"x"), "holds 13 bytes after its header, expected 12"),
+        (gzip.compress(good + b"x"), "holds more bytes after its header, expected 12"),
         (gzip.compress(good[:9]), "cut short or damaged"),
         (gzip.compress(b"hello world"), "is not an IDX file"),
         (b"", "is not an IDX file"),

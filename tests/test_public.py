@@ -222,9 +222,9 @@ def test_domains(name: str) -> None:
 
 
 def test_a_module_that_is_not_imported_says_how() -> None:
-    code = "import losscope\ntry: losscope.compare\nexcept AttributeError as error: print(error)"
+    code = "import losscope\ntry: losscope.comparison\nexcept AttributeError as error: print(error)"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
-    assert "import losscope.compare" in told
+    assert "import losscope.comparison" in told
 
 
 def test_a_loss_is_made_by_get_not_by_its_class() -> None:

@@ -173,9 +173,9 @@ def test_verdicts_on_the_rule_of_thumb():
 def test_spoiling_leaves_the_test_alone_and_is_repeatable(data, task):
     import numpy as np
 
-    from losscope.compare.data import load
-    from losscope.compare.preparation import prepare
-    from losscope.compare.task import decide
+    from losscope.comparison.data import load
+    from losscope.comparison.preparation import prepare
+    from losscope.comparison.task import decide
 
     dataset = load(data)
     decided = decide(dataset, None, [])

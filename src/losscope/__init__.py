@@ -25,13 +25,14 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "Loss": "loss", "Total": "loss", "get": "loss", "losses": "loss", "activations": "loss",
-    "define": "definition", "LossError": "errors", "LossTypeError": "errors",
+    "define": "definition", "compare": "comparison", "LossError": "errors", "LossTypeError": "errors",
     "entropy": "information", "one_hot": "information",
     "set_num_threads": "kernels.threads", "get_num_threads": "kernels.threads",
     "release_memory": "kernels.memory",
 }  # fmt: skip
 
 if TYPE_CHECKING:
+    from losscope.comparison import compare as compare
     from losscope.definition import define as define
     from losscope.errors import LossError as LossError
     from losscope.errors import LossTypeError as LossTypeError

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
+
+# Signs that turn the direction of what follows: a name with one shows other words than it has.
+_TURNS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 class LossError(ValueError):
@@ -35,3 +39,19 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if close:
         return "Did you mean " + " or ".join(repr(each) for each in close) + "?"
     return "Known: " + ", ".join(known) if known else "There are none"
+
+
+def visible(text: str) -> str:
+    r"""The text with every control character, and every byte of a file's name that is no text, written out.
+
+    >>> print(visible("a\x1b[31mred"), visible("größe"))
+    a\x1b[31mred größe
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        sign.encode("unicode_escape").decode()
+        if unicodedata.category(sign) in ("Cc", "Cs") or sign in _TURNS
+        else sign
+        for sign in text
+    )

@@ -9,8 +9,10 @@ import pkgutil
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from typing import NoReturn
 
 import losscope
+from losscope.errors import visible
 
 
 def parser() -> argparse.ArgumentParser:
@@ -18,9 +20,24 @@ def parser() -> argparse.ArgumentParser:
     return _parsers()[0]
 
 
+def parser_of(verb: str) -> argparse.ArgumentParser:
+    """The parser of one verb."""
+    return _parsers()[1][verb]
+
+
+class _Parser(argparse.ArgumentParser):
+    """A mistake is one line, as every mistake of a user is."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(
+            2,
+            f"{self.prog}: {message}{'' if message.endswith('?') else '.'} {self.prog} --help lists the options.\n",
+        )
+
+
 def _parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
     """The parser of all verbs, and that of each."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="losscope",
         description="Exact, fast loss functions, and what each of them does to training.",
         epilog="losscope VERB --help says more about each.",
@@ -76,5 +93,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if not getattr(error, "user_error", False):
             raise
-        print(f"losscope: {error}", file=sys.stderr)
+        print(f"losscope: {visible(str(error))}", file=sys.stderr)
         return 2

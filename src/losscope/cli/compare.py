@@ -1,17 +1,19 @@
-"""`losscope compare`: train the same model under several losses, and show what each of them does."""
+"""`losscope compare`: train the same model under several losses, and say which differences can be trusted."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import shlex
+import signal
 import sys
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from losscope.compare import Comparison
+    from losscope.comparison import Comparison
 
 EXAMPLES = """\
 examples:
@@ -19,14 +21,18 @@ examples:
       squared error through a sigmoid against two cross-entropies, on scikit-learn's digits
   losscope compare mse huber mae --data house.csv --target median_house_value
       three losses on your own table (CSV or Parquet)
-  losscope compare mse huber:delta=0.5 --data diabetes --model linear --seeds 5
-      a parameter, a linear model, five seeds
+  losscope compare mse huber:delta=? --data diabetes --model linear --splits 10
+      a parameter chosen on validation rows, a linear model, ten splits
+  losscope compare mse "cauchy = log(1 + (r/c)**2) : c=1" "log(target)" --data house.csv --target price
+      a formula of your own, and squared error of the target's logarithm
   losscope compare bce ce --data mnist --data-dir DIR --epochs 5
       images in IDX files
 
 Each run is saved in OUT/runs as soon as it finishes, so the same command picks up where it stopped.
 To use more machines, start `dask scheduler` and `dask worker` on them and pass the address to --dask.
 """
+# Options that are not `compare`'s own, but say what becomes of its result.
+_AFTER = ("losses", "data", "target", "out", "workers", "dask", "json", "save", "verb", "run")
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -34,7 +40,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = subparsers.add_parser(
         "compare",
         help="train one model under several losses and compare them",
-        description="Train the same model from the same start under several losses, and show what each one does.",
+        description="Train the same model from the same start under several losses, on several splits of the same "
+        "rows, and say which differences are larger than their uncertainty.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -42,162 +49,221 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         "losses",
         nargs="*",
         metavar="LOSS",
-        help="mse, huber:delta=2, mse@sigmoid ... (default: a few that suit the task)",
+        help="mse, huber:delta=2, huber:delta=?, mse@sigmoid, log(target), a formula ... (default: a few that suit)",
     )
-    data = parser.add_argument_group("data")
-    data.add_argument(
-        "--data",
-        default="digits",
-        help="a CSV or Parquet file, mnist, or digits (default), breast_cancer, wine, iris, diabetes",
+    add = parser.add_argument
+    add(
+        "--losses",
+        dest="losses_file",
+        metavar="TOML",
+        help='losses of your own: [name] formula = "..." c = 1.0',
     )
-    data.add_argument("--target", metavar="COLUMN", help="the column to predict")
-    data.add_argument(
-        "--task", metavar="TASK", help="regression, binary or classes (default: inferred from the target)"
+    add(
+        "--tune",
+        action="store_true",
+        help="choose every free parameter on validation rows, like name:parameter=?",
     )
-    data.add_argument("--data-dir", metavar="DIR", help="the folder that holds the IDX files of mnist")
-    model = parser.add_argument_group("model and training")
-    model.add_argument("--model", default="mlp", metavar="MODEL", help="mlp (default) or linear")
-    model.add_argument(
-        "--hidden", type=int, default=64, metavar="N", help="hidden units of the mlp (default 64)"
+    add("--metric", metavar="NAME", help="what all are judged by: rmse, mae, r2, poisson_deviance, pinball@0.9, auc, "
+        "average_precision, log_loss, f1 ... (default: what suits each)")  # fmt: skip
+    _add_data(parser.add_argument_group("data"))
+    _add_columns(parser.add_argument_group("columns"))
+    _add_model(parser.add_argument_group("model and training"))
+    _add_output(parser.add_argument_group("output and machines"))
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_data(group: Any) -> None:
+    add = group.add_argument
+    add("--data", default="digits", help="a CSV or Parquet file, mnist, or digits (default), breast_cancer, wine, "
+        "iris, diabetes")  # fmt: skip
+    add("--target", metavar="COLUMN", help="the column to predict")
+    add(
+        "--task",
+        metavar="TASK",
+        help="regression, count, binary or classes (default: inferred from the target)",
     )
-    model.add_argument("--epochs", type=int, metavar="N", help="default 30, or 12 above 5,000 training rows")
-    model.add_argument("--batch-size", type=int, default=64, metavar="N", help="rows per batch (default 64)")
-    model.add_argument(
-        "--optimizer", default="sgd", metavar="NAME", help="sgd (with momentum 0.9; default) or adam"
+    add("--data-dir", metavar="DIR", help="the folder that holds the IDX files of mnist")
+
+
+def _add_columns(columns: Any) -> None:
+    """What single columns are for."""
+    several = "; may be given again, or names with commas between them"
+    columns.add_argument(
+        "--drop", action="append", default=[], metavar="COLUMN", help=f"a column not to learn from{several}"
     )
-    model.add_argument(
-        "--learning-rate",
-        type=float,
-        metavar="X",
-        help="the rate all losses share and the middle of the grid (default: chosen by optimizer and task)",
+    columns.add_argument(
+        "--keep",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help=f"a column to learn from even if it looks like a row number, or its text differs in most rows{several}",
     )
-    model.add_argument(
-        "--grid",
-        type=int,
-        default=5,
-        metavar="N",
-        help="how many rates each loss tries first, an odd number (default 5; 1: only the shared rate)",
+    columns.add_argument("--weights", metavar="COLUMN", help="how much each row counts: numbers of 0 or more")
+    columns.add_argument(
+        "--time",
+        metavar="COLUMN",
+        help="when each row was (numbers or dates): rows are not shuffled, and the last ones are the test",
     )
-    model.add_argument(
-        "--choose-by",
-        metavar="METRIC",
-        help="validation metric that picks each loss's own rate. Regression: mae (default), rmse, "
-        "median_absolute_error; classification: accuracy (default), log_loss, brier; either: own, the loss itself",
+    columns.add_argument(
+        "--group",
+        metavar="COLUMN",
+        help="whom each row belongs to: rows of one group stay on one side of a split",
     )
-    model.add_argument(
-        "--seeds", type=int, default=3, metavar="N", help="how many starts and batch orders (default 3)"
+    columns.add_argument(
+        "--merge-rare-classes", action="store_true", help="classes of fewer than 5 rows become one"
     )
-    model.add_argument(
-        "--split-seed",
-        type=int,
-        default=0,
-        metavar="N",
-        help="changes which rows are for training, validation and test",
+
+
+def _add_model(group: Any) -> None:
+    add = group.add_argument
+    add(
+        "--model",
+        default="mlp",
+        metavar="MODEL",
+        help="mlp (default), linear (solved to the optimum) or boosting",
     )
-    output = parser.add_argument_group("output and machines")
-    output.add_argument(
+    add("--splits", type=int, default=5, metavar="N", help="how often the rows are split anew (default 5)")
+    add("--folds", type=int, metavar="N", help="instead: every row is tested on once, in N parts")
+    add("--seeds", type=int, default=1, metavar="N", help="starts and batch orders in each split (default 1)")
+    add("--hidden", type=int, default=64, metavar="N", help="hidden units of the mlp (default 64)")
+    add("--epochs", type=int, metavar="N", help="at most so many; the best by validation is kept")
+    add("--batch-size", type=int, default=64, metavar="N", help="rows per batch (default 64)")
+    add("--optimizer", default="sgd", metavar="NAME", help="sgd (with momentum 0.9; default) or adam")
+    add("--learning-rate", type=float, metavar="X", help="the rate all losses share and the middle of the grid "
+        "(default: chosen by optimizer and task)")  # fmt: skip
+    add("--grid", type=int, default=5, metavar="N", help="how many rates each loss tries first, an odd number "
+        "(default 5; 1: only the shared rate)")  # fmt: skip
+    add("--penalty", type=float, metavar="X", help="of the squared weights of the linear model, times X/2")
+    add("--split-seed", type=int, default=0, metavar="N", help="changes which rows are for what")
+
+
+def _add_output(group: Any) -> None:
+    add = group.add_argument
+    add(
         "--out",
         default="losscope-report",
         metavar="DIR",
         help="where the report goes (default losscope-report)",
     )
-    output.add_argument(
-        "--json", action="store_true", help="print results as JSON on stdout, the tables on stderr"
-    )
-    output.add_argument(
-        "--workers", type=int, metavar="N", help="processes to run (default: one per available core)"
-    )
-    output.add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler, such as tcp://host:8786")
-    parser.set_defaults(run=run)
-    return parser
+    add("--save", action="store_true", help="also write the predictions of every test row (Parquet) and the fitted "
+        "models, for `losscope predict`")  # fmt: skip
+    add("--json", action="store_true", help="print results as JSON on stdout, the tables on stderr")
+    add("--workers", type=int, metavar="N", help="processes to run (default: one per available core)")
+    add("--dask", metavar="ADDRESS", help="a Dask scheduler, such as tcp://host:8786")
+
+
+class Ended(KeyboardInterrupt):
+    """SIGTERM or SIGHUP: a scheduler's time limit, or a terminal that is gone."""
+
+    code = 143
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the comparison; 0 when done, 130 when stopped by Ctrl-C."""
-    progress: _Bar | None = None
+    """Run the comparison; 0 when done, 130 when stopped by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP."""
+    from rich.console import Console
+
+    from losscope.comparison.progress import Bar
+
+    progress = Bar(Console(stderr=True))
     try:
-        from rich.console import Console
+        with _ended_in_order(), progress:
+            _refuse_files(args.losses)
+            from losscope.comparison import compare
 
-        # Mistakes are answered before torch is loaded, which takes seconds.
-        from losscope.compare.data import DataError, load
-        from losscope.compare.settings import check
-
-        check(
-            model=args.model,
-            hidden=args.hidden,
-            optimizer=args.optimizer,
-            batch_size=args.batch_size,
-            epochs=args.epochs,
-            learning_rate=args.learning_rate,
-            grid=args.grid,
-            seeds=args.seeds,
-        )
-        for word in args.losses:
-            if Path(word).suffix and Path(word).is_file():
-                raise DataError(f"{word!r} is a file, not a loss: give it to --data")
-        errors = Console(stderr=True)
-        progress = _Bar(errors)
-        with progress:
-            dataset = load(args.data, args.target, args.data_dir)
-            progress.say("starting")
-            from losscope.compare import compare
-
+            options = {name: value for name, value in vars(args).items() if name not in _AFTER}
             result = compare(
-                args.losses or None, dataset, task=args.task,
-                model=args.model, hidden=args.hidden, optimizer=args.optimizer, batch_size=args.batch_size,
-                epochs=args.epochs, learning_rate=args.learning_rate, grid=args.grid, seeds=args.seeds,
-                split_seed=args.split_seed, choose_by=args.choose_by, out=args.out, workers=args.workers,
-                dask=args.dask, progress=progress,
+                args.data, args.target, args.losses or None, out=args.out, workers=args.workers, dask=args.dask,
+                progress=progress, **options,
             )  # fmt: skip
             progress.say("writing the report")
             report = result.save(args.out, command=command_of(args))
-        _show(result, report, Console(stderr=True) if args.json else Console(), args)
-    except KeyboardInterrupt:
-        done = progress.done if progress else 0
+            kept = _keep(result, args)
+        _show(result, [report, *kept], Console(stderr=True) if args.json else Console(), args)
+    except KeyboardInterrupt as stop:
+        done = progress.done
         saved = (
             f"{done} finished run{'s' * (done != 1)} saved in {args.out}" if done else "no run had finished"
         )
-        print(f"losscope: stopped; {saved}. The same command picks up from there.", file=sys.stderr)
-        return 130
+        with suppress(OSError):  # the terminal may be gone
+            print(f"losscope: stopped; {saved}. The same command picks up from there.", file=sys.stderr)
+        return getattr(stop, "code", 130)
     return 0
 
 
-def _show(result: Comparison, report: Path, console: Any, args: argparse.Namespace) -> None:
-    """The data, the tables, the findings, and where the report is."""
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the workers, too, as Ctrl-C does."""
+
+    def end(number: int, frame: Any) -> None:
+        stop = Ended()
+        stop.code = 128 + number
+        raise stop
+
+    before = {}
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        with suppress(ValueError, OSError, TypeError):  # not in the main thread, or not on this system
+            before[number] = signal.signal(number, end)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            with suppress(ValueError, OSError, TypeError):
+                signal.signal(number, handler)  # type: ignore[arg-type]
+
+
+def _refuse_files(words: list[str]) -> None:
+    from losscope.comparison.data import DataError
+
+    for word in words:
+        if Path(word).suffix and Path(word).is_file():
+            option = "--losses" if Path(word).suffix == ".toml" else "--data"
+            raise DataError(f"{word!r} is a file, not a loss: give it to {option}")
+
+
+def _keep(result: Comparison, args: argparse.Namespace) -> list[Path]:
+    if not args.save:
+        return []
+    from losscope.comparison.saved import save
+
+    return save(result, Path(args.out))
+
+
+def _show(result: Comparison, files: list[Path], console: Any, args: argparse.Namespace) -> None:
+    """The answer, the table, what else was found, what was done to the data, and where the report is."""
     from rich.markup import escape
 
-    from losscope.compare import words
-    from losscope.compare.presentation import print_tables
+    from losscope.comparison import words
+    from losscope.comparison.findings import answer
+    from losscope.comparison.presentation import plain, print_tables
 
-    prepared = result.prepared
-    console.print(
-        f"{escape(result.dataset.source)}: {words.task(result)}; target {escape(result.task.target)}",
-        highlight=False,
-        style="bold",
-    )
-    for step in prepared.steps:
-        _item(console, step)
+    task = f"{escape(result.dataset.source)}: {words.task(result)}; target {escape(result.task.target)}"
+    console.print(task, highlight=False, style="bold")
+    console.print(f"{words.capital(words.splits(result))}.\n", highlight=False)
+    answered = answer(result)
+    for sentence in answered:
+        _item(console, plain(sentence))
     console.print()
     print_tables(result, console)
-    findings = result.findings()
     console.print()
-    for finding in findings:
-        _item(console, finding.replace("**", "").replace("`", ""))
-    if findings:
-        console.print()
-    minutes = f"{result.seconds:.0f} s"
+    for finding in result.findings():
+        if finding not in answered:
+            _item(console, plain(finding))
+    for step in result.prepared[0].steps:
+        _item(console, step)
     earlier = f", {result.found} of them from an earlier run" if result.found else ""
-    console.print(
-        f"{len(result.runs)} run{'s' * (len(result.runs) != 1)} in {minutes}{earlier}.", highlight=False
-    )
-    console.print(f"Report: {escape(str(report))}", highlight=False, soft_wrap=True)
+    count = len(result.runs)
+    console.print(f"\n{count} run{'s' * (count != 1)} in {result.seconds:.0f} s{earlier}.", highlight=False)
+    console.print(f"Report: {escape(str(files[0]))}", highlight=False, soft_wrap=True)
+    for file in files[1:]:
+        console.print(f"Saved: {escape(str(file))}", highlight=False, soft_wrap=True)
     if args.json:
-        from losscope.compare.presentation import SCHEMA, as_data
-        from losscope.report.write import plain
+        from losscope.comparison.presentation import SCHEMA, as_data
+        from losscope.report.write import plain as plain_data
 
-        json.dump(
-            plain({"schema": SCHEMA, "command": command_of(args), **as_data(result)}), sys.stdout, indent=2
-        )
+        whole = {"schema": SCHEMA, "command": command_of(args), **as_data(result)}
+        json.dump(plain_data(whole), sys.stdout, indent=2)
         print()
 
 
@@ -213,58 +279,20 @@ def _item(console: Any, text: str) -> None:
 
 def command_of(args: argparse.Namespace) -> str:
     """The command that reproduces these results: only what differs from the defaults."""
-    words = ["losscope", "compare", *args.losses]
-    defaults = {"hidden": 64, "batch_size": 64, "optimizer": "sgd", "grid": 5, "seeds": 3, "split_seed": 0,
-                "model": "mlp", "out": "losscope-report", "data": "digits"}  # fmt: skip
-    for name in ("data", "target", "task", "data_dir", "model", "hidden", "epochs", "batch_size", "optimizer",
-                 "learning_rate", "grid", "choose_by", "seeds", "split_seed", "out"):  # fmt: skip
-        value = getattr(args, name)
-        if value is not None and value != defaults.get(name):
-            words += [f"--{name.replace('_', '-')}", str(value)]
-    return shlex.join(words)
+    from losscope.cli import parser_of
 
-
-class _Bar:
-    """A progress bar on stderr while runs finish; where stderr is no terminal, a line now and then."""
-
-    def __init__(self, console: Any) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self.console = console
-        self.done = 0
-        self.found = 0
-        self.spoke = time.monotonic()
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            TextColumn("runs"),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self.task = self.bar.add_task("reading the data", total=None)
-
-    def __enter__(self) -> _Bar:
-        self.bar.__enter__()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self.bar.__exit__(*error)
-
-    def __call__(self, done: int, planned: int, found: int) -> None:
-        if found and not self.found:
-            self.console.print(
-                f"{found} finished run{'s' * (found != 1)} found and not repeated", highlight=False
-            )
-        self.done, self.found = done, found
-        # Runs found on disk took no time: they must not count towards the time that is left.
-        self.bar.update(self.task, description="training", completed=done, total=planned)
-        if not self.console.is_terminal and time.monotonic() - self.spoke > 10:
-            self.spoke = time.monotonic()
-            self.console.print(f"{done} of {planned} runs", highlight=False)
-
-    def say(self, what: str) -> None:
-        """What is happening now."""
-        self.bar.update(self.task, description=what)
+    said = ["losscope", "compare", *args.losses]
+    for action in parser_of("compare")._actions:
+        value = getattr(args, action.dest, None)
+        if (
+            not action.option_strings
+            or action.dest in ("json", "workers", "dask", "help")
+            or value == action.default
+        ):
+            continue
+        option = action.option_strings[-1]
+        if value is True:
+            said.append(option)
+        else:
+            said += [option, *map(str, value if isinstance(value, list | tuple) else [value])]
+    return shlex.join(said)

@@ -214,6 +214,24 @@ class _Cell:
                 dash_capstyle="butt",
                 clip_on=True,
             )
+        self._leaving(axes)
+
+    def _leaving(self, axes: Axes) -> None:
+        """An arrow where a curve crosses the frame's top, so that what is off the scale is not overlooked."""
+        top = self.layout.ready.y_limits[1]
+        level = np.log if self.layout.ready.panel.y_scale == "log" else np.array
+        for curve in self.layout.ready.curves:
+            if curve.line.style == "faint":
+                continue
+            with np.errstate(all="ignore"):
+                x, over = np.asarray(curve.x, dtype=float), level(curve.y) - level(top)
+                crossing = np.flatnonzero(np.sign(over[:-1]) * np.sign(over[1:]) < 0)
+                part = over[crossing] / (over[crossing] - over[crossing + 1])
+            at = x[crossing] + part * (x[crossing + 1] - x[crossing])
+            axes.plot(
+                at, np.full(len(at), top), linestyle="none", marker="^", markersize=6,
+                markerfacecolor=curve.look.colour, markeredgecolor="none", clip_on=False, zorder=4,
+            )  # fmt: skip
 
     def _bars(self, axes: Axes, bars: list[Bars]) -> None:
         layout, ready, panel = self.layout, self.layout.ready, self.layout.ready.panel

@@ -14,14 +14,34 @@ from pathlib import Path
 from typing import Any
 
 
+class WriteError(OSError):
+    """A file cannot be written: the message says which, why, and what to do."""
+
+    user_error = True
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> Path:
     """Write `content` so that a reader, or a crash half way, never sees part of it. Makes the folder."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, content.encode() if isinstance(content, str) else content)
+    except OSError as error:
+        raise WriteError(
+            f"{str(path)!r} cannot be written ({error.strerror or error}): mend that and run the same again; what was "
+            "finished before is kept"
+        ) from error
+    return path
+
+
+def _write(path: Path, content: bytes) -> None:
     handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         # mkstemp makes the file private; a report is an ordinary file, so it gets what open() would have
@@ -33,7 +53,6 @@ def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> Path:
     except BaseException:
         Path(aside).unlink(missing_ok=True)
         raise
-    return path
 
 
 def plain(value: Any) -> Any:

@@ -247,9 +247,9 @@ class Units:
 
 
 def _digits() -> Any:
-    from losscope.compare.data import load
-    from losscope.compare.preparation import prepare
-    from losscope.compare.task import decide
+    from losscope.comparison.data import load
+    from losscope.comparison.preparation import prepare
+    from losscope.comparison.task import decide
 
     dataset = load("digits")
     return prepare(dataset, decide(dataset, None, []))
@@ -260,7 +260,7 @@ def units(prepared: Any, rate: float, seed: int, epochs: int) -> tuple[Units, Un
     import torch
 
     import losscope as ls
-    from losscope.compare.training import batches
+    from losscope.studies.network import batches
 
     features, target = torch.from_numpy(prepared.features), torch.from_numpy(prepared.target)
     network = _Network([features.shape[1], WIDTH, WIDTH, 10], *ACTIVATIONS["ReLU"], seed)

@@ -83,9 +83,9 @@ class _Data:
 
 
 def _data(data_dir: str | None) -> _Data:
-    from losscope.compare.data import load
-    from losscope.compare.preparation import prepare
-    from losscope.compare.task import decide
+    from losscope.comparison.data import load
+    from losscope.comparison.preparation import prepare
+    from losscope.comparison.task import decide
 
     dataset = load("mnist", data_dir=data_dir) if data_dir else load("digits")
     task = decide(dataset, None, [])
@@ -96,14 +96,14 @@ def train(loss: Any, rate: float, seed: int, data: Any, task: Any, epochs: int, 
     """Plain SGD on the sum over outputs, mean over rows; start and batch order depend on the seed alone."""
     import torch
 
-    from losscope.compare.model import build
-    from losscope.compare.task import encoding_of
-    from losscope.compare.training import batches, encode
+    from losscope.comparison.encode import seen
+    from losscope.comparison.task import encoding_of
+    from losscope.studies.network import batches, build
 
     features = torch.from_numpy(data.features)
     encoding = encoding_of(loss, task, data.target)
-    target = torch.from_numpy(encode(data, task, encoding))
-    model = build("mlp", features.shape[1], task.outputs, HIDDEN, seed)
+    target = torch.from_numpy(seen(data, task, encoding).values)
+    model = build(features.shape[1], task.outputs, HIDDEN, seed)
     optimizer = torch.optim.SGD(model.parameters(), lr=rate)
     truth = torch.from_numpy(data.target)
 

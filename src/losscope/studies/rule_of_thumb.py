@@ -130,7 +130,7 @@ def spoil(prepared: Any, task: Any, condition: str, seed: int) -> Any:
     random = numpy.random.default_rng([seed, 77])
     seen = numpy.concatenate([prepared.train, prepared.validation])
     target = prepared.target.copy()
-    if task.kind == "regression":
+    if task.numeric:
         target[seen] = _spoilt_numbers(target[seen], condition, random)
         quarters = numpy.percentile(target[prepared.train], [25, 50, 75])
         # Median and quartiles, so that no single target decides the scale on which a loss sees all others.
@@ -161,8 +161,8 @@ def _sets(quick: bool, file: str | None, target: str | None) -> list[tuple[Any, 
     """Data sets with their tasks: the bundled ones, and a file where one is given."""
     import numpy
 
-    from losscope.compare.data import load
-    from losscope.compare.task import decide
+    from losscope.comparison.data import load
+    from losscope.comparison.task import decide
 
     found = [load(name) for name in (QUICK_SETS if quick else SETS)]
     if file is not None:
@@ -184,15 +184,23 @@ def _judged(
     prepared: Any, task: Any, loss: str, model: str, rates: Sequence[float], seed: int, epochs: int
 ) -> Any:
     """Test metrics at the rate at which the loss's own value on the validation rows is least."""
-    from losscope.compare.settings import Settings
-    from losscope.compare.training import Job, train
+    import losscope
+    from losscope.comparison import models
+    from losscope.comparison.rival import of_loss, seated
+    from losscope.comparison.settings import Settings
+    from losscope.comparison.training import Judging, train
+    from losscope.comparison.tuning import Job
 
     size = max(8, -(-len(prepared.train) // STEPS_PER_EPOCH))
+    tunes = models.module(model).TUNES_RATE
     settings = Settings(
         model=model, hidden=32, optimizer="adam", momentum=0.0, batch_size=size, epochs=epochs,
-        learning_rate=rates[0], grid=1, seeds=(seed,), split_seed=seed, choose_by="own",
+        learning_rate=rates[0] if tunes else None, grid=1, seeds=1, splits=1, folds=False, split_seed=seed,
+        metric=None, penalty=getattr(models.module(model), "PENALTY", 0.0),
     )  # fmt: skip
-    runs = [train(Job(loss, rate, seed), settings, prepared, task) for rate in rates]
+    rival = seated(of_loss(losscope.get(loss)), task, prepared.target)
+    jobs = [Job(loss, seed, 0, rate) for rate in (rates if tunes else [None])]
+    runs = [train(job, settings, prepared, task, rival, Judging())[0] for job in jobs]
     done = [run for run in runs if run["status"] == "done"]
     return min(done, key=lambda run: run["validation"]["own"])["test"] if done else None
 
@@ -243,13 +251,13 @@ def experiment(
 
 
 def _task(task: Any) -> str:
-    return "regression" if task.kind == "regression" else "classification"
+    return "regression" if task.numeric else "classification"
 
 
 def _cell(
     dataset: Any, task: Any, condition: str, model: str, rates: Sequence[float], seeds: range, epochs: int
 ) -> Cell:
-    from losscope.compare.preparation import prepare
+    from losscope.comparison.preparation import prepare
 
     kind = _task(task)
     values: dict[str, dict[str, list[float | None]]] = {

@@ -1,0 +1,205 @@
+"""What a column is, whatever it came as: numbers, dates, yes or no, words. Or nothing that a model could take."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from losscope.comparison.lookalikes import MOST
+from losscope.comparison.mistakes import listed
+
+# Words for "not known" in tables of numbers.
+UNKNOWN = {
+    *(
+        "nil",
+        "none",
+        "null",
+        "nan",
+        "na",
+        "n/a",
+        "n.a.",
+        "n.a",
+        "#n/a",
+        "missing",
+        "unknown",
+        "unk",
+        "undefined",
+    ),
+    *("?", "-", "--", "---", ".", "..", "..."),
+}
+# A handful of other words among numbers are remarks; more kinds are codes, such as 12a and 15b.
+MOST_REMARKS = 5
+# pandas numbers equal names: a second 0 is 0.1
+NUMBER = re.compile(r"[-+]?(?:\d+[.\d]*|\.\d+)(?:[eE][-+]?\d+)?")
+_TIME = r"(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(?:Z|UTC|[-+]\d{2}:?\d{2})?)?"
+_ISO = re.compile(rf"\d{{4}}([-/.])\d{{1,2}}\1\d{{1,2}}{_TIME}")
+_DAY_AND_MONTH = re.compile(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2\d{{4}}{_TIME}")
+_ZONE = re.compile(r"(?:Z|UTC|[-+]\d{2}:?\d{2})$")
+
+
+@dataclass(frozen=True)
+class Column:
+    """`values`: numbers, booleans, dates without a time zone, or objects that are text or None; None where they are
+    nothing of a table (`what` says what they are). `words`: those taken as missing, with how often each came."""
+
+    values: pd.Series | None
+    what: str = ""
+    words: tuple[tuple[str, int], ...] = ()
+
+
+def plain(dtype: Any) -> bool:
+    """A column that is as it should be already: most are, and there may be a hundred thousand."""
+    return isinstance(dtype, np.dtype) and dtype.kind in "iufb"
+
+
+def understood(values: pd.Series, remarks: bool = True) -> Column:
+    """What a column holds. `remarks`: a few words of any kind among numbers are taken as missing, not only those for
+    "unknown".
+
+    >>> understood(pd.Series(["1", "2.5", "nil"] * 10 + ["7"] * 90)).words
+    (('nil', 10),)
+    >>> understood(pd.Series(["2024-01-31", "2024-02-01"])).values.dtype.kind
+    'M'
+    >>> understood(pd.Series([[1], [2]])).what
+    'lists or structures'
+    """
+    dtype = values.dtype
+    if plain(dtype):
+        return Column(values)
+    if isinstance(dtype, pd.CategoricalDtype):
+        return understood(values.astype(object), remarks)
+    if dtype.kind == "c":
+        return Column(None, "complex numbers")
+    if isinstance(dtype, pd.PeriodDtype):
+        return Column(values.dt.to_timestamp())
+    if dtype.kind == "M":
+        return Column(_without_zone(values))
+    if dtype.kind == "m":
+        return Column(values.dt.total_seconds() / 86400.0, "durations, in days")
+    if pd.api.types.is_bool_dtype(dtype):
+        return _of_objects(values.astype(object), remarks)
+    if pd.api.types.is_numeric_dtype(dtype):
+        if not values.isna().any() and dtype.kind in "iu":
+            return Column(pd.Series(values.to_numpy(np.int64), values.index, name=values.name))
+        return Column(pd.Series(values.to_numpy(np.float64, na_value=np.nan), values.index, name=values.name))
+    return _of_objects(values.astype(object), remarks)
+
+
+def _of_objects(values: pd.Series, remarks: bool) -> Column:
+    there = values.dropna()
+    kinds = {type(value) for value in there}
+    if any(issubclass(kind, (list, dict, set, tuple, np.ndarray)) for kind in kinds):
+        return Column(None, "lists or structures")
+    if any(issubclass(kind, (bytes, bytearray, memoryview)) for kind in kinds):
+        return Column(None, "bytes")
+    if kinds and all(issubclass(kind, str) for kind in kinds):
+        return _of_text(values, there, remarks)
+    inferred = pd.api.types.infer_dtype(there, skipna=True)
+    if inferred in ("decimal", "integer", "floating", "mixed-integer-float"):
+        return Column(values.map(_float, na_action="ignore").astype(np.float64))
+    if inferred in ("date", "datetime", "datetime64"):
+        return Column(_without_zone(pd.to_datetime(values, errors="coerce", utc=True)))
+    if inferred in ("timedelta", "timedelta64"):
+        return understood(pd.to_timedelta(values))
+    if inferred == "boolean" and len(there) == len(values):
+        return Column(values.astype(bool))
+    return Column(values.where(values.notna(), None))
+
+
+def _float(number: Any) -> float:
+    try:
+        return float(number)
+    except OverflowError:  # Python's integers have no end
+        return np.inf if number > 0 else -np.inf
+
+
+def _without_zone(dates: pd.Series) -> pd.Series:
+    return dates.dt.tz_convert("UTC").dt.tz_localize(None) if dates.dt.tz is not None else dates
+
+
+def _of_text(values: pd.Series, there: pd.Series, remarks: bool) -> Column:
+    texts = there.str.strip()
+    unknown = texts.str.lower().isin(UNKNOWN) | (texts == "")
+    known = texts[~unknown]
+    dates = _dates(known)
+    if dates is not None:
+        return Column(dates.reindex(values.index), "", _counted(texts[unknown]))
+    first = pd.to_numeric(known.head(1000), errors="coerce")
+    if len(known) and first.notna().mean() > 0.5:
+        numbers = pd.to_numeric(known, errors="coerce").astype(np.float64)
+        others = known[numbers.isna()]
+        few = len(others) <= (1 - MOST) * len(known) and others.nunique() <= MOST_REMARKS
+        if len(others) == 0 or (remarks and few):
+            words = pd.concat([texts[unknown], others])
+            return Column(numbers.reindex(values.index), "", _counted(words))
+    return Column(values.where(values.notna(), None))
+
+
+def _counted(words: pd.Series) -> tuple[tuple[str, int], ...]:
+    return tuple((str(word), int(count)) for word, count in words[words != ""].value_counts().items())
+
+
+def _dates(texts: pd.Series) -> pd.Series | None:
+    """Dates, where every text is one, and day and month can be told apart; else None."""
+    if len(texts) == 0:
+        return None
+    if _all(texts, _ISO):
+        return _parsed(texts, dayfirst=False, yearfirst=True)
+    if not _all(texts, _DAY_AND_MONTH):
+        return None
+    parts = texts.str.extract(_DAY_AND_MONTH)
+    first, second = (pd.to_numeric(parts[at]).max() for at in (0, 2))
+    if (first > 12) == (second > 12) and not (parts[1] == ".").all():
+        return None  # 01/02: which of them is the month?
+    return _parsed(texts, dayfirst=bool(second <= 12), yearfirst=False)
+
+
+def _all(texts: pd.Series, pattern: re.Pattern[str]) -> bool:
+    return all(bool(pattern.fullmatch(text)) for text in texts.head(100)) and bool(
+        texts.str.fullmatch(pattern).all()
+    )
+
+
+def _parsed(texts: pd.Series, dayfirst: bool, yearfirst: bool) -> pd.Series | None:
+    zone = bool(texts.head(100).str.contains(_ZONE).any())
+    form = "ISO8601" if texts.str.match(r"\d{4}-\d\d-\d\d(?!\d)").all() else "mixed"
+    try:
+        dates = pd.to_datetime(
+            texts, errors="coerce", format=form, dayfirst=dayfirst, yearfirst=yearfirst, utc=zone
+        )
+    except (ValueError, TypeError):  # times with and without a zone
+        return None
+    return None if dates.isna().any() or dates.dtype.kind != "M" else _without_zone(dates)
+
+
+def tidied(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The columns as what they are, without those that are nothing of a table; and what was done, in words."""
+    odd = [place for place, dtype in enumerate(frame.dtypes) if not plain(dtype)]
+    if not odd:
+        return frame, []
+    replaced: dict[str, pd.Series] = {}
+    dropped: dict[str, list[str]] = {}
+    notes: list[str] = []
+    durations: list[str] = []
+    for place in odd:
+        name = frame.columns[place]
+        column = understood(frame.iloc[:, place])
+        if column.values is None:
+            dropped.setdefault(column.what, []).append(name)
+            continue
+        replaced[name] = column.values
+        durations += [name] if column.what else []
+        if column.words:
+            words = listed([f"{word!r} ({count:,})" for word, count in column.words], 5)
+            what = "dates" if column.values.dtype.kind == "M" else "numbers"
+            notes.append(f"{name} read as {what}: {words} taken as missing")
+    notes += [f"{listed(durations)} turned into days"] if durations else []
+    notes += [f"dropped {listed(names)}: {what}" for what, names in dropped.items()]
+    gone = {name for names in dropped.values() for name in names}
+    kept = frame.drop(columns=[*replaced, *gone])
+    whole = pd.concat([kept, pd.DataFrame(replaced, index=frame.index)], axis=1) if replaced else kept
+    return whole[[name for name in frame.columns if name not in gone]], notes

@@ -1,0 +1,160 @@
+"""CSV as people write it: its separator, its encoding, its decimal mark."""
+
+from __future__ import annotations
+
+import csv
+import io
+import warnings
+import zlib
+from itertools import chain
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import pandas as pd
+
+from losscope.comparison.mistakes import DataError, cut, listed
+from losscope.comparison.sources import UTF16_MARKS
+
+SEPARATORS = ",;\t|"
+# Beyond this a "table" is most often one whose rows and columns are swapped; it also takes minutes to read.
+MOST_COLUMNS = 100_000
+
+DECIMAL_COMMA = r"[-+]?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?"
+# "1,234" may be a thousand; one such value as "0,5" or "12,25" in the file settles what its commas are.
+ONLY_DECIMAL = r"[-+]?(?:0,\d+|\d{1,3}(?:\.\d{3})+,\d+|\d{4,},\d+|\d+,(?:\d{1,2}|\d{4,}))"
+THOUSANDS = r"[-+]?(?:\d+|[1-9]\d{0,2}(?:\.\d{3})+)"
+
+
+def read_csv(path: Path, file: IO[bytes]) -> tuple[pd.DataFrame, list[str]]:
+    """The table, and what had to be assumed to read it."""
+    encoding = "utf-16" if file.read(2) in UTF16_MARKS else "utf-8-sig"
+    notes = []
+    try:
+        frame, separator = _parse(path, file, encoding)
+    except UnicodeDecodeError:
+        # What Windows programs write where they do not write UTF-8; Latin-1 is the same but for rare signs.
+        encoding = "cp1252"
+        try:
+            frame, separator = _parse(path, file, encoding)
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{str(path)!r} is not UTF-8 text, nor Windows-1252 (byte {error.object[error.start]:#04x} "
+                f"at offset {error.start}): save it as UTF-8 CSV"
+            ) from None
+        notes = ["read as Windows-1252 text, as it is not UTF-8"]
+    frame.columns = [str(name).strip() for name in frame.columns]
+    if separator != ",":
+        with_commas = _decimal_commas(frame)
+        if with_commas:
+            notes.append(f"read with decimal commas (1,5 is one and a half): {listed(with_commas)}")
+            # Where a comma is the decimal mark, a point is none: pandas has read 1.234 as 1 and a bit.
+            others = [name not in with_commas and frame[name].dtype.kind not in "iub" for name in frame]
+            thousands = _thousands(frame, _parse(path, file, encoding, np.flatnonzero(others))[0])
+            if thousands:
+                notes.append(f"read with points between thousands (1.234 is 1234): {listed(thousands)}")
+    return frame, notes
+
+
+def _parse(
+    path: Path, file: IO[bytes], encoding: str, as_text: np.ndarray | None = None
+) -> tuple[pd.DataFrame, str]:
+    """The table and its separator; UnicodeDecodeError where the file is in another encoding.
+    `as_text`: only the columns at these places, as the text they are."""
+    first = ""
+    try:
+        separator, first, header = _header(file, encoding)
+        refuse_columns(header, str(path))
+        file.seek(0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(
+                file,
+                sep=separator,
+                encoding=encoding,
+                skipinitialspace=True,
+                low_memory=False,
+                index_col=False,
+                usecols=as_text,
+                dtype=None if as_text is None else str,
+            )
+    except pd.errors.ParserWarning:  # pandas's words are of its own options
+        raise DataError(
+            f"{str(path)!r} has more fields in a line than in its first, {cut(first)!r}: the first line must name "
+            "the columns; remove a title or comment before it"
+        ) from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error, StopIteration) as error:
+        reason = " ".join(str(error).removeprefix("Error tokenizing data. C error: ").split())
+        raise DataError(
+            f"{str(path)!r} is not a well-formed CSV file: {reason or 'no header line'}; mend or remove that line"
+        ) from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            f"{str(path)!r} cannot be read ({error}): check the file and its permissions"
+        ) from None
+    return frame, separator
+
+
+def _header(file: IO[bytes], encoding: str) -> tuple[str, str, list[str]]:
+    """The separator, the first line that is not empty, and the names of the columns."""
+    file.seek(0)
+    lines = io.TextIOWrapper(file, encoding, newline="")  # type: ignore[arg-type]  # closed by nobody: see detach
+    try:
+        first = next(line for line in lines if line.strip("\r\n"))
+        separator = max(SEPARATORS, key=first.count)
+        # A name in quotes may go on in the next line.
+        header = next(csv.reader(chain([first], lines), delimiter=separator, skipinitialspace=True))
+    finally:
+        lines.detach()
+    return separator, first.strip(), [name.strip() for name in header]
+
+
+def refuse_columns(columns: list[str], source: str) -> None:
+    """Refuse a header that no table has: a name twice, or names without end."""
+    if len(columns) > MOST_COLUMNS:
+        raise DataError(
+            f"{source} has {len(columns):,} columns: at most {MOST_COLUMNS:,} can be read; are rows and columns swapped?"
+        )
+    seen: set[str] = set()
+    for column in columns:
+        if column in seen:
+            raise DataError(
+                f"{source} has two columns named {cut(column)!r}: rename one of them in its header"
+            )
+        seen.add(column)
+
+
+def _as_texts(values: pd.Series, pattern: str, sign: str) -> pd.Series | None:
+    """A column as stripped texts where each of them is as the pattern says, and one at least has the sign."""
+    texts = values.dropna().astype(str).str.strip()
+    first = texts.head(100)  # most columns are told by their first few values
+    if len(first) == 0 or not first.str.fullmatch(pattern).all() or not texts.str.fullmatch(pattern).all():
+        return None
+    return texts if texts.str.contains(sign, regex=False).any() else None
+
+
+def _decimal_commas(frame: pd.DataFrame) -> list[str]:
+    """Turns columns of numbers with a decimal comma into numbers; their names."""
+    found: dict[str, pd.Series] = {}
+    for column in frame.columns[[not pd.api.types.is_numeric_dtype(dtype) for dtype in frame.dtypes]]:
+        texts = _as_texts(frame[column], DECIMAL_COMMA, ",")
+        if texts is not None:
+            found[column] = texts
+    if not any(texts.str.fullmatch(ONLY_DECIMAL).any() for texts in found.values()):
+        return []
+    for column, texts in found.items():
+        pointed = texts.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
+        frame[column] = pointed.astype(float).reindex(frame.index)
+    return list(found)
+
+
+def _thousands(frame: pd.DataFrame, written: pd.DataFrame) -> list[str]:
+    """Turns columns whose every point stands before three digits, as between thousands, into numbers; their names.
+    `written` holds those that may be such, as the text they were read from."""
+    found = []
+    for column in written:
+        texts = _as_texts(written[column], THOUSANDS, ".")
+        if texts is not None:
+            found.append(str(column).strip())
+            frame[found[-1]] = texts.str.replace(".", "", regex=False).astype(float).reindex(frame.index)
+    return found

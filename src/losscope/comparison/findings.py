@@ -1,0 +1,282 @@
+"""What do the numbers say? Sentences computed from the runs; each can come out otherwise on other data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from losscope.comparison import say
+from losscope.comparison.differences import Difference, of_share
+from losscope.comparison.metrics import MAJORITY, Metric
+from losscope.comparison.observed import observed
+from losscope.comparison.outcome import CONSTANT, Outcome
+from losscope.comparison.verdict import Verdict, verdicts
+
+
+def findings(outcome: Outcome) -> list[str]:
+    """The findings, the answer first."""
+    return [
+        *answer(outcome),
+        *_unfinished(outcome),
+        *_chosen(outcome),
+        *_coverage(outcome),
+        *observed(outcome),
+    ]
+
+
+def answer(outcome: Outcome) -> list[str]:
+    """What was asked, answered: first whether any loss is of use at all, then each question, then the references."""
+    said = [f"**Look at the columns first:** {leak}." for leak in outcome.prepared[0].leaks]
+    said += _useless(outcome)
+    for each in verdicts(outcome):
+        said += _verdict(outcome, each)
+    said += _beside(outcome)
+    return said + list(_references(outcome))
+
+
+def _useless(outcome: Outcome) -> Iterator[str]:
+    """Whether no loss beats a constant: then nothing else matters."""
+    every = [each for each in verdicts(outcome) if each.ranked]
+    failed = [each for each in every if not each.beats_constant]
+    if failed and len(failed) == len(every):
+        yield _none_beats(outcome, failed[0])
+    if outcome.task.labels and "accuracy" not in {each.question.metric.name for each in every}:
+        share = float(outcome.constants.mean("accuracy") or 0.0)
+        if share > MAJORITY:
+            yield from _by_accuracy(outcome, share)
+
+
+def _none_beats(outcome: Outcome, found: Verdict) -> str:
+    metric, best = found.question.metric, found.ranked[0]
+    ours, theirs = (_mean(outcome, name, metric) for name in (best, CONSTANT))
+    a, b = say.told_apart(metric, [ours, theirs])
+    over = found.over_constant
+    how = f": the difference, {say.difference(metric, over)}, is {_against(over)}" if over else ""
+    return f"**No loss beats a constant** by {metric.words}: the best, {best}, has {a}, the best constant {b}{how}."
+
+
+def _against(found: Difference) -> str:
+    return "within its uncertainty" if not found.clear else "against it"
+
+
+def _by_accuracy(outcome: Outcome, share: float) -> Iterator[str]:
+    """Where one class is the large majority: whether anything is better than always saying it."""
+    metric = next(metric for metric in outcome.metrics if metric.name == "accuracy")
+    better = []
+    for name in outcome.losses:
+        found = outcome.difference(name, CONSTANT, metric)
+        if found and found.clear and found.mean > 0:
+            better.append(name)
+    always = outcome.task.labels[
+        int(np.argmax(np.bincount(outcome.prepared[0].target[outcome.prepared[0].train])))
+    ]
+    if not better:
+        yield (
+            f"By accuracy none is better than always saying {str(always)!r} ({100 * share:.1f}%), so accuracy says "
+            "nothing here."
+        )
+
+
+def _verdict(outcome: Outcome, found: Verdict) -> list[str]:
+    """One question in a sentence or two: who is best, which differences are larger than their uncertainty."""
+    question, metric = found.question, found.question.metric
+    said = []
+    if len(found.ranked) >= 2:
+        said.append(_ranking(outcome, found) + _no_better(outcome, found))
+    elif len(found.ranked) == 1:
+        name = found.ranked[0]
+        ours, theirs = (say.value(metric, _mean(outcome, each, metric)) for each in (name, CONSTANT))
+        only = (
+            f"{name} alone estimates {question.about}"
+            if len(question.rivals) == 1
+            else f"Only {name} can be judged"
+        )
+        only = f"{name} estimates {question.about}" if len(outcome.losses) == 1 else only
+        said.append(f"{only} by {metric.words}: {ours}, where the best constant has {theirs}.")
+    if found.without:
+        said.append(_without(outcome, found))
+    return said
+
+
+def _no_better(outcome: Outcome, found: Verdict) -> str:
+    """What is missing where even the best is not clearly better than a constant, and another question's best is."""
+    if found.beats_constant or not any(each.beats_constant for each in verdicts(outcome)):
+        return ""
+    metric = found.question.metric
+    theirs = say.value(metric, _mean(outcome, CONSTANT, metric))
+    return f" Even {found.ranked[0]} is not clearly better than the best constant ({theirs})."
+
+
+def _ranking(outcome: Outcome, found: Verdict) -> str:
+    metric, first = found.question.metric, found.ranked[0]
+    by = f"By {metric.words}"
+    how = (
+        "with each loss at its own best rate"
+        if outcome.settings.tunes_rate and outcome.settings.grid > 1
+        else ""
+    )
+    told = dict(
+        zip(found.ranked, say.told_apart(metric, [_mean(outcome, name, metric) for name in found.ranked]))
+    )
+    if found.winner:
+        gaps = [
+            f"{name} ({told[name]}) by {say.difference(metric, found.behind[name])}"
+            for name in found.ranked[1:]
+        ]
+        return f"{by}, **{first}** is best{_comma(how)}, with {told[first]}: it beats {say.listed(gaps)}."
+    if not found.beaten:
+        widest = max(found.tied, key=lambda name: found.behind[name].mean)
+        who = "no difference between the losses is" if len(found.ranked) > 2 else "the difference is not"
+        return (
+            f"{by}, **{who} larger than its uncertainty**{_comma(how)}: {first} has {told[first]}, {widest} "
+            f"{told[widest]}, a difference of {say.difference(metric, found.behind[widest])}."
+        )
+    together = [first, *found.tied]
+    gaps = [f"{name} ({told[name]}) by {say.difference(metric, found.behind[name])}" for name in found.beaten]
+    return (
+        f"{by}, **{say.listed(together)} cannot be told apart**{_comma(how)} "
+        f"({say.listed([told[name] for name in together])}); {first} beats {say.listed(gaps)}."
+    )
+
+
+def _comma(text: str) -> str:
+    return f" {text}" if text else ""
+
+
+def _without(outcome: Outcome, found: Verdict) -> str:
+    """Why some have no such metric."""
+    diverged = [name for name in found.without if outcome.summaries[name].diverged]
+    other = [name for name in found.without if name not in diverged]
+    parts = []
+    if diverged:
+        parts.append(
+            f"{say.listed(diverged)} diverged, so {'they have' if len(diverged) > 1 else 'it has'} none"
+        )
+    if other:
+        because = {
+            "poisson_deviance": "means of 0 or less, where the deviance is infinite",
+        }.get(found.question.metric.name, "scores that are no probabilities")
+        parts.append(f"{say.listed(other)} {'give' if len(other) > 1 else 'gives'} {because}")
+    return f"Without a {found.question.metric.words}: {'; '.join(parts)}."
+
+
+def _beside(outcome: Outcome) -> list[str]:
+    """What is shown but not ranked, because it estimates something else."""
+    ranked = {name for question in outcome.questions for name in question.rivals}
+    alone = [rival for rival in outcome.rivals.values() if rival.name not in ranked]
+    said = []
+    kinds = {rival.estimand.words for rival in outcome.rivals.values()}
+    if len(kinds) > 1:
+        by_kind = [
+            f"{say.listed([r.name for r in outcome.rivals.values() if r.estimand.words == words])} "
+            f"estimate{'s' * (sum(r.estimand.words == words for r in outcome.rivals.values()) == 1)} {words}"
+            for words in dict.fromkeys(r.estimand.words for r in outcome.rivals.values())
+        ]
+        said.append(f"They do not all estimate the same: {'; '.join(by_kind)}.")
+    if alone:
+        names = say.listed([rival.name for rival in alone])
+        said.append(
+            f"{names} {'are' if len(alone) > 1 else 'is'} shown beside the others, not ranked with them."
+        )
+    return said
+
+
+def _references(outcome: Outcome) -> Iterator[str]:
+    """How far the losses are from what one would use without asking, by the first question that both have a metric of."""
+    for name in outcome.references:
+        for found in verdicts(outcome):
+            metric = found.question.metric
+            gap = outcome.difference(found.ranked[0], name, metric) if found.ranked else None
+            if gap is not None:
+                yield _against_reference(outcome, name, found, Difference(metric.sign * gap.mean, gap.half))
+                break
+
+
+def _against_reference(outcome: Outcome, name: str, found: Verdict, gap: Difference) -> str:
+    metric = found.question.metric
+    told, size = say.value(metric, _mean(outcome, name, metric)), say.difference(metric, gap)
+    start = f"For comparison by {metric.words}, "
+    if not gap.clear:
+        return f"{start}{name} has {told}: no clear difference from the best loss here ({size})."
+    if gap.mean < 0:
+        return f"{start}{name} is worse than the best loss here, with {told}: by {size}."
+    widest = max((abs(each.mean) for each in found.behind.values()), default=0.0)
+    more = (
+        f", {say.times(gap.mean / widest)} the widest gap between the losses"
+        if gap.mean > 2 * widest > 0
+        else ""
+    )
+    who = "all of them" if len(found.ranked) > 1 else found.ranked[0]
+    return f"{start}**{name} is better than {who}**, with {told}: by {size}{more}."
+
+
+def _unfinished(outcome: Outcome) -> list[str]:
+    """Which losses had not got to the end of their training."""
+    counts, how = {}, ""
+    for name in outcome.losses:
+        runs = [run for run in outcome.best_runs(name) if run["status"] == "done"]
+        open_ended = [run for run in runs if not run["finished"]]
+        if open_ended:
+            counts[name], how = f"{len(open_ended)} of {len(runs)} runs", open_ended[0]["how"]
+    if not counts:
+        return []
+    who = say.listed([f"{name} ({count})" for name, count in counts.items()])
+    more = "More --epochs may change the order." if outcome.settings.tunes_rate else ""
+    return [f"**Not trained to the end:** {who}; {how}. {more}".strip()]
+
+
+def _chosen(outcome: Outcome) -> list[str]:
+    """What was chosen for parameters that were left open, and whether that mattered."""
+    said = []
+    for name, rival in outcome.rivals.items():
+        choices = [choice for choice in outcome.choices[name] if choice is not None]
+        if not rival.open or not choices:
+            continue
+        parts = []
+        for parameter in rival.open:
+            values = sorted(dict(choice.parameters)[parameter] for choice in choices)
+            low, high = values[0], values[-1]
+            parts.append(f"{parameter} {low:.3g}" + (f" to {high:.3g}" if high > low else "") + " was chosen")
+        sentence = f"{name}: {', '.join(parts)} over {len(choices)} split{'s' * (len(choices) != 1)}"
+        metric = outcome.chosen_by[name]
+        gain = outcome.gain_of_choice(name, metric) if metric else None
+        if gain is not None and metric is not None:
+            defaults = ", ".join(
+                f"{parameter}={rival.loss.parameters[parameter]:g}" for parameter in rival.open
+            )
+            size = say.difference(metric, gain)
+            sentence += (
+                f"; against {defaults} it is better by {size} in {metric.words}"
+                if gain.clear and gain.mean > 0
+                else f"; it did not matter: against {defaults} the {metric.words} differs by {size}"
+                if not gain.clear
+                else f"; it did harm: against {defaults} it is worse by {size} in {metric.words}"
+            )
+        said.append(sentence + ".")
+    return said
+
+
+def _coverage(outcome: Outcome) -> list[str]:
+    """How many targets lie below each quantile: whether it is one."""
+    said = []
+    rows = len(np.unique(np.concatenate([prepared.test for prepared in outcome.prepared])))
+    for name, rival in outcome.rivals.items():
+        level = rival.estimand.level
+        if rival.estimand.kind != "quantile" or level is None:
+            continue
+        share = outcome.summaries[name].mean(f"coverage@{level:g}")
+        if share is not None:
+            low, high = of_share(share, rows)
+            verdict = "as it should be" if low <= level <= high else f"not the {100 * level:g}% it should be"
+            said.append(
+                f"{name}: {100 * share:.1f}% of the test targets lie at or below it ({100 * low:.1f} to "
+                f"{100 * high:.1f}%), {verdict}."
+            )
+    return said
+
+
+def _mean(outcome: Outcome, name: str, metric: Metric) -> float:
+    summaries = {**outcome.summaries, **outcome.reference_summaries, CONSTANT: outcome.constants}
+    found = summaries[name].mean(metric.name)
+    return float("nan") if found is None else found

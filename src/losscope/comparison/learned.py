@@ -1,0 +1,92 @@
+"""What training rows have taught of a table's columns, as plain data that turns other rows into the same columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+
+def texts_of(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Every value as text ("missing" where there is none), and which are there."""
+    raw = values.to_numpy(object)
+    there = ~pd.isna(raw)
+    return np.where(there, raw, "missing").astype(str).astype(object), there
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Columns of numbers, as plain data: what each is filled and scaled with. `first`: of a date, where its days
+    start (ISO); `exponents`: powers of two that bring far numbers within reach."""
+
+    names: tuple[str, ...] = ()
+    first: Mapping[str, str] = field(default_factory=dict)
+    exponents: tuple[int, ...] = ()
+    fill: tuple[float, ...] = ()
+    mean: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+
+    def apply(self, frame: pd.DataFrame) -> np.ndarray:
+        """float64 (rows, columns)."""
+        if not self.first and all(frame[name].dtype.kind in "iufb" for name in self.names):
+            values = frame.loc[:, list(self.names)].to_numpy(np.float64, copy=True)
+        else:
+            values = self._one_by_one(frame)
+        values[np.isinf(values)] = np.nan
+        if any(self.exponents):
+            values = np.ldexp(values, -np.array(self.exponents))
+        values = np.where(np.isnan(values), np.array(self.fill), values)
+        return (values - np.array(self.mean)) / np.array(self.scale)
+
+    def _one_by_one(self, frame: pd.DataFrame) -> np.ndarray:
+        values = np.empty((len(frame), len(self.names)))
+        for at, name in enumerate(self.names):
+            column = frame[name]
+            if name in self.first:
+                dates = pd.to_datetime(column, errors="coerce")
+                values[:, at] = (dates - pd.Timestamp(self.first[name])).dt.total_seconds() / 86400.0
+            elif column.dtype.kind in "iufb":
+                values[:, at] = column.to_numpy(np.float64)
+            else:
+                values[:, at] = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
+        return values
+
+
+@dataclass(frozen=True)
+class Words:
+    """A column of words, as plain data: its categories, and whether all others share one more column."""
+
+    name: str
+    categories: tuple[str, ...]
+    rest: bool
+
+    def apply(self, frame: pd.DataFrame) -> np.ndarray:
+        """0/1, float64 (rows, columns)."""
+        codes = pd.Index(self.categories).get_indexer(pd.Index(texts_of(frame[self.name])[0]))
+        hot = np.zeros((len(frame), len(self.categories) + self.rest))
+        known = codes >= 0
+        hot[np.flatnonzero(known), codes[known]] = 1.0
+        if self.rest:
+            hot[~known, -1] = 1.0
+        return hot
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the training rows have taught of a table: enough to turn other rows of it into the same columns."""
+
+    numbers: Numbers = field(default_factory=Numbers)
+    words: tuple[Words, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*self.numbers.names, *(each.name for each in self.words))
+
+    def apply(self, frame: pd.DataFrame) -> np.ndarray:
+        """float32 (rows, columns)."""
+        pieces = [self.numbers.apply(frame)] if self.numbers.names else []
+        return np.concatenate(
+            [*pieces, *(each.apply(frame) for each in self.words)], axis=1, dtype=np.float32
+        )

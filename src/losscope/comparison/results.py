@@ -1,0 +1,164 @@
+"""Finished runs on disk: each written at once and whole, found again by a hash of all that determines it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import platform
+from contextlib import suppress
+from dataclasses import asdict
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from losscope.comparison.data import DataError
+from losscope.comparison.settings import Settings
+from losscope.comparison.tuning import Job
+from losscope.report.write import write_atomic
+
+RUN_SCHEMA = "losscope.compare.run/2"
+# The packages and modules whose text decides what a run's numbers are; a change in them is a different run.
+DETERMINING = (
+    "columns",
+    "splits",
+    "features",
+    "learned",
+    "preparation",
+    "task",
+    "encode",
+    "forecast",
+    "metrics",
+    "training",
+    "observation",
+    "models/*",
+)
+
+
+@cache
+def versions() -> dict[str, str]:
+    """The versions of everything that computes."""
+    found = {"python": platform.python_version()}
+    for name in ("losscope", "torch", "numpy", "scikit-learn", "pandas", "scipy"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "unknown"
+    return found
+
+
+@cache
+def _source() -> str:
+    folder = Path(__file__).parent
+    files = sorted(file for name in DETERMINING for file in folder.glob(f"{name}.py"))
+    texts = "".join(file.read_text(encoding="utf-8") for file in files)
+    return hashlib.sha256(texts.encode()).hexdigest()[:16]
+
+
+class Store:
+    """The runs of one comparison. With no folder, they live in memory only."""
+
+    def __init__(self, folder: str | Path | None, context: dict[str, Any]) -> None:
+        self.folder = None if folder is None else Path(folder).expanduser() / "runs"
+        self.context = {"versions": versions(), "source": _source(), **context}
+        if self.folder is not None:
+            claim(self.folder)
+
+    def key(self, job: Job, formula: str, split: str) -> str:
+        """A hash of the data, the rows of its split, the settings that bear on one run, the loss's formula with all
+        that compiles it, and the versions."""
+        everything = {
+            "schema": RUN_SCHEMA,
+            "job": asdict(job),
+            "formula": formula,
+            "split": split,
+            **self.context,
+        }
+        return hashlib.sha256(json.dumps(everything, sort_keys=True, default=str).encode()).hexdigest()[:24]
+
+    def load(self, key: str) -> dict[str, Any] | None:
+        """The finished run of that key, or None; a file that cannot be read counts as not there."""
+        if self.folder is None:
+            return None
+        try:
+            run = json.loads((self.folder / f"{key}.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return None
+        if (
+            not isinstance(run, dict)
+            or run.get("schema") != RUN_SCHEMA
+            or run.pop("whole", "") != _whole(run)
+        ):
+            return None
+        try:
+            run["outputs"] = _unpacked(run["outputs"])
+        except (KeyError, TypeError, ValueError):
+            return None
+        return run
+
+    def save(self, key: str, run: dict[str, Any]) -> None:
+        """Write one finished run, so that a reader or a crash never sees half of it."""
+        if self.folder is not None:
+            whole = {"schema": RUN_SCHEMA, "versions": versions(), **run, "outputs": _packed(run["outputs"])}
+            text = json.dumps({**whole, "whole": _whole(whole)}, allow_nan=False)
+            write_atomic(self.folder / f"{key}.json", text + "\n")
+
+
+def _whole(run: dict[str, Any]) -> str:
+    """A hash of a run: one that was changed on disk, by a hand or a fault, is not taken for what was computed."""
+    return hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _packed(outputs: np.ndarray | None) -> dict[str, Any] | None:
+    """Outputs for the test rows as text: little-endian float32, in base64."""
+    if outputs is None:
+        return None
+    raw = np.ascontiguousarray(outputs, dtype="<f4")
+    return {"shape": list(raw.shape), "float32": base64.b64encode(raw.tobytes()).decode("ascii")}
+
+
+def _unpacked(packed: dict[str, Any] | None) -> np.ndarray | None:
+    if packed is None:
+        return None
+    raw = base64.b64decode(packed["float32"], validate=True)
+    return np.frombuffer(raw, dtype="<f4").reshape(packed["shape"]).astype(np.float32)
+
+
+def older_runs(folder: str | Path | None) -> int:
+    """How many runs of an earlier version lie in a folder: they are neither read nor mixed with new ones."""
+    if folder is None:
+        return 0
+    count = 0
+    for file in (Path(folder).expanduser() / "runs").glob("*.json"):
+        with suppress(OSError, ValueError):
+            head = file.read_bytes()[:80].decode("utf-8", "replace")
+            count += '"losscope.compare.run/' in head and RUN_SCHEMA not in head
+    return count
+
+
+def claim(folder: Path) -> None:
+    """Make the output folder, or say in one sentence why it cannot be written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".losscope-writable"
+        probe.touch()
+        probe.unlink()
+    except FileExistsError:
+        raise DataError(f"--out {str(folder)!r} is a file: give a folder") from None
+    except NotADirectoryError:
+        raise DataError(f"--out {str(folder)!r} lies inside a file: give a folder") from None
+    except OSError as error:
+        raise DataError(
+            f"--out {str(folder)!r} cannot be written to ({error.strerror}): give another folder"
+        ) from None
+
+
+def bearing_on_a_run(settings: Settings) -> dict[str, Any]:
+    """The settings that change a run's numbers: not the grid, how many seeds and splits, or what chooses."""
+    everything = asdict(settings)
+    for name in ("grid", "seeds", "metric", "learning_rate", "splits", "folds", "split_seed"):
+        del everything[name]
+    return everything

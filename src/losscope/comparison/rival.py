@@ -1,0 +1,190 @@
+"""Who competes? A loss, with parameters that are left open; or squared error of the target's logarithm."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import losscope as ls
+from losscope.comparison.data import DataError
+from losscope.comparison.task import Encoding, Task, encoding_of
+from losscope.errors import LossError
+from losscope.estimand import Estimand, of_classes, of_numbers, of_two_classes
+
+# What may stand for a loss: squared error of a transformed target, whose predictions are transformed back.
+TRANSFORMED = {"log(target)": "log", "log1p(target)": "log1p"}
+GEOMETRIC = Estimand("centre", None, "the geometric mean")
+
+
+@dataclass(frozen=True)
+class Rival:
+    """One competitor: its name in every table, its loss at the parameters it was given, those left open, and how it
+    sees the task."""
+
+    name: str
+    loss: Any
+    open: tuple[str, ...] = ()
+    transform: str = ""
+    encoding: Encoding = field(default_factory=lambda: Encoding("standardised", "identity"))
+    estimand: Estimand = field(default_factory=lambda: Estimand("other"))
+
+    def at(self, parameters: Mapping[str, float]) -> Any:
+        """The loss with its open parameters set."""
+        return self.loss.bind(**parameters) if parameters else self.loss
+
+
+def read(words: Sequence[Any], more: str | Path | None = None, tune: bool = False) -> list[Rival]:
+    """Rivals from what was asked: names, formulas, losses; those of a TOML file; each once.
+
+    >>> [rival.name for rival in read(["mse", "huber:delta=?", "cauchy = log(1 + (r/c)**2) : c=1"])]
+    ['squared_error', 'huber:delta=?', 'cauchy']
+    """
+    found = [_one(word) for word in words] + (_from_file(Path(more)) if more is not None else [])
+    if tune:
+        found = [_all_open(rival) for rival in found]
+    return found
+
+
+def of_loss(loss: Any, tune: bool = False) -> Rival:
+    """A loss as a rival."""
+    rival = Rival(loss.name, loss)
+    return _all_open(rival) if tune else rival
+
+
+def seated(rival: Rival, task: Task, target: np.ndarray) -> Rival:
+    """The rival at a task: how it sees the target, and what it estimates of it. DataError where it does not fit."""
+    if rival.transform:
+        lowest = {"log": 0.0, "log1p": -1.0}[rival.transform]
+        if task.labels:
+            raise DataError(
+                f"{rival.name} does not fit --task {task.kind}: it is for a target that is a number"
+            )
+        if target.min() <= lowest:
+            row = int(np.argmin(target))
+            raise DataError(
+                f"{rival.name} needs a target above {lowest:g}, and row {row + 1} has {target[row]:g}"
+                + (": log1p(target) takes 0, too" if rival.transform == "log" and target.min() > -1 else "")
+            )
+        return replace(rival, encoding=Encoding(rival.transform, "identity"), estimand=GEOMETRIC)
+    encoding = encoding_of(rival.loss, task, target)
+    estimand = estimated(rival.loss, encoding, task)
+    if estimand.kind == "probability" and encoding.link == "score" and task.outputs == 1:
+        encoding = replace(
+            encoding, link="sigmoid", notes=()
+        )  # the formula says so: soft margin is such a loss
+    return replace(rival, encoding=encoding, estimand=estimand)
+
+
+def estimated(loss: Any, encoding: Encoding, task: Task) -> Estimand:
+    """What a loss estimates in this task."""
+    if loss.structure == "softmax":
+        return of_classes(loss)
+    if task.labels:
+        return of_two_classes(loss, encoding.target, encoding.link)
+    return of_numbers(loss, encoding.link if encoding.link in ("exp", "softplus") else "")
+
+
+def _one(word: Any) -> Rival:
+    if isinstance(word, Rival):
+        return word
+    if isinstance(word, ls.Loss):
+        return Rival(word.name, word)
+    if not isinstance(word, str):
+        raise DataError(
+            f"{word!r} is not a loss: give a name, or a loss such as losscope.huber or losscope.define(...)"
+        )
+    text = word.strip()
+    plain = text.replace(" ", "").lower()
+    if plain in TRANSFORMED:
+        return Rival(plain, ls.get("squared_error"), transform=TRANSFORMED[plain])
+    if re.match(r"[A-Za-z_]\w*\s*=[^=]", text):
+        return _of_formula(text)
+    return _named(text)
+
+
+def _of_formula(text: str) -> Rival:
+    """`name = formula : parameter=value, ...`; a value of ? leaves it open."""
+    name, _, rest = text.partition("=")
+    formula, _, parameters = rest.partition(":")
+    values: dict[str, Any] = {}
+    opened = []
+    for part in filter(None, (each.strip() for each in parameters.split(","))):
+        key, _, value = (each.strip() for each in part.partition("="))
+        if value == "?":
+            opened.append(key)
+        try:
+            values[key] = 1.0 if value == "?" else float(value)
+        except ValueError:
+            raise DataError(
+                f"the parameter {part!r} of {name.strip()} is no number: write it as c=1.5, or c=? to choose it"
+            ) from None
+    loss = ls.define(name.strip(), formula.strip(), **values)
+    return Rival(_shown(loss, opened), loss, tuple(opened))
+
+
+def _named(text: str) -> Rival:
+    """A name of the catalogue, with `parameter=?` for what is left open."""
+    opened = re.findall(r"(\w+)\s*=\s*\?", text)
+    loss = ls.get(re.sub(r":\w+\s*=\s*\?|,\s*\w+\s*=\s*\?", "", text))
+    for name in opened:
+        if name not in loss.parameters:
+            known = ", ".join(loss.parameters) or "none"
+            raise DataError(f"{loss.name} has no parameter {name!r} to choose (it has {known})")
+    return Rival(_shown(loss, opened), loss, tuple(opened))
+
+
+def _shown(loss: Any, opened: Sequence[str]) -> str:
+    return loss.name + "".join(f":{name}=?" for name in opened)
+
+
+def _all_open(rival: Rival) -> Rival:
+    """Every parameter left open, but those that say what is estimated, such as a quantile."""
+    names = [name for name in rival.loss.parameters if rival.loss.parameters[name] is not None]
+    free = tuple(name for name in names if name in rival.open or not _asks(rival.loss, name))
+    return replace(rival, name=_shown(rival.loss, free), open=free) if free != rival.open else rival
+
+
+def _asks(loss: Any, name: str) -> bool:
+    """Whether a parameter is the question itself: with another value the loss estimates another quantile."""
+    if loss.structure != "elementwise" or loss.entry.task not in ("regression", "count"):
+        return False
+    bounds = loss.entry.parameters[name].domain.name if name in loss.entry.parameters else ""
+    if bounds != "fraction":
+        return False
+    found = {of_numbers(loss.bind(**{name: value})).level for value in (0.3, 0.7)}
+    return len(found) == 2
+
+
+def _from_file(path: Path) -> list[Rival]:
+    """Losses of a TOML file: a table each, `[cauchy]` with `formula = "..."`, and its parameters as numbers; `target`,
+    `prediction`, `structure` and `task` as in losscope.define."""
+    try:
+        tables = tomllib.loads(path.expanduser().read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"--losses {str(path)!r} cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"--losses {str(path)!r} is no TOML file: {error}") from None
+    found = []
+    for name, table in tables.items():
+        if not isinstance(table, dict) or not isinstance(table.get("formula"), str):
+            raise DataError(
+                f'--losses {str(path)!r}: {name} needs a table with a formula, as in [{name}] formula = "r**2"'
+            )
+        words: dict[str, Any] = {
+            key: 1.0 if value == "?" else value for key, value in table.items() if key != "formula"
+        }
+        opened = [key for key, value in table.items() if value == "?"]
+        try:
+            loss = ls.define(name, table["formula"], **words)
+        except (TypeError, LossError) as error:
+            raise DataError(f"--losses {str(path)!r}, {name}: {error}") from None
+        found.append(Rival(_shown(loss, opened), loss, tuple(opened)))
+    if not found:
+        raise DataError(f"--losses {str(path)!r} has no loss in it: give each a table with a formula")
+    return found

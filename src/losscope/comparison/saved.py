@@ -1,0 +1,203 @@
+"""What `--save` keeps: predictions of every test row, and the fitted models, as plain data that can be read again."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from losscope.comparison import models
+from losscope.comparison.columns import tidied
+from losscope.comparison.data import DataError, listed
+from losscope.comparison.encode import seen
+from losscope.comparison.forecast import Forecast, forecast
+from losscope.comparison.learned import Columns, Numbers, Words
+from losscope.comparison.outcome import Outcome
+from losscope.comparison.task import Encoding, Task
+from losscope.comparison.training import Judging, train
+from losscope.comparison.tuning import Job
+from losscope.report.write import write_atomic
+
+SCHEMA = "losscope.model/1"
+
+
+def save(outcome: Outcome, folder: Path) -> list[Path]:
+    """Write `predictions.parquet`, and a model for each loss to `models/`: that of the first split, with its own best
+    rate and parameters. Gives the paths."""
+    path = folder / "predictions.parquet"
+    content = io.BytesIO()
+    predictions(outcome).to_parquet(content, index=False)
+    found = [write_atomic(path, content.getvalue())]
+    for name in outcome.losses:
+        choice = outcome.choices[name][0]
+        if choice is None:
+            continue
+        job = Job(name, 0, 0, choice.rate, choice.parameters)
+        fitted = train(
+            job, outcome.settings, outcome.prepared[0], outcome.task, outcome.rivals[name], Judging()
+        )[1]
+        word = re.sub(r"[^\w.=@-]+", "_", name).strip("_")  # "huber:delta=?" is no name of a file everywhere
+        file = folder / "models" / f"{word}.json"
+        file.parent.mkdir(exist_ok=True)
+        found.append(write_atomic(file, json.dumps(_described(outcome, job, fitted), allow_nan=False) + "\n"))
+    return found
+
+
+def predictions(outcome: Outcome) -> pd.DataFrame:
+    """A row for each test row of each split, loss and seed: its number in the data, its target, what was predicted."""
+    parts = []
+    for name in outcome.losses:
+        for split, prepared in enumerate(outcome.prepared):
+            for seed, made in enumerate(outcome.forecasts(name, split)):
+                target = prepared.target[prepared.test]
+                truth = (
+                    np.array(outcome.task.labels, dtype=object)[target].astype(str)
+                    if outcome.task.labels
+                    else target
+                )
+                about = {"loss": name, "split": split, "seed": seed, "row": prepared.test, "target": truth}
+                parts.append(pd.DataFrame(about).join(as_frame(made, outcome.task.labels)))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def as_frame(made: Forecast, labels: tuple[Any, ...]) -> pd.DataFrame:
+    """A forecast as columns: `prediction`; for classes the likeliest, with the probability of each or the score."""
+    if made.prediction is not None:
+        return pd.DataFrame({"prediction": made.prediction})
+    assert made.chosen is not None
+    columns: dict[str, Any] = {"prediction": np.array([str(label) for label in labels])[made.chosen]}
+    if made.log_probability is not None:
+        for at, label in enumerate(labels):
+            columns[f"probability {label}"] = np.exp(made.log_probability[:, at])
+    elif made.score is not None:
+        columns["score"] = made.score
+    return pd.DataFrame(columns)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A saved model: turns rows of a table into predictions.
+
+    `pixels`: what features are divided by, where every feature is a pixel (then `columns` is None).
+    """
+
+    loss: str
+    kind: str
+    state: Mapping[str, Any]
+    task: Task
+    encoding: Encoding
+    centre: float
+    scale: float
+    columns: Columns | None
+    pixels: float | None
+    names: tuple[str, ...]
+
+    def predict(self, frame: pd.DataFrame, source: str = "the data frame") -> pd.DataFrame:
+        """Predictions of each row; raises DataError where a column is missing."""
+        frame = frame.copy(deep=False)
+        frame.columns = [str(column) for column in frame.columns]
+        missing = [name for name in self.names if name not in frame.columns]
+        if missing:
+            raise DataError(f"{source} has no column {listed(missing)}, which the model was fitted to")
+        if self.columns is None:
+            features = frame[list(self.names)].to_numpy(np.float32) / np.float32(self.pixels or 1.0)
+        else:
+            features = self.columns.apply(_readable(frame[list(self.names)]))
+        outputs = models.module(self.kind).outputs(self.state, features)
+        return as_frame(
+            forecast(outputs, self.task, self.encoding, self.centre, self.scale), self.task.labels
+        )
+
+
+def load_model(path: str | Path) -> Model:
+    """Read a model that `--save` has written. Raises DataError for what is none."""
+    path = Path(path).expanduser()
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"the model {str(path)!r} cannot be read ({error.strerror})") from None
+    except ValueError:
+        data = None
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        raise DataError(
+            f"{str(path)!r} is no model: give a file that `losscope compare --save` has written to models/"
+        )
+    try:
+        columns = data["columns"]
+        return Model(
+            loss=data["loss"], kind=data["kind"], state={key: _unpacked(value) for key, value in data["state"].items()},
+            task=Task(data["task"], data["target"], "", tuple(data["labels"])),
+            encoding=Encoding(data["encoding"]["target"], data["encoding"]["link"]), centre=data["centre"],
+            scale=data["scale"], columns=None if columns is None else _columns(columns), pixels=data["pixels"],
+            names=tuple(data["names"]),
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"the model {str(path)!r} is damaged ({error}): save it again") from None
+
+
+def _readable(frame: pd.DataFrame) -> pd.DataFrame:
+    """Columns as they are read for a comparison; those that hold nothing here are still columns."""
+    tidy, _ = tidied(frame.reset_index(drop=True))
+    gone = [name for name in frame.columns if name not in tidy.columns]
+    return tidy.assign(**dict.fromkeys(gone, np.nan))
+
+
+def _described(outcome: Outcome, job: Job, fitted: models.Fitted) -> dict[str, Any]:
+    prepared, rival = outcome.prepared[0], outcome.rivals[job.loss]
+    view = seen(prepared, outcome.task, rival.encoding)
+    labels = [label.item() if isinstance(label, np.generic) else label for label in outcome.task.labels]
+    return {
+        "schema": SCHEMA,
+        "loss": job.loss,
+        "formula": rival.loss.entry.formula,
+        "parameters": dict(job.parameters) or dict(rival.loss.parameters),
+        "kind": fitted.kind,
+        "state": {key: _packed(value) for key, value in fitted.state.items()},
+        "task": outcome.task.kind,
+        "target": outcome.task.target,
+        "labels": labels,
+        "encoding": {"target": rival.encoding.target, "link": rival.encoding.link},
+        "centre": view.centre,
+        "scale": view.scale,
+        "pixels": outcome.dataset.pixels,
+        "columns": None if prepared.learned is None else asdict(prepared.learned),
+        "names": list(
+            outcome.dataset.features.columns if prepared.learned is None else prepared.learned.names
+        ),
+    }
+
+
+def _columns(data: Mapping[str, Any]) -> Columns:
+    numbers: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in data["numbers"].items()
+    }
+    words = [Words(each["name"], tuple(each["categories"]), each["rest"]) for each in data["words"]]
+    return Columns(Numbers(**numbers), tuple(words))
+
+
+def _packed(value: Any) -> Any:
+    """Arrays as text: little-endian, in base64."""
+    if not isinstance(value, np.ndarray):
+        return value
+    raw = np.ascontiguousarray(value)
+    raw = raw.astype(raw.dtype.newbyteorder("<"))
+    return {
+        "dtype": raw.dtype.str,
+        "shape": list(raw.shape),
+        "base64": base64.b64encode(raw.tobytes()).decode("ascii"),
+    }
+
+
+def _unpacked(value: Any) -> Any:
+    if not (isinstance(value, dict) and "base64" in value):
+        return value
+    raw = base64.b64decode(value["base64"], validate=True)
+    return np.frombuffer(raw, dtype=np.dtype(value["dtype"])).reshape(value["shape"]).copy()

@@ -1,0 +1,127 @@
+"""What is held equal for every loss: splits, model, optimiser, epochs, learning rates, seeds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from losscope.comparison import models
+from losscope.comparison.data import DataError
+from losscope.errors import did_you_mean
+
+OPTIMIZERS = ("sgd", "adam")
+# Chosen so that the middle of the grid trains each bundled set under its default losses without diverging.
+LEARNING_RATES = {("sgd", "numbers"): 0.01, ("sgd", "classes"): 0.1, ("adam", "numbers"): 0.003}
+LARGE_DATA = 5_000
+# Half a decade a step: the grid may walk three decades either way from the shared rate.
+FARTHEST_STEP = 6
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One comparison's settings as they were asked for; None is chosen by the data (see `settle`)."""
+
+    model: str = "mlp"
+    hidden: int = 64
+    optimizer: str = "sgd"
+    batch_size: int = 64
+    epochs: int | None = None
+    learning_rate: float | None = None
+    grid: int = 5
+    seeds: int = 1
+    splits: int = 5
+    folds: int | None = None
+    split_seed: int = 0
+    metric: str | None = None
+    penalty: float | None = None
+    task: str | None = None
+    merge_rare_classes: bool = False
+    tune: bool = False
+    losses_file: str | Path | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a setting out of its range, before any data is read."""
+        for option, value, known in (
+            ("--model", self.model, models.names()),
+            ("--optimizer", self.optimizer, OPTIMIZERS),
+        ):
+            if value not in known:
+                raise DataError(f"{option} {value!r} is not known. {did_you_mean(str(value), known)}")
+        for name, number, least in (
+            ("--seeds", self.seeds, 1),
+            ("--splits", self.splits, 1),
+            ("--folds", self.folds, 2),
+            ("--epochs", self.epochs, 1),
+            ("--batch-size", self.batch_size, 1),
+            ("--hidden", self.hidden, 1),
+            ("--grid", self.grid, 1),
+        ):
+            if number is not None and number < least:
+                raise DataError(f"{name} {number} is too few: give {least} or more")
+        rate = self.learning_rate
+        if rate is not None and not (math.isfinite(rate) and rate > 0):
+            raise DataError(f"--learning-rate {rate:g} cannot be used: give a number above 0, such as 0.01")
+        if self.penalty is not None and not (math.isfinite(self.penalty) and self.penalty >= 0):
+            raise DataError(f"--penalty {self.penalty:g} cannot be used: give 0 or more, such as 0.001")
+        if self.grid % 2 == 0:
+            raise DataError(
+                f"--grid {self.grid} has no middle for the shared learning rate: give an odd number, such as 5"
+            )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One comparison's settings, complete: nothing is left to a default further down. `learning_rate` is None for a
+    model that has none to tune; `splits` is how many there are, whether repeated or folds."""
+
+    model: str
+    hidden: int
+    optimizer: str
+    momentum: float
+    batch_size: int
+    epochs: int
+    learning_rate: float | None
+    grid: int
+    seeds: int
+    splits: int
+    folds: bool
+    split_seed: int
+    metric: str | None
+    penalty: float
+
+    @property
+    def tunes_rate(self) -> bool:
+        return self.learning_rate is not None
+
+    def rate(self, step: int) -> float:
+        """The learning rate `step` half-decades away from the shared one: x1, x3, x10, x30 ..."""
+        assert self.learning_rate is not None
+        return float(f"{self.learning_rate * 10.0 ** (step // 2) * (3 if step % 2 else 1):.6g}")
+
+
+def settle(asked: Asked, numeric: bool, training_rows: int, splits: int) -> Settings:
+    """Fill in what was not asked for.
+
+    >>> settle(Asked(), numeric=True, training_rows=1000, splits=5).learning_rate
+    0.01
+    """
+    family = "numbers" if numeric else "classes"
+    default_rate = LEARNING_RATES.get((asked.optimizer, family), LEARNING_RATES[asked.optimizer, "numbers"])
+    module = models.module(asked.model)
+    return Settings(
+        model=asked.model,
+        hidden=asked.hidden if asked.model == "mlp" else 0,
+        optimizer=asked.optimizer,
+        momentum=0.9 if asked.optimizer == "sgd" else 0.0,
+        batch_size=asked.batch_size,
+        epochs=asked.epochs if asked.epochs is not None else (50 if training_rows <= LARGE_DATA else 20),
+        learning_rate=(asked.learning_rate or default_rate) if module.TUNES_RATE else None,
+        grid=asked.grid,
+        seeds=asked.seeds,
+        splits=splits,
+        folds=asked.folds is not None,
+        split_seed=asked.split_seed,
+        metric=asked.metric,
+        penalty=asked.penalty if asked.penalty is not None else getattr(module, "PENALTY", 0.0),
+    )

@@ -1,0 +1,1 @@
+"""The weights of a linear model that minimise a loss: exactly, or as near as is said."""

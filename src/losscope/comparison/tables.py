@@ -1,0 +1,95 @@
+"""A table from a file, or from another library's data frame: pandas' own kind comes out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO, Any
+
+import pandas as pd
+
+from losscope.comparison.delimited import read_csv, refuse_columns
+from losscope.comparison.mistakes import DataError, did_you_mean
+from losscope.comparison.sources import PARQUET_MAGIC, looks_binary, not_a_table, opened
+
+PARQUET_SUFFIXES = (".parquet", ".pq")
+# Parquet packs a constant column of a thousand million rows into a few bytes; here each value takes eight.
+MOST_VALUES = 1 << 29
+
+
+def read_table(path: Path) -> tuple[pd.DataFrame, list[str]]:
+    """The table of one CSV or Parquet file, and what had to be assumed to read it."""
+    if not path.exists():
+        folder = path.parent.glob("*") if path.parent.is_dir() else ()
+        near = [entry.name for entry in folder if entry.suffix in (".csv", ".parquet", ".gz", ".tsv", ".txt")]
+        raise DataError(
+            f"no file {str(path)!r}{did_you_mean(path.name, near)}: check the path given to --data"
+        )
+    if path.is_dir():
+        raise DataError(f"{str(path)!r} is a folder: give --data one .csv or .parquet file in it")
+    with opened(path) as file:
+        beginning = file.read(4096)
+        if not beginning:
+            raise DataError(f"{str(path)!r} is empty: expected a header line and rows")
+        file.seek(0)
+        if beginning.startswith(PARQUET_MAGIC):
+            return _read_parquet(path, file), []
+        if path.suffix.lower() in PARQUET_SUFFIXES:
+            raise DataError(
+                f"{str(path)!r} is no Parquet file (it begins with {_glimpse(beginning)}): if it holds CSV, name it "
+                ".csv; else write it again"
+            )
+        if looks_binary(beginning):
+            raise DataError(not_a_table(path))
+        return read_csv(path, file)
+
+
+def _read_parquet(path: Path, file: IO[bytes]) -> pd.DataFrame:
+    import pyarrow.parquet
+
+    try:
+        parquet = pyarrow.parquet.ParquetFile(file)
+        size = parquet.metadata.num_rows, parquet.metadata.num_columns
+        names = list(parquet.schema_arrow.names)
+        refuse_columns(names, str(path))
+        if size[0] * size[1] > MOST_VALUES:
+            raise DataError(
+                f"{str(path)!r} has {size[0]:,} rows of {size[1]:,} columns, more than {MOST_VALUES:,} values: take "
+                "some of its rows or columns"
+            )
+        return from_arrow(parquet.read(), repr(str(path)))
+    except DataError:
+        raise
+    except Exception as error:  # pyarrow has a dozen classes for "this file is broken"
+        raise DataError(
+            f"{str(path)!r} begins as Parquet but cannot be read ({_first_line(error)}): write it again"
+        ) from None
+
+
+def is_arrow(data: Any) -> bool:
+    """Whether this is another library's table: polars, pyarrow, DuckDB ... offer their data as an Arrow stream."""
+    return hasattr(data, "__arrow_c_stream__")
+
+
+def from_arrow(data: Any, source: str) -> pd.DataFrame:
+    """The same table in pandas: decimals as floating-point numbers, dates as dates."""
+    import pyarrow
+
+    try:
+        table = pyarrow.table(data)
+        exact = [place for place, each in enumerate(table.schema) if pyarrow.types.is_decimal(each.type)]
+        for place in exact:
+            numbers = table.column(place).cast(pyarrow.float64())
+            table = table.set_column(place, table.schema.names[place], numbers)
+        return table.to_pandas(date_as_object=False)
+    except (pyarrow.ArrowException, TypeError, ValueError, OverflowError) as error:
+        raise DataError(f"{source} cannot be turned into a table ({_first_line(error)})") from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _glimpse(beginning: bytes) -> str:
+    """The first few characters, or bytes where they are no text."""
+    text = beginning[:16].decode("ascii", errors="replace").splitlines()[0]
+    return repr(text) if text and text.isprintable() and "\ufffd" not in text else beginning[:4].hex(" ")

@@ -1,0 +1,513 @@
+"""Files that were made to break a reader: each ends in one clear line, or is read rightly, and never takes the machine."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import gzip
+import json
+import os
+import resource
+import struct
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("sklearn")
+pytest.importorskip("pyarrow")
+
+import pyarrow
+import pyarrow.parquet
+
+from losscope.comparison import delimited, sources, tables
+from losscope.comparison.data import DataError, load
+from losscope.comparison.images import read_idx
+from losscope.comparison.preparation import prepare
+from losscope.comparison.results import Store
+from losscope.comparison.task import decide
+from losscope.report.write import WriteError, write_atomic
+
+ROWS = 60
+X = np.random.default_rng(0).normal(size=ROWS)
+LINES = "".join(f"{i * i},{i}.5\n" for i in range(ROWS))
+
+
+def one_line(error: BaseException) -> str:
+    """The message, which is one line and holds nothing that a terminal obeys."""
+    message = str(error)
+    assert message.isprintable(), message
+    assert len(message) < 1000
+    return message
+
+
+# The bytes of a file for each way to be hostile, and what the one line says.
+HOSTILE = {
+    "empty": (b"", "is empty"),
+    "one newline": (b"\n", "not a well-formed CSV"),
+    "only blanks": (b"   \n   \n", ""),
+    "zeros": (b"\0" * 10_000, "binary bytes"),
+    "a picture": (b"\x89PNG\r\n\x1a\n" + os.urandom(500) + b"\0", "binary bytes"),
+    "an archive": (b"PK\x03\x04" + b"\0" * 100, "binary bytes"),
+    "gzip without an end": (gzip.compress(b"x,y\n" + LINES.encode())[:-20], "cannot be unpacked"),
+    "gzip with a wrong sum": (gzip.compress(b"x,y\n" + LINES.encode())[:-8] + b"\1" * 8, "cannot be unpacked"),
+    "only the mark of gzip": (b"\x1f\x8b", "cannot be unpacked"),
+    "gzip of zeros": (gzip.compress(b"\0" * 100_000), "binary bytes"),
+    "gzip of nothing": (gzip.compress(b""), "is empty"),
+    "gzip within gzip": (gzip.compress(gzip.compress(LINES.encode())), ""),
+    "only the mark of Parquet": (b"PAR1", "cannot be read"),
+    "Parquet of noise": (b"PAR1" + os.urandom(300) + b"PAR1", "cannot be read"),
+    "Parquet with a footer too long": (b"PAR1" + b"\xff\xff\xff\x7f" + b"PAR1", "cannot be read"),
+    "a quote without an end": (b'x,y\n"1,2\n' + LINES.encode(), "not a well-formed CSV"),
+    "a quote without an end in the header": (b'"x,y\n' + LINES.encode(), ""),
+    "a field without an end": (b"x,y\n" + b"1" * 200_000 + b"\n", ""),
+    "a header without an end": (b"x" * 300_000 + b"\n1\n", ""),
+    "a name twice": (b"x,x,y\n" + b"1,2,3\n" * 30, "two columns named 'x'"),
+    "a name twice, in quotes": (b'x,"x",y\n' + b"1,2,3\n" * 30, "two columns named 'x'"),
+    "more fields than names": (b"x,y\n" + b"1,2,3\n" * 30, "more fields in a line"),
+    "more fields in one line": (b"x,y\n" + LINES.encode() + b"1,2,3\n", "not a well-formed CSV"),
+    "nothing but separators": (b",,,\n,,,\n", ""),
+    "an escape code as a name": (b"x,\x1b[31my\n" + LINES.encode(), "\\x1b[31my"),
+    "text that turns round": ("x,\u202ey\n".encode() + LINES.encode(), "\\u202ey"),
+    "a name of a kilobyte": (b"a" * 1000 + b"," + b"b" * 1000 + b"\n" + LINES.encode(), "no column 'y'"),
+    "a mark of UTF-16 and no more": (b"\xff\xfe", ""),
+    "half a letter of UTF-16": (b"\xff\xfex", ""),
+    "UTF-16 cut short": ("x,y\n1,2\n".encode("utf-16")[:-1], ""),
+    "numbers beyond any": (b"x,y\n" + b"1e999,1e999\n" * 30, "infinite"),
+    "HTML": (b"<!DOCTYPE html>\n<html><body>Not found</body></html>\n", "no column 'y'"),
+    "JSON": (b'{"x": [1, 2], "y": [3, 4]}\n', "no column 'y'"),
+    "a bomb of lines": (gzip.compress(b"x,y\n" + b"1,1\n" * 800_000), "unpacks to more than"),
+    "a million columns": (b"," .join(b"c%d" % i for i in range(1_000_000)) + b"\n", "1,000,000 columns"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_hostile_file_ends_in_one_clear_line(case, tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "MOST_BYTES", 3_000_000)
+    content, says = HOSTILE[case]
+    path = tmp_path / "hostile.csv"
+    path.write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        load(path, "y")
+    assert says in one_line(caught.value)
+
+
+def test_a_bomb_is_not_unpacked_whole(tmp_path):
+    path = tmp_path / "bomb.csv.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(b"x,y\n")
+        for _ in range(64):
+            file.write(b"1,1\n" * 250_000)
+    code = (
+        "import resource; from losscope.comparison import sources; from losscope.comparison.data import load, DataError\n"
+        "sources.MOST_BYTES = 8 << 20\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        f"try: load({str(path)!r}, 'y')\n"
+        "except DataError: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    grown = int(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    )
+    assert grown < 40_000  # kilobytes, of 64 million bytes
+
+
+# ---------------------------------------------------------------------------------------------- IDX
+
+
+def test_an_idx_header_is_believed_no_further_than_it_can_be(tmp_path):
+    path = tmp_path / "images"
+    for shape, says in (
+        ((2**31, 2**31, 2**31), "too large"),
+        ((2**32 - 1,) * 4, "too large"),
+        ((0, 28, 28), "is empty"),
+        ((0,), "is empty"),
+        ((60_000, 28, 28), "expected 47,040,000"),
+    ):
+        path.write_bytes(bytes([0, 0, 8, len(shape)]) + struct.pack(f">{len(shape)}I", *shape) + b"\1" * 100)
+        with pytest.raises(DataError) as caught:
+            read_idx(path)
+        assert says in one_line(caught.value)
+
+
+def test_an_idx_bomb_is_read_one_byte_beyond_its_header(tmp_path):
+    path = tmp_path / "images.gz"
+    head = bytes([0, 0, 8, 3]) + struct.pack(">3I", 10, 28, 28)
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(head + b"\0" * 200_000_000)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(DataError, match="holds more bytes after its header, expected 7,840"):
+        read_idx(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
+
+
+# ------------------------------------------------------------------------------------- kinds of columns
+
+DAYS = [datetime.date(2024, 1, 1) + datetime.timedelta(days=i * i) for i in range(ROWS)]
+KINDS = {
+    "decimals": pyarrow.array([decimal.Decimal(i) / 8 for i in range(ROWS)], pyarrow.decimal128(10, 3)),
+    "wide decimals": pyarrow.array([decimal.Decimal(i) / 8 for i in range(ROWS)], pyarrow.decimal256(50, 3)),
+    "days": pyarrow.array(DAYS),
+    "timestamps": pyarrow.array([datetime.datetime(2024, 1, 1, i % 24, i) for i in range(ROWS)]),
+    "timestamps of a zone": pyarrow.array(
+        [datetime.datetime(2024, 1, 1, i % 24, i) for i in range(ROWS)],
+        pyarrow.timestamp("us", "Europe/Oslo"),
+    ),
+    "durations": pyarrow.array([datetime.timedelta(hours=i * i) for i in range(ROWS)]),
+    "times": pyarrow.array([datetime.time(i % 24, i) for i in range(ROWS)]),
+    "half precision": pyarrow.array(np.arange(ROWS, dtype=np.float16) * 2),
+    "unsigned": pyarrow.array(np.arange(ROWS, dtype=np.uint64) * 2**20 + np.uint64(2**63)),
+    "dictionary": pyarrow.array(["a", "b", "c"] * (ROWS // 3)).dictionary_encode(),
+    "booleans with holes": pyarrow.array([True, False, None] * (ROWS // 3)),
+    "integers with holes": pyarrow.array([1, 2, None] * (ROWS // 3)),
+    "nothing": pyarrow.nulls(ROWS),
+    "lists": pyarrow.array([[i] for i in range(ROWS)]),
+    "structures": pyarrow.array([{"a": i} for i in range(ROWS)]),
+    "maps": pyarrow.array([[("a", i)] for i in range(ROWS)], pyarrow.map_(pyarrow.string(), pyarrow.int64())),
+    "bytes": pyarrow.array([b"%d" % i for i in range(ROWS)]),
+    "large text": pyarrow.array(["a", "b"] * (ROWS // 2), pyarrow.large_string()),
+}
+NUMBERS = ("decimals", "wide decimals", "half precision", "unsigned", "durations", "integers with holes")
+DROPPED = {"lists": "lists or structures", "structures": "lists or structures", "maps": "lists or structures",
+           "bytes": "bytes", "nothing": "every value missing"}  # fmt: skip
+
+
+def parquet(path: Path, **columns: pyarrow.Array) -> Path:
+    pyarrow.parquet.write_table(pyarrow.table({**columns, "x": X}), path)
+    return path
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_column_as_a_feature(kind, tmp_path):
+    path = parquet(tmp_path / "t.parquet", c=KINDS[kind], y=pyarrow.array(X * 2 + np.arange(ROWS)))
+    dataset = load(path, "y")
+    prepared = prepare(dataset, decide(dataset, None, []))
+    assert np.isfinite(prepared.features).all()
+    said = "\n".join(prepared.steps)
+    if kind in DROPPED:
+        assert f"dropped c: {DROPPED[kind]}" in said
+        assert prepared.columns == 1
+    else:
+        assert prepared.columns > 1 or "dropped c: text that differs" in said
+        assert dataset.fingerprint() == load(path, "y").fingerprint()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_column_as_a_target(kind, tmp_path):
+    path = parquet(tmp_path / "t.parquet", c=KINDS[kind])
+    try:
+        dataset = load(path, "c")
+        task = decide(dataset, None, [])
+    except DataError as error:
+        assert kind not in NUMBERS
+        one_line(error)
+        return
+    prepared = prepare(dataset, task)
+    assert (prepared.target.dtype.kind == "f") == task.numeric
+    if kind in NUMBERS[:5]:
+        assert task.numeric
+        expected = {"decimals": np.arange(ROWS) / 8, "wide decimals": np.arange(ROWS) / 8,
+                    "durations": np.arange(ROWS) ** 2 / 24}.get(kind)  # fmt: skip
+        if expected is not None:
+            np.testing.assert_allclose(prepared.target, expected)
+
+
+def test_frames_of_any_library_are_the_same_table(tmp_path):
+    polars = pytest.importorskip("polars")
+    columns = {"x": X, "y": X * 2, "city": ["Oslo", "Rome", None] * (ROWS // 3), "day": DAYS}
+    frames = [pd.DataFrame(columns), polars.DataFrame(columns), pyarrow.table(columns)]
+    pd.DataFrame(columns).to_csv(tmp_path / "t.csv", index=False)
+    pyarrow.parquet.write_table(frames[2], tmp_path / "t.parquet")
+    found = [load(frame, "y") for frame in (*frames, tmp_path / "t.csv", tmp_path / "t.parquet")]
+    prepared = [prepare(dataset, decide(dataset, None, [])) for dataset in found]
+    for each in prepared[1:]:
+        np.testing.assert_allclose(each.features, prepared[0].features, rtol=1e-6)
+        assert each.steps == prepared[0].steps
+    with pytest.raises(DataError, match="data is a list: give a data frame"):
+        load([1, 2, 3], "y")
+
+
+def test_a_parquet_file_that_unpacks_without_end_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "MOST_VALUES", 100_000)
+    pyarrow.parquet.write_table(
+        pyarrow.table({"x": np.zeros(90_000), "y": np.zeros(90_000)}), tmp_path / "t.parquet"
+    )
+    with pytest.raises(DataError, match="90,000 rows of 2 columns, more than 100,000 values"):
+        load(tmp_path / "t.parquet", "y")
+
+
+# ---------------------------------------------------------------------------------------------- pipes
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("how", ["plain", "packed", "parquet"])
+def test_a_pipe_is_read_once_and_from_its_start(how, tmp_path):
+    frame = pd.DataFrame({"x": np.arange(3000) ** 2, "y": np.arange(3000) * 0.5})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    frame.to_parquet(tmp_path / "t.parquet")
+    content = (tmp_path / ("t.parquet" if how == "parquet" else "t.csv")).read_bytes()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(
+        target=lambda: pipe.write_bytes(gzip.compress(content) if how == "packed" else content)
+    )
+    writer.start()
+    dataset = load(pipe, "y")
+    writer.join()
+    assert dataset.features["x"].tolist() == frame["x"].tolist()
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs /dev/zero")
+def test_a_device_without_an_end_is_refused_at_its_beginning():
+    with pytest.raises(DataError, match="binary bytes"):
+        load("/dev/zero", "y")
+
+
+# ------------------------------------------------------------------------------- numbers, words, dates
+
+
+def column(texts: list[str], tmp_path: Path) -> tuple[pd.Series, str]:
+    """A column as it is read from a CSV file, and what is said."""
+    path = tmp_path / "t.csv"
+    pd.DataFrame({"c": texts, "x": np.arange(len(texts)), "y": np.arange(len(texts)) ** 2}).to_csv(
+        path, index=False
+    )
+    dataset = load(path, "y")
+    return dataset.features["c"], "\n".join(dataset.notes)
+
+
+@pytest.mark.parametrize("word", ["nil", "n/a", "NIL", "unknown", "-", "?", "oops"])
+def test_a_few_words_among_numbers_are_missing_values_and_it_is_said(word, tmp_path):
+    values, said = column([word if i % 20 == 3 else f"{i}.5" for i in range(100)], tmp_path)
+    assert values.dtype == np.float64
+    assert values.isna().sum() == 5
+    if word != "n/a":  # pandas itself knows that one
+        assert f"c read as numbers: {word!r} (5) taken as missing" in said
+
+
+def test_codes_are_not_numbers(tmp_path):
+    values, _ = column([f"{i}a" if i % 20 == 3 else f"{i}" for i in range(400)], tmp_path)
+    assert values.dtype == object
+
+
+@pytest.mark.parametrize(
+    ("form", "day"),
+    [
+        ("%Y-%m-%d", "2024-01-31"), ("%Y/%m/%d", "2024-01-31"), ("%d.%m.%Y", "2024-01-31"),
+        ("%d/%m/%Y", "2024-01-31"), ("%m/%d/%Y", "2024-01-31"), ("%Y-%m-%d %H:%M:%S", "2024-01-31"),
+        ("%Y-%m-%dT%H:%M:%SZ", "2024-01-31"), ("%Y-%m-%dT%H:%M+02:00", "2024-01-30 22:00"),
+    ],
+)  # fmt: skip
+def test_dates_in_csv_are_read_as_dates(form, day, tmp_path):
+    days = pd.date_range("2024-01-01", periods=60)
+    values, _ = column([f"{each:{form}}" if i != 7 else "nil" for i, each in enumerate(days)], tmp_path)
+    assert values.dtype.kind == "M"
+    assert values[30] == pd.Timestamp(day)
+    assert values.isna().sum() == 1
+
+
+def test_years_are_kept_and_row_numbers_are_not_unless_asked(tmp_path):
+    n = 100
+    frame = pd.DataFrame(
+        {"year": np.arange(n) + 1700, "row": np.arange(n), "nth": np.arange(n) + 1, "user_id": np.arange(n) * 7,
+         "note": [f"note {i}" for i in range(n)], "y": np.random.default_rng(0).normal(size=n)}
+    )  # fmt: skip
+    dataset = load(frame, "y")
+    said = "\n".join(prepare(dataset, decide(dataset, None, [])).steps)
+    assert "dropped row, nth, user_id: a row number" in said
+    assert "dropped note: text that differs in most rows" in said
+    dataset = load(frame, "y", keep=["row,user_id", "note"], drop=["nth"])
+    prepared = prepare(dataset, decide(dataset, None, []))
+    assert "dropped as asked: nth" in prepared.steps
+    assert not any("a row number" in step or "differs" in step for step in prepared.steps)
+    assert prepared.columns == 3 + 30
+
+
+# ------------------------------------------------------------------------------------------ roles
+
+FRAME = pd.DataFrame({"x": X, "w": np.arange(ROWS) % 3, "t": pd.date_range("2024-01-01", periods=ROWS)[::-1],
+                      "g": ["a", "b", "c", "d", "e", "f"] * (ROWS // 6), "y": X})  # fmt: skip
+
+
+def test_columns_have_roles():
+    dataset = load(FRAME, "y", weights="w", time="t", drop="g")
+    assert list(dataset.features) == ["x", "t"]
+    assert dataset.weight.tolist() == FRAME["w"].tolist()
+    prepared = prepare(dataset, decide(dataset, None, []))
+    assert prepared.test.tolist() == list(range(12))
+    assert prepared.weight is dataset.weight
+    assert "w" not in load(FRAME, "y", weights=" w ").features  # found with blanks around it, too
+    dataset = load(FRAME, "y", group="g")
+    assert list(dataset.features) == ["x", "w", "t"]
+    prepared = prepare(dataset, decide(dataset, None, []))
+    assert not set(dataset.groups[prepared.test]) & set(dataset.groups[prepared.train])
+    assert (
+        len({load(FRAME, "y", **roles).fingerprint() for roles in ({}, {"group": "g"}, {"weights": "w"})})
+        == 3
+    )
+
+
+@pytest.mark.parametrize(
+    ("roles", "says"),
+    [
+        ({"drop": ["z"]}, "no column 'z'"), ({"keep": ["xx"]}, "did you mean 'x'"), ({"drop": [""]}, "names no column"),
+        ({"drop": ["y"]}, "'y' is the target"), ({"drop": ["x"], "keep": ["x"]}, "both in --drop and in --keep"),
+        ({"drop": ["x", "w", "t", "g"]}, "only the column 'y' left"), ({"weights": "g"}, "no column of numbers"),
+        ({"weights": "y"}, "is the target"), ({"weights": "x"}, "numbers of 0 or more"), ({"time": "g"}, "neither numbers"),
+        ({"time": "t", "group": "g"}, "give one of them"), ({"group": "nowhere"}, "no column 'nowhere'"),
+    ],
+)  # fmt: skip
+def test_each_mistake_in_a_role_is_one_clear_line(roles, says):
+    with pytest.raises(DataError) as caught:
+        load(FRAME, "y", **roles)
+    assert says in one_line(caught.value)
+
+
+def test_weights_that_leave_nothing_to_test_on_are_refused():
+    few = FRAME.assign(w=(np.arange(ROWS) == 3) * 1.0)
+    dataset = load(few, "y", weights="w")
+    with pytest.raises(DataError, match="rows of a split all have weight 0"):
+        prepare(dataset, decide(dataset, None, []))
+
+
+# Frames that no file holds: what pandas and Python allow beyond it.
+FRAMES = {
+    "no columns": (pd.DataFrame(), "has no columns"),
+    "integers beyond floating point": (
+        FRAME.assign(y=[10**400 + i for i in range(ROWS)]),
+        "is infinite in 60 rows",
+    ),
+    "complex target": (FRAME.assign(y=X + 1j), "is of complex numbers"),
+    "sets as target": (FRAME.assign(y=[{1}] * ROWS), "is of lists or structures"),
+    "a list": ([1, 2], "data is a list"),
+    "an array": (np.zeros((3, 3)), "data is a ndarray"),
+    "nothing": (None, "data is a NoneType"),
+}
+
+
+@pytest.mark.parametrize("case", FRAMES)
+def test_what_is_no_table_in_python_is_refused_in_one_line(case):
+    data, says = FRAMES[case]
+    with pytest.raises(DataError) as caught:
+        load(data, "y")
+    assert says in one_line(caught.value)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "values",
+    [
+        pd.arrays.SparseArray(np.arange(ROWS) % 2 * 1.0), pd.cut(X, 4), pd.period_range("2020-01", periods=ROWS, freq="M"),
+        [1, "a", 2.5, None, True] * 12, pd.array([1, None, 3] * 20, dtype="Int64"), pd.Categorical([1, 2, 3] * 20),
+        np.full(ROWS, np.inf), np.array(["9999-12-31", "0001-01-01"] * 30, dtype="datetime64[s]"), ["nil"] * ROWS,
+        pd.date_range("2020", periods=ROWS, tz="Asia/Tokyo"), X.astype(np.longdouble), [10**400 + i for i in range(ROWS)],
+    ],
+    ids=lambda values: str(getattr(values, "dtype", values[:1]))[:20],
+)  # fmt: skip
+def test_whatever_pandas_holds_can_be_a_feature(values):
+    dataset = load(FRAME.assign(f=values), "y")
+    assert np.isfinite(prepare(dataset, decide(dataset, None, [])).features).all()
+
+
+@pytest.mark.parametrize(("column", "option"), [("w", "weights"), ("t", "time"), ("g", "group")])
+def test_a_role_with_holes_names_the_first(column, option):
+    holes = FRAME.assign(**{column: FRAME[column].where(np.arange(ROWS) != 7)})
+    with pytest.raises(DataError, match=rf"--{option} '{column}' is missing in 1 row \(first: row 8\)"):
+        load(holes, "y", **{option: column})
+
+
+# ---------------------------------------------------------------------------- what is written and read again
+
+
+def test_a_damaged_run_counts_as_not_there(tmp_path):
+    store = Store(tmp_path, {})
+    run = {"status": "done", "test": {"mae": 1.5}, "outputs": None}
+    store.save("k", run)
+    path = tmp_path / "runs" / "k.json"
+    good = path.read_text()
+    assert store.load("k")["test"] == {"mae": 1.5}
+    damaged = [good[:-9], "", "null", "[]", "{}", "[" * 100_000, good.replace("1.5", "2.5"), good.replace("done", "gone"),
+               json.dumps({**json.loads(good), "test": 3}), "\0" * len(good)]  # fmt: skip
+    for content in damaged:
+        path.write_text(content)
+        assert store.load("k") is None
+    path.write_bytes(b"\xff\xfe" + good.encode())
+    assert store.load("k") is None
+
+
+def test_what_cannot_be_written_is_one_clear_line(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(WriteError) as caught:
+        write_atomic(tmp_path / "run.json", "text")
+    assert "No space left on device" in one_line(caught.value)
+    assert caught.value.user_error
+    assert list(tmp_path.iterdir()) == []  # and nothing half done is left
+    (tmp_path / "runs").write_text("")
+    with pytest.raises(DataError, match="is a file"):
+        Store(tmp_path, {})
+
+
+def test_names_never_carry_codes_that_a_terminal_obeys(tmp_path, capfd):
+    from losscope.cli import main
+
+    path = tmp_path / "\x1b[31mt.csv"
+    path.write_text("x,\x1b[2Jy,c\n" + "".join(f"{i * i},{i}.5,{'ab'[i % 2]}\x1b[0m\n" for i in range(ROWS)))
+    dataset = load(path, "\x1b[2Jy")
+    words = [dataset.name, dataset.source, str(dataset.target.name), *dataset.features]
+    assert all(word.isprintable() for word in words)
+    classes = decide(load(path, "c"), None, [])
+    assert all(str(label).isprintable() for label in classes.labels)
+    assert main(["compare", "--data", str(path), "--target", "\x1b[2Jz"]) == 2
+    assert "\x1b" not in capfd.readouterr().err
+
+
+def test_a_wide_table_is_read_in_linear_time(tmp_path, monkeypatch):
+    """Work, not seconds: no step may take each column from the whole table again."""
+    calls = 0
+    original = pd.DataFrame.__getitem__
+
+    def counting(self, key):
+        nonlocal calls
+        calls += 1
+        return original(self, key)
+
+    path = tmp_path / "wide.csv"
+    wide = pd.DataFrame(np.random.default_rng(0).integers(0, 99, (ROWS, 3000))).add_prefix("c")
+    wide.assign(y=X).to_csv(path, index=False)
+    monkeypatch.setattr(pd.DataFrame, "__getitem__", counting)
+    dataset = load(path, "y")
+    prepared = prepare(dataset, decide(dataset, None, []))
+    assert prepared.columns == 3000
+    assert calls < 100
+    assert delimited.MOST_COLUMNS < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "says"),
+    [
+        ("rare", [], "class 'c' of the target 'rare' has 1 row"),
+        ("y", ["--group", "half"], "--group half has too few groups"),
+        ("y", ["--time", "half", "--splits", "3"], "--time has 2 different values"),
+        ("y", ["--folds", "1000"], "--folds 1000 cannot be made of 60 rows"),
+        ("y", ["ce"], "cross_entropy"),
+    ],
+)
+def test_what_is_impossible_is_refused_before_pytorch_is_loaded(target, options, says, tmp_path):
+    path = tmp_path / "t.csv"
+    FRAME.assign(half=np.arange(ROWS) % 2, rare=["a", "b"] * 29 + ["a", "c"]).to_csv(path, index=False)
+    code = (
+        "import sys; from losscope.cli import main\n"
+        f"code = main(['compare', '--data', {str(path)!r}, '--target', {target!r}, '--out', {str(tmp_path / 'o')!r}, "
+        f"*{options!r}])\n"
+        "print(code, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "2 False\n", done.stderr
+    assert says in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

@@ -1,0 +1,131 @@
+"""Saved models predict as they did, and saved predictions are those that were judged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("sklearn")
+
+import losscope as ls
+from losscope.cli import main
+from losscope.comparison import models
+from losscope.comparison.saved import load_model, predictions, save
+
+
+def table(rows=160):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "size": rng.normal(size=rows),
+            "when": pd.date_range("2024-01-01", periods=rows),
+            "colour": rng.choice(["red", "green", "blue"], rows),
+            "town": rng.choice([f"town {at}" for at in range(40)], rows),
+        }
+    )
+    frame.loc[::9, "size"] = np.nan
+    frame["price"] = np.exp(frame["size"].fillna(0) + (frame.colour == "red") + 0.1 * rng.normal(size=rows))
+    return frame
+
+
+TASKS = {
+    "numbers": (table(), "price", ["mse", "huber:delta=?", "log(target)"]),
+    "classes": (table().assign(kind=lambda f: np.where(f.price > 2, "dear", "cheap")).drop(columns="price"), "kind",
+                ["bce", "hinge"]),
+    "several": (table().assign(kind=lambda f: pd.cut(f.price, [0, 1, 3, 1e9], labels=["a", "b", "c"]).astype(str))
+                .drop(columns="price"), "kind", ["ce"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("model", models.names())
+@pytest.mark.parametrize("task", TASKS)
+def test_a_saved_model_predicts_what_was_judged(task, model, tmp_path):
+    if model == "boosting":
+        pytest.importorskip("lightgbm")
+    frame, target, losses = TASKS[task]
+    result = ls.compare(frame, target, losses, model=model, splits=2, epochs=2, grid=1, hidden=4)
+    files = save(result, tmp_path)
+    kept = pd.read_parquet(tmp_path / "predictions.parquet")
+    assert set(kept["loss"]) == set(result.losses)
+    pd.testing.assert_frame_equal(kept, predictions(result), check_dtype=False)
+    assert len(files) == 1 + len(losses)
+    for name, file in zip(result.losses, files[1:]):
+        of_first = kept[(kept.loss == name) & (kept.split == 0)].reset_index(drop=True)
+        again = load_model(file).predict(frame.iloc[of_first["row"]])
+        for column in again.columns:
+            if again[column].dtype.kind == "f":
+                np.testing.assert_allclose(again[column], of_first[column], rtol=2e-3, atol=1e-5)
+            else:
+                assert (again[column] == of_first[column]).mean() > 0.98
+
+
+def test_predictions_are_enough_to_compute_any_metric_again():
+    frame, target, losses = TASKS["numbers"]
+    result = ls.compare(frame, target, losses, model="linear", splits=2)
+    kept = predictions(result)
+    error = (kept.prediction - kept.target).abs().groupby([kept.loss, kept.split]).mean()
+    for name in losses:
+        name = ls.get(name).name if name in ("mse",) else name
+        assert error[name].to_numpy() == pytest.approx(result.summaries[name].values["mae"], rel=1e-4)
+
+
+def test_the_command_saves_and_predicts(tmp_path, capsys):
+    data = tmp_path / "train.csv"
+    table().to_csv(data, index=False)
+    out = tmp_path / "out"
+    options = [
+        "--data",
+        str(data),
+        "--target",
+        "price",
+        "--model",
+        "linear",
+        "--splits",
+        "2",
+        "--workers",
+        "1",
+    ]
+    assert main(["compare", "mse", "mae", *options, "--save", "--out", str(out)]) == 0
+    new = table(20).drop(columns="price").assign(colour="mauve", other=1)
+    new.to_csv(tmp_path / "new.csv", index=False)
+    capsys.readouterr()
+    model = str(out / "models" / "absolute_error.json")
+    assert main(["predict", model, str(tmp_path / "new.csv")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert (lines[0], len(lines)) == ("prediction", 21)
+    assert main(["predict", model, str(tmp_path / "new.csv"), "--out", str(tmp_path / "p.parquet")]) == 0
+    assert np.isfinite(pd.read_parquet(tmp_path / "p.parquet").prediction).all()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "cannot be read"),
+        ("{half", "is no model"),
+        ('{"schema": "losscope.compare/2"}', "is no model"),
+        ('{"schema": "losscope.model/1"}', "is damaged"),
+    ],
+)
+def test_what_is_no_model_is_refused_in_one_line(content, says, tmp_path, capsys):
+    file = tmp_path / "model.json"
+    if content is not None:
+        file.write_text(content)
+    assert main(["predict", str(file), "new.csv"]) == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.count("\n") == 1
+
+
+def test_a_missing_column_is_named(tmp_path):
+    frame, target, losses = TASKS["numbers"]
+    result = ls.compare(frame, target, ["mse"], model="linear", splits=1)
+    file = save(result, tmp_path)[1]
+    with pytest.raises(ValueError, match="has no column colour"):
+        load_model(file).predict(frame.drop(columns="colour"))
+    assert json.loads(Path(file).read_text())["loss"] == "squared_error"
+    assert losses
