@@ -1,4 +1,5 @@
-"""Which colour, dash pattern and marker a label has: the same one all over a chart, and all over a page."""
+"""Which colour, dash pattern and marker a label has: a loss the same one everywhere, anything else the same one
+all over a page."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from .naming import turn_of
 from .theme import SERIES
 
 T = TypeVar("T")
@@ -37,13 +39,13 @@ class Look:
 
 
 class Looks:
-    """Hands out looks to labels by order of first appearance; pass one to several charts to keep them in
-    step.
+    """Hands out looks to labels: a loss has its own, others go by order of first appearance; pass one to
+    several charts to keep them in step.
 
-    >>> looks = Looks(["mse", "huber"])
-    >>> looks["mse"].dashes is None, looks["huber"].dashes
-    (True, (5.0, 2.0))
-    >>> looks["huber"] == looks["huber"], "mae" in looks
+    >>> looks = Looks(["houses", "mse"])
+    >>> looks["houses"].dashes is None, looks["mse"] == Looks(["mse"])["mse"]
+    (True, True)
+    >>> looks["mse"] == looks["mse"], "mae" in looks
     (True, False)
     """
 
@@ -69,7 +71,8 @@ class Looks:
         for label in together:
             if label in self._given:
                 continue
-            index = len(self._given)
+            own = turn_of(label)
+            index = len(self._given) if own is None else own
             beside = [self._given[other] for other in together if other in self._given]
             self._given[label] = Look(
                 _next(SERIES, index, [look.colour for look in beside]),

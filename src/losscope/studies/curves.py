@@ -1,4 +1,4 @@
-"""Study 1: value, gradient and curvature over the error; where each is smooth, where it has a kink."""
+"""Study 1: How do L1, L2 and smooth L1 look, where are they smooth, and how steep do they get?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
-from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, Study, holds_when, silent
+from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, holds_when, silent
 
 if TYPE_CHECKING:
     import numpy
@@ -346,11 +346,3 @@ def _numbers(curve: Curve) -> dict[str, Any]:
         "slope_at_a_million": curve.far_slope,
         "bounded": curve.bounded,
     }
-
-
-curves = Study(
-    "curves",
-    1,
-    "How do L1, L2 and smooth L1 look, where are they smooth, and how steep do they get?",
-    experiment,
-)

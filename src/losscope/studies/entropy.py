@@ -1,4 +1,4 @@
-"""Study 9: entropy, cross-entropy and divergence: what they measure, and how they are related."""
+"""Study 9: What are entropy, cross-entropy and divergence, and how are they related?"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, Study, holds_when, silent
+from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, holds_when, silent
 
 if TYPE_CHECKING:
     import numpy
@@ -312,8 +312,3 @@ def _surprise_table(surprises: Mapping[float, float]) -> Table:
         [f"{believed:g}", f"{value:.6f}"] for believed, value in surprises.items()
     ]
     return Table(["probability of the right class", "cross-entropy (nats)"], rows, caption="One-hot target")
-
-
-entropy = Study(
-    "entropy", 9, "What are entropy, cross-entropy and divergence, and how are they related?", experiment
-)

@@ -1,4 +1,4 @@
-"""Study 10: the mean squared error computed three ways, and what index targets do to it."""
+"""Study 10: Is the mean squared error the same whichever way it is computed, and what if targets are class indices?"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, Study, holds_when, silent
+from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, holds_when, silent
 
 if TYPE_CHECKING:
     from losscope.report import Chart, Table
@@ -324,11 +324,3 @@ def _tried_table(tried: Sequence[Tried], caption: str) -> Table:
 
     rows = [[each.framework, each.number, each.error or each.warning or "nothing"] for each in tried]
     return Table(["framework", "number given", "what it says"], rows, caption=caption)
-
-
-mean_squared_error = Study(
-    "mean-squared-error",
-    10,
-    "Is the mean squared error the same whichever way it is computed, and what if targets are class indices?",
-    experiment,
-)

@@ -1,4 +1,4 @@
-"""Study 2: the gradients of one neuron, step by step, and which of them contain the activation's slope."""
+"""Study 2: What gradient does one neuron get, and under which loss does the activation's slope stay in it?"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, Study, silent
+from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, silent
 
 if TYPE_CHECKING:
     import sympy
@@ -463,11 +463,3 @@ def _chart(names: Sequence[str], target: float) -> Chart:
         ),
         name="gradient",
     )
-
-
-neuron = Study(
-    "neuron",
-    2,
-    "What gradient does one neuron get, and under which loss does the activation's slope stay in it?",
-    experiment,
-)

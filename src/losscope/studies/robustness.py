@@ -1,4 +1,4 @@
-"""Study 6: a line fitted under several losses while one point, or a share of them, is dragged away."""
+"""Study 6: How far do outliers move a line fitted under each loss?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from losscope.studies import lines
 from losscope.studies.curves import trace
-from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, Study, holds_when, silent
+from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, holds_when, silent
 
 if TYPE_CHECKING:
     from losscope.report import Chart, Table
@@ -495,6 +495,3 @@ def _check_table(checks: Mapping[str, Mapping[str, Any]]) -> Table:
         rows,
         caption="Each solver checked against an independent one, on the same data with three outliers",
     )
-
-
-robustness = Study("robustness", 6, "How far do outliers move a line fitted under each loss?", experiment)

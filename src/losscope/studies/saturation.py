@@ -1,4 +1,4 @@
-"""Study 3: one neuron learning 1 -> 0. Squared error through a sigmoid saturates; cross-entropy does not."""
+"""Study 3: Does squared error learn slowly when a sigmoid neuron is badly wrong?"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, Study, holds_when, silent
+from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, holds_when, silent
 
 if TYPE_CHECKING:
     from losscope.report import Chart, Table
@@ -371,8 +371,3 @@ def _numbers(lessons: Mapping[tuple[str, int], Lesson]) -> list[dict[str, Any]]:
         }
         for (kind, _), lesson in lessons.items()
     ]
-
-
-saturation = Study(
-    "saturation", 3, "Does squared error learn slowly when a sigmoid neuron is badly wrong?", experiment
-)

@@ -1,4 +1,4 @@
-"""Study 12: which delta for Huber and smooth L1: efficiency under Gaussian noise against worst-case bias."""
+"""Study 12: Which delta for Huber and smooth L1?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from losscope.studies import lines
-from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, Study, holds_when, silent
+from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, holds_when, silent
 
 if TYPE_CHECKING:
     from losscope.report import Chart, Table
@@ -462,6 +462,3 @@ def _real_table(deltas: Any, real: Mapping[str, Mapping[str, Any]]) -> Table:
             "Real residuals: variance relative to the mean's, by bootstrap and by the formula of the limit"
         ),
     )
-
-
-which_delta = Study("which-delta", 12, "Which delta for Huber and smooth L1?", experiment)

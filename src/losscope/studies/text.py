@@ -1,0 +1,87 @@
+"""A sentence that remembers its template, so that it can be said in another language with the same numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from losscope.errors import LossError, complain, did_you_mean
+
+
+class Text(str):
+    """An English sentence, and what it was made of.
+
+    >>> said = say("It ends at {end:.2f}.", end=0.094)
+    >>> said, in_words(said, {"It ends at {end:.2f}.": "最终为 {end:.2f}。"})
+    ('It ends at 0.09.', '最终为 0.09。')
+    """
+
+    template: str
+    values: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return self  # str() of it would forget the template
+
+
+def say(template: str, **values: Any) -> Text:
+    """`template.format(**values)`; without values the braces of a formula stay as they are."""
+    text = Text(template.format(**values) if values else template)
+    text.template, text.values = template, values
+    return text
+
+
+def in_words(thing: Any, words: Mapping[str, str]) -> Any:
+    """Everything that is said in a result, a chart or a table, through `words`: English template -> translation.
+    What `words` lack stays English."""
+    if isinstance(thing, str):
+        template, values = getattr(thing, "template", thing), getattr(thing, "values", {})
+        values = {name: in_words(value, words) for name, value in values.items()}
+        if template not in words and not values:
+            return thing
+        text = say(words.get(template, template), **values)
+        text.template, text.values = template, values
+        return text
+    if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
+        changed = {
+            each.name: in_words(getattr(thing, each.name), words)
+            for each in dataclasses.fields(thing)
+            if each.name not in ("numbers", "name", "anchor", "style", "x_scale", "y_scale", "kind")
+        }
+        return dataclasses.replace(thing, **changed)
+    if isinstance(thing, Mapping):
+        return {in_words(key, words): in_words(value, words) for key, value in thing.items()}
+    if isinstance(thing, tuple | list):
+        return type(thing)(in_words(each, words) for each in thing)
+    return thing
+
+
+def languages() -> list[str]:
+    """English, and each language that has a folder of words."""
+    return ["en", *sorted(each.parent.name for each in Path(__file__).parent.glob("??/__init__.py"))]
+
+
+@cache
+def words_of(language: str, study: str = "") -> Mapping[str, str]:
+    """The words of a language: those that all pages share, with those of one study."""
+    if language == "en":
+        return {}
+    if language not in languages():
+        raise LossError(
+            complain(
+                f"There is no language {language!r}",
+                expected=f"one of {', '.join(languages())}",
+                next_step=did_you_mean(language, languages()),
+            )
+        )
+    shared: dict[str, str] = import_module(f"losscope.studies.{language}").WORDS
+    module = f"losscope.studies.{language}.{study.replace('-', '_')}"
+    try:
+        return shared | (import_module(module).WORDS if study else {})
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        return shared
