@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .page import Page
     from .panel import Bars, Line, Panel, Points, Region
     from .section import Code, Fold, Section, Verdict
-    from .table import Link, Mark, Table
+    from .table import Link, Mark, Prose, Table
     from .write import write_csv, write_json
 
 _HOME = {
@@ -38,6 +38,7 @@ _HOME = {
     "Page": "page",
     "Panel": "panel",
     "Points": "panel",
+    "Prose": "table",
     "Region": "panel",
     "Section": "section",
     "Table": "table",
@@ -59,11 +60,12 @@ __all__ = [
     "Page",
     "Panel",
     "Points",
+    "Prose",
     "Region",
-    "name_of",
     "Section",
     "Table",
     "Verdict",
+    "name_of",
     "write_csv",
     "write_json",
 ]

@@ -73,7 +73,9 @@ class Looks:
                 continue
             own = turn_of(label)
             index = len(self._given) if own is None else own
-            beside = [self._given[other] for other in together if other in self._given]
+            # What is no loss takes no loss's colour while another is free anywhere on the page.
+            others = together if own is not None else self._given
+            beside = [self._given[other] for other in others if other in self._given]
             self._given[label] = Look(
                 _next(SERIES, index, [look.colour for look in beside]),
                 _next(DASHES, index, [look.dashes for look in beside]),

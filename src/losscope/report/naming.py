@@ -66,14 +66,14 @@ def _places() -> dict[str, int]:
 
 
 def turn_of(label: str) -> int | None:
-    """Which colour's turn a label is that begins with a loss's name; None for one that names none.
+    """Which colour's turn a label is that names a loss, with parameters or an activation or without; else None.
 
-    >>> turn_of("squared error, seed 1") == turn_of("half_squared_error@sigmoid") == turn_of("mse")
+    >>> turn_of("squared error") == turn_of("half squared error through sigmoid") == turn_of("mse@tanh")
     True
-    >>> turn_of("houses") is None
-    True
+    >>> turn_of("houses") is None, turn_of("squared error, wrong") is None
+    (True, True)
     """
     label = getattr(label, "template", label)  # what was translated goes by what it was
     places = _places()
-    head = re.split(r"[:@,(]| through | at ", label)[0].strip()
+    head = re.split(r"[:@]| \(| through ", label)[0].strip()
     return places.get(head)

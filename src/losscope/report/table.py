@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from .prose import html_of
 from .terminal import wrapped
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ class Mark(str):
         made = super().__new__(cls, text)
         made.kind = kind
         return made
+
+
+class Prose(str):
+    """A cell of words with the markup of a paragraph: **bold**, `code`, $formula$."""
 
 
 MARKS = {"holds": "✓", "conditional": "~", "fails": "✗", "undecided": "?"}
@@ -329,7 +334,9 @@ class Table:
                 text = escape(cell.replace(" +- ", " ± ") if numeric[index] else cell)
                 if at in bests[index]:
                     text = f'<strong>{text.removesuffix(" *")}</strong><span class="mark">*</span>'
-                if isinstance(given, Link):
+                if isinstance(given, Prose):
+                    text = html_of(given)
+                elif isinstance(given, Link):
                     text = f'<a href="{escape(given.href)}">{text}</a>'
                 elif isinstance(given, Mark):
                     text = f'<span class="badge {given.kind}"><span aria-hidden="true">{MARKS[given.kind]}</span> {text}</span>'

@@ -70,7 +70,7 @@ def _word(name: str, number: int) -> str:
 
 def page(run: Run) -> Page:
     """A study's page: the answer, the picture, what is said and what is so; then all that most do not need."""
-    from losscope.report import Fold, Page, Section, Table, Verdict
+    from losscope.report import Fold, Page, Prose, Section, Table, Verdict
 
     run = run.translated()
     say, found = run.say, run.result
@@ -83,7 +83,7 @@ def page(run: Run) -> Page:
             Verdict(each.claim, each.verdict, each.evidence, f"claim-{number}")
             for number, each in enumerate(found.claims, 1)
         ]
-        wrong = [[each.written, each.prints, each.right] for each in found.mistakes]
+        wrong = [list(map(Prose, (each.written, each.prints, each.right))) for each in found.mistakes]
         heads = [say("what is written"), say("what it gives"), say("what is right")]
         details = [Fold(say("How it was done"), list(found.done))]
         if found.derivation:
@@ -103,7 +103,7 @@ def page(run: Run) -> Page:
 
 def index(runs: Sequence[Run], command: str = "") -> Page:
     """The map of all claims, the mistakes that circulate, and the answer of each study, with links to the pages."""
-    from losscope.report import Link, Page, Section, Table
+    from losscope.report import Link, Page, Prose, Section, Table
 
     runs = [run.translated() for run in runs]
     language = runs[0].language if runs else "en"
@@ -124,7 +124,7 @@ def index(runs: Sequence[Run], command: str = "") -> Page:
         for group, rows in claims.by_group(found)
     ]
     wrong = [
-        [each.written, each.prints, each.right, Link(name, f"{name}.html")] for name, each in claims.mistakes(found)
+        [*map(Prose, (each.written, each.prints, each.right)), Link(name, f"{name}.html")] for name, each in claims.mistakes(found)
     ]
     if wrong:
         heads = [here("what is written"), here("what it gives"), here("what is right"), here("study")]
@@ -153,13 +153,13 @@ def _map(rows: Sequence[tuple[str, int, Claim]], heads: list[str]) -> Table:
 
 
 def _answers(runs: Sequence[Run], title: str, heads: list[str]) -> Section:
-    from losscope.report import Link, Section, Table
+    from losscope.report import Link, Prose, Section, Table
 
     rows = [
         [
             Link(run.study.name, f"{run.study.name}.html"),
             run.say(run.study.question),
-            plain_words(run.result.answer) if run.result else f"Not run: {run.missing}.",
+            Prose(run.result.answer) if run.result else f"Not run: {run.missing}.",
         ]
         for run in runs
     ]

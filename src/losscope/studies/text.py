@@ -21,16 +21,22 @@ class Text(str):
     """
 
     template: str
-    values: Mapping[str, Any]
+    values: Mapping[Any, Any]
 
     def __str__(self) -> str:
         return self  # str() of it would forget the template
 
 
-def say(template: str, **values: Any) -> Text:
-    """`template.format(**values)`; without values the braces of a formula stay as they are."""
-    text = Text(template.format(**values) if values else template)
-    text.template, text.values = template, values
+def say(template: str, /, *places: Any, **values: Any) -> Text:
+    """`template.format(*places, **values)`; without any the braces of a formula stay as they are."""
+    return _made(template, template, dict(enumerate(places)) | values)
+
+
+def _made(template: str, english: str, values: Mapping[Any, Any]) -> Text:
+    places = [values[at] for at in range(len(values)) if at in values]
+    named = {name: value for name, value in values.items() if isinstance(name, str)}
+    text = Text(template.format(*places, **named) if values else template)
+    text.template, text.values = english, values
     return text
 
 
@@ -42,9 +48,7 @@ def in_words(thing: Any, words: Mapping[str, str]) -> Any:
         values = {name: in_words(value, words) for name, value in values.items()}
         if template not in words and not values:
             return thing
-        text = say(words.get(template, template), **values)
-        text.template, text.values = template, values
-        return text
+        return _made(words.get(template, template), template, values)
     if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
         changed = {
             each.name: in_words(getattr(thing, each.name), words)

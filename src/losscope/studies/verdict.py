@@ -100,13 +100,15 @@ def more_than(interval: Interval, least: float = 0.0) -> Text:
     return DOES_NOT_HOLD if interval.high <= least else NOT_DECIDED
 
 
-def over(found: Mapping[str, str]) -> Text:
+def over(found: Mapping[str, str], condition: str = "{which}") -> Text:
     """One verdict from those under several conditions, each named by words that follow "holds when".
 
     >>> str(over({"the noise is normal": HOLDS, "it has heavy tails": DOES_NOT_HOLD}))
     'holds when the noise is normal'
     >>> str(over({"one": HOLDS, "other": NOT_DECIDED})), str(over({"one": HOLDS, "other": HOLDS}))
     ('not decided by these runs', 'holds')
+    >>> str(over({"NumPy": DOES_NOT_HOLD, "JAX": HOLDS, "Keras": HOLDS}, "you use {which}"))
+    'holds when you use JAX or Keras'
     """
     kinds = set(found.values())
     if len(kinds) == 1:
@@ -115,11 +117,14 @@ def over(found: Mapping[str, str]) -> Text:
     so = [words for words, verdict in found.items() if verdict == HOLDS]
     if not so or DOES_NOT_HOLD not in kinds:  # "when" needs both sides: where it is so, and where it is not
         return DOES_NOT_HOLD if not so and NOT_DECIDED not in kinds else NOT_DECIDED
-    return holds_when(_listed(so))
+    return holds_when(say(condition, which=_listed(so)))
 
 
 def _listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else say("{first} or {rest}", first=words[0], rest=_listed(words[1:]))
+    if len(words) == 1:
+        return words[0]
+    template = "{first} or {rest}" if len(words) == 2 else "{first}, {rest}"
+    return say(template, first=words[0], rest=_listed(words[1:]))
 
 
 def beyond(places: Any, so: Any, what: str, number: str = "{:.3g}") -> Text:
