@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,13 +28,17 @@ _PAGE = {1: (390.0, 13.0), 2: (380.0, 13.0), 3: (308.0, 13.0)}
 _NARROWEST = {1: "100%", 2: "22rem", 3: "17rem"}
 
 
-def _settings() -> Any:
+@contextmanager
+def _settings() -> Iterator[None]:
     """Our drawing settings over matplotlib's defaults, whatever the user has set; undone afterwards."""
     from matplotlib import style
 
     from .draw import SETTINGS
 
-    return style.context(["default", SETTINGS])
+    with style.context(["default", SETTINGS]), warnings.catch_warnings():
+        # A letter that DejaVu lacks is drawn by the font of the page; see lettering.py for its width.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from")
+        yield
 
 
 def _describe(panel: Panel) -> str:

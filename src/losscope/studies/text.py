@@ -89,3 +89,23 @@ def words_of(language: str, study: str = "") -> Mapping[str, str]:
         if error.name != module:
             raise
         return shared
+
+
+def templates(thing: Any) -> list[str]:
+    """Every template that is said in a result, once each: what a translation has to have words for."""
+    found: dict[str, None] = {}
+
+    def walk(thing: Any) -> None:
+        if isinstance(thing, Text):
+            found[thing.template] = None
+            walk(list(thing.values.values()))
+        elif dataclasses.is_dataclass(thing) and not isinstance(thing, type):
+            walk([getattr(thing, each.name) for each in dataclasses.fields(thing) if each.name != "numbers"])
+        elif isinstance(thing, Mapping):
+            walk([*thing, *thing.values()])
+        elif isinstance(thing, tuple | list):
+            for each in thing:
+                walk(each)
+
+    walk(thing)
+    return list(found)
