@@ -16,10 +16,7 @@ from losscope.studies import (
     entropy,
     get,
     lines,
-    mean_squared_error,
-    neuron,
     robustness,
-    saturation,
     stability,
     which_delta,
 )
@@ -27,12 +24,9 @@ from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Result
 
 NAMES = (
     "curves",
-    "neuron",
-    "saturation",
     "robustness",
     "stability",
     "entropy",
-    "mean-squared-error",
     "which-delta",
 )
 
@@ -120,119 +114,6 @@ def test_curves_verdicts_can_go_either_way():
 def test_curves_refuses_what_is_no_function_of_the_error(name):
     with pytest.raises(LossError, match="not a function of a real error"):
         get("curves")(losses=(name,))
-
-
-# -- 2 neuron
-
-
-def test_neuron_shows_the_update_of_the_textbook(results):
-    squared = results["neuron"].numbers["half_squared_error@sigmoid"]["step"]
-    cross = results["neuron"].numbers["binary_cross_entropy_of_probability@sigmoid"]["step"]
-    a = 1 / (1 + math.exp(-1.5))
-    assert squared["dL/dw"] == pytest.approx(a * a * (1 - a), rel=1e-14)
-    assert cross["dL/dw"] == pytest.approx(a, rel=1e-14)
-    assert cross["new w"] == pytest.approx(0.6 - 0.15 * a, rel=1e-14)
-    assert set(verdicts(results["neuron"]).values()) == {HOLDS}
-
-
-def test_neuron_sees_the_slope_stay_or_cancel():
-    squared, cross = neuron.chain(neuron.SQUARED), neuron.chain(neuron.CROSS)
-    assert neuron.judge_factor(squared.in_z).verdict == HOLDS
-    assert neuron.judge_factor(cross.in_z).verdict == DOES_NOT_HOLD
-    assert neuron.judge_cancels(cross.in_z).verdict == HOLDS
-    assert neuron.judge_cancels(squared.in_z).verdict == DOES_NOT_HOLD
-    assert str(neuron.after_cancelling(cross.in_z, "x")) == "x*(a - y)"
-    assert str(neuron.after_cancelling(squared.in_z)) == "a*(1 - a)*(a - y)"
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "mse",
-        "huber:delta=0.5@tanh",
-        "pinball:quantile=0.9@exp",
-        "poisson@softplus",
-        "log_cosh@leaky_relu",
-        "bce@identity",
-    ],
-)
-def test_neuron_takes_any_loss_and_activation(name):
-    links = neuron.chain(name)
-    assert neuron.agreement(links)
-    for target in (0.0, 1.0):
-        assert neuron.step(links, {"w": 0.7, "b": -0.2, "x": 1.3, "y": target}, 0.1).gap < 1e-12
-    written = neuron.latex_of(links)
-    assert all(written.values())
-
-
-def test_neuron_latex_keeps_the_brackets():
-    written = neuron.latex_of(neuron.chain(neuron.CROSS))
-    assert r"\left(1 - y\right)" in written["L"]
-
-
-def test_neuron_verdicts_can_go_either_way():
-    assert neuron.judge_chain({"mse": "0", "mae": ""}).verdict == DOES_NOT_HOLD
-    assert neuron.judge_check({"mse": 1e-3}).verdict == DOES_NOT_HOLD
-    with pytest.raises(LossError, match="not a loss of one output"):
-        neuron.chain("cross_entropy")
-
-
-# -- 3 saturation
-
-
-def ends(runs, kind):
-    return [each["end"] for each in runs if each["loss"] == kind]
-
-
-def test_saturation_gives_the_reference_numbers(results):
-    numbers = results["saturation"].numbers
-    assert [round(each, 3) for each in ends(numbers["runs"], saturation.SQUARED)] == [0.094, 0.203]
-    assert [round(each, 4) for each in ends(numbers["runs"], saturation.CROSS)] == [0.0116, 0.0120]
-    assert [round(each, 3) for each in ends(numbers["runs_at_0.005"], saturation.CROSS)] == [0.418, 0.780]
-    assert [round(each, 2) for each in ends(numbers["runs_at_0.005"], saturation.WRONG)] == [0.04, 0.05]
-    assert [round(each["start"], 2) for each in numbers["runs"][:4]] == [0.82, 0.82, 0.98, 0.98]
-
-
-def test_saturation_names_the_wrong_rule(results):
-    claim = next(each for each in results["saturation"].claims if "demonstration" in each.claim)
-    assert claim.verdict == DOES_NOT_HOLD
-    assert "wrong rule" in claim.evidence
-    assert saturation.judge_demonstration([0.041, 0.049], [0.3, 0.3]).verdict == HOLDS
-
-
-def lesson(outputs, slopes=None):
-    return saturation.Lesson(tuple(outputs), tuple(outputs), tuple(slopes or outputs))
-
-
-def test_saturation_verdicts_can_go_either_way():
-    assert (
-        saturation.judge_less_when_more_wrong(lesson([0.8], [0.1]), lesson([0.9], [0.2])).verdict
-        == DOES_NOT_HOLD
-    )
-    assert saturation.judge_gradient_is_error([lesson([0.8], [0.1])]).verdict == DOES_NOT_HOLD
-    slow, quick = lesson([0.9, 0.8]), lesson([0.9, 0.5])
-    pairs = {
-        (saturation.CROSS, 0): quick,
-        (saturation.SQUARED, 0): slow,
-        (saturation.CROSS, 1): quick,
-        (saturation.SQUARED, 1): slow,
-    }
-    assert saturation.judge_faster(pairs, [None, None], 0.1).verdict == HOLDS
-    assert (
-        saturation.judge_faster(pairs, [1.0, None], 0.1).verdict
-        == "holds when both use the same learning rate"
-    )
-    swapped = {
-        (kind, at): each
-        for (_, at), each, kind in zip(pairs, pairs.values(), [saturation.SQUARED, saturation.CROSS] * 2)
-    }
-    assert saturation.judge_faster(swapped, [None, None], 0.1).verdict == DOES_NOT_HOLD
-
-
-def test_saturation_refuses_senseless_options():
-    for options in ({"learning_rate": 0.0}, {"learning_rate": float("nan")}, {"epochs": 0}):
-        with pytest.raises(LossError, match="out of its domain"):
-            get("saturation")(**options)
 
 
 # -- 6 robustness, and the solvers
@@ -379,61 +260,6 @@ def test_entropy_verdicts_can_go_either_way():
         "holds when",
         DOES_NOT_HOLD[:10],
     ]
-
-
-# -- 10 mean squared error
-
-
-def test_mean_squared_error_catches_indices(results):
-    tried = {each["framework"]: each for each in results["mean-squared-error"].numbers["frameworks"]}
-    assert tried["losscope"]["number"] is None
-    assert "broadcasting would have made (4, 4)" in tried["losscope"]["error"]
-    assert tried["PyTorch"]["number"] == pytest.approx(tried["NumPy"]["number"]) != 0
-    assert "broadcasting" in tried["PyTorch"]["warning"]
-    columns = {
-        each["framework"]: each
-        for each in results["mean-squared-error"].numbers["frameworks_column_against_row"]
-    }
-    assert columns["PyTorch"]["number"] > 0  # although prediction and target hold the same numbers
-    assert columns["losscope"]["error"]
-
-
-def test_mean_squared_error_claims(results):
-    found = verdicts(results["mean-squared-error"])
-    assert found["Cross-entropy uses only the largest output of each row."] == DOES_NOT_HOLD
-    assert found["Squared error uses all outputs of each row."] == HOLDS
-
-
-def test_mean_squared_error_verdicts_can_go_either_way():
-    def three(*numbers):
-        return mean_squared_error.judge_three(dict(zip("abcd", numbers))).verdict[:10]
-
-    assert [three(1.0, 1.0, 1.0, 1.0), three(1.0, 1.0, 4.0, 1.0), three(1.0, 1.0, 1.0, 2.0)] == [
-        HOLDS,
-        "holds when",
-        DOES_NOT_HOLD[:10],
-    ]
-    error, number = mean_squared_error.Tried("one", error="no"), mean_squared_error.Tried("two", 1.0)
-    assert [
-        mean_squared_error.judge_frameworks(each).verdict[:10]
-        for each in ([error], [error, number], [number])
-    ] == [HOLDS, "holds when", DOES_NOT_HOLD[:10]]
-    logits, index = numpy.array([[3.0, 1.0], [0.0, 2.0]]), numpy.array([0, 1])
-    only = numpy.array([[1.0, 0.0], [0.0, 1.0]])
-
-    def largest(of_logits, of_probabilities):
-        return mean_squared_error.judge_largest(
-            {"cross-entropy of logits": of_logits, "cross-entropy of probabilities": of_probabilities},
-            logits,
-            index,
-        ).verdict[:10]
-
-    assert [largest(only, only), largest(only + 1, only), largest(only + 1, only + 1)] == [
-        HOLDS,
-        "holds when",
-        DOES_NOT_HOLD[:10],
-    ]
-    assert mean_squared_error.judge_all({"squared error": only}).verdict == DOES_NOT_HOLD
 
 
 # -- 12 which delta

@@ -154,7 +154,9 @@ def _add_option(group: Any, option: Option) -> None:
         return
     metavar = {int: "N", float: "X"}.get(option.kind, "TEXT")
     several = "+" if option.several else None
-    group.add_argument(flag, type=option.kind, default=default, nargs=several, metavar=metavar, help=help_text)
+    group.add_argument(
+        flag, type=option.kind, default=default, nargs=several, metavar=metavar, help=help_text
+    )
 
 
 def _run_all(chosen: Sequence[Study], args: argparse.Namespace, options: dict[str, Any] | None = None) -> int:

@@ -118,8 +118,7 @@ class Chart:
 
     def _looks(self, given: Looks | None) -> Looks:
         looks = next((each for each in (given, self.looks) if each is not None), Looks())
-        for labels in self.labels():
-            looks.introduce(labels)
+        looks.introduce_all(self.labels())
         return looks
 
     def _title(self) -> str:

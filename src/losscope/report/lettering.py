@@ -48,7 +48,9 @@ def wrap(text: str, size: float, room: float, most: int = 3, bold: bool = False)
     >>> len(wrap("many words " * 40, 12, 120))
     3
     """
-    words = re.findall(r"[\u2e80-\uffff]|[^\s\u2e80-\uffff]+", text)  # between two square letters a line may end
+    words = re.findall(
+        r"[\u2e80-\uffff]|[^\s\u2e80-\uffff]+", text
+    )  # between two square letters a line may end
     lines: list[str] = []
     line = ""
     while words:

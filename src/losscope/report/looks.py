@@ -43,8 +43,8 @@ class Looks:
     several charts to keep them in step.
 
     >>> looks = Looks(["houses", "mse"])
-    >>> looks["houses"].dashes is None, looks["mse"] == Looks(["mse"])["mse"]
-    (True, True)
+    >>> looks["mse"] == Looks(["mse"])["mse"], looks["houses"].colour == looks["mse"].colour
+    (True, False)
     >>> looks["mse"] == looks["mse"], "mae" in looks
     (True, False)
     """
@@ -68,26 +68,37 @@ class Looks:
         do not.
         """
         together = list(dict.fromkeys(labels))
-        for label in together:
+        # Losses first: what is none of them gives way.
+        for label in sorted(together, key=lambda label: turn_of(label) is None):
             if label in self._given:
                 continue
             own = turn_of(label)
             index = len(self._given) if own is None else own
-            # What is no loss takes no loss's colour while another is free anywhere on the page.
-            others = together if own is not None else self._given
-            beside = [self._given[other] for other in others if other in self._given]
+            beside = [self._given[other] for other in together if other in self._given]
+            # What is no loss takes no loss's look while another is free.
+            losses = [
+                look for other, look in self._given.items() if own is None and turn_of(other) is not None
+            ]
             self._given[label] = Look(
-                _next(SERIES, index, [look.colour for look in beside]),
-                _next(DASHES, index, [look.dashes for look in beside]),
-                _next(MARKERS, index, [look.marker for look in beside]),
+                _next(SERIES, index, [look.colour for look in beside], [look.colour for look in losses]),
+                _next(DASHES, index, [look.dashes for look in beside], [look.dashes for look in losses]),
+                _next(MARKERS, index, [look.marker for look in beside], [look.marker for look in losses]),
             )
+
+    def introduce_all(self, panels: Iterable[Sequence[str]]) -> None:
+        """The labels of many panels: the losses of all of them first."""
+        panels = list(panels)
+        for labels in panels:
+            self.introduce(label for label in labels if turn_of(label) is not None)
+        for labels in panels:
+            self.introduce(labels)
 
     def labels(self) -> list[str]:
         """The labels known so far, in order."""
         return list(self._given)
 
 
-def _next(choices: Sequence[T], index: int, taken: list[T]) -> T:
-    """The choice whose turn it is, or the next one that is used least often in `taken`."""
+def _next(choices: Sequence[T], index: int, taken: list[T], losses: list[T]) -> T:
+    """The choice whose turn it is, or the next one that is used least often in `taken`, then among `losses`."""
     turns = [choices[(index + step) % len(choices)] for step in range(len(choices))]
-    return min(turns, key=taken.count)
+    return min(turns, key=lambda choice: (taken.count(choice), losses.count(choice)))

@@ -58,7 +58,9 @@ def _places() -> dict[str, int]:
     from losscope.catalogue import entries, names
 
     # Real-valued regression first: its losses are the ones most often drawn together.
-    ordered = sorted(entries().values(), key=lambda entry: (entry.structure == "activation", entry.task != "regression"))
+    ordered = sorted(
+        entries().values(), key=lambda entry: (entry.structure == "activation", entry.task != "regression")
+    )
     kin = {entry.name: _VARIANT.sub("", _VARIANT.sub("", entry.name)) for entry in ordered}
     turns = {name: turn for turn, name in enumerate(dict.fromkeys(kin.values()))}
     found = {each: turns[kin[entry]] for each, entry in names().items()}

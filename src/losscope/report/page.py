@@ -50,9 +50,7 @@ class Page:
         """Known before anything is drawn, as bars take the look of a curve that may come after them."""
         charts = [chart for section in self.sections for chart in section.charts()]
         looks = Looks()
-        for chart in charts:
-            for labels in chart.labels():
-                looks.introduce(labels)
+        looks.introduce_all(labels for chart in charts for labels in chart.labels())
         for chart in charts:
             for panel in chart.panels:
                 for item in panel.items:

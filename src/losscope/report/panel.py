@@ -111,7 +111,9 @@ class Region:
         x, y = _numbers(self.x, f"{owner}: x"), _numbers(self.y, f"{owner}: y")
         inside = np.asarray(self.inside, dtype=np.float64)
         if inside.shape != (len(y), len(x)) or min(len(x), len(y)) < 2:
-            raise ValueError(f"{owner}: inside has shape {inside.shape}, expected {(len(y), len(x))}, 2 or more each")
+            raise ValueError(
+                f"{owner}: inside has shape {inside.shape}, expected {(len(y), len(x))}, 2 or more each"
+            )
         if not np.isfinite(inside).all():
             raise ValueError(f"{owner}: inside has numbers that are not finite")
         for name, values in (("x", x), ("y", y)):
@@ -209,7 +211,9 @@ class Panel:
         items = tuple(self.items)
         for item in items:
             if not isinstance(item, (Line, Points, Region, Bars)):
-                raise ValueError(f"{owner}: an item must be Line, Points, Region or Bars, got {type(item).__name__}")
+                raise ValueError(
+                    f"{owner}: an item must be Line, Points, Region or Bars, got {type(item).__name__}"
+                )
         bars = [isinstance(item, Bars) for item in items]
         if any(bars) and not all(bars):
             raise ValueError(

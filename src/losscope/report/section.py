@@ -87,7 +87,9 @@ class Fold:
     body: Sequence[str | Table | Chart | Verdict | Code]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "body", _blocks(f"Fold {self.title!r}", self.body, (str, Table, Chart, Verdict, Code)))
+        object.__setattr__(
+            self, "body", _blocks(f"Fold {self.title!r}", self.body, (str, Table, Chart, Verdict, Code))
+        )
 
 
 Block = str | Table | Chart | Verdict | Code | Fold
@@ -110,7 +112,9 @@ class Section:
 
     def charts(self) -> list[Chart]:
         """Its charts, those that are folded away included."""
-        inside = [each for block in self.body for each in (block.body if isinstance(block, Fold) else [block])]
+        inside = [
+            each for block in self.body for each in (block.body if isinstance(block, Fold) else [block])
+        ]
         return [each for each in inside if isinstance(each, Chart)]
 
 

@@ -13,6 +13,7 @@ import losscope as ls
 from losscope.emit.textbook import textbook
 from losscope.errors import LossError, complain
 from losscope.expression import symbol
+from losscope.studies.text import say
 
 DIGITS = 50  # of the numerical check
 NAMES = ("w", "b", "x", "y", "z", "a")
@@ -89,14 +90,18 @@ def agreement(links: Chain) -> str:
     s = symbols()
     gap = links.gradient("b").subs(s["a"], links.activated) - links.in_z
     if not gap.has(sympy.Piecewise) and is_zero(gap):
-        return "SymPy simplifies the difference to 0"
+        return say("SymPy simplifies the difference to 0")
     # SymPy seldom sees that formulas with cases are equal; then numbers decide, with digits to spare.
     draw = random.Random(0)
     places = [{"z": draw.uniform(-4, 4), "y": draw.choice([0.0, 1.0])} for _ in range(16)]
     if all(
         abs(_put_in(gap, links, place).evalf(DIGITS)) < sympy.Float(10) ** -(DIGITS - 10) for place in places
     ):
-        return f"the difference is 0 to {DIGITS - 10} digits at {len(places)} random places"
+        return say(
+            "the difference is 0 to {digits} digits at {count} random places",
+            digits=DIGITS - 10,
+            count=len(places),
+        )
     return ""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from losscope.studies.study import GROUPS, Claim, Mistake, Result
+from losscope.studies.text import template_of
 from losscope.studies.verdict import DOES_NOT_HOLD, HOLDS, NOT_DECIDED
 
 Found = Sequence[tuple[str, Result]]  # a study's name, and what its run found
@@ -18,7 +19,7 @@ def by_group(found: Found) -> Iterator[tuple[str, list[tuple[str, int, Claim]]]]
             (name, number, claim)
             for name, result in found
             for number, claim in enumerate(result.claims, 1)
-            if getattr(claim.group, "template", claim.group) == group
+            if template_of(claim.group) == group
         ]
         if claims:
             yield claims[0][2].group, claims
@@ -26,7 +27,7 @@ def by_group(found: Found) -> Iterator[tuple[str, list[tuple[str, int, Claim]]]]
 
 def counted(found: Found) -> dict[str, int]:
     """How many claims there are of each kind of verdict."""
-    kinds = [getattr(claim.verdict, "template", claim.verdict) for _, result in found for claim in result.claims]
+    kinds = [template_of(claim.verdict) for _, result in found for claim in result.claims]
     counts = {str(verdict): kinds.count(verdict) for verdict in (HOLDS, DOES_NOT_HOLD, NOT_DECIDED)}
     return {"all": len(kinds), **counts, "conditional": len(kinds) - sum(counts.values())}
 

@@ -32,7 +32,9 @@ def squared_error() -> Mapping[str, Loss]:
         "scikit-learn": lambda p, t: import_module("sklearn.metrics").mean_squared_error(t, p),
         "PyTorch": lambda p, t: _torch().mse_loss(_tensor(p), _tensor(t).double()),
         "Keras, the class": lambda p, t: keras().losses.MeanSquaredError()(t, p),
-        "Keras, the function": lambda p, t: np.mean(keras().ops.convert_to_numpy(keras().losses.mean_squared_error(t, p))),
+        "Keras, the function": lambda p, t: np.mean(
+            keras().ops.convert_to_numpy(keras().losses.mean_squared_error(t, p))
+        ),
         "TensorFlow": lambda p, t: _tensorflow().reduce_mean(_tensorflow().square(p - t)),
         "JAX": lambda p, t: ((_jax().asarray(p) - _jax().asarray(t)) ** 2).mean(),
         "losscope": lambda p, t: ls.get("mse")(p, np.asarray(t, "float64")),

@@ -78,7 +78,10 @@ def three_ways(prediction: np.ndarray, target: np.ndarray) -> dict[str, float]:
 def both_targets(logits: np.ndarray, index: np.ndarray, one_hot: np.ndarray) -> list[Record]:
     found = []
     for name, (of_index, of_rows) in frameworks.cross_entropy().items():
-        one, other = frameworks.attempt(name, of_index, logits, index), frameworks.attempt(name, of_rows, logits, one_hot)
+        one, other = (
+            frameworks.attempt(name, of_index, logits, index),
+            frameworks.attempt(name, of_rows, logits, one_hot),
+        )
         if one and other:
             found.append({"framework": name, "index": one["number"], "one-hot": other["number"]})
     return found
@@ -128,7 +131,9 @@ def same_number(ways: Mapping[str, float], equal: Sequence[Record]) -> Claim:
 def noticed(tried: Sequence[Record]) -> Claim:
     """Safe is an error or a warning; a number without a word is not."""
     silent_ones = [each["framework"] for each in tried if each["number"] is not None and not each["warning"]]
-    heard = {each["framework"]: DOES_NOT_HOLD if each["framework"] in silent_ones else HOLDS for each in tried}
+    heard = {
+        each["framework"]: DOES_NOT_HOLD if each["framework"] in silent_ones else HOLDS for each in tried
+    }
     return Claim(
         say("If class indices are given where one-hot rows belong, you will notice."),
         verdict.over(heard, "you use {which}"),
@@ -140,7 +145,10 @@ def noticed(tried: Sequence[Record]) -> Claim:
 
 
 def opposite(both: Sequence[Record], indices: Sequence[Record]) -> Claim:
-    close = [each["one-hot"] is not None and abs(each["index"] - each["one-hot"]) <= SINGLE * abs(each["index"]) for each in both]
+    close = [
+        each["one-hot"] is not None and abs(each["index"] - each["one-hot"]) <= SINGLE * abs(each["index"])
+        for each in both
+    ]
     return Claim(
         say("Squared error needs one-hot targets, cross-entropy needs the class index: just the opposite."),
         DOES_NOT_HOLD if all(close) else HOLDS if not any(close) else verdict.NOT_DECIDED,
@@ -152,7 +160,10 @@ def opposite(both: Sequence[Record], indices: Sequence[Record]) -> Claim:
 
 def only_largest(used: Mapping[str, Any], logits: np.ndarray, index: np.ndarray) -> Claim:
     largest = logits.argmax(-1)
-    only = {name: _only_at(used[name], largest) for name in ("cross-entropy of logits", "cross-entropy of probabilities")}
+    only = {
+        name: _only_at(used[name], largest)
+        for name in ("cross-entropy of logits", "cross-entropy of probabilities")
+    }
     wrong = float(ls.get("cross_entropy_of_probability")([[0.1, 0.1, 0.1, 0.7]], [[0.0, 1.0, 0.0, 0.0]]))
     return Claim(
         say("Cross-entropy uses only the largest output of each row."),
@@ -208,13 +219,24 @@ def mistakes(indices: Sequence[Record], columns: Sequence[Record]) -> list[Mista
 
 
 def tried(found: Sequence[Record], caption: str) -> Table:
-    rows = [[each["framework"], each["number"], each["error"] or each["warning"] or say("nothing")] for each in found]
+    rows = [
+        [each["framework"], each["number"], each["error"] or each["warning"] or say("nothing")]
+        for each in found
+    ]
     return Table([say("framework"), say("number given"), say("what it says")], rows, caption=caption)
 
 
 def picture(used: Mapping[str, np.ndarray], logits: np.ndarray, index: np.ndarray) -> Chart:
     """The first row, whose largest output is not its class."""
-    marks = {int(logits[0].argmax()): say("output {k} (largest)", k=int(logits[0].argmax())), int(index[0]): say("output {k} (right class)", k=int(index[0]))}
+    marks = {
+        int(logits[0].argmax()): say("output {k} (largest)", k=int(logits[0].argmax())),
+        int(index[0]): say("output {k} (right class)", k=int(index[0])),
+    }
     names = [marks.get(k, say("output {k}", k=k)) for k in range(logits.shape[-1])]
-    panels = [Panel(say(name[:1].upper() + name[1:]), say("size of the gradient"), "", [Bars(names, sizes[0], name)]) for name, sizes in used.items()]
+    panels = [
+        Panel(
+            say(name[:1].upper() + name[1:]), say("size of the gradient"), "", [Bars(names, sizes[0], name)]
+        )
+        for name, sizes in used.items()
+    ]
     return Chart(panels, caption=say("Which outputs of one misclassified row each loss uses: the size of its gradient there."), name="outputs-used", columns=3)  # fmt: skip

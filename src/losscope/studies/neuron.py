@@ -29,6 +29,7 @@ from losscope.studies.chain import (
     symbols,
 )  # fmt: skip
 from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Range, Result, say, silent
+from losscope.studies.text import joined
 from losscope.studies.views import Record
 
 SQUARED, CROSS = "half_squared_error@sigmoid", "binary_cross_entropy_of_probability@sigmoid"
@@ -88,7 +89,10 @@ def step(links: Chain, at: Mapping[str, float], rate: float) -> Record:
     z = at["w"] * at["x"] + at["b"]
     values: dict[str, Any] = {**at, "z": z, "a": float(activation([z])[0])}
     cost, slope = loss.value_and_grad([z], [at["y"]])  # an error here names an input out of the loss's domain
-    found = {"dL/da": number(links.loss_slope, links, values), "da/dz": number(links.activation_slope, links, values)}
+    found = {
+        "dL/da": number(links.loss_slope, links, values),
+        "da/dz": number(links.activation_slope, links, values),
+    }
     found |= {"dL/dw": found["dL/da"] * found["da/dz"] * at["x"], "dL/db": found["dL/da"] * found["da/dz"]}
     library = {"w": float(slope[0]) * at["x"], "b": float(slope[0])}
     others = [(of, each) for of in ("w", "b") for each in (difference(links, values, of), library[of])]
@@ -103,7 +107,12 @@ def step(links: Chain, at: Mapping[str, float], rate: float) -> Record:
 
 def product_of_three(agreed: Mapping[str, str]) -> Claim:
     wrong = [name for name, how in agreed.items() if not how]
-    shown = "; ".join(f"{name_of(name)}: {how or 'it differs'}" for name, how in agreed.items())
+    shown = joined(
+        [
+            say("{name}: {how}", name=name_of(name), how=how or say("it differs"))
+            for name, how in agreed.items()
+        ]
+    )
     return Claim(
         say("The gradient is a product of three: slope of the loss, slope of the activation, input."),
         DOES_NOT_HOLD if wrong else HOLDS,
@@ -160,7 +169,9 @@ def same_for_the_bias(links: Chain) -> Claim:
 
 
 def half_does_not_matter(at: Mapping[str, float], rate: float) -> Claim:
-    whole, half = (step(chain(f"{name}@sigmoid"), at, rate) for name in ("squared_error", "half_squared_error"))
+    whole, half = (
+        step(chain(f"{name}@sigmoid"), at, rate) for name in ("squared_error", "half_squared_error")
+    )
     doubled = step(chain("half_squared_error@sigmoid"), at, 2 * rate)
     return Claim(
         say("The factor 1/2 before the squared error does not matter."),
@@ -194,7 +205,9 @@ def derivation(links: Chain) -> list[str]:
         f"$L = {form['L']}$",
         f"${d('L', 'a')} = {form['dL/da']}$",
         rf"$a = {form['a']}, \quad {d('a', 'z')} = {form['da/dz']}$",
-        say("The weighted input changes at rate x with the weight and at rate 1 with the bias, so by the chain rule:"),
+        say(
+            "The weighted input changes at rate x with the weight and at rate 1 with the bias, so by the chain rule:"
+        ),
         rf"${d('L', 'w')} = {d('L', 'a')} \cdot {d('a', 'z')} \cdot x, \quad {d('L', 'b')} = {d('L', 'a')} \cdot {d('a', 'z')}$",
     ]
     if "final dL/dw" not in form:
@@ -228,10 +241,20 @@ def table(links: Chain, found: Record, rate: float) -> Table:
 def picture(names: list[str], target: float) -> Chart:
     """Gradient in the weighted input, and the slope of each activation beside it."""
     z = np.linspace(-6, 6, 481)
-    lines = [Line(z, ls.get(name).value_and_grad(z, z * 0 + target, reduction="none")[1], name_of(name)) for name in names]
-    acts = dict.fromkeys(each.activation.name for name in names if (each := ls.get(name)).activation is not None)
-    lines += [Line(z, ls.get(name).value_and_grad(z)[1], say("slope of {name}", name=name), style="reference") for name in acts]
+    lines = [
+        Line(z, ls.get(name).value_and_grad(z, z * 0 + target, reduction="none")[1], name_of(name))
+        for name in names
+    ]
+    acts = dict.fromkeys(
+        each.activation.name for name in names if (each := ls.get(name)).activation is not None
+    )
+    lines += [
+        Line(z, ls.get(name).value_and_grad(z)[1], say("slope of {name}", name=name), style="reference")
+        for name in acts
+    ]
     panel = Panel(say("Gradient at target {target:g}", target=target), say("weighted input z = w*x + b"),
                   say("gradient (loss per unit of z)"), lines)  # fmt: skip
-    caption = say("Where the activation is flat, a gradient that has its slope as a factor vanishes, however wrong the output is.")
+    caption = say(
+        "Where the activation is flat, a gradient that has its slope as a factor vanishes, however wrong the output is."
+    )
     return Chart([panel], caption=caption, name="gradient")

@@ -13,7 +13,9 @@ from losscope.report.write import write_atomic
 from losscope.studies.study import Study
 
 
-def notebook(study: Study, options: Mapping[str, Any], *, quick: bool = False, seed: int = 0) -> dict[str, Any]:
+def notebook(
+    study: Study, options: Mapping[str, Any], *, quick: bool = False, seed: int = 0
+) -> dict[str, Any]:
     """The notebook as data (nbformat 4): one cell for the imports, one for each function, one for each view."""
     module = inspect.getmodule(study.experiment)
     assert module is not None

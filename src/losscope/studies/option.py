@@ -54,14 +54,22 @@ class Option:
         """Raises LossError where a value is out of its domain."""
         if value is None and self.default is None:
             return
-        for each in value if self.several and isinstance(value, Sequence) and not isinstance(value, str) else [value]:
+        for each in (
+            value if self.several and isinstance(value, Sequence) and not isinstance(value, str) else [value]
+        ):
             number = self.kind in (int, float)
-            fits = isinstance(each, int | float) and not isinstance(each, bool) if number else isinstance(each, self.kind)
+            fits = (
+                isinstance(each, int | float) and not isinstance(each, bool)
+                if number
+                else isinstance(each, self.kind)
+            )
             if self.kind is int and fits:
                 fits = each == int(each) if abs(each) < inf else False
             if not fits or (number and each not in (self.within or Range())):
                 expected = self.within or {int: "a whole number", float: "a number"}.get(self.kind, "text")
-                raise LossError(complain(f"{self.name} is out of its domain", got=repr(each), expected=expected))
+                raise LossError(
+                    complain(f"{self.name} is out of its domain", got=repr(each), expected=expected)
+                )
 
 
 def options_of(experiment: Callable[..., Any]) -> Mapping[str, Option]:
@@ -71,7 +79,7 @@ def options_of(experiment: Callable[..., Any]) -> Mapping[str, Option]:
     for name, parameter in inspect.signature(experiment).parameters.items():
         if name in OF_EVERY_STUDY or parameter.kind is inspect.Parameter.VAR_KEYWORD:
             continue
-        kind, notes = hints.get(name, str), ()
+        kind, notes = hints.get(name, str), list[Any]()
         if typing.get_origin(kind) is typing.Annotated:
             kind, *notes = typing.get_args(kind)
         words = next((each for each in notes if isinstance(each, str)), "")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from losscope.studies import claims
 from losscope.studies.study import DOES_NOT_HOLD, HOLDS, NOT_DECIDED, Claim, Result, Study
-from losscope.studies.text import in_words, say, words_of
+from losscope.studies.text import in_words, say, template_of, words_of
 
 if TYPE_CHECKING:
     from losscope.report import Chart, Page, Section, Table
@@ -88,7 +88,9 @@ def page(run: Run) -> Page:
         details = [Fold(say("How it was done"), list(found.done))]
         if found.derivation:
             details.append(Fold(say("The derivation, step by step"), list(found.derivation)))
-        details += [Fold(table.caption or say("Numbers"), [replace(table, caption="")]) for table in found.tables]
+        details += [
+            Fold(table.caption or say("Numbers"), [replace(table, caption="")]) for table in found.tables
+        ]
         parts = [
             Section(say("The picture"), list(found.charts[:1])),
             Section(say("What is said, and what is so"), verdicts),
@@ -120,11 +122,14 @@ def index(runs: Sequence[Run], command: str = "") -> Page:
     )  # fmt: skip
     lead += " " + here(QUICK) if any(run.quick for run in runs) else ""
     parts = [
-        Section(_capital(group or here("more")), [_map(rows, [here("claim"), here("verdict"), here("study")])])
+        Section(
+            _capital(group or here("more")), [_map(rows, [here("claim"), here("verdict"), here("study")])]
+        )
         for group, rows in claims.by_group(found)
     ]
     wrong = [
-        [*map(Prose, (each.written, each.prints, each.right)), Link(name, f"{name}.html")] for name, each in claims.mistakes(found)
+        [*map(Prose, (each.written, each.prints, each.right)), Link(name, f"{name}.html")]
+        for name, each in claims.mistakes(found)
     ]
     if wrong:
         heads = [here("what is written"), here("what it gives"), here("what is right"), here("study")]
@@ -272,8 +277,12 @@ def _show_claim(claim: Claim, console: Any, brief: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    marks = {HOLDS: ("+", "green"), DOES_NOT_HOLD: ("x", "red"), NOT_DECIDED: ("?", "dim")}
-    mark, style = marks.get(getattr(claim.verdict, "template", claim.verdict), ("~", "yellow"))
+    marks: dict[str, tuple[str, str]] = {
+        HOLDS: ("+", "green"),
+        DOES_NOT_HOLD: ("x", "red"),
+        NOT_DECIDED: ("?", "dim"),
+    }
+    mark, style = marks.get(template_of(claim.verdict), ("~", "yellow"))
     words = Text(plain_words(claim.claim))
     words.append("\n" + plain_words(claim.verdict), style=f"bold {style}")
     if not brief:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 
 import losscope as ls
 from losscope.errors import LossError, complain
-from losscope.report import Chart, Line, Panel, name_of
+from losscope.report import Chart, Line, Panel, Points, name_of
 from losscope.studies import verdict
 from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Mistake, Progress, Range, Result, say, silent
+from losscope.studies.text import joined
 from losscope.studies.views import Record, chart, pivot, tangent
 
 TARGET = 0.0
 # Each rule: the loss, and what that is a function of. The wrong one takes the slope in a for the slope in z.
-SQUARED, CROSS, WRONG = "half_squared_error@sigmoid", "binary_cross_entropy", "binary cross-entropy, wrong rule"
+SQUARED, CROSS, WRONG = (
+    "half_squared_error@sigmoid",
+    "binary_cross_entropy",
+    "binary cross-entropy, wrong rule",
+)
 WRONG_LOSS = "binary_cross_entropy_of_probability"
 RATES = tuple(0.15 * 2.0**k for k in range(11))  # for every loss alike
 DEMONSTRATED_RATE, DEMONSTRATED, NIELSENS_STARTS = 0.005, [0.04, 0.05], (1.5, 4.0)
@@ -49,7 +54,9 @@ def experiment(
     """The same neuron from each start under each loss, and under a wrong update rule that is well known."""
     rules = tuple(dict.fromkeys((SQUARED, CROSS, *(_of_a_score(name) for name in loss))))
     runs = [learn(rule, z, learning_rate, epochs) for rule in rules for z in start]
-    slow = [learn(rule, z, DEMONSTRATED_RATE, 300) for rule in (SQUARED, CROSS, WRONG) for z in NIELSENS_STARTS]
+    slow = [
+        learn(rule, z, DEMONSTRATED_RATE, 300) for rule in (SQUARED, CROSS, WRONG) for z in NIELSENS_STARTS
+    ]
     tuned = []
     for number, rule in enumerate(rules):
         progress((1 + number) / (1 + len(rules)), say("{loss} at every rate", loss=name_of(rule)))
@@ -175,8 +182,8 @@ def faster(cross: Sequence[Record], squared: Sequence[Record]) -> Claim:
     """Both over the same rates, judged by what they are tuned by: the output at the end."""
     ahead = [c < s for one, other in zip(cross, squared) for c, s in zip(one["ends"], other["ends"])]
     best = [min(one["ends"]) < min(other["ends"]) for one, other in zip(cross, squared)]
-    shown = "; ".join(say("from {start:.2f}: {cross:.2g} against {squared:.2g}", start=one["start"],
-                          cross=min(one["ends"]), squared=min(other["ends"])) for one, other in zip(cross, squared))  # fmt: skip
+    shown = joined([say("from {start:.2f}: {cross:.2g} against {squared:.2g}", start=one["start"],
+                        cross=min(one["ends"]), squared=min(other["ends"])) for one, other in zip(cross, squared)])  # fmt: skip
     return Claim(
         say("Cross-entropy learns faster than squared error through a sigmoid."),
         HOLDS if all(ahead) and all(best) else verdict.over(
@@ -202,18 +209,31 @@ def demonstrated(right: Sequence[float], wrong: Sequence[float]) -> Claim:
 
 def mistaken(wrong: Sequence[Record], right: Sequence[Record]) -> Mistake:
     return Mistake(
-        say("`w -= rate * (1/(1 - a)) * x` for cross-entropy through a sigmoid (Nielsen, chapter 3, the demonstration)"),
+        say(
+            "`w -= rate * (1/(1 - a)) * x` for cross-entropy through a sigmoid (Nielsen, chapter 3, the demonstration)"
+        ),
         say("{0:.2f} and {1:.2f} after 300 steps at a rate of 0.005", *(run["end"] for run in wrong)),
         say("`w -= rate * (a - y) * x`, which gives {0:.2f} and {1:.2f}", *(run["end"] for run in right)),
     )
 
 
-def pictures(runs: list[Record], slow: list[Record], tuned: list[Record], curves: list[Record]) -> list[Chart]:
+def pictures(
+    runs: list[Record], slow: list[Record], tuned: list[Record], curves: list[Record]
+) -> list[Chart]:
     """The sigmoid and the loss curves first; every other view of the same runs after it."""
-    step, facets = say("epoch (gradient steps)"), {"panel": "start", "title": "Start: output {:.2f}"}
+    step, facets = say("epoch (gradient steps)"), dict[str, Any](panel="start", title="Start: output {:.2f}")
     output, slope = say("output a (target: 0)"), say("gradient (loss per unit of z)")
-    key = chart(runs, "losses", labels=(step, say("loss")), name="losses", columns=3, **facets, caption=say(
-        "From 0.82 both learn at once. From 0.98 the sigmoid is nearly flat, and squared error waits on a plateau."))
+    key = chart(
+        runs,
+        "losses",
+        labels=(step, say("loss")),
+        name="losses",
+        columns=3,
+        **facets,
+        caption=say(
+            "From 0.82 both learn at once. From 0.98 the sigmoid is nearly flat, and squared error waits on a plateau."
+        ),
+    )
     return [
         Chart([on_the_sigmoid([run["start"] for run in of(runs, SQUARED)]), *key.panels], key.caption, "losses", 3),
         chart(curves, "gradients", x="error", labels=(say("error a - y"), slope), name="gradient-by-error", title="Gradient against error",
@@ -229,9 +249,15 @@ def pictures(runs: list[Record], slow: list[Record], tuned: list[Record], curves
 
 def on_the_sigmoid(starts: Sequence[float]) -> Panel:
     z = np.linspace(-6, 6, 241)
-    drawn = [Line(z, ls.sigmoid(z), say("sigmoid"), style="reference")]
+    drawn: list[Line | Points] = [Line(z, ls.sigmoid(z), say("sigmoid"), style="reference")]
     for a in starts:
-        drawn += tangent(float(np.log(a / (1 - a))), a, a * (1 - a), 1.6, say("slope {slope:.3f} at {a:.2f}", slope=a * (1 - a), a=a))
+        drawn += tangent(
+            float(np.log(a / (1 - a))),
+            a,
+            a * (1 - a),
+            1.6,
+            say("slope {slope:.3f} at {a:.2f}", slope=a * (1 - a), a=a),
+        )
     return Panel(say("Where it starts"), say("weighted input z"), say("output a"), drawn, y_limits=(0.0, 1.1))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from losscope.errors import LossError, complain, did_you_mean
 from losscope.studies.option import Option, Range, options_of
-from losscope.studies.text import say
+from losscope.studies.text import say, template_of
 from losscope.studies.verdict import DOES_NOT_HOLD, HOLDS, NOT_DECIDED, holds_when, is_verdict
 
 __all__ = [
@@ -33,9 +33,9 @@ class Claim:
     group: str = ""
 
     def __post_init__(self) -> None:
-        if not is_verdict(getattr(self.verdict, "template", self.verdict)):
+        if not is_verdict(template_of(self.verdict)):
             raise ValueError(f"not a verdict: {self.verdict!r}")
-        if self.group and getattr(self.group, "template", self.group) not in GROUPS:
+        if self.group and template_of(self.group) not in GROUPS:
             raise ValueError(f"not a group of claims: {self.group!r}; one of {', '.join(GROUPS)}")
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -27,9 +28,27 @@ class Text(str):
         return self  # str() of it would forget the template
 
 
+def template_of(words: str) -> str:
+    """The English template of a sentence in any language; a plain text is its own.
+
+    >>> template_of(in_words(say("holds"), {"holds": "成立"})), template_of("plain")
+    ('holds', 'plain')
+    """
+    return getattr(words, "template", words)
+
+
 def say(template: str, /, *places: Any, **values: Any) -> Text:
     """`template.format(*places, **values)`; without any the braces of a formula stay as they are."""
     return _made(template, template, dict(enumerate(places)) | values)
+
+
+def joined(parts: Sequence[str], between: str = "; ") -> Text:
+    """Sentences in one, each of which remembers its template.
+
+    >>> joined([say("{n} hold", n=3), "2 do not"])
+    '3 hold; 2 do not'
+    """
+    return say(between.join(f"{{{at}}}" for at in range(len(parts))), *parts)
 
 
 def _made(template: str, english: str, values: Mapping[Any, Any]) -> Text:
@@ -44,7 +63,7 @@ def in_words(thing: Any, words: Mapping[str, str]) -> Any:
     """Everything that is said in a result, a chart or a table, through `words`: English template -> translation.
     What `words` lack stays English."""
     if isinstance(thing, str):
-        template, values = getattr(thing, "template", thing), getattr(thing, "values", {})
+        template, values = template_of(thing), getattr(thing, "values", {})
         values = {name: in_words(value, words) for name, value in values.items()}
         if template not in words and not values:
             return thing
@@ -91,13 +110,23 @@ def words_of(language: str, study: str = "") -> Mapping[str, str]:
         return shared
 
 
+def has_words(template: str) -> bool:
+    """Whether a template says anything itself, or only joins what others say.
+
+    >>> has_words("{n} hold"), has_words("{name}: {how}")
+    (True, False)
+    """
+    return any(map(str.isalpha, re.sub(r"\{.*?\}", "", template)))
+
+
 def templates(thing: Any) -> list[str]:
     """Every template that is said in a result, once each: what a translation has to have words for."""
     found: dict[str, None] = {}
 
     def walk(thing: Any) -> None:
         if isinstance(thing, Text):
-            found[thing.template] = None
+            if has_words(thing.template):
+                found[thing.template] = None
             walk(list(thing.values.values()))
         elif dataclasses.is_dataclass(thing) and not isinstance(thing, type):
             walk([getattr(thing, each.name) for each in dataclasses.fields(thing) if each.name != "numbers"])

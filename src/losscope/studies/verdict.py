@@ -100,7 +100,7 @@ def more_than(interval: Interval, least: float = 0.0) -> Text:
     return DOES_NOT_HOLD if interval.high <= least else NOT_DECIDED
 
 
-def over(found: Mapping[str, str], condition: str = "{which}") -> Text:
+def over(found: Mapping[Any, str], condition: str = "{which}") -> Text:
     """One verdict from those under several conditions, each named by words that follow "holds when".
 
     >>> str(over({"the noise is normal": HOLDS, "it has heavy tails": DOES_NOT_HOLD}))

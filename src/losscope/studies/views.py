@@ -88,7 +88,12 @@ def pivot(
 
 
 def fitted(
-    x: Any, y: Any, lines: Mapping[str, tuple[float, float]], *, points: str = "data", fan: Iterable[tuple[float, float]] = ()
+    x: Any,
+    y: Any,
+    lines: Mapping[str, tuple[float, float]],
+    *,
+    points: str = "data",
+    fan: Iterable[tuple[float, float]] = (),
 ) -> list[Line | Points]:
     """A scatter and the lines fitted to it, name -> (intercept, slope); `fan`: all lines that are equally good."""
     import numpy

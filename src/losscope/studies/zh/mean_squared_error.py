@@ -1,6 +1,9 @@
 """The study `mean-squared-error` in Chinese: English template -> translation with the same places for numbers."""
 
 WORDS = {
+    "n counts the rows": " n 数的是行数",
+    "the learning rate is the same": "学习率相同",
+    "the outputs are {name}": "输出是 {name} ",
     "Is the mean squared error the same whichever way it is computed, and what if targets are class indices?": "均方误差怎样算都一样吗？如果目标是类别索引会怎样？",
     "It is, as long as n counts every number and prediction and target have the same shape. Where shapes differ, most frameworks stretch one of them without a word, because array arithmetic broadcasts, and the number is wrong.": "一样，只要 n 数的是所有数字，而且预测与目标形状相同。形状不同时，大多数框架一声不响地把其中一个展开，因为数组运算会广播，得到的数字就错了。",
     "One batch of rows with several outputs each, and a class index per row. With the indices turned one-hot, the mean squared error is computed in every way that tutorials show and in every framework that is installed here; then the indices are given as they are, and a column (n, 1) against (n,) of the same numbers, where the right answer is 0.": "一批样本，每行有若干输出和一个类别索引。把索引变成 one-hot 后，用教程中的每种写法和这里安装的每个框架计算均方误差；然后直接给出索引，再用 (n, 1) 对 (n,) 的同样数字，正确答案是 0。",

@@ -1,6 +1,13 @@
 """The study `neuron` in Chinese: English template -> translation with the same places for numbers."""
 
 WORDS = {
+    "As a function of the output the gradient in z is `{form}`; divided by `a*(1 - a)` it has a pole.": "作为输出的函数，对 z 的梯度是 `{form}`；除以 `a*(1 - a)` 后有极点。",
+    "SymPy does not simplify the difference between dL/dw and x(a - y) to 0.": "SymPy 没有把 dL/dw 与 x(a - y) 之差化简为 0。",
+    "it differs": "不同",
+    "the input is not 1": "输入不为 1 ",
+    "the learning rate stays": "学习率不变",
+    "SymPy simplifies the difference to 0": "SymPy 把差化简为 0",
+    "the difference is 0 to {digits} digits at {count} random places": "在 {count} 个随机点上，差在 {digits} 位内为 0",
     "What gradient does one neuron get, and under which loss does the activation's slope stay in it?": "一个神经元得到怎样的梯度？在哪个损失下，激活函数的斜率留在其中？",
     "The gradient is slope of the loss times slope of the activation times input. Under squared error the slope a(1 - a) of a sigmoid stays in it, so that a neuron that is sure and wrong hardly learns; under cross-entropy the slope of the loss has the same a(1 - a) below the line, the two cancel, and x(a - y) is left.": "梯度是损失的斜率乘以激活函数的斜率乘以输入。在平方误差下，sigmoid 的斜率 a(1 - a) 留在其中，所以自信而错误的神经元几乎不学习；在交叉熵下，损失的斜率的分母里正好有同一个 a(1 - a)，两者消去，剩下 x(a - y)。",
     "The library supplies loss, activation and their derived slopes; the chain rule multiplies them. The product is compared with the library's derivative of the composed loss as a formula, and at one point also with finite differences at 50 digits and with the compiled code. Then comes one step of gradient descent.": "本库给出损失、激活函数和推导出的斜率，链式法则把它们相乘。乘积作为公式与本库对复合损失的导数比较，并在一点上与 50 位的有限差分和编译后的代码比较。然后走一步梯度下降。",
