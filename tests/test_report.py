@@ -382,7 +382,10 @@ def test_letters_stay_readable_at_400_pixels():
         assert min(sizes) * 400 / wide >= least
     # in a page the panels wrap, so each has the whole width
     for view in re.findall(r'viewBox="0 0 ([\d.]+)', Chart([panel(Line(X, X, "mse"))] * 3).inline()):
-        assert 12 * 370 / float(view) >= 9
+        assert 12 * 345 / float(view) >= 11
+    for count in (1, 2, 3):
+        (view, *_) = re.findall(r'viewBox="0 0 ([\d.]+)', Chart([panel(Line(X, X, "mse"))] * count).inline())
+        assert 12 * 345 / float(view) >= 11, "letters of 11 pixels where a page of 400 leaves 345 to a figure"
 
 
 # ---------------------------------------------------------------------------------------------- awkward data

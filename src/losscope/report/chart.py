@@ -24,7 +24,7 @@ SUFFIXES = (".svg", ".png", ".pdf")
 # Panel widths and font sizes in pixels, by number of columns. In a file of its own a chart is scaled as a
 # whole, so its letters are larger; in a page each panel is an SVG of its own and wraps, so it keeps its size.
 _FILE = {1: (540.0, 14.0), 2: (360.0, 14.0), 3: (320.0, 14.0)}
-_PAGE = {1: (390.0, 13.0), 2: (380.0, 13.0), 3: (308.0, 13.0)}
+_PAGE = {1: (350.0, 13.0), 2: (350.0, 13.0), 3: (308.0, 13.0)}
 _NARROWEST = {1: "100%", 2: "22rem", 3: "17rem"}
 
 
@@ -181,7 +181,7 @@ class Chart:
         tracks = f"repeat(auto-fit,minmax(min(100%,{_NARROWEST[columns]}),1fr))"
         grid = f"display:grid;gap:1rem;grid-template-columns:{tracks}"
         if columns == 1:
-            grid += ";max-width:30rem"  # wider, its letters would outgrow the text around it
+            grid += ";max-width:27rem"  # wider, its letters would outgrow the text around it
         return f'<figure class="losscope-chart"><div style="{grid}">{"".join(drawn)}</div>{caption}</figure>'
 
     def save(self, path: str | os.PathLike[str], looks: Looks | None = None) -> Path:

@@ -130,7 +130,9 @@ def prepare(panel: Panel, looks: Looks) -> Ready:
             x, y = x[shown], y[shown]
             keep = scatter_indices(x, y)
             ready.scatters.append((item, looks[item.label], x[keep], y[keep]))
-            if item.label:
+            if item.label and not any(
+                isinstance(each, Line) and each.label == item.label for each in panel.items
+            ):
                 thinned = "" if len(keep) == len(x) else f" ({len(keep)} of {len(x)} shown)"
                 ready.key.append(Entry(item.label + thinned, looks[item.label], "points"))
             xs.append(x)

@@ -107,7 +107,7 @@ def fitted(
 
 def tangent(at: float, value: float, slope: float, reach: float, label: str) -> list[Line | Points]:
     """A point of a curve and its tangent there, `reach` to either side."""
-    return [
-        Line([at - reach, at + reach], [value - slope * reach, value + slope * reach], label),
-        Points([at], [value], ""),
-    ]
+    import numpy
+
+    along = numpy.linspace(-reach, reach, 33)  # so many that none of them is drawn as a marker
+    return [Line(at + along, value + slope * along, label), Points([at], [value], label)]
