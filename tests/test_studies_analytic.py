@@ -12,7 +12,6 @@ import losscope as ls
 from losscope.errors import LossError
 from losscope.report.write import plain
 from losscope.studies import (
-    curves,
     entropy,
     get,
     lines,
@@ -23,7 +22,6 @@ from losscope.studies import (
 from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Result
 
 NAMES = (
-    "curves",
     "robustness",
     "stability",
     "entropy",
@@ -56,64 +54,6 @@ def test_a_study_is_complete_and_repeats_itself(results, name):
     assert first == json.dumps(
         plain({"numbers": again.numbers, "claims": [vars(each) for each in again.claims]})
     )
-
-
-# -- 1 curves
-
-
-def test_curves_finds_kinks_and_bends(results):
-    numbers = results["curves"].numbers
-    assert numbers["absolute_error"]["jumps"] == {"value": (), "gradient": (0.0,), "curvature": ()}
-    assert numbers["squared_error"]["jumps"] == {"value": (), "gradient": (), "curvature": ()}
-    assert numbers["smooth_l1"]["jumps"] == {"value": (), "gradient": (), "curvature": (-1.0, 1.0)}
-    assert [numbers[name]["bounded"] for name in ("absolute_error", "squared_error", "smooth_l1")] == [
-        True,
-        False,
-        True,
-    ]
-
-
-@pytest.mark.parametrize(
-    ("name", "kinks"),
-    [
-        ("huber:delta=0.5", ()),
-        ("pinball:quantile=0.9", (0.0,)),
-        ("smooth_l1:beta=0", (0.0,)),
-        ("pseudo_huber:delta=30", ()),
-    ],
-)
-def test_curves_finds_the_kinks_of_other_losses(name, kinks):
-    traced = curves.trace(ls.get(name), 3.0, 801)
-    assert traced.jumps[1] == kinks
-    assert traced.bounded
-
-
-def test_curves_draws_a_gap_and_no_vertical_line(results):
-    for panel in results["curves"].charts[0].panels[1:]:
-        for line in panel.items:
-            steep = numpy.abs(numpy.diff(line.y)) > 0.5
-            assert not steep.any(), f"{line.label} has a vertical stroke in {panel.title}"
-
-
-def test_curves_verdicts_can_go_either_way():
-    l1, l2, smooth = (curves.trace(ls.get(name), 3.0, 401) for name in curves.SAID_OF)
-    assert curves.judge_kink(l1).verdict == HOLDS
-    assert curves.judge_kink(l2).verdict == DOES_NOT_HOLD
-    assert [curves.judge_smooth(each, "it").verdict[:10] for each in (l2, l1, smooth)] == [
-        HOLDS,
-        DOES_NOT_HOLD[:10],
-        "holds when",
-    ]
-    assert [curves.judge_growth(each).verdict for each in (l2, l1)] == [HOLDS, DOES_NOT_HOLD]
-    assert [curves.judge_limit(each, l1).verdict for each in (smooth, l2)] == [HOLDS, DOES_NOT_HOLD]
-    assert curves.judge_below(smooth, l1).verdict.startswith("holds when")
-    assert [curves.judge_below(each, l1).verdict for each in (l1, l2)] == [HOLDS, DOES_NOT_HOLD]
-
-
-@pytest.mark.parametrize("name", ["bce", "cross_entropy", "mse@sigmoid"])
-def test_curves_refuses_what_is_no_function_of_the_error(name):
-    with pytest.raises(LossError, match="not a function of a real error"):
-        get("curves")(losses=(name,))
 
 
 # -- 6 robustness, and the solvers
