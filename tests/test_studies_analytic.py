@@ -9,7 +9,6 @@ import numpy
 import pytest
 
 import losscope as ls
-from losscope.errors import LossError
 from losscope.report.write import plain
 from losscope.studies import (
     entropy,
@@ -17,7 +16,6 @@ from losscope.studies import (
     lines,
     robustness,
     stability,
-    which_delta,
 )
 from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Result
 
@@ -25,7 +23,6 @@ NAMES = (
     "robustness",
     "stability",
     "entropy",
-    "which-delta",
 )
 
 
@@ -200,63 +197,3 @@ def test_entropy_verdicts_can_go_either_way():
         "holds when",
         DOES_NOT_HOLD[:10],
     ]
-
-
-# -- 12 which delta
-
-
-def test_which_delta_gives_95_percent_at_1345():
-    assert which_delta.efficiency("huber", 1.345) == pytest.approx(0.95, abs=5e-5)
-    assert which_delta.efficiency("huber", 1.345) == pytest.approx(
-        ls.get("huber").bind(delta=1.345).facts.efficiency, abs=1e-4
-    )
-    assert which_delta.efficiency("huber", 1e-3) == pytest.approx(2 / math.pi, abs=1e-3)  # the median
-
-
-def test_which_delta_bias_agrees_with_closed_forms():
-    # The median goes to the quantile 1/(2(1 - share)); its gross-error sensitivity is sqrt(pi/2).
-    from scipy.stats import norm
-
-    assert which_delta.worst_bias(1e-3, 0.1) == pytest.approx(norm.ppf(1 / (2 * 0.9)), abs=1e-3)
-    assert which_delta.gross_error_sensitivity(0.01) == pytest.approx(math.sqrt(math.pi / 2), abs=1e-3)
-
-
-def test_which_delta_location_is_between_median_and_mean():
-    sample = numpy.array([[0.0, 1.0, 2.0, 3.0, 100.0]])
-    assert which_delta.locations(1e6, sample)[0] == pytest.approx(sample.mean())
-    assert which_delta.locations(1e-6, sample)[0] == pytest.approx(2.0, abs=1e-5)
-
-
-def test_which_delta_reads_a_table(tmp_path):
-    random = numpy.random.default_rng(0)
-    x = random.normal(size=(60, 2))
-    rows = [f"{a},{b},{a - b + c},word" for (a, b), c in zip(x, random.standard_t(3, 60))]
-    path = tmp_path / "table.csv"
-    path.write_text("a,b,y,text\n" + "\n".join(rows) + "\n,1,2,word\n")
-    found = get("which-delta")(quick=True, data=str(path), target="y")
-    assert found.numbers["real"]["table"]["count"] == 60
-    with pytest.raises(LossError, match="no numeric column 'z'"):
-        get("which-delta")(quick=True, data=str(path), target="z")
-    with pytest.raises(LossError, match="no such file"):
-        get("which-delta")(quick=True, data=str(tmp_path / "none.csv"))
-
-
-def test_which_delta_verdicts_can_go_either_way():
-    known = {"Gaussian": 0.95, "Laplace": 0.7}
-    assert which_delta.judge_known({"Gaussian": 0.9500}).verdict == HOLDS
-    assert which_delta.judge_known(known).verdict == "holds when the noise is Gaussian"
-    assert which_delta.judge_known({"Gaussian": 0.9}).verdict == DOES_NOT_HOLD
-    assert which_delta.judge_same({"huber": [0.9], "smooth_l1": [0.8]}).verdict == DOES_NOT_HOLD
-    assert [which_delta.judge_robust(each, [1, 2], 0.1).verdict for each in ([1, 2], [2, 1])] == [
-        HOLDS,
-        DOES_NOT_HOLD,
-    ]
-    assert [which_delta.judge_trade([0.99], each).verdict for each in ([1.0, 2.0][1:], [1.0])] == [
-        DOES_NOT_HOLD,
-        DOES_NOT_HOLD,
-    ]
-    assert which_delta.judge_trade([0.64, 1.0], [1.0, 3.0]).verdict == HOLDS
-    deltas = numpy.array([1.0, 1.345, 2.0])
-    assert [
-        which_delta.judge_real("x", deltas, each).verdict for each in ([1.0, 0.9, 1.0], [0.5, 0.9, 1.0])
-    ] == [HOLDS, DOES_NOT_HOLD]
