@@ -11,7 +11,6 @@ import pytest
 import losscope as ls
 from losscope.report.write import plain
 from losscope.studies import (
-    entropy,
     get,
     lines,
     robustness,
@@ -22,7 +21,6 @@ from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Result
 NAMES = (
     "robustness",
     "stability",
-    "entropy",
 )
 
 
@@ -161,38 +159,6 @@ def test_stability_verdicts_can_go_either_way(results):
     assert stability.judge_unique(point).verdict == HOLDS
     assert stability.judge_unique(results["stability"].numbers["intervals"]).verdict == DOES_NOT_HOLD
     assert [stability.judge_rank(*ranks).verdict[:10] for ranks in ((2, 2), (2, 1), (1, 1))] == [
-        HOLDS,
-        "holds when",
-        DOES_NOT_HOLD[:10],
-    ]
-
-
-# -- 9 entropy
-
-
-def test_entropy_gives_the_reference_numbers(results):
-    numbers = results["entropy"].numbers
-    assert [f"{each:.6f}" for each in numbers["entropy_bits"].values()] == [
-        "2.000000",
-        "1.356780",
-        "0.241941",
-    ]
-    assert {key: f"{each:.6f}" for key, each in numbers["one_hot_cross_entropy_nats"].items()} == {
-        "0.25": "1.386294",
-        "0.1": "2.302585",
-        "0.97": "0.030459",
-    }
-    assert numbers["largest_gap_of_the_sum"] < 1e-14
-
-
-def test_entropy_verdicts_can_go_either_way():
-    assert entropy.judge_identity([0.0, 1e-3], 2).verdict == DOES_NOT_HOLD
-    assert entropy.judge_self([1e-3], 1).verdict == DOES_NOT_HOLD
-    assert entropy.judge_one_hot({0.5: 0.6}).verdict == DOES_NOT_HOLD
-    assert entropy.judge_symmetry([0.0], [1.0]).verdict == HOLDS
-    assert entropy.judge_least([-1e-9]).verdict == DOES_NOT_HOLD
-    assert entropy.judge_uniform([1.1]).verdict == DOES_NOT_HOLD
-    assert [entropy.judge_order(*kept).verdict[:10] for kept in ((1.0, 1.0), (0.9, 1.0), (0.9, 0.9))] == [
         HOLDS,
         "holds when",
         DOES_NOT_HOLD[:10],
