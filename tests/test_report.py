@@ -25,11 +25,16 @@ from losscope.report import (
     Bars,
     Chart,
     Code,
+    Fold,
     Line,
+    Link,
     Looks,
+    Mark,
     Page,
     Panel,
     Points,
+    Prose,
+    Region,
     Section,
     Table,
     Verdict,
@@ -40,7 +45,7 @@ from losscope.report import (
 from losscope.report.looks import DASHES, MARKERS
 from losscope.report.prose import html_of
 from losscope.report.spread import spread
-from losscope.report.theme import DARK, LIGHT, SERIES
+from losscope.report.theme import DARK, LIGHT, SERIES, variable
 from losscope.report.thin import line_indices, scatter_indices
 
 X = np.linspace(-3, 3, 61)
@@ -232,12 +237,55 @@ def test_one_label_one_look_over_a_page():
     first = Chart([panel(Line(X, X, "mse"), Line(X, -X, "huber"))])
     second = Chart([panel(Line(X, X, "huber"))])
     bars = Chart([panel(Bars(["huber"], [1.0], "MAE"))])
-    huber = Looks(["mse", "huber"])["huber"].colour
-    assert huber not in second.svg().split("</style>")[1], "alone it is the first label"
+    huber = Looks(["huber"])["huber"].colour
+    assert huber in second.svg().split("</style>")[1], "a loss has its colour, whatever is beside it"
     figures = Page("p", "", [Section("s", [bars, first, second])]).html().split("<figure")[1:]
-    assert all(f"stroke:var(--ls-series-1, {huber})" in figure for figure in figures[1:])
-    assert f"fill:var(--ls-series-1, {huber})" in figures[0], "bars take the look of the curve of that name"
-    assert Chart([panel(Line(X, X, "huber"))], looks=Looks(["mse", "huber"])).svg().count(huber) > 1
+    assert all(f"stroke:{variable(huber)}" in figure for figure in figures[1:])
+    assert f"fill:{variable(huber)}" in figures[0], "bars take the look of the curve of that name"
+    other = Looks(["mse", "mine"])["mine"].colour
+    assert Chart([panel(Line(X, X, "mine"))], looks=Looks(["mse", "mine"])).svg().count(other) > 1
+
+
+def test_variants_of_a_loss_have_its_colour_and_others_have_not():
+    looks = [Looks([name]) for name in ("mse", "half squared error", "squared error through sigmoid")]
+    assert len({each[each.labels()[0]].colour for each in looks}) == 1
+    names = ["squared error", "absolute error", "smooth L1", "Huber", "cross-entropy"]
+    assert len({Looks([name])[name].colour for name in names}) == len(names)
+    page = Looks()
+    page.introduce_all([["data", "fit"], ["squared error"]])
+    assert page["squared error"] == Looks(["squared error"])["squared error"]
+    assert page["squared error"].colour not in (page["data"].colour, page["fit"].colour)
+
+
+def test_a_region_is_filled_and_bounded():
+    x, y = np.linspace(-1, 1, 21), np.linspace(-2, 2, 31)
+    inside = x[None, :] - 0.3 * y[:, None]
+    chart = Chart([panel(Region(x, y, inside, "class 1"), Points([0.5], [0], "seen"))])
+    root = ET.fromstring(chart.svg())
+    colour = Looks(["class 1"])["class 1"].colour
+    kinds = {(path.get("fill"), path.get("stroke")) for path in root.iter(f"{SVG}path")}
+    assert any(fill == colour for fill, _ in kinds)
+    assert any(stroke == colour for _, stroke in kinds)
+    assert "class 1: " in root.find(f"{SVG}desc").text
+    assert "of the area" in root.find(f"{SVG}desc").text
+    for everywhere in (1.0, -1.0, 0.0):
+        Chart([panel(Region(x, y, inside * 0 + everywhere, "all or nothing"))]).svg()
+
+
+def test_what_folds_away_is_on_the_page_and_cells_lead_and_judge():
+    table = Table(
+        ["study", "verdict", "words"], [[Link("a <b>", "a.html#x"), Mark("holds", "holds"), Prose("`c`")]]
+    )
+    html = Page(
+        "p", "", [Section("s", [Fold("More", ["deep", table, Chart([panel(Line(X, X, "a"))])])])]
+    ).html()
+    inside = html[html.index("<details>") : html.index("</details>")]
+    assert "<summary>More</summary>" in inside
+    assert '<a href="a.html#x">a &lt;b&gt;</a>' in inside
+    assert 'class="badge holds"' in inside
+    assert "<code>c</code>" in inside
+    assert "<svg" in inside
+    assert table.records() == [{"study": "a <b>", "verdict": "holds", "words": "`c`"}]
 
 
 def test_labels_of_one_panel_do_not_share_a_colour_however_late_they_come():
@@ -334,7 +382,10 @@ def test_letters_stay_readable_at_400_pixels():
         assert min(sizes) * 400 / wide >= least
     # in a page the panels wrap, so each has the whole width
     for view in re.findall(r'viewBox="0 0 ([\d.]+)', Chart([panel(Line(X, X, "mse"))] * 3).inline()):
-        assert 12 * 370 / float(view) >= 9
+        assert 12 * 345 / float(view) >= 11
+    for count in (1, 2, 3):
+        (view, *_) = re.findall(r'viewBox="0 0 ([\d.]+)', Chart([panel(Line(X, X, "mse"))] * count).inline())
+        assert 12 * 345 / float(view) >= 11, "letters of 11 pixels where a page of 400 leaves 345 to a figure"
 
 
 # ---------------------------------------------------------------------------------------------- awkward data
@@ -423,7 +474,11 @@ def test_any_numbers_can_be_drawn(values, scale):
         (lambda: panel(y_scale="sqrt"), "unknown y_scale 'sqrt'"),
         (lambda: panel(x_limits=(2, 1)), "low < high"),
         (lambda: panel(y_scale="log", y_limits=(0, 1)), "positive on a log scale"),
-        (lambda: panel("text"), "must be Line, Points or Bars"),
+        (lambda: Region([0, 1], [0, 1], [[1, 2]], "a"), "expected (2, 2)"),
+        (lambda: Region([1, 0], [0, 1], [[1, 2], [3, 4]], "a"), "x must rise"),
+        (lambda: Region([0, 1], [0, 1], [[1, 2], [3, NAN]], "a"), "not finite"),
+        (lambda: Fold("f", [3]), "got int"),
+        (lambda: panel("text"), "must be Line, Points, Region or Bars"),
         (lambda: panel(Line([1], [1], "a"), Bars(["a"], [1], "b")), "cannot share"),
         (lambda: panel(notes=["x"]), "pairs"),
         (lambda: Chart([]), "no panels"),

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from losscope.studies import activations, convergence, exploding_gradients, rule_of_thumb
+from losscope.studies import activations, convergence, exploding_gradients, get, rule_of_thumb
 from losscope.studies.study import DOES_NOT_HOLD, HOLDS
 
 STUDIES = (convergence, rule_of_thumb, exploding_gradients, activations)
@@ -19,14 +19,12 @@ STUDIES = (convergence, rule_of_thumb, exploding_gradients, activations)
 # ---------------------------------------------------------------------------------------- what a study is
 
 
-@pytest.mark.parametrize("module", STUDIES, ids=lambda module: module.study.name)
+@pytest.mark.parametrize("module", STUDIES, ids=lambda module: module.__name__)
 def test_study_is_registered_and_has_options_a_command_line_can_read(module):
     import inspect
 
-    from losscope.studies import get
-
-    study = module.study
-    assert get(study.name) is study
+    study = get(module.__name__.rpartition(".")[2])
+    assert study.experiment is module.experiment
     for name, option in inspect.signature(study.experiment).parameters.items():
         assert option.kind is option.KEYWORD_ONLY
         if name not in ("quick", "seed", "progress"):
@@ -61,7 +59,7 @@ def test_an_option_out_of_range_is_a_users_mistake(module, option):
     from losscope.errors import LossError
 
     with pytest.raises(LossError, match=next(iter(option))):
-        module.study(quick=True, **option)
+        get(module.__name__.rpartition(".")[2])(quick=True, **option)
 
 
 # -------------------------------------------------------------------------------------------- convergence
@@ -136,8 +134,8 @@ def test_a_training_that_overflows_names_no_class(digits):
 
 def test_convergence_runs_and_the_seed_decides_every_number():
     options = {"quick": True, "seed": 3, "epochs": 1, "seeds": 1, "batch_size": 128}
-    first = convergence.study(**options)
-    assert check_result(first, 6) == check_result(convergence.study(**options), 6)
+    first = get("convergence")(**options)
+    assert check_result(first, 6) == check_result(get("convergence")(**options), 6)
     assert [claim.verdict for claim in first.claims]
 
 
@@ -197,9 +195,9 @@ def test_spoiling_leaves_the_test_alone_and_is_repeatable(data, task):
 def test_rule_of_thumb_runs(monkeypatch):
     monkeypatch.setattr(rule_of_thumb, "QUICK_SETS", ("diabetes", "wine"))
     monkeypatch.setattr(rule_of_thumb, "QUICK_RATES", (0.03,))
-    result = rule_of_thumb.study(quick=True, splits=1, epochs=2)
+    result = get("rule-of-thumb")(quick=True, splits=1, epochs=2)
     first = check_result(result, 4)
-    again = rule_of_thumb.study(quick=True, splits=1, epochs=2)
+    again = get("rule-of-thumb")(quick=True, splits=1, epochs=2)
     assert check_result(again, 4) == first
 
 
@@ -266,8 +264,8 @@ def test_one_weight_matrix_serves_all_time_steps():
 
 
 def test_exploding_gradients_runs_and_the_seed_decides_every_number():
-    first = exploding_gradients.study(quick=True, steps=5)
-    assert check_result(first, 7) == check_result(exploding_gradients.study(quick=True, steps=5), 7)
+    first = get("exploding-gradients")(quick=True, steps=5)
+    assert check_result(first, 7) == check_result(get("exploding-gradients")(quick=True, steps=5), 7)
 
 
 # ------------------------------------------------------------------------------------------- activations
@@ -335,6 +333,6 @@ def test_activations_runs_untimed_and_the_seed_decides_every_number(monkeypatch)
     monkeypatch.setattr(activations, "RATES", (0.1, 3.0))
     monkeypatch.setattr(activations, "FITTED", 1.0)
     options = {"quick": True, "seeds": 1, "rows": 60, "timing": False}
-    first = activations.study(**options)
-    assert check_result(first, 7) == check_result(activations.study(**options), 7)
+    first = get("activations")(**options)
+    assert check_result(first, 7) == check_result(get("activations")(**options), 7)
     assert "nanoseconds_per_element" not in first.numbers

@@ -55,8 +55,8 @@ def lacking(*, quick=False, seed=0, progress) -> Result:
 def two(monkeypatch):
     """Two small studies in the place of the real ones."""
     known = {
-        "small": Study("small", 1, "Is it small?", small),
-        "lacking": Study("lacking", 2, "Is it there?", lacking),
+        "small": Study("small", 1, "Is it small?", lambda: small),
+        "lacking": Study("lacking", 2, "Is it there?", lambda: lacking),
     }
     monkeypatch.setattr(studies, "studies", lambda: known)
     return known
@@ -101,7 +101,7 @@ def test_own_options_come_from_the_annotations(capsys, two):
     )
     assert code == 0
     found = json.loads(out)
-    assert found["schema"] == "losscope.study/1"
+    assert found["schema"] == "losscope.study/2"
     assert found["studies"][0]["numbers"] == {
         "rate": 0.25,
         "names": ["c", "d"],
@@ -123,19 +123,22 @@ def test_all_writes_a_page_numbers_and_a_picture_each(capsys, two, tmp_path):
     code, out, _ = run(capsys, "--all", "--out", str(tmp_path / "report"))
     assert code == 0
     assert sorted(each.name for each in (tmp_path / "report").iterdir()) == [
-        "report.html",
+        "index.html",
+        "lacking.html",
         "results.json",
         "small-one-figure.svg",
+        "small.html",
     ]
     found = json.loads((tmp_path / "report" / "results.json").read_text())
     assert found["studies"][0]["figures"] == ["small-one-figure.svg"]
     assert "torch" in found["studies"][1]["missing"]  # one missing package does not cost the others
-    html = (tmp_path / "report" / "report.html").read_text()
+    html = (tmp_path / "report" / "index.html").read_text()
     assert "Is it small?" in html
     assert "Not run" in html
-    assert "&lt;Seen&gt;" in html
-    assert "**1 hold**" not in html
-    assert str(tmp_path / "report" / "report.html") in out
+    assert 'href="small.html#claim-1"' in html
+    assert "<strong>1 hold</strong>" in html
+    assert "&lt;Seen&gt;" in (tmp_path / "report" / "small.html").read_text()
+    assert str(tmp_path / "report" / "index.html") in out
 
 
 def test_the_page_asks_nobody_for_anything(two):
@@ -151,7 +154,7 @@ def test_the_page_asks_nobody_for_anything(two):
 
     links = Links()
     links.feed(
-        presentation.page([presentation.Run(two["small"], two["small"](), "losscope study small")]).html()
+        presentation.page(presentation.Run(two["small"], two["small"](), "losscope study small")).html()
     )
     assert links.found == []
 
@@ -192,9 +195,8 @@ def test_an_unknown_option_of_a_study_is_met_with_the_nearest(capsys, two):
 
 def test_a_quick_page_says_no_more_than_is_true(two):
     run = presentation.Run(two["small"], two["small"](quick=True), "losscope study small --quick", quick=True)
-    assert "runs may be smaller than the studies&#39; own defaults" in presentation.page(
-        [run]
-    ).html().replace("&#x27;", "&#39;").replace("studies' own", "studies&#39; own")
+    assert "runs may be smaller" in presentation.page(run).html()
+    assert "runs may be smaller" in presentation.index([run]).html()
 
 
 def test_help_names_the_options_of_the_study(capsys, two):
@@ -222,13 +224,50 @@ def test_stopped_half_way_keeps_what_is_finished(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(
         studies,
         "studies",
-        lambda: {"small": Study("small", 1, "Is it small?", small), "stop": Study("stop", 2, "Stop?", stop)},
+        lambda: {
+            "small": Study("small", 1, "Is it small?", lambda: small),
+            "stop": Study("stop", 2, "Stop?", lambda: stop),
+        },
     )
     code, _, err = run(capsys, "--all", "--out", str(tmp_path))
     assert code == 130
     assert "what finished (1)" in err
-    assert (tmp_path / "report.html").exists()
+    assert (tmp_path / "index.html").exists()
     assert len(json.loads((tmp_path / "results.json").read_text())["studies"]) == 1
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_page_is_in_its_language(capsys, language, tmp_path):
+    code, out, _ = run(
+        capsys, "saturation", "--quick", "--epochs", "5", "--lang", language, "--out", str(tmp_path)
+    )
+    assert code == 0
+    assert ("不成立" in out) == ("不成立" in (tmp_path / "saturation.html").read_text()) == (language == "zh")
+
+
+def test_a_language_that_is_none_is_one_line_and_2(capsys, two):
+    code, out, err = run(capsys, "small", "--lang", "klingon")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "one of en, zh" in err
+
+
+def test_a_study_becomes_a_notebook(capsys, tmp_path):
+    code, _, _ = run(capsys, "saturation", "--epochs", "7", "--notebook", str(tmp_path / "s.ipynb"))
+    assert code == 0
+    assert "epochs=7" in (tmp_path / "s.ipynb").read_text()
+    assert run(capsys, "saturation", "--notebook", str(tmp_path / "s.txt"))[0] == 2
+    assert run(capsys, "--all", "--notebook", str(tmp_path / "s.ipynb"))[0] == 2
+    assert run(capsys, "saturation", "--notebook", str(tmp_path / ("no" * 200) / "s.ipynb"))[0] == 2
+
+
+def test_a_loss_of_ones_own_runs_beside_the_others(capsys):
+    code, out, _ = run(capsys, "saturation", "--quick", "--loss", "huber@sigmoid", "--start", "3", "--json")
+    assert code == 0
+    runs = json.loads(out)["studies"][0]["numbers"]["runs"]
+    assert [each["loss"] for each in runs][-1] == "huber@sigmoid"
+    code, _, err = run(capsys, "saturation", "--loss", "cross_entropy")
+    assert code == 2
+    assert "not a function of the weighted input" in err
 
 
 def test_a_real_study_from_the_command_line(capsys, tmp_path):

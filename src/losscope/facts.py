@@ -14,8 +14,8 @@ class Facts:
     residual alone, at a few typical targets. Those of a loss of distances are in the distance, for both labels.
 
     `lipschitz` is the steepest slope (None: unbounded); `bounded_influence` whether an outlier's pull stays
-    bounded; `redescending` whether it fades to nothing; `kinks` where the slope jumps, in the residual (or the raw
-    prediction); `efficiency` the asymptotic efficiency under Gaussian noise of unit scale, of a loss of the
+    bounded; `redescending` whether it fades to nothing; `jumps` where the loss itself jumps and `kinks` where the
+    slope does, in the residual (or the raw prediction); `efficiency` the asymptotic efficiency under Gaussian noise of unit scale, of a loss of the
     residual alone (None for others).
     """
 
@@ -27,6 +27,7 @@ class Facts:
     symmetric: bool
     nonnegative: bool
     kinks: tuple[float, ...]
+    jumps: tuple[float, ...]
     efficiency: float | None
 
     def as_dict(self) -> dict[str, Any]:
@@ -48,16 +49,16 @@ class Curve:
     value: numpy.ndarray
     slope: numpy.ndarray
 
-    def slope_at(self, axis: numpy.ndarray) -> numpy.ndarray:
-        return _along(self.loss, self.target, axis)[1]
+    def at(self, order: int, axis: numpy.ndarray) -> numpy.ndarray:
+        """The value (0) or the slope (1) elsewhere on the axis."""
+        return _along(self.loss, self.target, axis)[order]
 
 
 def facts(loss: Any) -> Facts:
     """Work the facts out."""
     axis, targets = _ground(loss)
     curves = [Curve(loss, target, axis, *_along(loss, target, axis)) for target in targets]
-    kinks = sorted({kink for curve in curves for kink in _kinks(curve)})
-    jumps = any(_jumps(curve) for curve in curves)
+    jumps, kinks = (sorted({place for curve in curves for place in _jumps(curve, order)}) for order in (0, 1))
     steepest = max(_steepest(curve) for curve in curves)
     bounded = all(_levels_off(curve) for curve in curves)
     return Facts(
@@ -69,6 +70,7 @@ def facts(loss: Any) -> Facts:
         symmetric=all(_even(curve) for curve in curves),
         nonnegative=all(_nonnegative(curve) for curve in curves),
         kinks=tuple(kinks),
+        jumps=tuple(jumps),
         efficiency=_efficiency(loss),
     )
 
@@ -100,18 +102,29 @@ def _ground(loss: Any) -> tuple[numpy.ndarray, list[float | None]]:
         "label": [0.0, 1.0],
     }
     found: list[float | None] = list(targets.get(loss.entry.target.name, [0.5, 1.0]))
+    if loss.activation is not None and loss.entry.target.name == "real":
+        low, high = _reach(loss.activation)
+        found = [target for target in found if target is not None and low <= target <= high]
     return axis, found
+
+
+def _reach(activation: Any) -> tuple[float, float]:
+    """From where to where an activation goes: a target beyond it does not occur.
+
+    >>> import losscope as ls
+    >>> _reach(ls.sigmoid.entry), _reach(ls.relu.entry)
+    ((0.0, 1.0), (0.0, 100000000.0))
+    """
+    import losscope
+
+    value = _along(losscope.get(activation.name), 0.0, AXIS)[0]
+    return float(value.min()), float(value.max())
 
 
 def _rises(curve: Curve) -> bool:
     """A convex function's slope never falls (by more than rounding)."""
     slope = curve.slope[numpy.isfinite(curve.slope)]
     return bool((numpy.diff(slope) >= -1e-9 * (1 + numpy.abs(slope[1:]))).all())
-
-
-def _jumps(curve: Curve) -> bool:
-    """A value that steps while the slope says nothing of it (zero-one loss) is not convex."""
-    return bool(numpy.ptp(curve.value) > 0 and not numpy.any(curve.slope))
 
 
 def _steepest(curve: Curve) -> float:
@@ -141,21 +154,23 @@ def _nonnegative(curve: Curve) -> bool:
     return bool((curve.value[~numpy.isnan(curve.value)] >= 0).all())
 
 
-def _kinks(curve: Curve) -> list[float]:
-    """Where the slope jumps: neighbours whose slopes stay apart however close they move. All at once: a steep
-    loss has thousands of neighbours to look between."""
+def _jumps(curve: Curve, order: int) -> list[float]:
+    """Where the value (order 0) or the slope (1) jumps: neighbours that stay apart however close they move. All at
+    once: a steep loss has thousands of neighbours to look between."""
+    along = (curve.value, curve.slope)[order]
     with numpy.errstate(invalid="ignore"):
-        beside = numpy.flatnonzero(numpy.abs(numpy.diff(curve.slope)) > 1e-3)
+        beside = numpy.flatnonzero(numpy.abs(numpy.diff(along)) > 1e-3)
     low, high = curve.axis[beside], curve.axis[beside + 1]
-    left, right = curve.slope_at(low), curve.slope_at(high)
+    left, right = along[beside], along[beside + 1]
     with numpy.errstate(all="ignore"):
         for _ in range(80):
             middle = (low + high) / 2
-            here = curve.slope_at(middle)
+            here = curve.at(order, middle)
             nearer = numpy.abs(here - left) > numpy.abs(right - here)
             high, right = numpy.where(nearer, middle, high), numpy.where(nearer, here, right)
             low, left = numpy.where(nearer, low, middle), numpy.where(nearer, left, here)
-        found = (low + high)[numpy.abs(right - left) > 1e-4 * (1 + numpy.abs(left))] / 2
+        apart = numpy.isfinite(left) & numpy.isfinite(right)  # what overflows does not jump
+        found = (low + high)[apart & (numpy.abs(right - left) > 1e-4 * (1 + numpy.abs(left)))] / 2
     return [round(float(x), 6) + 0.0 for x in found]
 
 

@@ -29,6 +29,7 @@ def run(args: argparse.Namespace) -> int:
                 [
                     {
                         **_formulas(loss, args.latex),
+                        "by_hand": _by_hand(loss),
                         "name": loss.name,
                         "facts": loss.facts.as_dict(),
                         "elsewhere": {} if loss.activation else dict(loss.entry.elsewhere),
@@ -57,6 +58,26 @@ def _formulas(loss: Any, latex: bool) -> dict[str, str]:
     }
 
 
+def _by_hand(loss: Any) -> dict[str, str]:
+    """The formulas as people write them."""
+    from losscope.emit.by_hand import by_hand
+
+    return by_hand(loss)
+
+
+def _entries(loss: Any, latex: bool) -> list[tuple[str, str]]:
+    """What people write first; then what is computed, where that is another form."""
+    computed, words, human = _formulas(loss, latex), _words(loss), {} if latex else _by_hand(loss)
+    letters = human.pop("with", "")
+    if human == computed or latex:
+        return [*computed.items(), *words.items()]
+    other = [(f"  {name}", text) for name, text in computed.items() if human[name] != text]
+    of = words.pop("with", "")
+    other += [("  with", of)] if letters and of else []
+    meant = [("with", letters or of)] if letters or of else []
+    return [*human.items(), *meant, ("computed as", ""), *other, *words.items()]
+
+
 def _print(console: Any, loss: Any, latex: bool) -> None:
     from rich.text import Text
 
@@ -67,10 +88,20 @@ def _print(console: Any, loss: Any, latex: bool) -> None:
     console.print(Text(loss.name, style="bold"), soft_wrap=True)
     for line in wrapped(summary(loss), width):
         console.print(Text(line), soft_wrap=True)
-    entries = [*_formulas(loss, latex).items(), *_words(loss).items(), ("shapes", shapes(loss))]
-    for name, text in listing(entries, width):
+    for name, text in listing([*_entries(loss, latex), ("shapes", shapes(loss))], width):
         console.print(Text.assemble((name, "cyan"), text), soft_wrap=True)
     console.print()
+
+
+def _places(loss: Any) -> dict[str, str]:
+    """Where the loss itself jumps, and where its slope does."""
+    facts = loss.facts
+    what = "the activation" if loss.structure == "activation" else "the loss"
+    at = ", ".join(f"{place:g}" for place in facts.jumps)
+    found = {"jumps": f"{at}: {what} itself jumps there, where no slope shows it"} if at else {}
+    kinks = ", ".join(f"{kink:g}" for kink in facts.kinks)
+    none = "none: the slope has no jump" if at else "none: the slope is continuous"
+    return {**found, "kinks": kinks or none}
 
 
 def _words(loss: Any) -> dict[str, str]:
@@ -91,19 +122,18 @@ def _words(loss: Any) -> dict[str, str]:
         words["options"] = options(loss)
     if entry.structure == "elementwise":
         words["target"] = entry.target.words
-    words["convex"] = "yes" if facts.convex else "no"
+    if loss.structure != "activation":
+        words["convex"] = "yes" if facts.convex else "no"
     words["steepest slope"] = f"{facts.lipschitz:g}" if facts.lipschitz is not None else "unbounded"
-    influence = (
-        "fades to nothing far out (redescending)"
-        if facts.redescending
-        else "bounded"
-        if facts.bounded_influence
-        else "unbounded"
-    )
-    words["influence"] = influence
-    words["kinks"] = (
-        ", ".join(f"{kink:g}" for kink in facts.kinks) if facts.kinks else "none: the slope is continuous"
-    )
+    if loss.structure != "activation":  # an outlier pulls at a loss
+        words["influence"] = (
+            "fades to nothing far out (redescending)"
+            if facts.redescending
+            else "bounded"
+            if facts.bounded_influence
+            else "unbounded"
+        )
+    words |= _places(loss)
     if facts.efficiency is not None:
         words["efficiency"] = f"{facts.efficiency:.2%} of the mean's, under Gaussian noise of scale 1"
     for name, text in (("at ties", entry.ties), ("at infinity", entry.infinite)):

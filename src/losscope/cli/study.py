@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import inspect
 import json
 import shlex
 import sys
 import time
-import types
-import typing
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +16,7 @@ from losscope.cli import refuse_unknown
 
 if TYPE_CHECKING:
     from losscope.studies import Study
+    from losscope.studies.option import Option
     from losscope.studies.presentation import Run
 
 EXAMPLES = """\
@@ -28,9 +26,10 @@ examples:
   losscope study saturation --learning-rate 0.05 --out saturation-report
       one study with one of its own options, and its page
   losscope study --all --quick --out study-report
-      everything, in smaller runs: report.html, results.json, one SVG per figure
+      everything, in smaller runs: index.html, a page per study, results.json, one SVG per figure
+  losscope study saturation --notebook saturation.ipynb
+      the study as a notebook, its code in cells to change
 """
-OWN_TO_EVERY_STUDY = ("quick", "seed", "progress")  # of an experiment's arguments: not options of its own
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -61,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         chosen, unknown = parser.parse_known_args(args.words)
         refuse_unknown(parser, unknown)
         if not chosen.all:
-            if chosen.out or chosen.quick:
+            if chosen.out or chosen.quick or chosen.notebook:
                 raise LossError(
                     complain(
                         "No study is named",
@@ -71,6 +70,8 @@ def run(args: argparse.Namespace) -> int:
                 )
             _show_list(studies(), chosen.json)
             return 0
+        if chosen.notebook:
+            raise LossError(complain("A notebook is of one study", got="--all", next_step="Name one"))
         return _run_all(list(studies().values()), chosen)
     if known.all:
         raise LossError(
@@ -82,6 +83,8 @@ def run(args: argparse.Namespace) -> int:
         )
     study = get(known.name)
     chosen, options = _own_options(study, args.words)
+    if chosen.notebook:
+        return _write_notebook(study, chosen, options)
     return _run_all([study], chosen, options)
 
 
@@ -102,7 +105,7 @@ def _common(alone: bool = False, **settings: Any) -> argparse.ArgumentParser:
     )
     parser.add_argument("--all", action="store_true", help=argparse.SUPPRESS if alone else "run every study")
     parser.add_argument(
-        "--out", metavar="DIR", help="write report.html, results.json and one SVG per figure there"
+        "--out", metavar="DIR", help="write a page per study, results.json and one SVG per figure there"
     )
     parser.add_argument(
         "--json", action="store_true", help="print results as JSON on stdout, the text on stderr"
@@ -110,6 +113,12 @@ def _common(alone: bool = False, **settings: Any) -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="smaller runs, where a study has them")
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="seed of all random numbers (default 0)"
+    )
+    parser.add_argument(
+        "--lang", default="en", metavar="LANGUAGE", help="language of the pages: en or zh (default en)"
+    )
+    parser.add_argument(
+        "--notebook", metavar="FILE", help="write the study as a notebook whose cells can be changed"
     )
     return parser
 
@@ -123,59 +132,31 @@ def _own_options(study: Study, words: Sequence[str]) -> tuple[argparse.Namespace
         usage=f"losscope study {study.name} [options]",
     )
     own = parser.add_argument_group(f"options of {study.name}")
-    parameters = own_parameters(study)
-    for name, (kind, default, words_on_it) in parameters.items():
-        _add_option(own, name, kind, default, words_on_it)
+    for option in study.options.values():
+        _add_option(own, option)
     chosen, unknown = parser.parse_known_args(words)
     refuse_unknown(parser, unknown)
-    given = {name: getattr(chosen, name) for name in parameters}
+    given = {name: getattr(chosen, name) for name in study.options}
     return chosen, {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
 
 
-def own_parameters(study: Study) -> dict[str, tuple[Any, Any, str]]:
-    """The study's own options: name -> (type, default, what it is, from Annotated[type, "what it is"])."""
-    hints = typing.get_type_hints(study.experiment, include_extras=True)
-    found = {}
-    for name, parameter in inspect.signature(study.experiment).parameters.items():
-        if name in OWN_TO_EVERY_STUDY or parameter.kind is inspect.Parameter.VAR_KEYWORD:
-            continue
-        kind, what = hints.get(name, str), ""
-        if typing.get_origin(kind) is typing.Annotated:
-            kind, what = typing.get_args(kind)[0], str(kind.__metadata__[0])
-        found[name] = (kind, parameter.default, what)
-    return found
-
-
-def _add_option(group: Any, name: str, kind: Any, default: Any, what: str) -> None:
-    flag = "--" + name.replace("_", "-")
+def _add_option(group: Any, option: Option) -> None:
+    flag, default = "--" + option.name.replace("_", "-"), option.default
     shown = " ".join(
         f"{each:g}" if isinstance(each, float) else str(each)
         for each in (default if isinstance(default, tuple | list) else [default])
     )
-    help_text = (what + (f" (default {shown})" if default is not None else "")).strip().replace("%", "%%")
-    kind, several = _scalar(kind)
-    if kind is bool:
+    words = [option.words, str(option.within) if option.within else ""]
+    help_text = "; ".join(filter(None, words)) + (f" (default {shown})" if default is not None else "")
+    help_text = help_text.strip().replace("%", "%%")
+    if option.kind is bool:
         group.add_argument(flag, action=argparse.BooleanOptionalAction, default=default, help=help_text)
-    else:
-        metavar = {int: "N", float: "X"}.get(kind, "TEXT")
-        group.add_argument(
-            flag, type=kind, default=default, nargs="+" if several else None, metavar=metavar, help=help_text
-        )
-
-
-def _scalar(kind: Any) -> tuple[Any, bool]:
-    """A type -> the type of one word of it, and whether it takes several."""
-    origin, inside = (
-        typing.get_origin(kind),
-        [each for each in typing.get_args(kind) if each not in (type(None), Ellipsis)],
+        return
+    metavar = {int: "N", float: "X"}.get(option.kind, "TEXT")
+    several = "+" if option.several else None
+    group.add_argument(
+        flag, type=option.kind, default=default, nargs=several, metavar=metavar, help=help_text
     )
-    if origin in (typing.Union, types.UnionType):
-        return _scalar(inside[0])
-    if origin is typing.Literal:
-        return type(inside[0]), False
-    if isinstance(origin, type) and issubclass(origin, Sequence):
-        return _scalar(inside[0])[0], True
-    return (kind if kind in (int, float, bool, str, Path) else str), False
 
 
 def _run_all(chosen: Sequence[Study], args: argparse.Namespace, options: dict[str, Any] | None = None) -> int:
@@ -183,7 +164,9 @@ def _run_all(chosen: Sequence[Study], args: argparse.Namespace, options: dict[st
     from rich.console import Console
 
     from losscope.studies import presentation
+    from losscope.studies.text import words_of
 
+    words_of(args.lang)  # an unknown language is a mistake before anything runs
     if args.out:
         _claim(Path(args.out).expanduser())
     errors = Console(stderr=True)
@@ -203,7 +186,8 @@ def _run_all(chosen: Sequence[Study], args: argparse.Namespace, options: dict[st
             broken = error
         if args.out and runs:
             bar.say("writing the report")
-            report = presentation.save(runs, Path(args.out).expanduser(), command_of(args, options, chosen))
+            command = command_of(args, options, chosen)
+            report = presentation.save(runs, Path(args.out).expanduser(), command, whole=args.all)
     if broken is not None and not runs:
         raise broken
     console = errors if args.json else Console()
@@ -261,8 +245,25 @@ def _run_one(
             args.quick,
             args.seed,
             missing=f"it needs the package {error.name}, which is not installed",
+            language=args.lang,
         )
-    return Run(study, result, command, args.quick, args.seed)
+    return Run(study, result, command, args.quick, args.seed, language=args.lang)
+
+
+def _write_notebook(study: Study, args: argparse.Namespace, options: dict[str, Any]) -> int:
+    from losscope.errors import LossError, complain
+    from losscope.studies.notebook import save
+
+    path = Path(args.notebook).expanduser()
+    if path.suffix != ".ipynb":
+        raise LossError(complain("A notebook ends in .ipynb", got=path.name))
+    changed = {name: value for name, value in options.items() if value != study.options[name].default}
+    try:
+        save(study, path, changed, quick=args.quick, seed=args.seed)
+    except OSError as error:
+        raise LossError(f"Cannot write {path}: {error.strerror or error}.") from None
+    print(f"Wrote {path}")
+    return 0
 
 
 def command_of(args: argparse.Namespace, options: dict[str, Any] | None, chosen: Sequence[Study]) -> str:
@@ -272,15 +273,16 @@ def command_of(args: argparse.Namespace, options: dict[str, Any] | None, chosen:
         words.append("--quick")
     if args.seed:
         words += ["--seed", str(args.seed)]
-    for name, (_, default, _) in (own_parameters(chosen[0]) if options else {}).items():
-        value = (options or {}).get(name, default)
-        if value == default:
+    for name, value in (options or {}).items():
+        if value == chosen[0].options[name].default:
             continue
         flag = name.replace("_", "-")
         if isinstance(value, bool):
             words.append(f"--{flag}" if value else f"--no-{flag}")
         else:
             words += [f"--{flag}", *map(str, value if isinstance(value, tuple) else [value])]
+    if args.lang != "en":
+        words += ["--lang", args.lang]
     if args.out:
         words += ["--out", args.out]
     return shlex.join(words)
@@ -292,7 +294,7 @@ def _show_list(known: dict[str, Study], as_json: bool) -> None:
         print(
             json.dumps(
                 {
-                    "schema": "losscope.study/1",
+                    "schema": "losscope.study/2",
                     "studies": [{"name": each.name, "question": each.question} for each in known.values()],
                 },
                 indent=2,

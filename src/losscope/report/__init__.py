@@ -19,24 +19,31 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .chart import Chart
     from .looks import Looks
+    from .naming import name_of
     from .page import Page
-    from .panel import Bars, Line, Panel, Points
-    from .section import Code, Section, Verdict
-    from .table import Table
+    from .panel import Bars, Line, Panel, Points, Region
+    from .section import Code, Fold, Section, Verdict
+    from .table import Link, Mark, Prose, Table
     from .write import write_csv, write_json
 
 _HOME = {
     "Bars": "panel",
     "Chart": "chart",
     "Code": "section",
+    "Fold": "section",
     "Line": "panel",
+    "Link": "table",
     "Looks": "looks",
+    "Mark": "table",
     "Page": "page",
     "Panel": "panel",
     "Points": "panel",
+    "Prose": "table",
+    "Region": "panel",
     "Section": "section",
     "Table": "table",
     "Verdict": "section",
+    "name_of": "naming",
     "write_csv": "write",
     "write_json": "write",
 }
@@ -45,14 +52,20 @@ __all__ = [
     "Bars",
     "Chart",
     "Code",
+    "Fold",
     "Line",
+    "Link",
     "Looks",
+    "Mark",
     "Page",
     "Panel",
     "Points",
+    "Prose",
+    "Region",
     "Section",
     "Table",
     "Verdict",
+    "name_of",
     "write_csv",
     "write_json",
 ]

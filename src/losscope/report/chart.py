@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .looks import Looks
-from .panel import Bars, Line, Panel, Points
+from .panel import Bars, Line, Panel, Points, Region
 from .table import text_of
 from .write import write_atomic
 
@@ -22,23 +24,30 @@ SUFFIXES = (".svg", ".png", ".pdf")
 # Panel widths and font sizes in pixels, by number of columns. In a file of its own a chart is scaled as a
 # whole, so its letters are larger; in a page each panel is an SVG of its own and wraps, so it keeps its size.
 _FILE = {1: (540.0, 14.0), 2: (360.0, 14.0), 3: (320.0, 14.0)}
-_PAGE = {1: (440.0, 13.0), 2: (420.0, 13.0), 3: (308.0, 13.0)}
+_PAGE = {1: (350.0, 13.0), 2: (350.0, 13.0), 3: (308.0, 13.0)}
 _NARROWEST = {1: "100%", 2: "22rem", 3: "17rem"}
 
 
-def _settings() -> Any:
+@contextmanager
+def _settings() -> Iterator[None]:
     """Our drawing settings over matplotlib's defaults, whatever the user has set; undone afterwards."""
     from matplotlib import style
 
     from .draw import SETTINGS
 
-    return style.context(["default", SETTINGS])
+    with style.context(["default", SETTINGS]), warnings.catch_warnings():
+        # A letter that DejaVu lacks is drawn by the font of the page; see lettering.py for its width.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from")
+        yield
 
 
 def _describe(panel: Panel) -> str:
     """A panel in words, for those who do not see it."""
     parts = []
     for item in panel.items:
+        if isinstance(item, Region):
+            parts.append(f"{item.label}: {(item.inside > 0).mean():.0%} of the area")
+            continue
         values = item.values if isinstance(item, Bars) else item.y
         finite = values[abs(values) < float("inf")]
         if not finite.size:
@@ -109,8 +118,7 @@ class Chart:
 
     def _looks(self, given: Looks | None) -> Looks:
         looks = next((each for each in (given, self.looks) if each is not None), Looks())
-        for labels in self.labels():
-            looks.introduce(labels)
+        looks.introduce_all(self.labels())
         return looks
 
     def _title(self) -> str:
@@ -173,7 +181,7 @@ class Chart:
         tracks = f"repeat(auto-fit,minmax(min(100%,{_NARROWEST[columns]}),1fr))"
         grid = f"display:grid;gap:1rem;grid-template-columns:{tracks}"
         if columns == 1:
-            grid += ";max-width:32rem"  # wider, its letters would outgrow the text around it
+            grid += ";max-width:27rem"  # wider, its letters would outgrow the text around it
         return f'<figure class="losscope-chart"><div style="{grid}">{"".join(drawn)}</div>{caption}</figure>'
 
     def save(self, path: str | os.PathLike[str], looks: Looks | None = None) -> Path:

@@ -24,7 +24,7 @@ def curves(
     """
     import numpy
 
-    from losscope.report import Chart, Line, Panel
+    from losscope.report import Chart, Line, Panel, name_of
 
     low, high = span
     if not (numpy.isfinite(low) and numpy.isfinite(high) and low < high):
@@ -32,20 +32,27 @@ def curves(
             complain("The range of the axis is empty", got=f"{low} to {high}", expected="LOW < HIGH")
         )
     axis = numpy.linspace(low, high, POINTS)
-    drawn = [(loss.name, *_over(loss, axis, target)) for loss in losses]
+    drawn = [(name_of(loss), *_over(loss, axis, target)) for loss in losses]
     x_label = _axis_name(losses, target)
+    words = (
+        ("activation", "slope of the activation")
+        if _only_activations(losses)
+        else ("loss", "slope of the loss")
+    )
     panels = []
     for order, title in enumerate(("Value", "Gradient", "Curvature")):
         lines = [Line(x, _broken(results[order]), name) for name, x, results in drawn]
-        panels.append(
-            Panel(title, x_label, ("loss", "slope of the loss", "slope of the gradient")[order], lines)
-        )
+        panels.append(Panel(title, x_label, (*words, "slope of the gradient")[order], lines))
     return Chart(
         panels,
         caption="Value, gradient and curvature of " + ", ".join(name for name, *_ in drawn) + ".",
         name="curves",
         columns=3,
     )
+
+
+def _only_activations(losses: Sequence[Any]) -> bool:
+    return all(loss.structure == "activation" for loss in losses)
 
 
 def _over(loss: Any, axis: Any, target: float | None) -> tuple[Any, Any]:

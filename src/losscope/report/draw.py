@@ -172,6 +172,20 @@ class _Cell:
 
     def _curves(self, axes: Axes) -> None:
         ready = self.layout.ready
+        for region, look in ready.regions:
+            x, y, inside = region.x, region.y, region.inside
+            if (inside > 0).any():
+                axes.contourf(
+                    x,
+                    y,
+                    inside,
+                    levels=[0, max(float(inside.max()), 1e-300)],
+                    colors=[look.colour],
+                    alpha=0.2,
+                    zorder=1,
+                )
+            if (inside > 0).any() and (inside <= 0).any():
+                axes.contour(x, y, inside, levels=[0], colors=[look.colour], linewidths=1.6, zorder=1.5)
         for points, look, x, y in ready.scatters:
             many = len(x) > 200
             axes.plot(

@@ -6,6 +6,7 @@ font a browser will put in its place, so that what fits here fits there.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 FAMILY = "DejaVu Sans"
@@ -21,6 +22,11 @@ def width(text: str, size: float, bold: bool = False) -> float:
 
     if not text:
         return 0.0
+    # Chinese, Japanese and Korean letters are squares; DejaVu has none of them to measure.
+    squares = sum(ord(letter) >= 0x2E80 for letter in text)
+    if squares:
+        rest = "".join(letter for letter in text if ord(letter) < 0x2E80)
+        return squares * size + width(rest, size, bold)
     font = FontProperties(family=FAMILY, size=size, weight="bold" if bold else "normal")
     return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0])
 
@@ -42,11 +48,14 @@ def wrap(text: str, size: float, room: float, most: int = 3, bold: bool = False)
     >>> len(wrap("many words " * 40, 12, 120))
     3
     """
-    words = text.split()
+    words = re.findall(
+        r"[\u2e80-\uffff]|[^\s\u2e80-\uffff]+", text
+    )  # between two square letters a line may end
     lines: list[str] = []
     line = ""
     while words:
-        longer = f"{line} {words[0]}" if line else words[0]
+        joint = "" if line and (line[-1] >= "\u2e80" or words[0] >= "\u2e80") else " "
+        longer = f"{line}{joint}{words[0]}" if line else words[0]
         if width(longer, size, bold) <= room:
             line = longer
             words.pop(0)

@@ -1,4 +1,5 @@
-"""Which colour, dash pattern and marker a label has: the same one all over a chart, and all over a page."""
+"""Which colour, dash pattern and marker a label has: a loss the same one everywhere, anything else the same one
+all over a page."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from .naming import turn_of
 from .theme import SERIES
 
 T = TypeVar("T")
@@ -37,13 +39,13 @@ class Look:
 
 
 class Looks:
-    """Hands out looks to labels by order of first appearance; pass one to several charts to keep them in
-    step.
+    """Hands out looks to labels: a loss has its own, others go by order of first appearance; pass one to
+    several charts to keep them in step.
 
-    >>> looks = Looks(["mse", "huber"])
-    >>> looks["mse"].dashes is None, looks["huber"].dashes
-    (True, (5.0, 2.0))
-    >>> looks["huber"] == looks["huber"], "mae" in looks
+    >>> looks = Looks(["houses", "mse"])
+    >>> looks["mse"] == Looks(["mse"])["mse"], looks["houses"].colour == looks["mse"].colour
+    (True, False)
+    >>> looks["mse"] == looks["mse"], "mae" in looks
     (True, False)
     """
 
@@ -66,23 +68,37 @@ class Looks:
         do not.
         """
         together = list(dict.fromkeys(labels))
-        for label in together:
+        # Losses first: what is none of them gives way.
+        for label in sorted(together, key=lambda label: turn_of(label) is None):
             if label in self._given:
                 continue
-            index = len(self._given)
+            own = turn_of(label)
+            index = len(self._given) if own is None else own
             beside = [self._given[other] for other in together if other in self._given]
+            # What is no loss takes no loss's look while another is free.
+            losses = [
+                look for other, look in self._given.items() if own is None and turn_of(other) is not None
+            ]
             self._given[label] = Look(
-                _next(SERIES, index, [look.colour for look in beside]),
-                _next(DASHES, index, [look.dashes for look in beside]),
-                _next(MARKERS, index, [look.marker for look in beside]),
+                _next(SERIES, index, [look.colour for look in beside], [look.colour for look in losses]),
+                _next(DASHES, index, [look.dashes for look in beside], [look.dashes for look in losses]),
+                _next(MARKERS, index, [look.marker for look in beside], [look.marker for look in losses]),
             )
+
+    def introduce_all(self, panels: Iterable[Sequence[str]]) -> None:
+        """The labels of many panels: the losses of all of them first."""
+        panels = list(panels)
+        for labels in panels:
+            self.introduce(label for label in labels if turn_of(label) is not None)
+        for labels in panels:
+            self.introduce(labels)
 
     def labels(self) -> list[str]:
         """The labels known so far, in order."""
         return list(self._given)
 
 
-def _next(choices: Sequence[T], index: int, taken: list[T]) -> T:
-    """The choice whose turn it is, or the next one that is used least often in `taken`."""
+def _next(choices: Sequence[T], index: int, taken: list[T], losses: list[T]) -> T:
+    """The choice whose turn it is, or the next one that is used least often in `taken`, then among `losses`."""
     turns = [choices[(index + step) % len(choices)] for step in range(len(choices))]
-    return min(turns, key=taken.count)
+    return min(turns, key=lambda choice: (taken.count(choice), losses.count(choice)))

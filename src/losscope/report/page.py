@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from .chart import Chart
 from .looks import Looks
 from .panel import Bars
 from .prose import html_of
-from .section import Block, Section
+from .section import Block, Fold, Section
 from .theme import FONT, css
 from .write import write_atomic
 
@@ -36,6 +36,8 @@ class Page:
     lead: str
     sections: Sequence[Section]
     command: str = ""
+    language: str = "en"
+    words: Mapping[str, str] = field(default_factory=dict)  # the page's own words in that language
 
     def __post_init__(self) -> None:
         sections = tuple(self.sections)
@@ -46,11 +48,9 @@ class Page:
 
     def _looks(self) -> Looks:
         """Known before anything is drawn, as bars take the look of a curve that may come after them."""
-        charts = [block for section in self.sections for block in section.body if isinstance(block, Chart)]
+        charts = [chart for section in self.sections for chart in section.charts()]
         looks = Looks()
-        for chart in charts:
-            for labels in chart.labels():
-                looks.introduce(labels)
+        looks.introduce_all(labels for chart in charts for labels in chart.labels())
         for chart in charts:
             for panel in chart.panels:
                 for item in panel.items:
@@ -73,6 +73,9 @@ class Page:
             if isinstance(content, Chart):
                 number += 1
                 return Markup(content.inline(looks=content.looks or looks, prefix=f"f{number}-"))
+            if isinstance(content, Fold):
+                inside = Markup("\n").join(block(each) for each in content.body)
+                return Markup("<details><summary>{}</summary>\n{}\n</details>").format(content.title, inside)
             return Markup(content.html())
 
         environment = Environment(
@@ -92,6 +95,8 @@ class Page:
                 }
                 for at, section in enumerate(self.sections, 1)
             ],
+            language=self.language,
+            say=lambda words: self.words.get(words, words),
             contents=len(self.sections) >= CONTENTS_FROM,
             command=self.command,
             theme=Markup(css(":root")),

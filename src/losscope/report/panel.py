@@ -1,4 +1,4 @@
-"""What one pair of axes shows: curves, points, bars. Data only; nothing is drawn here."""
+"""What one pair of axes shows: curves, points, regions, bars. Data only; nothing is drawn here."""
 
 from __future__ import annotations
 
@@ -92,6 +92,38 @@ class Points:
 
 
 @dataclass(frozen=True, eq=False)
+class Region:
+    """Where something is so, filled: a classifier's side of its decision boundary, with the boundary drawn.
+
+    x: shape (n,), y: shape (m,), rising; inside: shape (m, n), a score that is above 0 inside.
+
+    >>> Region([0, 1], [0, 1, 2], [[-1, 1], [-1, 1], [-1, 1]], "class 1").inside.shape
+    (3, 2)
+    """
+
+    x: Any
+    y: Any
+    inside: Any
+    label: str
+
+    def __post_init__(self) -> None:
+        owner = f"Region {self.label!r}"
+        x, y = _numbers(self.x, f"{owner}: x"), _numbers(self.y, f"{owner}: y")
+        inside = np.asarray(self.inside, dtype=np.float64)
+        if inside.shape != (len(y), len(x)) or min(len(x), len(y)) < 2:
+            raise ValueError(
+                f"{owner}: inside has shape {inside.shape}, expected {(len(y), len(x))}, 2 or more each"
+            )
+        if not np.isfinite(inside).all():
+            raise ValueError(f"{owner}: inside has numbers that are not finite")
+        for name, values in (("x", x), ("y", y)):
+            if not np.all(np.diff(values) > 0):
+                raise ValueError(f"{owner}: {name} must rise, got {values!r:.80}")
+        for name, value in (("x", x), ("y", y), ("inside", inside), ("label", str(self.label))):
+            object.__setattr__(self, name, value)
+
+
+@dataclass(frozen=True, eq=False)
 class Bars:
     """Horizontal bars, one a name; several in one panel stand grouped. `low`, `high`: the whisker at the end.
 
@@ -128,7 +160,7 @@ class Bars:
             object.__setattr__(self, name, value)
 
 
-Item = Line | Points | Bars
+Item = Line | Points | Region | Bars
 
 _COUNTED = re.compile(r"(?:epoch|step|iteration|update)s?\b", re.IGNORECASE)
 
@@ -178,12 +210,14 @@ class Panel:
                 raise ValueError(f"{owner}: unknown {name} {scale!r}; one of {', '.join(SCALES)}")
         items = tuple(self.items)
         for item in items:
-            if not isinstance(item, (Line, Points, Bars)):
-                raise ValueError(f"{owner}: an item must be Line, Points or Bars, got {type(item).__name__}")
+            if not isinstance(item, (Line, Points, Region, Bars)):
+                raise ValueError(
+                    f"{owner}: an item must be Line, Points, Region or Bars, got {type(item).__name__}"
+                )
         bars = [isinstance(item, Bars) for item in items]
         if any(bars) and not all(bars):
             raise ValueError(
-                f"{owner}: Bars have names on their y axis and cannot share it with Line or Points"
+                f"{owner}: Bars have names on their y axis and cannot share it with Line, Points or Region"
             )
         try:
             notes = tuple((float(x), str(text)) for x, text in self.notes)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .looks import Look, Looks
-from .panel import Bars, Line, Panel, Points
+from .panel import Bars, Line, Panel, Points, Region
 from .table import shared_decimals, text_of
 from .theme import LIGHT
 from .thin import line_indices, scatter_indices
@@ -47,6 +47,7 @@ class Ready:
     panel: Panel
     curves: list[Curve] = field(default_factory=list)
     scatters: list[tuple[Points, Look, np.ndarray, np.ndarray]] = field(default_factory=list)
+    regions: list[tuple[Region, Look]] = field(default_factory=list)
     key: list[Entry] = field(default_factory=list)
     direct: list[Curve] = field(default_factory=list)
     x_limits: tuple[float, float] = (0.0, 1.0)
@@ -129,17 +130,27 @@ def prepare(panel: Panel, looks: Looks) -> Ready:
             x, y = x[shown], y[shown]
             keep = scatter_indices(x, y)
             ready.scatters.append((item, looks[item.label], x[keep], y[keep]))
-            if item.label:
+            if item.label and not any(
+                isinstance(each, Line) and each.label == item.label for each in panel.items
+            ):
                 thinned = "" if len(keep) == len(x) else f" ({len(keep)} of {len(x)} shown)"
                 ready.key.append(Entry(item.label + thinned, looks[item.label], "points"))
             xs.append(x)
             ys.append(y)
+        elif isinstance(item, Region):
+            ready.regions.append((item, looks[item.label]))
+            if item.label:
+                ready.key.append(Entry(item.label, looks[item.label], "bar"))
+            xs.append(item.x)
+            ys.append(item.y)
     notes = np.array([x for x, _ in panel.notes], dtype=np.float64)
     if xs:
         ready.empty = False
         only_lines = not ready.scatters and not any(curve.marked for curve in ready.curves)
         found_x = _range([*xs, _masked(notes, panel.x_scale)], panel.x_scale, 0.0 if only_lines else 0.025)
-        found_y = _range(ys, panel.y_scale, 0.05)
+        found_y = _range(ys, panel.y_scale, 0.0 if ready.regions else 0.05)
+        if ready.regions:  # the filled area is the picture: no rim around it
+            found_x = _range([*xs], panel.x_scale, 0.0)
         ready.x_limits, ready.y_limits = found_x or ready.x_limits, found_y or ready.y_limits
     ready.x_limits = panel.x_limits or ready.x_limits
     ready.y_limits = panel.y_limits or ready.y_limits

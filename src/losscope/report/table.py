@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from .prose import html_of
 from .terminal import wrapped
 
 if TYPE_CHECKING:
@@ -16,6 +17,39 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 DIGITS = 4
+
+
+class Link(str):
+    """A cell that leads somewhere on a page: `#anchor`, or a file beside it.
+
+    >>> Link("saturation", "saturation.html").href
+    'saturation.html'
+    """
+
+    href: str
+
+    def __new__(cls, text: str, href: str) -> Link:
+        made = super().__new__(cls, text)
+        made.href = href
+        return made
+
+
+class Mark(str):
+    """A cell with a verdict, in its colour on a page. `kind`: "holds", "conditional", "fails" or "undecided"."""
+
+    kind: str
+
+    def __new__(cls, text: str, kind: str) -> Mark:
+        made = super().__new__(cls, text)
+        made.kind = kind
+        return made
+
+
+class Prose(str):
+    """A cell of words with the markup of a paragraph: **bold**, `code`, $formula$."""
+
+
+MARKS = {"holds": "✓", "conditional": "~", "fails": "✗", "undecided": "?"}
 _BETWEEN = 2  # columns of a terminal between two columns of a table, and at its two ends together
 
 
@@ -283,7 +317,9 @@ class Table:
         numeric = [self._numeric(index) for index in range(len(self.columns))]
         bests = [self._best_rows(index) for index in range(len(self.columns))]
         kind = [' class="number"' if flag else "" for flag in numeric]
-        parts = ['<div class="scroll" tabindex="0"><table>']
+        # A column of sentences: on a narrow screen such a table reads better as one card a row.
+        flows = any(len(str(cell)) > 32 for row in self.rows for cell in row)
+        parts = [f'<div class="scroll" tabindex="0"><table{" class=flows" if flows else ""}>']
         note = " <small>* best in its column.</small>" if any(bests) else ""
         if self.caption or note:
             parts.append(f"<caption><span>{escape(self.caption)}{note}</span></caption>")
@@ -294,10 +330,18 @@ class Table:
         for at, row in enumerate(self.texts()):
             cells = []
             for index, cell in enumerate(row):
+                given = self.rows[at][index]
                 text = escape(cell.replace(" +- ", " ± ") if numeric[index] else cell)
                 if at in bests[index]:
                     text = f'<strong>{text.removesuffix(" *")}</strong><span class="mark">*</span>'
-                cells.append(f"<td{kind[index]}>{text}</td>")
+                if isinstance(given, Prose):
+                    text = html_of(given)
+                elif isinstance(given, Link):
+                    text = f'<a href="{escape(given.href)}">{text}</a>'
+                elif isinstance(given, Mark):
+                    text = f'<span class="badge {given.kind}"><span aria-hidden="true">{MARKS[given.kind]}</span> {text}</span>'
+                column = f' data-column="{escape(self.columns[index])}"' if flows else ""
+                cells.append(f"<td{kind[index]}{column}>{text}</td>")
             parts.append(f"<tr>{''.join(cells)}</tr>")
         parts.append("</tbody></table></div>")
         return "".join(parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -16,20 +16,27 @@ def width_of(console: Console) -> int | None:
 
 
 def wrapped(text: str, width: int | None, indent: str = "") -> list[str]:
-    """Lines of at most `width`, further ones indented; a word that is longer stands alone and whole.
+    """Lines of at most `width`, further ones indented. A formula longer than a line is broken after its `*`; any
+    other word that is longer stands alone and whole.
 
     >>> wrapped("one two", 5), wrapped("a doi:10.1214/aoms", 6, "  "), wrapped("one two", None)
     (['one', 'two'], ['a', '  doi:10.1214/aoms'], ['one two'])
+    >>> wrapped("2*a**2*sigmoid(x)", 12)
+    ['2*a**2*', 'sigmoid(x)']
     """
     if width is None:
         return [text]
-    return textwrap.wrap(
-        text,
-        max(width, len(indent) + 1),
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    ) or [""]
+    lines, line = [], ""
+    for word in text.split():
+        long = len(word) > width - len(indent)
+        parts = re.split(r"(?<=[^*]\*)(?!\*)", word) if long else [word]
+        for number, part in enumerate(parts):
+            gap = " " if line.strip() and number == 0 else ""
+            if line.strip() and len(line + gap + part) > width:
+                lines.append(line)
+                line, gap = indent, ""
+            line += gap + part
+    return [*lines, line]
 
 
 def listing(entries: Sequence[tuple[str, str]], width: int | None, gap: int = 2) -> list[tuple[str, str]]:
@@ -41,7 +48,7 @@ def listing(entries: Sequence[tuple[str, str]], width: int | None, gap: int = 2)
     [('a', ''), ('  ', 'a_long_name')]
     """
     left = max((len(name) for name, _ in entries), default=0) + gap
-    words = max((len(word) for _, text in entries for word in text.split()), default=0)
+    words = max((len(word) for _, text in entries for word in re.split(r"[ *]", text)), default=0)
     below = width is not None and width - left < min(words, 20)
     lines: list[tuple[str, str]] = []
     for name, text in entries:

@@ -1,4 +1,4 @@
-"""What does a non-linearity buy, what does it cost, and which one lets gradients through?"""
+"""Study 11: What does a non-linearity buy, what does it cost, and which one lets gradients through?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from math import exp, isfinite, log
 from statistics import fmean, median, stdev
 from typing import Any
 
-from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, Study, holds_when
+from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, holds_when
 
 # Label: the name in the catalogue, and the variance of the weights times the width that suits it: 1 keeps
 # the size of what goes through a linear layer, 2 makes up for the half that ReLU cuts off (He et al. 2015).
@@ -637,11 +637,3 @@ def _numbers(found: _Found) -> dict[str, Any]:
         },
         **({"nanoseconds_per_element": found.cost} if found.cost else {}),
     }  # fmt: skip
-
-
-study = Study(
-    "activations",
-    11,
-    "What does a non-linearity buy, what does it cost, and which one lets gradients through?",
-    experiment,
-)

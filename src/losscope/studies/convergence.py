@@ -1,4 +1,4 @@
-"""Does cross-entropy converge faster than squared error, even once both are tuned?"""
+"""Study 4: Does cross-entropy converge faster than squared error, even once both are tuned?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from math import log10
 from statistics import fmean
 from typing import Any
 
-from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, Study, holds_when
+from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, holds_when
 
 # Half squared error, because its gradient in the output is the error itself, as cross-entropy's is in the
 # logit: what then differs at one learning rate is the sigmoid's slope, and not a factor of two.
@@ -390,11 +390,3 @@ def _numbers(
             for label in LOSSES
         },
     }
-
-
-study = Study(
-    "convergence",
-    4,
-    "Does cross-entropy converge faster than squared error, even once both are tuned?",
-    experiment,
-)

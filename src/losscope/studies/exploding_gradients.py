@@ -1,4 +1,4 @@
-"""What makes gradients explode: the loss, one wild target, or depth? And does clipping help?"""
+"""Study 8: What makes gradients explode: the loss, one wild target, or depth? And does clipping help?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from math import exp, inf, isfinite, log
 from statistics import fmean, median
 from typing import Any
 
-from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, Study, holds_when
+from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, holds_when
 
 LOSSES = {"squared error": "squared_error", "absolute error": "absolute_error", "smooth L1": "smooth_l1"}
 BOUNDED = ("absolute error", "smooth L1")
@@ -510,11 +510,3 @@ def _numbers(found: _Found) -> dict[str, Any]:
             for (case, name, clip), runs in found.trainings.items()
         ],
     }  # fmt: skip
-
-
-study = Study(
-    "exploding-gradients",
-    8,
-    "What makes gradients explode: the loss, one wild target, or depth? And does clipping help?",
-    experiment,
-)

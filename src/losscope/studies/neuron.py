@@ -1,473 +1,260 @@
-"""Study 2: the gradients of one neuron, step by step, and which of them contain the activation's slope."""
+"""Study 2: What gradient does one neuron get, and under which loss does the activation's slope stay in it?"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, Study, silent
+import numpy as np
+import sympy
 
-if TYPE_CHECKING:
-    import sympy
-
-    from losscope.report import Chart, Table
+import losscope as ls
+from losscope.emit.latex import written
+from losscope.expression import sigmoid
+from losscope.report import Chart, Line, Panel, Table, name_of
+from losscope.studies import verdict
+from losscope.studies.chain import (
+    DIGITS,
+    Chain,
+    after_cancelling,
+    agreement,
+    apart,
+    chain,
+    difference,
+    is_zero,
+    number,
+    over_one_denominator,
+    readable,
+    slope_is_factor,
+    symbols,
+)  # fmt: skip
+from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Range, Result, say, silent
+from losscope.studies.text import joined
+from losscope.studies.views import Record
 
 SQUARED, CROSS = "half_squared_error@sigmoid", "binary_cross_entropy_of_probability@sigmoid"
-DIGITS = 50  # of the numerical check
-NAMES = ("w", "b", "x", "y", "z", "a")
-
-
-@dataclass(frozen=True)
-class Chain:
-    """Every link of the chain rule as a SymPy expression, for a = act(z), z = w*x + b."""
-
-    name: str
-    activation: str
-    loss: sympy.Expr  # in a and y
-    loss_slope: sympy.Expr  # dL/da
-    activated: sympy.Expr  # act(z)
-    activation_slope: sympy.Expr  # da/dz, in z
-    in_z: sympy.Expr  # dL/dz as the library derives it for the two together
-    parameters: Mapping[str, float]
-
-    def gradient(self, of: str) -> sympy.Expr:
-        """dL/dw or dL/db: the product of the links, in a, z, x, y."""
-        return self.loss_slope * self.activation_slope * (symbols()["x"] if of == "w" else 1)
-
-
-def symbols() -> dict[str, Any]:
-    from losscope.expression import symbol
-
-    return {name: symbol(name) for name in NAMES}
-
-
-def chain(name: str) -> Chain:
-    """Take a loss and an activation of the library apart into the links; `huber:delta=2@tanh`."""
-    import losscope as ls
-    from losscope.errors import LossError, complain
-    from losscope.expression import symbol
-
-    first, _, second = name.partition("@")
-    loss, activation = ls.get(first), ls.get(second or "identity")
-    if loss.structure != "elementwise":
-        raise LossError(
-            complain(
-                f"{loss.name} is not a loss of one output",
-                next_step="Name an elementwise loss, such as mse@sigmoid",
-            )
-        )
-    together = loss.through(activation)
-    s = symbols()
-    as_a, as_z = (
-        {symbol("prediction"): s["a"], symbol("target"): s["y"]},
-        {symbol("prediction"): s["z"], symbol("target"): s["y"]},
-    )
-    return Chain(
-        together.name,
-        activation.name,
-        loss.formula.subs(as_a),
-        loss.gradient_formula.subs(as_a),
-        activation.formula.subs(as_z),
-        activation.gradient_formula.subs(as_z),
-        together.gradient_formula.subs(as_z),
-        together.parameters,
-    )
-
-
-def written_out(expression: sympy.Expr) -> sympy.Expr:
-    """With every primitive as elementary functions, sigmoid included: what SymPy can decide equality of."""
-    from losscope.emit.textbook import textbook
-
-    return textbook(expression, keep=())
-
-
-def readable(expression: sympy.Expr) -> sympy.Expr:
-    """With the logarithms and quotients that guard a zero written plainly: xlogy(y, a) is y*log(a)."""
-    from losscope.emit.textbook import textbook
-
-    return textbook(expression)
-
-
-def is_zero(expression: sympy.Expr) -> bool:
-    """Whether SymPy simplifies it to nothing, the sigmoid written as 1/(1 + exp(-z))."""
-    import sympy
-
-    return bool(sympy.simplify(written_out(expression)) == 0)
-
-
-def agreement(links: Chain) -> str:
-    """How the product of the links was found equal to the library's own derivative; "" if it is not."""
-    import random
-
-    import sympy
-
-    s = symbols()
-    gap = links.gradient("b").subs(s["a"], links.activated) - links.in_z
-    if not gap.has(sympy.Piecewise) and is_zero(gap):
-        return "SymPy simplifies the difference to 0"
-    # SymPy seldom sees that formulas with cases are equal; then numbers decide, with digits to spare.
-    draw = random.Random(0)
-    places = [{"z": draw.uniform(-4, 4), "y": draw.choice([0.0, 1.0])} for _ in range(16)]
-    if all(
-        abs(_put_in(gap, links, place).evalf(DIGITS)) < sympy.Float(10) ** -(DIGITS - 10) for place in places
-    ):
-        return f"the difference is 0 to {DIGITS - 10} digits at {len(places)} random places"
-    return ""
-
-
-def in_output(expression: sympy.Expr) -> sympy.Expr:
-    """A gradient behind a sigmoid as a rational function of its output a, where exp(-z) is (1 - a)/a."""
-    import sympy
-
-    s = symbols()
-    a, u = s["a"], sympy.Symbol("u", positive=True)
-    return sympy.cancel(written_out(expression).subs(s["z"], -sympy.log(u)).subs(u, (1 - a) / a))
-
-
-def slope_is_factor(gradient_in_z: sympy.Expr) -> bool:
-    """Whether the sigmoid's slope a*(1 - a) divides the gradient: what is left has no pole at a = 0 or 1."""
-    import sympy
-
-    a = symbols()["a"]
-    rest = sympy.cancel(in_output(gradient_in_z) / (a * (1 - a)))
-    return not sympy.denom(rest).has(a)
-
-
-def after_cancelling(gradient_in_z: sympy.Expr, times: str = "") -> sympy.Expr:
-    """A gradient in terms of the output, the sigmoid's slope a*(1 - a) set apart where it is a factor."""
-    import sympy
-
-    a, whole = symbols()["a"], in_output(gradient_in_z)
-    first = [symbols()[times]] if times else []
-    if not slope_is_factor(gradient_in_z):
-        return (
-            sympy.Mul(*first, _sorted_sum(sympy.factor(whole)), evaluate=False)
-            if first
-            else _sorted_sum(sympy.factor(whole))
-        )
-    return sympy.Mul(*first, a, 1 - a, sympy.cancel(whole / (a * (1 - a))), evaluate=False)
-
-
-def _sorted_sum(expression: sympy.Expr) -> sympy.Expr:
-    """-(y - a) as people write it."""
-    import sympy
-
-    return (
-        sympy.expand(expression)
-        if sympy.expand(expression).is_Add and len(sympy.expand(expression).args) == 2
-        else expression
-    )
-
-
-@dataclass(frozen=True)
-class Step:
-    """All numbers of one update at one point, and how far the ways to compute the gradients are apart."""
-
-    numbers: Mapping[str, float]
-    gap: float
-
-    def __getitem__(self, name: str) -> float:
-        return self.numbers[name]
-
-
-def step(links: Chain, at: Mapping[str, float], rate: float) -> Step:
-    """Follow the chain with numbers, take one step, and check both gradients by differences at 50 digits."""
-    import losscope as ls
-
-    loss, activation = ls.get(links.name), ls.get(links.activation)
-    z = at["w"] * at["x"] + at["b"]
-    values: dict[str, Any] = {**at, "z": z, "a": float(activation([z])[0])}
-    cost, slope = loss.value_and_grad(
-        [z], [at["y"]]
-    )  # an error here names an input that is out of the loss's domain
-    found = {
-        name: _number(expression, links, values)
-        for name, expression in (("dL/da", links.loss_slope), ("da/dz", links.activation_slope))
-    }
-    found["dL/dw"], found["dL/db"] = (
-        found["dL/da"] * found["da/dz"] * at["x"],
-        found["dL/da"] * found["da/dz"],
-    )
-    differences = {of: _difference(links, values, of) for of in ("w", "b")}
-    library = {"w": float(slope[0]) * at["x"], "b": float(slope[0])}
-    gap = max(_apart(found[f"dL/d{of}"], other[of]) for of in ("w", "b") for other in (differences, library))
-    new = {"w": at["w"] - rate * found["dL/dw"], "b": at["b"] - rate * found["dL/db"]}
-    after = new["w"] * at["x"] + new["b"]
-    numbers = {
-        **values,
-        "L": float(cost),
-        **found,
-        "dz/dw": at["x"],
-        "new w": new["w"],
-        "new b": new["b"],
-        "new a": float(activation([after])[0]),
-        "new L": float(loss([after], [at["y"]])),
-    }
-    return Step(numbers, gap)
-
-
-def _number(expression: sympy.Expr, links: Chain, values: Mapping[str, float]) -> float:
-    return float(_put_in(expression, links, values).evalf(30))
-
-
-def _put_in(expression: sympy.Expr, links: Chain, values: Mapping[str, float]) -> sympy.Expr:
-    import sympy
-
-    from losscope.expression import symbol
-
-    known = {symbol(name): sympy.Rational(value) for name, value in {**links.parameters, **values}.items()}
-    return written_out(expression.subs(known))
-
-
-def _difference(links: Chain, values: Mapping[str, float], of: str) -> float:
-    """(L(w + h) - L(w - h)) / 2h at 50 digits, h = 1e-20: independent of every derivative rule."""
-    import mpmath
-    import sympy
-
-    s = symbols()
-    fixed = {name: value for name, value in values.items() if name not in ("z", "a", of)}
-    whole = links.loss.subs(s["a"], links.activated).subs(s["z"], s["w"] * s["x"] + s["b"])
-    function = sympy.lambdify(s[of], _put_in(whole, links, fixed), "mpmath")
-    with mpmath.workdps(DIGITS):
-        h, here = mpmath.mpf(10) ** -20, mpmath.mpf(values[of])
-        return float((function(here + h) - function(here - h)) / (2 * h))
-
-
-def _apart(one: float, other: float) -> float:
-    return abs(one - other) / max(abs(one), abs(other), 1e-300) if one != other else 0.0
 
 
 def experiment(
-    *,
-    quick: bool = False,
-    seed: int = 0,
-    progress: Progress = silent,
-    losses: Annotated[tuple[str, ...], "loss@activation, one or more"] = (SQUARED, CROSS),
-    weight: Annotated[float, "the weight w"] = 0.6,
-    bias: Annotated[float, "the bias b"] = 0.9,
-    input: Annotated[float, "the input x"] = 1.0,
-    target: Annotated[float, "the target y"] = 0.0,
-    learning_rate: Annotated[float, "of the one update"] = 0.15,
-) -> Result:
+    *, quick: bool = False, seed: int = 0, progress: Progress = silent,
+    loss: Annotated[tuple[str, ...], "loss@activation, one or more"] = (SQUARED, CROSS),
+    weight: Annotated[float, Range(), "the weight w"] = 0.6,
+    bias: Annotated[float, Range(), "the bias b"] = 0.9,
+    input: Annotated[float, Range(), "the input x"] = 1.0,
+    target: Annotated[float, Range(), "the target y"] = 0.0,
+    learning_rate: Annotated[float, Range(0, above=True), "of the one update"] = 0.15,
+) -> Result:  # fmt: skip
     """Derive, check and apply the gradients of one neuron under each loss."""
     at = {"w": weight, "b": bias, "x": input, "y": target}
-    steps: dict[str, tuple[Chain, Step]] = {}
-    for number, name in enumerate(losses):
-        progress(number / (len(losses) + 1), name)
+    found: dict[str, tuple[Chain, Record]] = {}
+    for done, name in enumerate(loss):
+        progress(done / (len(loss) + 1), name)
         links = chain(name)
-        steps[links.name] = (links, step(links, at, learning_rate))
-    progress(len(losses) / (len(losses) + 1), "simplifying")
+        found[links.name] = (links, step(links, at, learning_rate))
     squared, cross = chain(SQUARED), chain(CROSS)
     return Result(
-        done=[
-            *_done(at, learning_rate),
-            *(line for links, _ in steps.values() for line in derivation(links)),
-        ],
+        answer=say(
+            "The gradient is slope of the loss times slope of the activation times input. Under squared error the slope"
+            " a(1 - a) of a sigmoid stays in it, so that a neuron that is sure and wrong hardly learns; under cross-entropy"
+            " the slope of the loss has the same a(1 - a) below the line, the two cancel, and x(a - y) is left."
+        ),
+        done=[say(
+            "The library supplies loss, activation and their derived slopes; the chain rule multiplies them. The product is"
+            " compared with the library's derivative of the composed loss as a formula, and at one point also with finite"
+            " differences at 50 digits and with the compiled code. Then comes one step of gradient descent."
+        )],
         claims=[
-            judge_chain({name: agreement(links) for name, (links, _) in steps.items()}),
-            judge_check({name: each.gap for name, (_, each) in steps.items()}),
-            judge_factor(squared.in_z),
-            judge_cancels(cross.in_z),
+            product_of_three({name: agreement(links) for name, (links, _) in found.items()}),
+            derived_right({name: each["apart"] for name, (_, each) in found.items()}),
+            stays(squared.in_z),
+            cancels(cross.in_z),
+            same_for_the_bias(squared),
+            half_does_not_matter(at, learning_rate),
         ],
-        charts=[_chart([links.name for links, _ in steps.values()], target)],
-        tables=[_table(links, each, learning_rate) for links, each in steps.values()],
-        numbers={
-            name: {
-                "latex": latex_of(links),
-                "step": dict(each.numbers),
-                "largest_relative_difference": each.gap,
-            }
-            for name, (links, each) in steps.items()
-        },
-    )
+        charts=[picture([links.name for links, _ in found.values()], target)],
+        tables=[table(links, each, learning_rate) for links, each in found.values()],
+        derivation=[line for links, _ in found.values() for line in derivation(links)],
+        sources=[
+            say("D. E. Rumelhart, G. E. Hinton and R. J. Williams, Learning representations by back-propagating errors"
+                " (Nature, 1986), doi:10.1038/323533a0."),
+            say("M. A. Nielsen, Neural Networks and Deep Learning, chapter 3 (2015), neuralnetworksanddeeplearning.com."),
+        ],
+        numbers={name: {"latex": latex_of(links), "step": each} for name, (links, each) in found.items()},
+    )  # fmt: skip
 
 
-def judge_chain(agreed: Mapping[str, str]) -> Claim:
-    """The product of the links against the derivative the library gives for loss and activation together."""
-    claim = "The gradient is a product of three links: slope of the loss, slope of the activation, input."
+def step(links: Chain, at: Mapping[str, float], rate: float) -> Record:
+    """Follow the chain with numbers, take one step, and check both gradients by differences at 50 digits."""
+    loss, activation = ls.get(links.name), ls.get(links.activation)
+    z = at["w"] * at["x"] + at["b"]
+    values: dict[str, Any] = {**at, "z": z, "a": float(activation([z])[0])}
+    cost, slope = loss.value_and_grad([z], [at["y"]])  # an error here names an input out of the loss's domain
+    found = {
+        "dL/da": number(links.loss_slope, links, values),
+        "da/dz": number(links.activation_slope, links, values),
+    }
+    found |= {"dL/dw": found["dL/da"] * found["da/dz"] * at["x"], "dL/db": found["dL/da"] * found["da/dz"]}
+    library = {"w": float(slope[0]) * at["x"], "b": float(slope[0])}
+    others = [(of, each) for of in ("w", "b") for each in (difference(links, values, of), library[of])]
+    new = {"w": at["w"] - rate * found["dL/dw"], "b": at["b"] - rate * found["dL/db"]}
+    after = new["w"] * at["x"] + new["b"]
+    return {
+        **values, "L": float(cost), **found, "dz/dw": at["x"], "new w": new["w"], "new b": new["b"],
+        "new a": float(activation([after])[0]), "new L": float(loss([after], [at["y"]])),
+        "apart": max(apart(found[f"dL/d{of}"], other) for of, other in others),
+    }  # fmt: skip
+
+
+def product_of_three(agreed: Mapping[str, str]) -> Claim:
     wrong = [name for name, how in agreed.items() if not how]
-    if wrong:
-        return Claim(
-            claim,
-            DOES_NOT_HOLD,
-            f"The product differs from the library's own derivative for {' and '.join(wrong)}.",
-        )
-    found = "; ".join(f"{name}: {how}" for name, how in agreed.items())
-    return Claim(
-        claim, HOLDS, f"The product compared with the library's own derivative of the composed loss: {found}."
+    shown = joined(
+        [
+            say("{name}: {how}", name=name_of(name), how=how or say("it differs"))
+            for name, how in agreed.items()
+        ]
     )
+    return Claim(
+        say("The gradient is a product of three: slope of the loss, slope of the activation, input."),
+        DOES_NOT_HOLD if wrong else HOLDS,
+        say("The chain rule says so. The product against the library's own derivative of the composed loss: {shown}.", shown=shown),
+        "gradients",
+    )  # fmt: skip
 
 
-def judge_check(gaps: Mapping[str, float]) -> Claim:
-    """Formulas against differences and against the compiled code; float64 carries 16 digits."""
+def derived_right(gaps: Mapping[str, float]) -> Claim:
     worst = max(gaps, key=lambda name: gaps[name])
-    evidence = (
-        f"Largest relative disagreement between formula, finite differences at {DIGITS} digits and compiled code:"
-        f" {gaps[worst]:.1g} ({worst})."
-    )
     return Claim(
-        "The derived gradients are right.", HOLDS if gaps[worst] < 1e-12 else DOES_NOT_HOLD, evidence
-    )
+        say("The derived gradients are right."),
+        HOLDS if gaps[worst] < 1e-12 else DOES_NOT_HOLD,
+        say("Largest relative disagreement between formula, finite differences at {digits} digits and compiled code:"
+            " {gap:.1g} ({name}).", digits=DIGITS, gap=gaps[worst], name=worst),
+        "gradients",
+    )  # fmt: skip
 
 
-def judge_factor(gradient: sympy.Expr) -> Claim:
-    """Under squared error: does a*(1 - a) divide the gradient?"""
-    form, stays = after_cancelling(gradient), slope_is_factor(gradient)
-    evidence = f"As a function of the output the gradient in z is `{form}`: " + (
-        "the slope `a*(1 - a)` is a factor, so the gradient vanishes where the sigmoid is flat."
-        if stays
-        else "the slope `a*(1 - a)` is not a factor."
-    )
+def stays(gradient: sympy.Expr) -> Claim:
+    factor = slope_is_factor(gradient)
     return Claim(
-        "Squared error through a sigmoid: the slope of the sigmoid is a factor of the gradient.",
-        HOLDS if stays else DOES_NOT_HOLD,
-        evidence,
-    )
+        say("Squared error through a sigmoid: the slope of the sigmoid is a factor of the gradient."),
+        HOLDS if factor else DOES_NOT_HOLD,
+        say("As a function of the output the gradient in z is `{form}`; divided by `a*(1 - a)` it is finite at 0 and 1."
+            if factor else "As a function of the output the gradient in z is `{form}`; divided by `a*(1 - a)` it has a pole.",
+            form=after_cancelling(gradient)),
+        "squared error",
+    )  # fmt: skip
 
 
-def judge_cancels(gradient: sympy.Expr) -> Claim:
-    """Under cross-entropy: is the gradient in w exactly x*(a - y), and the slope no factor?"""
-    from losscope.expression import sigmoid
-
+def cancels(gradient: sympy.Expr) -> Claim:
     s = symbols()
-    left = is_zero(s["x"] * gradient - s["x"] * (sigmoid(s["z"]) - s["y"]))
-    stays = slope_is_factor(gradient)
-    form = after_cancelling(gradient)
-    evidence = (
-        f"`dL/dw - x*(a - y)` {'simplifies to 0' if left else 'does not simplify to 0'} with the sigmoid"
-        f" written as `1/(1 + exp(-z))`; as a function of the output the gradient in z is `{form}`."
-    )
+    left = is_zero(s["x"] * gradient - s["x"] * (sigmoid(s["z"]) - s["y"])) and not slope_is_factor(gradient)
     return Claim(
-        "Cross-entropy through a sigmoid: the slope cancels and leaves x*(a - y).",
-        HOLDS if left and not stays else DOES_NOT_HOLD,
-        evidence,
+        say("Cross-entropy through a sigmoid: the slope cancels and leaves x(a - y)."),
+        HOLDS if left else DOES_NOT_HOLD,
+        say("`(a - y)/(a(1 - a))` times `a(1 - a)` is `a - y`, and SymPy simplifies the difference between dL/dw and"
+            " x(a - y) to 0." if left else "SymPy does not simplify the difference between dL/dw and x(a - y) to 0."),
+        "cross-entropy",
+    )  # fmt: skip
+
+
+def same_for_the_bias(links: Chain) -> Claim:
+    x = symbols()["x"]
+    same = {value: is_zero((links.gradient("w") - links.gradient("b")).subs(x, value)) for value in (1, 2)}
+    return Claim(
+        say("Weight and bias take the same step."),
+        verdict.over({say("the input is 1"): HOLDS if same[1] else DOES_NOT_HOLD,
+                      say("the input is not 1"): HOLDS if same[2] else DOES_NOT_HOLD}),
+        say("dL/dw is x times dL/db: equal at x = 1, different at x = 2. The weight of an input of 0 does not learn at all."),
+        "gradients",
+    )  # fmt: skip
+
+
+def half_does_not_matter(at: Mapping[str, float], rate: float) -> Claim:
+    whole, half = (
+        step(chain(f"{name}@sigmoid"), at, rate) for name in ("squared_error", "half_squared_error")
     )
+    doubled = step(chain("half_squared_error@sigmoid"), at, 2 * rate)
+    return Claim(
+        say("The factor 1/2 before the squared error does not matter."),
+        verdict.over({say("the learning rate is doubled with it"): HOLDS if apart(doubled["new w"], whole["new w"]) < 1e-12 else DOES_NOT_HOLD,
+                      say("the learning rate stays"): HOLDS if apart(half["new w"], whole["new w"]) < 1e-12 else DOES_NOT_HOLD}),
+        say("One step ends at w = {whole:.4f} without it, at {half:.4f} with it, and with it and twice the rate at {doubled:.4f}.",
+            whole=whole["new w"], half=half["new w"], doubled=doubled["new w"]),
+        "squared error",
+    )  # fmt: skip
 
 
 def latex_of(links: Chain) -> dict[str, str]:
-    """Each link as LaTeX."""
-    from losscope.emit.latex import written as write
-
-    return {
-        "L": write(links.loss),
-        "dL/da": write(links.loss_slope),
-        "a": write(links.activated),
-        "da/dz": write(links.activation_slope),
-        "dz/dw": "x",
-        "dz/db": "1",
-        "dL/dw": write(links.gradient("w")),
-        "dL/db": write(links.gradient("b")),
-    }
+    """Each link as LaTeX, and both gradients in their final form."""
+    links_of = {"L": links.loss, "dL/da": links.loss_slope, "a": links.activated, "da/dz": links.activation_slope,
+                "dL/dw": links.gradient("w"), "dL/db": links.gradient("b")}  # fmt: skip
+    forms = {name: written(each) for name, each in links_of.items()}
+    if links.activation == "sigmoid" and not links.loss.has(sympy.Piecewise):
+        over = over_one_denominator(links.loss_slope)
+        if sympy.denom(over) != 1:
+            forms["one denominator"] = sympy.latex(over)
+        forms["final dL/dw"] = sympy.latex(after_cancelling(links.in_z, "x"))
+        forms["final dL/db"] = sympy.latex(after_cancelling(links.in_z))
+    return forms
 
 
 def derivation(links: Chain) -> list[str]:
-    """The steps, one formula a paragraph."""
-    import sympy
-
-    written = latex_of(links)
+    """The steps, one formula a paragraph, to the final form of both gradients."""
+    form, d = latex_of(links), r"\frac{{\partial {0}}}{{\partial {1}}}".format
     lines = [
-        f"**{links.name}.** The loss, the activation, and their slopes:",
-        rf"$L = {written['L']}$",
-        rf"$\frac{{\partial L}}{{\partial a}} = {written['dL/da']}$",
-        rf"$a = {written['a']}, \quad \frac{{\partial a}}{{\partial z}} = {written['da/dz']}$",
-        "The weighted input changes at rate x with the weight and at rate 1 with the bias, so the chain rule gives",
-        (
-            r"$\frac{\partial L}{\partial w} = \frac{\partial L}{\partial a} \cdot \frac{\partial"
-            rf" a}}{{\partial z}} \cdot \frac{{\partial z}}{{\partial w}} = {written['dL/dw']}$"
+        say("**{name}.** The loss, the activation, and their slopes:", name=name_of(links.name)),
+        f"$L = {form['L']}$",
+        f"${d('L', 'a')} = {form['dL/da']}$",
+        rf"$a = {form['a']}, \quad {d('a', 'z')} = {form['da/dz']}$",
+        say(
+            "The weighted input changes at rate x with the weight and at rate 1 with the bias, so by the chain rule:"
         ),
-        (
-            r"$\frac{\partial L}{\partial b} = \frac{\partial L}{\partial a} \cdot \frac{\partial"
-            rf" a}}{{\partial z}} = {written['dL/db']}$"
-        ),
+        rf"${d('L', 'w')} = {d('L', 'a')} \cdot {d('a', 'z')} \cdot x, \quad {d('L', 'b')} = {d('L', 'a')} \cdot {d('a', 'z')}$",
     ]
-    if links.activation == "sigmoid" and not written["L"].startswith(r"\begin"):
-        lines += [
-            "and, written in terms of the output alone,",
-            rf"$\frac{{\partial L}}{{\partial w}} = {sympy.latex(after_cancelling(links.in_z, 'x'))}$",
-        ]
-    return lines
-
-
-def _done(at: Mapping[str, float], rate: float) -> list[str]:
-    place = ", ".join(f"{name} = {at[name]:g}" for name in ("w", "b", "x", "y"))
+    if "final dL/dw" not in form:
+        return [*lines, f"${d('L', 'w')} = {form['dL/dw']}$", f"${d('L', 'b')} = {form['dL/db']}$"]
     return [
-        (
-            "One neuron computes `z = w*x + b` and `a = act(z)`. The library supplies the loss, the activation"
-            " and their derived slopes, and the chain rule multiplies them. The product is compared with the"
-            f" library's derivative of the composed loss: as formulas, and at {place} also with finite"
-            f" differences at {DIGITS} digits and with the compiled code. Then comes one step of gradient"
-            f" descent at a rate of {rate:g}."
-        ),
-    ]
+        *lines,
+        say("The slope of a sigmoid in terms of its output:"),
+        rf"${d('a', 'z')} = \sigma(z)(1 - \sigma(z)) = a(1 - a)$",
+        *([say("The slope of the loss over one denominator:"), f"${d('L', 'a')} = {form['one denominator']}$",
+           say("Multiplied, and what is above and below the line cancelled:")]
+          if "one denominator" in form else [say("Multiplied; nothing cancels:")]),
+        f"${d('L', 'w')} = {form['final dL/dw']}$",
+        f"${d('L', 'b')} = {form['final dL/db']}$",
+    ]  # fmt: skip
 
 
-def _table(links: Chain, found: Step, rate: float) -> Table:
+def table(links: Chain, found: Record, rate: float) -> Table:
     """The chain rule and one update, formula and number side by side."""
-    from losscope.report import Table
-
+    sigmoid = links.activation == "sigmoid"
+    of_w, of_b = (f" = {after_cancelling(links.in_z, x)}" if sigmoid else "" for x in ("x", ""))
     formulas = {
-        "z": "w*x + b",
-        "a": str(links.activated),
-        "L": str(readable(links.loss)),
-        "dL/da": str(readable(links.loss_slope)),
-        "da/dz": str(links.activation_slope),
-        "dz/dw": "x",
-        "dL/dw": "dL/da * da/dz * x",
-        "dL/db": "dL/da * da/dz",
-        "new w": f"w - {rate:g}*dL/dw",
-        "new b": f"b - {rate:g}*dL/db",
-        "new a": "after the step",
-        "new L": "after the step",
-    }
-    if links.activation == "sigmoid":
-        formulas["dL/dw"] += f" = {after_cancelling(links.in_z, 'x')}"
+        "z": "w*x + b", "a": str(links.activated), "L": str(readable(links.loss)), "dL/da": str(readable(links.loss_slope)),
+        "da/dz": str(links.activation_slope), "dz/dw": "x", "dL/dw": f"dL/da * da/dz * x{of_w}", "dL/db": f"dL/da * da/dz{of_b}",
+        "new w": f"w - {rate:g}*dL/dw", "new b": f"b - {rate:g}*dL/db", "new a": say("after the step"), "new L": say("after the step"),
+    }  # fmt: skip
     rows = [[name, formula, found[name]] for name, formula in formulas.items()]
-    return Table(["quantity", "formula", "number"], rows, caption=f"One step under {links.name}")
+    caption = say("One step under {name}", name=name_of(links.name))
+    return Table([say("quantity"), say("formula"), say("number")], rows, caption=caption)
 
 
-def _chart(names: Sequence[str], target: float) -> Chart:
-    """Gradient in the weighted input, and the slope of the activation beside it."""
-    import numpy
-
-    import losscope as ls
-    from losscope.report import Chart, Line, Panel
-
-    z = numpy.linspace(-6, 6, 481)
-    lines, seen = [], []
-    for name in names:
-        loss = ls.get(name)
-        lines.append(
-            Line(
-                z,
-                loss.value_and_grad(z, numpy.full_like(z, target), reduction="none")[1],
-                name.replace("@", " @ "),
-            )
-        )
-        if loss.activation is not None and loss.activation.name not in seen:
-            seen.append(loss.activation.name)
-    slopes = [
-        Line(z, ls.get(name).value_and_grad(z)[1], f"slope of {name}", style="reference") for name in seen
+def picture(names: list[str], target: float) -> Chart:
+    """Gradient in the weighted input, and the slope of each activation beside it."""
+    z = np.linspace(-6, 6, 481)
+    lines = [
+        Line(z, ls.get(name).value_and_grad(z, z * 0 + target, reduction="none")[1], name_of(name))
+        for name in names
     ]
-    panel = Panel(
-        f"Gradient in z at target {target:g}",
-        "weighted input z = w*x + b",
-        "gradient (loss per unit of z)",
-        [*lines, *slopes],
+    acts = dict.fromkeys(
+        each.activation.name for name in names if (each := ls.get(name)).activation is not None
     )
-    return Chart(
-        [panel],
-        caption=(
-            "Where the activation is flat, a gradient that has its slope as a factor vanishes, however wrong"
-            " the output is."
-        ),
-        name="gradient",
+    lines += [
+        Line(z, ls.get(name).value_and_grad(z)[1], say("slope of {name}", name=name), style="reference")
+        for name in acts
+    ]
+    panel = Panel(say("Gradient at target {target:g}", target=target), say("weighted input z = w*x + b"),
+                  say("gradient (loss per unit of z)"), lines)  # fmt: skip
+    caption = say(
+        "Where the activation is flat, a gradient that has its slope as a factor vanishes, however wrong the output is."
     )
-
-
-neuron = Study(
-    "neuron",
-    2,
-    "What gradient does one neuron get, and under which loss does the activation's slope stay in it?",
-    experiment,
-)
+    return Chart([panel], caption=caption, name="gradient")

@@ -1,25 +1,31 @@
-"""What studies found -> a page, JSON, one SVG per figure, and words on a terminal."""
+"""What studies found -> pages, JSON, one SVG per figure, and words on a terminal."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Result, Study
+from losscope.studies import claims
+from losscope.studies.study import DOES_NOT_HOLD, HOLDS, NOT_DECIDED, Claim, Result, Study
+from losscope.studies.text import in_words, say, template_of, words_of
 
 if TYPE_CHECKING:
     from losscope.report import Chart, Page, Section, Table
 
-SCHEMA = "losscope.study/1"
-TITLE = "Claims about losses, put to the test"
+SCHEMA = "losscope.study/2"
+TITLE = "What people say about losses, and what is so"
 LEAD = (
-    "Textbooks and blog posts make claims about loss functions. Here each claim becomes an experiment on"
-    " this library's own losses. Every verdict is computed from the numbers of the run, and a claim that"
-    " turns out false is reported as false."
+    "Each claim is an experiment on this library's own losses. Every verdict is computed from the numbers of the run,"
+    " and a claim that turns out false is reported as false."
+)
+QUICK = "**This is a quick look**: runs may be smaller than the studies' own defaults."
+COUNTS = (
+    "Of {all} claims, **{held} hold**, **{conditional} hold under a condition**, **{failed} do not hold**, and"
+    " **{undecided} these runs do not decide**."
 )
 
 
@@ -33,6 +39,7 @@ class Run:
     quick: bool = False
     seed: int = 0
     missing: str = ""
+    language: str = "en"
 
     @property
     def charts(self) -> list[tuple[str, Chart]]:
@@ -43,6 +50,16 @@ class Run:
             for number, chart in enumerate(charts, 1)
         ]
 
+    def say(self, words: str) -> str:
+        """A page's own words in the language of the run."""
+        return str(in_words(words, words_of(self.language, self.study.name)))
+
+    def translated(self) -> Run:
+        """The same in its language; what it lacks words for stays English."""
+        if self.result is None or self.language == "en":
+            return self
+        return replace(self, result=in_words(self.result, words_of(self.language, self.study.name)))
+
 
 def _word(name: str, number: int) -> str:
     """A file's name from a chart's; a chart that was given none goes by its number."""
@@ -51,71 +68,107 @@ def _word(name: str, number: int) -> str:
     )
 
 
-def page(runs: Sequence[Run], command: str = "") -> Page:
-    """The article: one study is a page of its own, several are sections, with all verdicts at the top."""
-    from losscope.report import Page
+def page(run: Run) -> Page:
+    """A study's page: the answer, the picture, what is said and what is so; then all that most do not need."""
+    from losscope.report import Fold, Page, Prose, Section, Table, Verdict
 
-    if len(runs) == 1:
-        run = runs[0]
-        return Page(run.study.question, _quick_note(runs), _parts(run), command=command or run.command)
-    lead = f"{LEAD} {_quick_note(runs)}".strip()
-    return Page(TITLE, lead, [_glance(runs), *(_section(run) for run in runs)], command=command)
-
-
-def _quick_note(runs: Sequence[Run]) -> str:
-    return (
-        "**This is a quick look**: runs may be smaller than the studies' own defaults."
-        if any(run.quick for run in runs)
-        else ""
-    )
-
-
-def _glance(runs: Sequence[Run]) -> Section:
-    from losscope.report import Section, Table
-
-    found = [claim for run in runs if run.result for claim in run.result.claims]
-    held = sum(claim.verdict == HOLDS for claim in found)
-    failed = sum(claim.verdict == DOES_NOT_HOLD for claim in found)
-    words = (
-        f"Of {len(found)} claims, **{held} hold**, **{len(found) - held - failed} hold under a condition**,"
-        f" **{failed} do not hold**."
-    )
-    rows = [
-        [run.study.name if first else "", plain_words(claim.claim), claim.verdict]
-        for run in runs
-        if run.result
-        for claim, first in zip(run.result.claims, [True] + [False] * len(run.result.claims))
-    ]
-    left_out = [f"Not run: {run.study.name}; {run.missing}." for run in runs if run.result is None]
-    return Section("At a glance", [words, *left_out, Table(["study", "claim", "verdict"], rows)])
+    run = run.translated()
+    say, found = run.say, run.result
+    lead = say(QUICK) if run.quick else ""
+    if found is None:
+        parts = [Section(say("Not run"), [f"{run.missing}."])]
+    else:
+        lead = f"{found.answer} {lead}".strip()
+        verdicts = [
+            Verdict(each.claim, each.verdict, each.evidence, f"claim-{number}")
+            for number, each in enumerate(found.claims, 1)
+        ]
+        wrong = [list(map(Prose, (each.written, each.prints, each.right))) for each in found.mistakes]
+        heads = [say("what is written"), say("what it gives"), say("what is right")]
+        details = [Fold(say("How it was done"), list(found.done))]
+        if found.derivation:
+            details.append(Fold(say("The derivation, step by step"), list(found.derivation)))
+        details += [
+            Fold(table.caption or say("Numbers"), [replace(table, caption="")]) for table in found.tables
+        ]
+        parts = [
+            Section(say("The picture"), list(found.charts[:1])),
+            Section(say("What is said, and what is so"), verdicts),
+            Section(say("Mistakes that circulate"), [Table(heads, wrong)] if wrong else []),
+            Section(say("More pictures"), list(found.charts[1:])),
+            Section(say("How, and all numbers"), details),
+            Section(say("Sources"), list(found.sources)),
+        ]
+    parts = [part for part in parts if part.body]
+    return Page(say(run.study.question), lead, parts, run.command, run.language, words_of(run.language))
 
 
-def _section(run: Run) -> Section:
-    """A study as one section of the article."""
-    from losscope.report import Code, Section, Verdict
+def index(runs: Sequence[Run], command: str = "") -> Page:
+    """The map of all claims, the mistakes that circulate, and the answer of each study, with links to the pages."""
+    from losscope.report import Link, Page, Prose, Section, Table
 
-    if run.result is None:
-        return Section(run.study.question, [f"Not run: {run.missing}.", Code(run.command)])
-    found = run.result
-    verdicts = [Verdict(each.claim, each.verdict, each.evidence) for each in found.claims]
-    return Section(
-        run.study.question, [*found.done, *found.charts, *found.tables, *verdicts, Code(run.command)]
-    )
+    runs = [run.translated() for run in runs]
+    language = runs[0].language if runs else "en"
+    words = words_of(language)
 
+    def here(text: str, **values: Any) -> str:
+        return str(in_words(say(text, **values), words))
 
-def _parts(run: Run) -> list[Section]:
-    """A study as a page: the same in sections of its own."""
-    from losscope.report import Section, Verdict
-
-    if run.result is None:
-        return [Section("Not run", [f"{run.missing}."])]
-    found = run.result
+    found = [(run.study.name, run.result) for run in runs if run.result]
+    counts = claims.counted(found)
+    lead = here(LEAD) + " " + here(
+        COUNTS, all=counts["all"], held=counts[HOLDS], conditional=counts["conditional"],
+        failed=counts[DOES_NOT_HOLD], undecided=counts[NOT_DECIDED],
+    )  # fmt: skip
+    lead += " " + here(QUICK) if any(run.quick for run in runs) else ""
     parts = [
-        Section("What was done", list(found.done)),
-        Section("What came out", [*found.charts, *found.tables]),
-        Section("What holds", [Verdict(each.claim, each.verdict, each.evidence) for each in found.claims]),
+        Section(
+            _capital(group or here("more")), [_map(rows, [here("claim"), here("verdict"), here("study")])]
+        )
+        for group, rows in claims.by_group(found)
     ]
-    return [part for part in parts if part.body]
+    wrong = [
+        [*map(Prose, (each.written, each.prints, each.right)), Link(name, f"{name}.html")]
+        for name, each in claims.mistakes(found)
+    ]
+    if wrong:
+        heads = [here("what is written"), here("what it gives"), here("what is right"), here("study")]
+        parts.append(Section(here("Mistakes that circulate"), [Table(heads, wrong)]))
+    parts.append(_answers(runs, here("The studies"), [here("study"), here("question"), here("answer")]))
+    return Page(here(TITLE), lead, parts, command, language, words)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _map(rows: Sequence[tuple[str, int, Claim]], heads: list[str]) -> Table:
+    """Claims of one group: what is said, the verdict in its colour, where it is tested."""
+    from losscope.report import Link, Mark, Table
+    from losscope.report.section import kind_of
+
+    return Table(
+        heads,
+        [
+            [plain_words(claim.claim), Mark(plain_words(claim.verdict), kind_of(claim.verdict)),
+             Link(name, f"{name}.html#claim-{number}")]
+            for name, number, claim in rows
+        ],
+    )  # fmt: skip
+
+
+def _answers(runs: Sequence[Run], title: str, heads: list[str]) -> Section:
+    from losscope.report import Link, Prose, Section, Table
+
+    rows = [
+        [
+            Link(run.study.name, f"{run.study.name}.html"),
+            run.say(run.study.question),
+            Prose(run.result.answer) if run.result else f"Not run: {run.missing}.",
+        ]
+        for run in runs
+    ]
+    return Section(title, [Table(heads, rows)])
 
 
 def as_data(runs: Sequence[Run], command: str = "") -> dict[str, Any]:
@@ -136,12 +189,13 @@ def _study_data(run: Run) -> dict[str, Any]:
     found = run.result
     return {
         **data,
+        "answer": found.answer,
         "done": list(found.done),
-        "claims": [
-            {"claim": each.claim, "verdict": each.verdict, "evidence": each.evidence} for each in found.claims
-        ],
+        "claims": [vars(each) for each in found.claims],
+        "mistakes": [vars(each) for each in found.mistakes],
         "tables": [{"caption": table.caption, "records": table.records()} for table in found.tables],
         "figures": [f"{name}.svg" for name, _ in run.charts],
+        "sources": list(found.sources),
         "numbers": found.numbers,
     }
 
@@ -152,7 +206,7 @@ def _versions() -> dict[str, str]:
     import losscope
 
     found = {"losscope": losscope.__version__}
-    for name in ("numpy", "scipy", "sympy", "llvmlite", "scikit-learn", "torch"):
+    for name in ("numpy", "scipy", "sympy", "llvmlite", "scikit-learn", "torch", "keras", "tensorflow", "jax"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
@@ -169,15 +223,18 @@ def json_text(runs: Sequence[Run], command: str = "") -> str:
     )
 
 
-def save(runs: Sequence[Run], folder: Path, command: str = "") -> Path:
-    """Write `report.html`, `results.json` and one SVG per figure; the path of the report."""
+def save(runs: Sequence[Run], folder: Path, command: str = "", whole: bool = False) -> Path:
+    """Write a page per study, `results.json` and one SVG per figure, and for the `whole` `index.html`, the map of
+    their claims; the path of the page to open first."""
     from losscope.report import write_json
 
     write_json(folder / "results.json", as_data(runs, command), SCHEMA)
+    pages = []
     for run in runs:
-        for name, chart in run.charts:
+        for name, chart in run.translated().charts:
             chart.save(folder / f"{name}.svg")
-    return page(runs, command).save(folder / "report.html")
+        pages.append(page(run).save(folder / f"{run.study.name}.html"))
+    return index(runs, command).save(folder / "index.html") if whole else pages[0]
 
 
 def plain_words(text: str) -> str:
@@ -186,41 +243,46 @@ def plain_words(text: str) -> str:
 
 
 def show(run: Run, console: Any, brief: bool = False) -> None:
-    """On a terminal: the question, what was done, the tables, the claims; `brief`: question and verdicts."""
+    """On a terminal: the question, the answer, the claims, the tables; `brief`: question, answer and verdicts."""
     from rich.text import Text
 
+    run = run.translated()
     console.print()
-    console.print(Text(run.study.question, style="bold"))
+    console.print(Text(run.say(run.study.question), style="bold"))
     if run.result is None:
         console.print(Text(f"Not run: {run.missing}."))
         return
-    if not brief:
-        for paragraph in run.result.done:
-            # A formula in LaTeX is for the page; where it matters, the tables have it in plain text.
-            if not _leads_to_formula(paragraph):
-                console.print()
-                console.print(Text(plain_words(paragraph)))
-        for table in run.result.tables:
-            console.print()
-            _show_table(table, console)
+    if run.result.answer:
+        console.print(Text(plain_words(run.result.answer)))
     console.print()
     for claim in run.result.claims:
         _show_claim(claim, console, brief)
+    if brief:
+        return
+    for paragraph in run.result.done:
+        # A formula in LaTeX is for the page; where it matters, the tables have it in plain text.
+        if not _leads_to_formula(paragraph):
+            console.print()
+            console.print(Text(plain_words(paragraph)))
+    for table in run.result.tables:
+        console.print()
+        table.print(console)
 
 
 def _leads_to_formula(paragraph: str) -> bool:
     return paragraph.startswith("$") or paragraph.endswith((":", ",", "gives"))
 
 
-def _show_table(table: Table, console: Any) -> None:
-    table.print(console)
-
-
 def _show_claim(claim: Claim, console: Any, brief: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    mark, style = {HOLDS: ("+", "green"), DOES_NOT_HOLD: ("x", "red")}.get(claim.verdict, ("~", "yellow"))
+    marks: dict[str, tuple[str, str]] = {
+        HOLDS: ("+", "green"),
+        DOES_NOT_HOLD: ("x", "red"),
+        NOT_DECIDED: ("?", "dim"),
+    }
+    mark, style = marks.get(template_of(claim.verdict), ("~", "yellow"))
     words = Text(plain_words(claim.claim))
     words.append("\n" + plain_words(claim.verdict), style=f"bold {style}")
     if not brief:

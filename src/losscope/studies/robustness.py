@@ -1,4 +1,4 @@
-"""Study 6: a line fitted under several losses while one point, or a share of them, is dragged away."""
+"""Study 6: How far do outliers move a line fitted under each loss?"""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from losscope.studies import lines
-from losscope.studies.curves import trace
-from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, Study, holds_when, silent
+from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, holds_when, silent
 
 if TYPE_CHECKING:
     from losscope.report import Chart, Table
@@ -383,7 +382,7 @@ def _influence(known: Mapping[str, Any]) -> Chart:
     )  # a gap at L1's kink
     items = []
     for name, loss in known.items():
-        x = error if trace(loss, 8.0, 400).jumps[1] else error[~numpy.isnan(error)]
+        x = error if loss.facts.kinks else error[~numpy.isnan(error)]
         items.append(Line(x, loss.value_and_grad(x, numpy.zeros_like(x), reduction="none")[1], name))
     panel = Panel(
         "Influence curves: the pull of one point",
@@ -495,6 +494,3 @@ def _check_table(checks: Mapping[str, Mapping[str, Any]]) -> Table:
         rows,
         caption="Each solver checked against an independent one, on the same data with three outliers",
     )
-
-
-robustness = Study("robustness", 6, "How far do outliers move a line fitted under each loss?", experiment)

@@ -1,4 +1,4 @@
-"""Regression: squared error; classification: cross-entropy. When is that good advice, and when not?"""
+"""Study 5: Regression: squared error; classification: cross-entropy. When is that good advice, and when not?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 from typing import Any
 
-from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, Study, holds_when
+from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, holds_when
 
 # The first of each task is the rule's; by the number of classes it is binary or over several.
 LOSSES = {
@@ -454,11 +454,3 @@ def _told(cell: Cell) -> dict[str, Any]:
         },
         "clearly_better": {metric: beaten_by(cell, metric) for metric in METRICS[cell.task]},
     }
-
-
-study = Study(
-    "rule-of-thumb",
-    5,
-    "Regression: squared error; classification: cross-entropy. When is that good advice, and when not?",
-    experiment,
-)

@@ -1,378 +1,287 @@
-"""Study 3: one neuron learning 1 -> 0. Squared error through a sigmoid saturates; cross-entropy does not."""
+"""Study 3: Does squared error learn slowly when a sigmoid neuron is badly wrong?"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any
 
-from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, Study, holds_when, silent
+import numpy as np
 
-if TYPE_CHECKING:
-    from losscope.report import Chart, Table
+import losscope as ls
+from losscope.errors import LossError, complain
+from losscope.report import Chart, Line, Panel, Points, name_of
+from losscope.studies import verdict
+from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Mistake, Progress, Range, Result, say, silent
+from losscope.studies.text import joined
+from losscope.studies.views import Record, chart, pivot, tangent
 
-INPUT, TARGET = 1.0, 0.0
-STARTS = ((0.6, 0.9), (2.0, 2.0))  # weight and bias
-SQUARED, CROSS, WRONG = "squared error", "cross-entropy", "cross-entropy, wrong rule"
-DEMONSTRATION_RATE, DEMONSTRATED = 0.005, (0.04, 0.05)
-RATE_GRID = tuple(2.0**k for k in range(11))
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What the neuron did, epoch by epoch; entry 0 is the start."""
-
-    outputs: tuple[float, ...]
-    costs: tuple[float, ...]
-    slopes: tuple[float, ...]  # what the rule used as the derivative with respect to the weighted input
-
-    @property
-    def start(self) -> float:
-        return self.outputs[0]
-
-    @property
-    def end(self) -> float:
-        return self.outputs[-1]
+TARGET = 0.0
+# Each rule: the loss, and what that is a function of. The wrong one takes the slope in a for the slope in z.
+SQUARED, CROSS, WRONG = (
+    "half_squared_error@sigmoid",
+    "binary_cross_entropy",
+    "binary cross-entropy, wrong rule",
+)
+WRONG_LOSS = "binary_cross_entropy_of_probability"
+RATES = tuple(0.15 * 2.0**k for k in range(11))  # for every loss alike
+DEMONSTRATED_RATE, DEMONSTRATED, NIELSENS_STARTS = 0.005, [0.04, 0.05], (1.5, 4.0)
+Z = np.linspace(-9, 9, 721)
+NEAR, FAR = 0.1, 0.5  # errors: close to the truth, and half way to being as wrong as can be
 
 
-def losses() -> dict[str, Any]:
-    """Each as a function of the weighted input z; for the wrong rule, of the activation a = sigmoid(z)."""
-    import losscope as ls
-
-    return {
-        SQUARED: ls.get("half_squared_error").through("sigmoid"),
-        CROSS: ls.get("binary_cross_entropy"),
-        WRONG: ls.get("binary_cross_entropy_of_probability"),
-    }
-
-
-def learn(kind: str, weight: float, bias: float, rate: float, epochs: int) -> Lesson:
-    """Plain gradient descent on one example. The wrong rule takes the slope in a for the slope in z."""
-    import losscope as ls
-
-    loss, sigmoid = losses()[kind], ls.get("sigmoid")
-    outputs, costs, slopes = [], [], []
+def learn(rule: str, start: float, rate: float, epochs: int) -> Record:
+    """Plain gradient descent on one example of input 1, so that z = w + b, and dz/dw = dz/db = 1."""
+    loss = ls.get(WRONG_LOSS if rule == WRONG else rule)
+    z, outputs, losses, slopes = start, [], [], []
     for _ in range(epochs + 1):
-        weighted = weight * INPUT + bias
-        output = float(sigmoid([weighted])[0])
-        cost, slope = loss.value_and_grad([output if kind == WRONG else weighted], [TARGET])
-        outputs.append(output)
-        costs.append(float(cost))
+        a = float(ls.sigmoid([z])[0])
+        value, slope = loss.value_and_grad([a if rule == WRONG else z], [TARGET])
+        outputs.append(a)
+        losses.append(float(value))
         slopes.append(float(slope[0]))
-        # By the chain rule dz/dw = x and dz/db = 1.
-        weight, bias = weight - rate * slopes[-1] * INPUT, bias - rate * slopes[-1]
-    return Lesson(tuple(outputs), tuple(costs), tuple(slopes))
+        z -= 2 * rate * slopes[-1]  # w and b take the same step
+    return {"loss": rule, "learning rate": f"{rate:g}", "start": outputs[0], "end": outputs[-1],
+            "outputs": outputs, "losses": losses, "gradients": slopes}  # fmt: skip
 
 
 def experiment(
-    *,
-    quick: bool = False,
-    seed: int = 0,
-    progress: Progress = silent,
-    learning_rate: Annotated[float, "step of gradient descent"] = 0.15,
-    epochs: Annotated[int, "steps"] = 300,
-) -> Result:
-    """The same neuron from two starts under two losses, and under a wrong update rule that is well known."""
-    _check(learning_rate, epochs)
-    lessons: dict[tuple[str, int], Lesson] = {}
-    small: dict[tuple[str, int], Lesson] = {}
-    for at, (weight, bias) in enumerate(STARTS):
-        progress(at / 3, f"from w = {weight:g}, b = {bias:g}")
-        for kind in (SQUARED, CROSS):
-            lessons[kind, at] = learn(kind, weight, bias, learning_rate, epochs)
-        for kind in (SQUARED, CROSS, WRONG):
-            small[kind, at] = learn(kind, weight, bias, DEMONSTRATION_RATE, epochs)
-    progress(2 / 3, "squared error at larger steps")
-    catching_up = [
-        _rate_to_match(at, learning_rate, epochs, lessons[CROSS, at].end) for at in range(len(STARTS))
+    *, quick: bool = False, seed: int = 0, progress: Progress = silent,
+    learning_rate: Annotated[float, Range(0, above=True), "step of gradient descent"] = 0.15,
+    epochs: Annotated[int, Range(1, 100_000), "steps"] = 300,
+    start: Annotated[tuple[float, ...], Range(-30, 30), "weighted inputs w + b to start from"] = (1.5, 4.0),
+    loss: Annotated[tuple[str, ...], "more losses of a raw score to run beside the two"] = (),
+) -> Result:  # fmt: skip
+    """The same neuron from each start under each loss, and under a wrong update rule that is well known."""
+    rules = tuple(dict.fromkeys((SQUARED, CROSS, *(_of_a_score(name) for name in loss))))
+    runs = [learn(rule, z, learning_rate, epochs) for rule in rules for z in start]
+    slow = [
+        learn(rule, z, DEMONSTRATED_RATE, 300) for rule in (SQUARED, CROSS, WRONG) for z in NIELSENS_STARTS
     ]
+    tuned = []
+    for number, rule in enumerate(rules):
+        progress((1 + number) / (1 + len(rules)), say("{loss} at every rate", loss=name_of(rule)))
+        for z in start:
+            ends = [learn(rule, z, rate, epochs)["end"] for rate in RATES]
+            tuned.append({"loss": rule, "start": float(ls.sigmoid([z])[0]), "rates": RATES, "ends": ends})
+    curves = [by_error(rule) for rule in rules]
+    squared, cross = of(runs, SQUARED), of(runs, CROSS)
     return Result(
-        done=_done(learning_rate, epochs),
+        answer=say(
+            "Yes, as soon as the error is larger than 2/3: the slope of the sigmoid is a factor of the gradient, and it"
+            " goes to 0 where the output is sure of itself. Cross-entropy's gradient is the error itself, so it learns"
+            " fastest where it is most wrong, and stays ahead when both get their best learning rate."
+        ),
+        done=[DONE, DEMONSTRATION],
         claims=[
-            judge_less_when_more_wrong(lessons[SQUARED, 0], lessons[SQUARED, 1]),
-            judge_gradient_is_error([lessons[CROSS, at] for at in range(len(STARTS))]),
-            judge_faster(lessons, catching_up, learning_rate),
-            judge_demonstration(
-                [small[CROSS, at].end for at in range(2)], [small[WRONG, at].end for at in range(2)]
-            ),
+            slower_when_more_wrong(),
+            large_near_the_truth(curves[0], of(runs, SQUARED)),
+            near_one_only(),
+            slow_at_first(squared),
+            gradient_is_error(cross),
+            faster(of(tuned, CROSS), of(tuned, SQUARED)),
+            demonstrated([run["end"] for run in of(slow, CROSS)], [run["end"] for run in of(slow, WRONG)]),
         ],
-        charts=[_learning(lessons, learning_rate), _gradients(lessons), _by_error(), _demonstration(small)],
-        tables=[_table(lessons, small, learning_rate, epochs)],
-        numbers={
-            "learning_rate": learning_rate,
-            "epochs": epochs,
-            "starts": STARTS,
-            "runs": _numbers(lessons),
-            "runs_at_0.005": _numbers(small),
-            "squared_error_matches_at_rate": catching_up,
-        },
-    )
+        charts=pictures(runs, slow, tuned, curves),
+        tables=[pivot([*runs, *slow], ("loss", "learning rate"), "start", lambda run: run["end"], head="from {:.2f}",
+                      caption=say("Output at the end (target 0)"))],
+        derivation=DERIVATION,
+        mistakes=[mistaken(of(slow, WRONG), of(slow, CROSS))],
+        sources=SOURCES,
+        numbers={"runs": runs, "runs_at_0.005": slow, "over_rates": tuned},
+    )  # fmt: skip
 
 
-def _check(learning_rate: float, epochs: int) -> None:
-    from losscope.errors import LossError, complain
-
-    if not 0 < learning_rate < float("inf"):
-        raise LossError(
-            complain("learning_rate is out of its domain", got=learning_rate, expected="a positive number")
-        )
-    if not 1 <= epochs <= 100_000:
-        raise LossError(complain("epochs is out of its domain", got=epochs, expected="1 to 100,000"))
+def of(runs: Sequence[Record], rule: str) -> list[Record]:
+    return [run for run in runs if run["loss"] == rule]
 
 
-def _rate_to_match(start: int, rate: float, epochs: int, wanted: float) -> float | None:
-    """The smallest rate among doublings at which squared error ends where cross-entropy did, or closer."""
-    for factor in RATE_GRID:
-        if learn(SQUARED, *STARTS[start], rate * factor, epochs).end <= wanted:
-            return rate * factor
-    return None
+def _of_a_score(name: str) -> str:
+    loss = ls.get(name)
+    if loss.structure != "elementwise" or (loss.entry.prediction.name != "real" and loss.activation is None):
+        step = "Name a loss of one raw score, such as huber@sigmoid"
+        raise LossError(complain(f"{loss.name} is not a function of the weighted input", next_step=step))
+    return loss.name
 
 
-def judge_less_when_more_wrong(near: Lesson, far: Lesson) -> Claim:
-    """At the two starts: the one that is more wrong against the other."""
-    evidence = (
-        f"At an output of {near.start:.2f} the gradient is {near.slopes[0]:.4f}; at {far.start:.2f}, which is"
-        f" more wrong, it is {far.slopes[0]:.4f}."
-    )
-    verdict = HOLDS if far.start > near.start and abs(far.slopes[0]) < abs(near.slopes[0]) else DOES_NOT_HOLD
+def by_error(rule: str, z: np.ndarray = Z) -> Record:
+    """The gradient over every error there can be, from the loss itself."""
+    slopes = ls.get(rule).value_and_grad(z, z * 0 + TARGET, reduction="none")[1]
+    return {"loss": rule, "error": ls.sigmoid(z) - TARGET, "gradients": slopes}
+
+
+def slower_when_more_wrong() -> Claim:
+    error = np.linspace(0.001, 0.999, 9981)
+    slope = by_error(SQUARED, np.log(error / (1 - error)))["gradients"]
+    middle, falls = (error[1:] + error[:-1]) / 2, np.diff(slope) < 0
+    shown = {at: float(np.interp(at, error, slope)) for at in (0.1, 0.5, 2 / 3, 0.82, 0.98)}
     return Claim(
-        "Through a sigmoid, squared error gives a smaller gradient when the neuron is more wrong.",
-        verdict,
-        evidence,
-    )
+        say("Through a sigmoid, squared error gives a smaller gradient when the neuron is more wrong."),
+        verdict.beyond(middle, falls, say("the error"), "{:.3f}"),
+        say("The gradient $a^2(1 - a)$ is {0:.3f} at an error of 0.1, {1:.3f} at 0.5, {2:.3f} at 2/3, then {3:.3f} at"
+            " 0.82 and {4:.3f} at 0.98: its derivative $a(2 - 3a)$ changes sign at 2/3.", *shown.values()),
+        "squared error",
+    )  # fmt: skip
 
 
-def judge_gradient_is_error(lessons: list[Lesson]) -> Claim:
-    """Over every step taken."""
-    gap = max(
-        abs(slope - (output - TARGET))
-        for lesson in lessons
-        for slope, output in zip(lesson.slopes, lesson.outputs)
-    )
-    steps = sum(len(lesson.slopes) for lesson in lessons)
-    apart = f"differ by at most {gap:.1g}" if gap else "are equal to the last bit"
-    evidence = f"At all {steps} points of the runs, gradient and error (a - y) {apart}."
+def large_near_the_truth(curve: Record, runs: Sequence[Record]) -> Claim:
+    near, far = (float(np.interp(at, curve["error"], curve["gradients"])) for at in (NEAR, FAR))
+    turned = sum(int((np.diff(run["outputs"]) > 0).sum()) for run in runs)
+    # w and b both move, so descent swings for ever about a truth inside (0, 1) at rates above 1/curvature.
+    least = [1 / float(ls.get(rule).value_grad_curvature([0.0], [0.5])[2][0]) for rule in (SQUARED, CROSS)]
     return Claim(
-        "The gradient of cross-entropy with respect to the weighted input is the error itself.",
-        HOLDS if gap < 1e-12 else DOES_NOT_HOLD,
-        evidence,
-    )
+        say("Near the truth the sigmoid's slope makes the steps of squared error too large, and it oscillates."),
+        HOLDS if near > far and turned else DOES_NOT_HOLD,
+        say("At an error of 0.1 the gradient is {near:.3f}, at 0.5 {far:.3f}: it goes to 0 with the error, as its factor"
+            " a - y does. In {steps} steps the output moved away from the target {turned} times. Even at a soft target of 0.5,"
+            " where the slope is largest, squared error swings for ever only at rates above {squared:.3g}, cross-entropy above"
+            " {cross:.3g}.", near=near, far=far, turned=turned, squared=least[0], cross=least[1],
+            steps=sum(len(run["outputs"]) - 1 for run in runs)),
+        "squared error",
+    )  # fmt: skip
 
 
-def judge_faster(
-    lessons: Mapping[tuple[str, int], Lesson], catching_up: list[float | None], rate: float
-) -> Claim:
-    """Faster at every epoch; and not only because the steps are smaller at the same rate."""
-    claim = "Cross-entropy learns faster than squared error."
-    pairs = [(lessons[CROSS, at], lessons[SQUARED, at]) for at in range(len(STARTS))]
-    ahead = all(c <= s for cross, squared in pairs for c, s in zip(cross.outputs[1:], squared.outputs[1:]))
-    ends = "; ".join(
-        f"from {squared.start:.2f}: squared error ends at {squared.end:#.3g}, cross-entropy at"
-        f" {cross.end:#.3g}"
-        for cross, squared in pairs
-    )
-    if not ahead:
-        return Claim(claim, DOES_NOT_HOLD, f"Squared error is ahead at some epoch. At rate {rate:g}, {ends}.")
-    if all(each is None for each in catching_up):
-        return Claim(
-            claim,
-            HOLDS,
-            f"Cross-entropy is ahead at every epoch. At rate {rate:g}, {ends}. No rate up to"
-            f" {rate * RATE_GRID[-1]:g} lets squared error end as close.",
-        )
-    caught = "; ".join(
-        f"from {lessons[CROSS, at].start:.2f} at rate {each:g}"
-        for at, each in enumerate(catching_up)
-        if each is not None
-    )
-    never = (
-        ""
-        if all(each is not None for each in catching_up)
-        else " From the other start no rate tried was enough."
-    )
+def near_one_only() -> Claim:
+    loss, z = ls.get(SQUARED), np.array([8.0, -8.0])
+    slope = np.abs(loss.value_and_grad(z, np.array([0.0, 1.0]), reduction="none")[1])
     return Claim(
-        claim,
-        holds_when("both use the same learning rate"),
-        f"Cross-entropy is ahead at every epoch. At rate {rate:g}, {ends}. With larger steps squared error"
-        f" gets as far in the same number of epochs: {caught}.{never}",
+        say("The gradient of squared error vanishes only where the output is near 1."),
+        DOES_NOT_HOLD if slope[1] < 1e-3 else HOLDS,
+        say("Near 1 with a target of 0 it is {0:.1g}; near 0 with a target of 1 it is {1:.1g}: both ends of the sigmoid"
+            " are flat.", *map(float, slope)),
+        "gradients",
+    )  # fmt: skip
+
+
+def slow_at_first(runs: Sequence[Record]) -> Claim:
+    first = max(len(runs[0]["outputs"]) // 10, 1)
+    ordered = sorted(runs, key=lambda run: run["start"])
+    drops = [run["start"] - run["outputs"][first] for run in ordered]
+    return Claim(
+        say("Under squared error a neuron that starts more wrong learns more slowly at first."),
+        verdict.NOT_DECIDED if len(runs) < 2 else HOLDS if drops[-1] < drops[0] / 2 else DOES_NOT_HOLD,
+        say("In the first {first} epochs the output falls by {few:.3f} from {far:.2f}, by {much:.3f} from {near:.2f}; the first"
+            " gradients are {least:.4f} and {most:.4f}. Half as fast counts as slower.", first=first, few=drops[-1],
+            far=ordered[-1]["start"], much=drops[0], near=ordered[0]["start"], least=ordered[-1]["gradients"][0],
+            most=ordered[0]["gradients"][0]),
+        "squared error",
+    )  # fmt: skip
+
+
+def gradient_is_error(runs: Sequence[Record]) -> Claim:
+    gaps = [abs(g - (a - TARGET)) for run in runs for g, a in zip(run["gradients"], run["outputs"])]
+    return Claim(
+        say("The gradient of cross-entropy with respect to the weighted input is the error itself."),
+        verdict.theorem(-np.array(gaps)),
+        say("Because $(a - y)/(a(1 - a))$ times the slope $a(1 - a)$ is $a - y$. At all {count} points of the runs the"
+            " computed gradient differs from the error by at most {gap:.1g}.", count=len(gaps), gap=max(gaps)),
+        "cross-entropy",
+    )  # fmt: skip
+
+
+def faster(cross: Sequence[Record], squared: Sequence[Record]) -> Claim:
+    """Both over the same rates, judged by what they are tuned by: the output at the end."""
+    ahead = [c < s for one, other in zip(cross, squared) for c, s in zip(one["ends"], other["ends"])]
+    best = [min(one["ends"]) < min(other["ends"]) for one, other in zip(cross, squared)]
+    shown = joined([say("from {start:.2f}: {cross:.2g} against {squared:.2g}", start=one["start"],
+                        cross=min(one["ends"]), squared=min(other["ends"])) for one, other in zip(cross, squared)])  # fmt: skip
+    return Claim(
+        say("Cross-entropy learns faster than squared error through a sigmoid."),
+        HOLDS if all(ahead) and all(best) else verdict.over(
+            {say("both are tuned"): HOLDS if all(best) else DOES_NOT_HOLD,
+             say("both use the same learning rate"): HOLDS if all(ahead) else DOES_NOT_HOLD}),
+        say("At {won} of {count} pairs of start and learning rate (0.15 to 154) cross-entropy ends nearer to the target; with"
+            " the best rate for each, {shown}.", won=sum(ahead), count=len(ahead), shown=shown),
+        "cross-entropy",
+    )  # fmt: skip
+
+
+def demonstrated(right: Sequence[float], wrong: Sequence[float]) -> Claim:
+    by_wrong = [round(end, 2) for end in wrong] == DEMONSTRATED
+    return Claim(
+        say("At a learning rate of 0.005, cross-entropy ends at about 0.04 and 0.05, as Nielsen's demonstration shows."),
+        HOLDS if [round(end, 2) for end in right] == DEMONSTRATED else DOES_NOT_HOLD,
+        say("By the chain rule it ends at {0:.3f} and {1:.3f}. A wrong rule does give the demonstration's numbers ({2:.3f}"
+            " and {3:.3f}): it steps by 1/(1 - a), the derivative in the activation." if by_wrong else
+            "By the chain rule it ends at {0:.3f} and {1:.3f}; by the wrong rule at {2:.3f} and {3:.3f}.", *right, *wrong),
+        "cross-entropy",
+    )  # fmt: skip
+
+
+def mistaken(wrong: Sequence[Record], right: Sequence[Record]) -> Mistake:
+    return Mistake(
+        say(
+            "`w -= rate * (1/(1 - a)) * x` for cross-entropy through a sigmoid (Nielsen, chapter 3, the demonstration)"
+        ),
+        say("{0:.2f} and {1:.2f} after 300 steps at a rate of 0.005", *(run["end"] for run in wrong)),
+        say("`w -= rate * (a - y) * x`, which gives {0:.2f} and {1:.2f}", *(run["end"] for run in right)),
     )
 
 
-def judge_demonstration(right: list[float], wrong: list[float]) -> Claim:
-    """Do the numbers of the demonstration come out, by either rule?"""
-
-    def shown(ends: list[float]) -> bool:
-        return all(round(end, 2) == said for end, said in zip(ends, DEMONSTRATED))
-
-    found = " and ".join(f"{end:.3f}" for end in right)
-    words = " and ".join(f"{end:.3f}" for end in wrong)
-    evidence = f"By the chain rule it ends at {found}."
-    if shown(wrong):
-        evidence += (
-            f" A wrong rule does reproduce the demonstration's numbers ({words}): it steps by the derivative"
-            " with respect to the activation, 1/(1 - a), instead of the one with respect to the weighted"
-            " input, a."
-        )
-    claim = (
-        f"At a learning rate of {DEMONSTRATION_RATE:g}, cross-entropy ends at about {DEMONSTRATED[0]:g} and"
-        f" {DEMONSTRATED[1]:g} (as a well-known interactive demonstration shows)."
+def pictures(
+    runs: list[Record], slow: list[Record], tuned: list[Record], curves: list[Record]
+) -> list[Chart]:
+    """The sigmoid and the loss curves first; every other view of the same runs after it."""
+    step, facets = say("epoch (gradient steps)"), dict[str, Any](panel="start", title="Start: output {:.2f}")
+    output, slope = say("output a (target: 0)"), say("gradient (loss per unit of z)")
+    key = chart(
+        runs,
+        "losses",
+        labels=(step, say("loss")),
+        name="losses",
+        columns=3,
+        **facets,
+        caption=say(
+            "From 0.82 both learn at once. From 0.98 the sigmoid is nearly flat, and squared error waits on a plateau."
+        ),
     )
-    return Claim(claim, HOLDS if shown(right) else DOES_NOT_HOLD, evidence)
-
-
-def _done(rate: float, epochs: int) -> list[str]:
     return [
-        (
-            "One neuron, `a = sigmoid(w*x + b)`, has to learn to turn the input 1 into 0. It starts badly"
-            " wrong, once with an output of 0.82 (w = 0.6, b = 0.9) and once of 0.98 (w = b = 2), and takes"
-            f" {epochs} steps of plain gradient descent at a learning rate of {rate:g}, under half the"
-            " squared error and under cross-entropy."
-        ),
-        (
-            "A well-known interactive demonstration of this runs cross-entropy at a learning rate of 0.005."
-            " Here it is repeated twice: with the chain rule, and with a **wrong** update rule that uses the"
-            " derivative with respect to the activation where the one with respect to the weighted input"
-            " belongs. The wrong rule follows no gradient of the loss; it is shown because it gives the"
-            " numbers that the demonstration displays."
-        ),
-    ]
+        Chart([on_the_sigmoid([run["start"] for run in of(runs, SQUARED)]), *key.panels], key.caption, "losses", 3),
+        chart(curves, "gradients", x="error", labels=(say("error a - y"), slope), name="gradient-by-error", title="Gradient against error",
+              notes=[(2 / 3, "2/3")], caption=say("Cross-entropy: the gradient is the error. Squared error: it rises to an error of 2/3, then falls to nothing where the neuron is most wrong.")),
+        chart(tuned, "ends", x="rates", labels=(say("learning rate"), output), name="rates", x_scale="log", y_scale="log", **facets,
+              caption=say("Where each loss ends, at every learning rate tried.")),
+        chart(runs, "outputs", labels=(step, output), name="learning", y_limits=(0.0, 1.02), **facets, caption=say("The output while it learns.")),
+        chart(runs, "gradients", labels=(step, slope), name="gradient-by-epoch", **facets, caption=say("The gradient while it learns.")),
+        chart([run for run in slow if run["loss"] != SQUARED], "outputs", labels=(step, output), name="demonstration",
+              y_limits=(0.0, 1.02), **facets, caption=say("At a rate of 0.005, by the chain rule and by the wrong rule of the demonstration.")),
+    ]  # fmt: skip
 
 
-def _learning(lessons: Mapping[tuple[str, int], Lesson], rate: float) -> Chart:
-    from losscope.report import Chart, Line, Panel
-
-    panels = []
-    for at in range(len(STARTS)):
-        lines = [
-            Line(range(len(lessons[kind, at].outputs)), lessons[kind, at].outputs, kind)
-            for kind in (SQUARED, CROSS)
-        ]
-        title = f"Start: output {lessons[SQUARED, at].start:.2f}"
-        panels.append(
-            Panel(title, "epoch (gradient steps)", "output a (target: 0)", lines, y_limits=(0.0, 1.02))
+def on_the_sigmoid(starts: Sequence[float]) -> Panel:
+    z = np.linspace(-6, 6, 241)
+    drawn: list[Line | Points] = [Line(z, ls.sigmoid(z), say("sigmoid"), style="reference")]
+    for a in starts:
+        drawn += tangent(
+            float(np.log(a / (1 - a))),
+            a,
+            a * (1 - a),
+            1.6,
+            say("slope {slope:.3f} at {a:.2f}", slope=a * (1 - a), a=a),
         )
-    return Chart(
-        panels,
-        caption=(
-            f"Learning 1 -> 0 at a learning rate of {rate:g}. Under squared error the worse start waits on a"
-            " plateau."
-        ),
-        name="learning",
-    )
+    return Panel(say("Where it starts"), say("weighted input z"), say("output a"), drawn, y_limits=(0.0, 1.1))
 
 
-def _gradients(lessons: Mapping[tuple[str, int], Lesson]) -> Chart:
-    from losscope.report import Chart, Line, Panel
-
-    panels = []
-    for at in range(len(STARTS)):
-        lines = [
-            Line(range(len(lessons[kind, at].slopes)), lessons[kind, at].slopes, kind)
-            for kind in (SQUARED, CROSS)
-        ]
-        title = f"Start: output {lessons[SQUARED, at].start:.2f}"
-        panels.append(
-            Panel(
-                title, "epoch (gradient steps)", "gradient (loss per unit of z)", lines, y_limits=(0.0, 1.02)
-            )
-        )
-    return Chart(
-        panels,
-        caption="The gradient with respect to the weighted input z while it learns.",
-        name="gradient-by-epoch",
-    )
-
-
-def _by_error() -> Chart:
-    """Gradient over every error there can be, from the losses themselves."""
-    import numpy
-
-    import losscope as ls
-    from losscope.report import Chart, Line, Panel
-
-    weighted = numpy.linspace(-9, 9, 721)
-    error = numpy.asarray(ls.get("sigmoid")(weighted)) - TARGET
-    lines = [
-        Line(
-            error,
-            losses()[kind].value_and_grad(weighted, numpy.full_like(weighted, TARGET), reduction="none")[1],
-            kind,
-        )
-        for kind in (SQUARED, CROSS)
-    ]
-    panel = Panel(
-        "Gradient against error",
-        "error a - y",
-        "gradient (loss per unit of z)",
-        lines,
-        notes=[(2 / 3, "2/3")],
-        y_limits=(0.0, 1.02),
-    )
-    caption = (
-        "Cross-entropy: the gradient is the error. Squared error: it rises to an error of 2/3, then falls to"
-        " nothing where the neuron is most wrong."
-    )
-    return Chart([panel], caption=caption, name="gradient-by-error")
-
-
-def _demonstration(small: Mapping[tuple[str, int], Lesson]) -> Chart:
-    from losscope.report import Chart, Line, Panel
-
-    panels = []
-    for at in range(len(STARTS)):
-        lines = [
-            Line(range(len(small[kind, at].outputs)), small[kind, at].outputs, kind)
-            for kind in (CROSS, WRONG)
-        ]
-        panels.append(
-            Panel(
-                f"Start: output {small[CROSS, at].start:.2f}",
-                "epoch (gradient steps)",
-                "output a (target: 0)",
-                lines,
-                y_limits=(0.0, 1.02),
-            )
-        )
-    caption = (
-        f"Cross-entropy at a learning rate of {DEMONSTRATION_RATE:g}: by the chain rule, and by the wrong"
-        " rule of the demonstration."
-    )
-    return Chart(panels, caption=caption, name="demonstration")
-
-
-def _table(
-    lessons: Mapping[tuple[str, int], Lesson],
-    small: Mapping[tuple[str, int], Lesson],
-    rate: float,
-    epochs: int,
-) -> Table:
-    from losscope.report import Table
-
-    rows = [[kind, f"{rate:g}", lessons[kind, 0].end, lessons[kind, 1].end] for kind in (SQUARED, CROSS)]
-    rows += [
-        [kind, f"{DEMONSTRATION_RATE:g}", small[kind, 0].end, small[kind, 1].end]
-        for kind in (SQUARED, CROSS, WRONG)
-    ]
-    starts = [f"from {lessons[SQUARED, at].start:.2f}" for at in range(2)]
-    return Table(
-        ["loss", "learning rate", *starts], rows, caption=f"Output after {epochs} epochs (target 0)."
-    )
-
-
-def _numbers(lessons: Mapping[tuple[str, int], Lesson]) -> list[dict[str, Any]]:
-    return [
-        {
-            "loss": kind,
-            "start": lesson.start,
-            "end": lesson.end,
-            "first_gradient": lesson.slopes[0],
-            "outputs": lesson.outputs,
-            "gradients": lesson.slopes,
-        }
-        for (kind, _), lesson in lessons.items()
-    ]
-
-
-saturation = Study(
-    "saturation", 3, "Does squared error learn slowly when a sigmoid neuron is badly wrong?", experiment
+DONE = say(
+    "One neuron, `a = sigmoid(w*x + b)`, has to learn to turn the input 1 into 0, from an output of 0.82 (w = 0.6, b = 0.9)"
+    " and of 0.98 (w = b = 2), by plain gradient descent under half the squared error and under cross-entropy. Both are"
+    " then run at the same eleven learning rates."
 )
+DEMONSTRATION = say(
+    "Nielsen's interactive demonstration of this runs cross-entropy at a learning rate of 0.005. Here it is repeated with"
+    " the chain rule, and with a **wrong** rule that takes the derivative in the activation for the one in the weighted input."
+)
+DERIVATION = [
+    r"$L = \frac{1}{2}(a - y)^2, \quad a = \sigma(z), \quad z = wx + b$",
+    say("The slope of the sigmoid is a factor:"),
+    r"$\frac{\partial L}{\partial z} = (a - y)\,a(1 - a)$",
+    say("With a target of 0 that is a function of the output alone, which is steepest at two thirds:"),
+    r"$g(a) = a^2(1 - a), \quad g^{\prime}(a) = a(2 - 3a) = 0 \;\Rightarrow\; a = \frac{2}{3}$",
+    say("Under cross-entropy the factor cancels (study `neuron` has every step):"),
+    r"$\frac{\partial L}{\partial z} = \frac{a - y}{a(1 - a)}\,a(1 - a) = a - y$",
+]
+SOURCES = [
+    say("M. A. Nielsen, Neural Networks and Deep Learning, chapter 3 (2015), neuralnetworksanddeeplearning.com."),
+    say("X. Glorot and Y. Bengio, Understanding the difficulty of training deep feedforward neural networks (AISTATS 2010)."),
+    say("L. Hui and M. Belkin, Evaluation of neural architectures trained with square loss vs cross-entropy (ICLR 2021),"
+        " doi:10.48550/arXiv.2006.07322: without the sigmoid, squared error keeps up."),
+]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Study 7: a point moved a little to the side; which lines jump, and where there is no single best line."""
+"""Study 7: Does a small move of one point make a fitted line jump?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from losscope.studies import lines
-from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, Study, holds_when, silent
+from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, holds_when, silent
 
 if TYPE_CHECKING:
     from losscope.report import Chart, Table
@@ -375,6 +375,3 @@ def _travel_table(sideways: dict[str, Sweep], upward: dict[str, Sweep]) -> Table
         rows,
         caption="Total movement of the slope (units of y per unit of x)",
     )
-
-
-stability = Study("stability", 7, "Does a small move of one point make a fitted line jump?", experiment)

@@ -1,0 +1,78 @@
+"""Do the verdicts survive another seed, and the quick look? Every study with --quick for seeds 0 to 4, and in full for
+seeds 0 and 1; then docs/claims.md, the map of all claims, from the full run of seed 0.
+
+    python benchmarks/verdicts.py [STUDY ...] [--only-quick]
+
+Exits with 1 where a claim holds in one run and does not hold in another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from losscope.studies import Result, claims, get, studies
+from losscope.studies.verdict import DOES_NOT_HOLD, HOLDS, NOT_DECIDED
+
+RUNS = [("quick", seed) for seed in range(5)] + [("full", seed) for seed in range(2)]
+SHORT = {HOLDS: "holds", DOES_NOT_HOLD: "does not", NOT_DECIDED: "?"}
+PAGE = Path(__file__).parents[1] / "docs/claims.md"
+
+
+def table(study: str, found: dict[tuple[str, int], Result]) -> list[str]:
+    """One row a claim, one column a run; a claim that a run does not make has an empty cell."""
+    texts = dict.fromkeys(claim.claim for result in found.values() for claim in result.claims)
+    rows = []
+    for text in texts:
+        verdicts = [
+            next((SHORT.get(each.verdict, "when") for each in result.claims if each.claim == text), "")
+            for result in found.values()
+        ]
+        mark = " **turns round**" if turns(text, found.values()) else ""
+        rows.append(f"| {study} | {text}{mark} | {' | '.join(verdicts)} |")
+    return rows
+
+
+def turns(claim: str, results: Sequence[Result] | object) -> bool:
+    """Whether a claim holds in one run and does not hold in another."""
+    verdicts = {each.verdict for result in results for each in result.claims if each.claim == claim}  # type: ignore[attr-defined]
+    return {HOLDS, DOES_NOT_HOLD} <= verdicts
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("study", nargs="*", help="which studies (default: all)")
+    parser.add_argument(
+        "--only-quick", action="store_true", help="leave the full runs out, and write no page"
+    )
+    chosen = parser.parse_args()
+    runs = [each for each in RUNS if each[0] == "quick" or not chosen.only_quick]
+    rows, whole, bad = [], [], False
+    for name in chosen.study or studies():
+        found = {}
+        for kind, seed in runs:
+            print(f"{name}: {kind}, seed {seed}", file=sys.stderr, flush=True)
+            found[kind, seed] = get(name)(quick=kind == "quick", seed=seed)
+        rows += table(name, found)
+        bad |= any(turns(each.claim, found.values()) for result in found.values() for each in result.claims)
+        if ("full", 0) in found:
+            whole.append((name, found["full", 0]))
+    head = ["study", "claim", *(f"{kind} {seed}" for kind, seed in runs)]
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head), *rows, ""]
+    print("\n".join(lines))
+    if whole:
+        stable = [
+            "## The same with other seeds",
+            "",
+            "`when`: holds under a condition; `?`: not decided.",
+            "",
+            *lines,
+        ]
+        PAGE.write_text(claims.markdown(whole) + "\n" + "\n".join(stable).rstrip() + "\n", encoding="utf-8")
+    return int(bad)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

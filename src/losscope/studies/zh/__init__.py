@@ -1,0 +1,68 @@
+"""Chinese: the words that the pages of all studies share. Each study has its own in the module of its name."""
+
+WORDS = {
+    # verdicts
+    "holds": "成立",
+    "does not hold": "不成立",
+    "not decided by these runs": "这些实验无法判定",
+    "holds when {condition}": "当{condition}时成立",
+    "{what} is more than {at}": "{what}大于 {at} ",
+    "{what} is less than {at}": "{what}小于 {at} ",
+    "{which}": "{which}",
+    "{first} or {rest}": "{first}或{rest}",
+    "{first}, {rest}": "{first}、{rest}",
+    # groups of claims
+    "squared error": "平方误差",
+    "absolute error": "绝对误差",
+    "smooth L1": "smooth L1",
+    "cross-entropy": "交叉熵",
+    "entropy": "熵",
+    "activations": "激活函数",
+    "gradients": "梯度",
+    # losses
+    "half squared error": "平方误差的一半",
+    "half squared error through sigmoid": "经 sigmoid 的平方误差(乘 1/2)",
+    "squared error through sigmoid": "经 sigmoid 的平方误差",
+    "binary cross-entropy": "二元交叉熵",
+    "binary cross-entropy of probability through sigmoid": "经 sigmoid 的二元交叉熵",
+    # pages
+    "What people say about losses, and what is so": "关于损失函数的说法与事实",
+    "Each claim is an experiment on this library's own losses. Every verdict is computed from the numbers of the run,"
+    " and a claim that turns out false is reported as false.": "每条说法都是用本库的损失函数做的一个实验。结论由实验数字算出，错的说法就报告为错。",
+    "**This is a quick look**: runs may be smaller than the studies' own defaults.": "**这是快速浏览**：实验规模可能小于默认值。",
+    "Of {all} claims, **{held} hold**, **{conditional} hold under a condition**, **{failed} do not hold**, and"
+    " **{undecided} these runs do not decide**.": "共 {all} 条说法：**{held} 条成立**，**{conditional} 条有条件地成立**，"
+    "**{failed} 条不成立**，**{undecided} 条这些实验无法判定**。",
+    "more": "其他",
+    "claim": "说法",
+    "verdict": "结论",
+    "study": "研究",
+    "question": "问题",
+    "answer": "回答",
+    "The studies": "各项研究",
+    "The picture": "图",
+    "What is said, and what is so": "说法与事实",
+    "Mistakes that circulate": "流传的错误",
+    "what is written": "写法",
+    "what it gives": "得到",
+    "what is right": "正确的是",
+    "More pictures": "更多的图",
+    "How, and all numbers": "方法与全部数字",
+    "How it was done": "怎样做的",
+    "The derivation, step by step": "逐步推导",
+    "Numbers": "数字",
+    "Sources": "来源",
+    "Not run": "未运行",
+    "Contents": "目录",
+    "The command that repeats this:": "重复此结果的命令：",
+    # axes and columns
+    "loss": "损失",
+    "learning rate": "学习率",
+    "number": "数值",
+    "formula": "公式",
+    "quantity": "量",
+    "step": "步",
+    "epoch (gradient steps)": "轮次(梯度步)",
+    "gradient (loss per unit of z)": "梯度(对 z)",
+    "output a": "输出 a",
+}
