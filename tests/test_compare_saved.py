@@ -1,4 +1,4 @@
-"""Saved models predict as they did, and saved predictions are those that were judged."""
+"""LossNode models predict as they did, and saved predictions are those that were judged."""
 
 from __future__ import annotations
 

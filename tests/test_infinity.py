@@ -19,7 +19,7 @@ import losscope as ls
 from conftest import ACTIVATIONS, DISTANCE, ELEMENTWISE, SOFTMAX
 from losscope.kernels import reference
 from losscope.torch import functional as F
-from losscope.torch.pointwise import Pointwise
+from losscope.torch.elementwise import Pointwise
 
 STRICT = sorted(
     (each.entry for each in vars(F).values() if isinstance(each, Pointwise)), key=lambda e: e.name

@@ -12,9 +12,9 @@ torch = pytest.importorskip("torch")
 from losscope.kernels import reference, threads  # noqa: E402
 from losscope.kernels.compiled import compiled  # noqa: E402
 from losscope.kernels.loops import multiclass_margin as loop  # noqa: E402
-from losscope.torch import forms  # noqa: E402
+from losscope.torch import variants  # noqa: E402
 
-ENTRIES = [each for each in vars(forms).values() if getattr(each, "structure", "") == "rivals"]
+ENTRIES = [each for each in vars(variants).values() if getattr(each, "structure", "") == "multiclass_margin"]
 CLASSES = (1, 2, 5, 16, 63, 64, 65, 300)
 NEAR = {"float32": 2e-6, "float64": 1e-14}
 parametrize = pytest.mark.parametrize("entry", ENTRIES, ids=lambda each: each.name)
@@ -93,7 +93,7 @@ def test_it_is_the_book(entry: Any, dtype: str, lists: bool) -> None:
 @pytest.mark.parametrize("classes", CLASSES)
 def test_it_is_pytorch(dtype: str, classes: int) -> None:
     near = NEAR[dtype]
-    for power, entry in ((1, forms.weston_watkins), (2, forms.squared_weston_watkins)):
+    for power, entry in ((1, variants.weston_watkins), (2, variants.squared_weston_watkins)):
         scores, target, _ = drawn(31, classes, dtype, False, classes)
         z = torch.tensor(scores.astype("float64"), requires_grad=True)
         value = torch.nn.functional.multi_margin_loss(
@@ -108,7 +108,7 @@ def test_it_is_pytorch(dtype: str, classes: int) -> None:
     z = torch.tensor(scores.astype("float64"), requires_grad=True)
     value = torch.nn.functional.multilabel_margin_loss(z, torch.tensor(target), reduction="none")
     value.sum().backward()
-    got = run(forms.weston_watkins, scores, target)
+    got = run(variants.weston_watkins, scores, target)
     numpy.testing.assert_allclose(got["values"], value.detach(), near * 4, near)
     numpy.testing.assert_allclose(got["gradient"], z.grad, near, near * 4)
 

@@ -108,7 +108,14 @@ def test_several_threads_really_share_the_work() -> None:
 
 @pytest.mark.parametrize(
     ("size", "lent", "parallel", "count"),
-    [(10, 7, 0, 1), (100, 7, 0, 1), (101, 7, 5, 7), (101, 3, 0, 1), (2001, 3, None, 7), (2001, None, None, 7)],
+    [
+        (10, 7, 0, 1),
+        (100, 7, 0, 1),
+        (101, 7, 5, 7),
+        (101, 3, 0, 1),
+        (2001, 3, None, 7),
+        (2001, None, None, 7),
+    ],
 )
 def test_as_many_threads_as_the_work_is_worth(
     size: int, lent: int | None, parallel: int | None, count: int, monkeypatch: pytest.MonkeyPatch

@@ -8,8 +8,8 @@ torch = pytest.importorskip("torch")
 
 from torch.func import grad, hessian, jacrev, jvp, vmap  # noqa: E402
 
+from losscope.torch import eligibility, multiclass_margin  # noqa: E402
 from losscope.torch import functional as L  # noqa: E402
-from losscope.torch import ready, rivals  # noqa: E402
 
 DOUBLE = torch.float64
 _generator = torch.Generator().manual_seed(0)
@@ -100,10 +100,10 @@ def test_transforms(only_ours, name, x, rest, keywords):
 @each_call
 def test_what_another_device_runs(only_ours, monkeypatch, name, x, rest, keywords):
     """No device but the CPU is here: the CPU is taken for another one."""
-    monkeypatch.setattr(ready, "plain", lambda *_: False)
-    monkeypatch.setattr(ready, "by_operations", lambda *_: True)
-    monkeypatch.setattr(ready, "how", lambda *_: ready.FORMULA)
-    monkeypatch.setattr(rivals, "SMALL", 0)
+    monkeypatch.setattr(eligibility, "plain", lambda *_: False)
+    monkeypatch.setattr(eligibility, "by_operations", lambda *_: True)
+    monkeypatch.setattr(eligibility, "how", lambda *_: eligibility.FORMULA)
+    monkeypatch.setattr(multiclass_margin, "SMALL", 0)
     for dtype in (torch.float64, torch.float32):
         to = lambda each: each.to(dtype) if each.is_floating_point() else each  # noqa: B023
         z = to(x).clone().requires_grad_()

@@ -461,9 +461,9 @@ def near(got, given, true, slope_of_nan):
 
 @pytest.fixture(autouse=True)
 def kernels_for_few_scores_too(monkeypatch):
-    from losscope.torch import rivals
+    from losscope.torch import multiclass_margin
 
-    monkeypatch.setattr(rivals, "SMALL", 0)
+    monkeypatch.setattr(multiclass_margin, "SMALL", 0)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -540,7 +540,7 @@ def test_nan_does_not_hide_a_variance_that_is_none():
 
 def test_two_losses_of_one_name_are_no_two_operators():
     from losscope.torch import operators
-    from losscope.torch.pointwise import Pointwise
+    from losscope.torch.elementwise import Pointwise
 
     other = Pointwise("squared_error", refuses=True)
     with pytest.raises(ValueError, match="two losses"):

@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from losscope.torch import functional as L  # noqa: E402
-from losscope.torch import rivals  # noqa: E402
+from losscope.torch import multiclass_margin  # noqa: E402
 
 REDUCTIONS = ["mean", "sum", "none"]
 KERNELS = {"_LossBackward"}
@@ -15,7 +15,7 @@ KERNELS = {"_LossBackward"}
 
 @pytest.fixture(autouse=True)
 def kernels_for_few_scores_too(monkeypatch):
-    monkeypatch.setattr(rivals, "SMALL", 0)
+    monkeypatch.setattr(multiclass_margin, "SMALL", 0)
 
 
 def both(name, *arguments, **keywords):

@@ -42,7 +42,7 @@ LOSSES = {
     "a number for each class": lambda x: L.binary_cross_entropy_with_logits(
         x, ROWS.sigmoid(), pos_weight=torch.arange(100.0)
     ),
-    "rivals": lambda x: L.multi_margin_loss(x, CLASSES),
+    "multiclass_margin": lambda x: L.multi_margin_loss(x, CLASSES),
 }
 
 

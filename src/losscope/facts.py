@@ -51,14 +51,16 @@ class Curve:
 
     def at(self, order: int, axis: numpy.ndarray) -> numpy.ndarray:
         """The value (0) or the slope (1) elsewhere on the axis."""
-        return _along(self.loss, self.target, axis)[order]
+        return along(self.loss, self.target, axis)[order]
 
 
 def facts(loss: Any) -> Facts:
     """Work the facts out."""
     axis, targets = _ground(loss)
-    curves = [Curve(loss, target, axis, *_along(loss, target, axis)) for target in targets]
-    jumps, kinks = (sorted({place for curve in curves for place in _jumps(curve, order)}) for order in (0, 1))
+    curves = [Curve(loss, target, axis, *along(loss, target, axis)) for target in targets]
+    jumps, kinks = (
+        sorted({place for curve in curves for place in jumps_of(curve, order)}) for order in (0, 1)
+    )
     steepest = max(_steepest(curve) for curve in curves)
     bounded = all(_levels_off(curve) for curve in curves)
     return Facts(
@@ -75,7 +77,7 @@ def facts(loss: Any) -> Facts:
     )
 
 
-def _along(loss: Any, target: float | None, axis: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
+def along(loss: Any, target: float | None, axis: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
     """Value and slope along an axis."""
     from losscope.kernels.reference import along
 
@@ -117,7 +119,7 @@ def _reach(activation: Any) -> tuple[float, float]:
     """
     import losscope
 
-    value = _along(losscope.get(activation.name), 0.0, AXIS)[0]
+    value = along(losscope.get(activation.name), 0.0, AXIS)[0]
     return float(value.min()), float(value.max())
 
 
@@ -154,7 +156,7 @@ def _nonnegative(curve: Curve) -> bool:
     return bool((curve.value[~numpy.isnan(curve.value)] >= 0).all())
 
 
-def _jumps(curve: Curve, order: int) -> list[float]:
+def jumps_of(curve: Curve, order: int) -> list[float]:
     """Where the value (order 0) or the slope (1) jumps: neighbours that stay apart however close they move. All at
     once: a steep loss has thousands of neighbours to look between."""
     along = (curve.value, curve.slope)[order]
@@ -179,7 +181,7 @@ def _efficiency(loss: Any) -> float | None:
     if not loss._derived.of_residual_alone:
         return None
     x = numpy.linspace(-12, 12, 480001)
-    psi = _along(loss, 0.0, x)[1]
+    psi = along(loss, 0.0, x)[1]
     density = numpy.exp(-(x**2) / 2)
     density /= density.sum()
     if not numpy.isfinite(psi).all():

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from losscope.facts import Curve, _along, _kinks
+from losscope.facts import Curve, along, jumps_of
 from losscope.kernels.reference import pointwise
 
 # Two targets by which it shows whether a kink stays where it is or moves with the target; the first that fit.
@@ -72,4 +72,4 @@ def _at(loss: Any, target: float) -> list[float]:
     axis = np.concatenate([-sizes[::-1], [0.0], sizes])
     if loss.activation is None:
         axis = axis[loss.entry.prediction.contains(axis)]
-    return sorted(set(_kinks(Curve(loss, target, axis, *_along(loss, target, axis)))))
+    return sorted(set(jumps_of(Curve(loss, target, axis, *along(loss, target, axis)), 1)))

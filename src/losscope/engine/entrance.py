@@ -42,7 +42,12 @@ class _Plan(ctypes.Structure):
 class _Definition(ctypes.Structure):
     """CPython's PyMethodDef."""
 
-    _fields_ = [("name", ctypes.c_char_p), ("function", ctypes.c_void_p), ("flags", ctypes.c_int), ("doc", ctypes.c_char_p)]
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        ("function", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    ]
 
 
 _plans: list[Any] = []  # they live as long as the functions that are bound to them: for ever
@@ -58,7 +63,9 @@ def callable_for(address: int, signature: Signature) -> Callable[..., tuple[int,
     _plans.append(plan)
     make = ctypes.pythonapi.PyCFunction_NewEx
     make.restype, make.argtypes = ctypes.py_object, (ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
-    made: Callable[..., tuple[int, float, float]] = make(ctypes.byref(_definition()), ctypes.addressof(plan), None)
+    made: Callable[..., tuple[int, float, float]] = make(
+        ctypes.byref(_definition()), ctypes.addressof(plan), None
+    )
     return made
 
 
@@ -70,7 +77,9 @@ def _definition() -> _Definition:
         for name, known in (("type_error", TypeError), ("none", None), ("ndarray", numpy.ndarray)):
             llvm.add_symbol(f"losscope_{name}", id(known))
         address = machine.load(machine.object_file(entrance().module), NAME)
-    return _Definition(b"kernel", address, _METH_FASTCALL, b"A compiled loop, called with the words of its signature.")
+    return _Definition(
+        b"kernel", address, _METH_FASTCALL, b"A compiled loop, called with the words of its signature."
+    )
 
 
 def _arrays_are_where_they_say() -> bool:
@@ -111,13 +120,19 @@ def entrance() -> Function:
 
     def whole(i: Lanes) -> list[Lanes]:
         given = item(i)
-        is_array = b.icmp_unsigned("==", load(given, _TYPE, POINTER), ndarray) if arrays else ir.Constant(ir.IntType(1), 0)
+        is_array = (
+            b.icmp_unsigned("==", load(given, _TYPE, POINTER), ndarray)
+            if arrays
+            else ir.Constant(ir.IntType(1), 0)
+        )
         is_none = b.icmp_unsigned("==", given, none)
         (value,) = f.choose(
             Lanes(b, is_array),
             lambda: [Lanes(b, load(given, _ADDRESS, I64))],
             lambda: f.choose(
-                Lanes(b, is_none), lambda: [f.whole(0)], lambda: [f.call("PyLong_AsLongLong", I64, Lanes(b, given))]
+                Lanes(b, is_none),
+                lambda: [f.whole(0)],
+                lambda: [f.call("PyLong_AsLongLong", I64, Lanes(b, given))],
             ),
         )
         b.store(value.value, place(i))
@@ -137,7 +152,9 @@ def entrance() -> Function:
     state = f.call("PyEval_SaveThread", POINTER)
     b.call(b.inttoptr(kernel.value, ir.FunctionType(VOID, [POINTER]).as_pointer()), [words])
     f.call("PyEval_RestoreThread", VOID, state)
-    results = [b.load(b.gep(words, [I64(i)], source_etype=I64), typ=kind) for i, kind in enumerate((I64, F64, F64))]
+    results = [
+        b.load(b.gep(words, [I64(i)], source_etype=I64), typ=kind) for i, kind in enumerate((I64, F64, F64))
+    ]
     build = declared(f.module, "Py_BuildValue", POINTER, [POINTER], var_arg=True)
     f.finish(Lanes(b, b.call(build, [_text(f, "Ldd").value, *results])))
     return f

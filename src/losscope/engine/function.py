@@ -94,7 +94,12 @@ class Function:
     # -- control
 
     def loop(
-        self, start: Lanes, stop: Lanes, step: int | Lanes, carried: Sequence[Lanes], body: Callable[..., Sequence[Lanes]]
+        self,
+        start: Lanes,
+        stop: Lanes,
+        step: int | Lanes,
+        carried: Sequence[Lanes],
+        body: Callable[..., Sequence[Lanes]],
     ) -> list[Lanes]:
         """for i in range(start, stop, step): carried = body(i, *carried); returns what is carried in the end."""
         b = self.builder
@@ -190,4 +195,3 @@ def larger(a: Lanes, b: Lanes | int) -> Lanes:
     condition = a > b
     other = b if isinstance(b, Lanes) else a.constant(b)
     return Lanes(a.builder, a.builder.select(condition.value, a.value, other.value))
-

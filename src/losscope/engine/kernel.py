@@ -158,4 +158,3 @@ class Kernel(Function):
 @contextmanager
 def _nothing() -> Any:
     yield None
-

@@ -20,8 +20,8 @@ from typing import Any
 
 import losscope
 from losscope import structures
-from losscope.entry import Entry
 from losscope.engine import machine
+from losscope.entry import Entry
 from losscope.forks import once, undisturbed, wait_for
 from losscope.kernels import store
 
@@ -95,7 +95,17 @@ class CompiledLoss:
         for each in (self.entry, self.through):
             if each is not None:
                 parts.append(
-                    repr((each.structure, each.name, each.forms, each.residual, list(each.parameters), each.prediction, each.target))
+                    repr(
+                        (
+                            each.structure,
+                            each.name,
+                            each.forms,
+                            each.residual,
+                            list(each.parameters),
+                            each.prediction,
+                            each.target,
+                        )
+                    )
                 )
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 

@@ -39,7 +39,9 @@ class Call:
         wanted = (*gradients, None, None)[:3]
         for flag, each in zip(loop.GRADIENTS.values(), wanted, strict=True):
             wants |= flag if each is not None else 0
-        kernel = self.loss.kernels.get(("distance", self.dtype, wants)) or self.loss.kernel("distance", self.dtype, wants)
+        kernel = self.loss.kernels.get(("distance", self.dtype, wants)) or self.loss.kernel(
+            "distance", self.dtype, wants
+        )
         wholes = (
             *(*self.vectors, None)[:3], self.label, self.weight, values, *wanted, result, self.rows, self.features,
             1 if self.swap else 0,
@@ -50,14 +52,23 @@ class Call:
 
 
 def evaluate(
-    loss: CompiledLoss, batch: Any, parameters: tuple[float, ...], mean: bool, order: int, unreduced: bool, out: Any
+    loss: CompiledLoss,
+    batch: Any,
+    parameters: tuple[float, ...],
+    mean: bool,
+    order: int,
+    unreduced: bool,
+    out: Any,
 ) -> tuple[float, dict[str, Any], bool]:
     """The sum over a batch of arrays, its values and gradient as asked; all of it was checked before."""
     shape, dtype = batch.prediction.shape, batch.dtype
     outputs = made(shape, dtype, order, out)
     if unreduced:
         outputs["values"] = numpy.empty(shape[0], dtype)
-    call = Call(loss, NAMES[dtype], *shape, parameters, batch.vectors, batch.label, batch.weight, batch.swap)
+    rows, features = shape
+    call = Call(
+        loss, NAMES[dtype], rows, features, parameters, batch.vectors, batch.label, batch.weight, batch.swap
+    )
     scale = 1 / batch.total_weight if mean and batch.total_weight else 1.0
     _, total = call.run(scale, outputs.get("values"), (outputs.get("gradient"),))
     return total, outputs, True

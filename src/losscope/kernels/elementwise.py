@@ -53,7 +53,9 @@ class Call:
             outputs = (values, gradient, target_gradient, curvature)
             if all(each is None or address_of(each) % loop.LINE == 0 for each in outputs):
                 wants |= loop.STREAMING
-        kernel = self.loss.kernels.get(("elementwise", dtype, wants)) or self.loss.kernel("elementwise", dtype, wants)
+        kernel = self.loss.kernels.get(("elementwise", dtype, wants)) or self.loss.kernel(
+            "elementwise", dtype, wants
+        )
         wholes = (
             self.prediction, self.target, self.weight, self.varying, values, gradient, target_gradient, curvature, result,
             size, self.period,
@@ -63,7 +65,13 @@ class Call:
 
 
 def evaluate(
-    loss: CompiledLoss, batch: Any, parameters: tuple[float, ...], mean: bool, order: int, unreduced: bool, out: Any
+    loss: CompiledLoss,
+    batch: Any,
+    parameters: tuple[float, ...],
+    mean: bool,
+    order: int,
+    unreduced: bool,
+    out: Any,
 ) -> tuple[float, dict[str, Any], bool]:
     """The weighed sum over a batch of arrays, its values and derivatives as asked, and whether all was in its domain."""
     prediction = batch.prediction
@@ -71,7 +79,14 @@ def evaluate(
     if unreduced:
         outputs["values"] = empty(prediction.shape, batch.dtype)
     call = Call(
-        loss, NAMES[batch.dtype], prediction.size, parameters, prediction, batch.target, batch.weight, watched=loss.has_domain
+        loss,
+        NAMES[batch.dtype],
+        prediction.size,
+        parameters,
+        prediction,
+        batch.target,
+        batch.weight,
+        watched=loss.has_domain,
     )
     scale = 1 / batch.total_weight if mean and batch.total_weight else 1.0
     outside, total = call.run(scale, **outputs)

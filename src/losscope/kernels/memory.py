@@ -40,7 +40,9 @@ def empty(shape: tuple[int, ...], dtype: Any) -> numpy.ndarray:
     return of_size(size).view(dtype).reshape(shape)
 
 
-def made(shape: tuple[int, ...], dtype: Any, order: int, out: numpy.ndarray | None) -> dict[str, numpy.ndarray]:
+def made(
+    shape: tuple[int, ...], dtype: Any, order: int, out: numpy.ndarray | None
+) -> dict[str, numpy.ndarray]:
     """Room for as many derivatives as `order` says, the gradient's given in `out` where it is not None."""
     room = {}
     if order >= 1:

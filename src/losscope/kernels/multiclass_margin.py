@@ -25,12 +25,24 @@ class Call:
     weight: Any = None  # (rows,)
     lists: bool = False
 
-    def run(self, scale: float, values: Any = None, gradient: Any = None, result: Any = None) -> tuple[int, float]:
+    def run(
+        self, scale: float, values: Any = None, gradient: Any = None, result: Any = None
+    ) -> tuple[int, float]:
         """Write what is given room for, the gradient times `scale`; returns the first row with a class that is none, or -1,
         and the sum. `result` is room for one number, the sum times the scale."""
         wants = (loop.GRADIENT if gradient is not None else 0) | (loop.LISTS if self.lists else 0)
         name = "multiclass_margin"
         kernel = self.loss.kernels.get((name, self.dtype, wants)) or self.loss.kernel(name, self.dtype, wants)
-        wholes = (self.scores, self.target, self.weight, values, gradient, result, self.rows, self.classes, self.listed)
+        wholes = (
+            self.scores,
+            self.target,
+            self.weight,
+            values,
+            gradient,
+            result,
+            self.rows,
+            self.classes,
+            self.listed,
+        )
         status, total, _ = threads.run(kernel, self.rows * self.classes, wholes, (scale, *self.parameters))
         return status, total

@@ -9,8 +9,8 @@ import numpy
 
 from losscope.kernels import threads
 from losscope.kernels.compiled import CompiledLoss
-from losscope.kernels.memory import made
 from losscope.kernels.loops import soft_targets, softmax
+from losscope.kernels.memory import made
 from losscope.structures.arrays import NAMES
 
 
@@ -32,7 +32,13 @@ class Call:
     smoothing: float = 0.0
 
     def run(
-        self, scale: float, mean: bool, values: Any = None, gradient: Any = None, curvature: Any = None, result: Any = None
+        self,
+        scale: float,
+        mean: bool,
+        values: Any = None,
+        gradient: Any = None,
+        curvature: Any = None,
+        result: Any = None,
     ) -> tuple[int, float, float]:
         """Write what is given room for, derivatives times `scale` (over the summed weight, for a mean); returns the first
         row whose class is none, or -1; the sum; and the summed weight. `result` is room for the sum times the scale."""
@@ -49,7 +55,11 @@ class Call:
         name = "softmax"
         if loop is soft_targets:
             wants |= loop.BY_CLASS if self.probabilities is None else 0
-            judged, numbers, name = (self.target, self.probabilities), (scale, self.smoothing, *self.parameters), "soft_targets"
+            judged, numbers, name = (
+                (self.target, self.probabilities),
+                (scale, self.smoothing, *self.parameters),
+                "soft_targets",
+            )
         kernel = self.loss.kernels.get((name, self.dtype, wants)) or self.loss.kernel(name, self.dtype, wants)
         wholes = (
             self.logits, *judged, self.weight, self.class_weight, values, gradient, curvature, result, self.rows, self.classes,
@@ -60,7 +70,13 @@ class Call:
 
 
 def evaluate(
-    loss: CompiledLoss, batch: Any, parameters: tuple[float, ...], mean: bool, order: int, unreduced: bool, out: Any
+    loss: CompiledLoss,
+    batch: Any,
+    parameters: tuple[float, ...],
+    mean: bool,
+    order: int,
+    unreduced: bool,
+    out: Any,
 ) -> tuple[float, dict[str, Any], bool]:
     """The sum over a batch of arrays, its values and derivatives as asked, and whether every class is one."""
     shape, dtype = batch.prediction.shape, batch.dtype
@@ -68,7 +84,7 @@ def evaluate(
     if unreduced:
         outputs["values"] = numpy.empty(shape[0], dtype)
     call = Call(
-        loss, NAMES[dtype], *shape, parameters, batch.prediction, batch.target, batch.probabilities, batch.weight,
+        loss, NAMES[dtype], shape[0], shape[1], parameters, batch.prediction, batch.target, batch.probabilities, batch.weight,
         batch.class_weight, batch.ignore, batch.smoothing,
     )  # fmt: skip
     known = batch.total_weight is not None

@@ -22,12 +22,16 @@ from typing import Any
 
 from losscope.errors import LossError, complain
 
-GRAIN = 1 << 15  # elements up to which one thread is as quick as all, where the others spin (measured with PyTorch's, 2 cores)
+GRAIN = (
+    1 << 15
+)  # elements up to which one thread is as quick as all, where the others spin (measured with PyTorch's, 2 cores)
 POOL_GRAIN = 1 << 18  # the same of our pool's, which sleep
 
 _threads: int | None = None
 _pool: ThreadPoolExecutor | None = None
-_lent: tuple[int, Callable[[], int]] | None = None  # the address of a parallel region, and how many threads it has
+_lent: tuple[int, Callable[[], int]] | None = (
+    None  # the address of a parallel region, and how many threads it has
+)
 _lock = Lock()
 _here = threading.local()
 
@@ -90,7 +94,9 @@ def run(kernel: Callable[..., Any], size: int, wholes: tuple[Any, ...], numbers:
     """Call a kernel whose work is that of so many elements, with who is to run it."""
     if size <= GRAIN or (number := get_num_threads()) == 1:
         return kernel(*wholes, 0, 1, *numbers)
-    if _lent is not None and _lent[1]() == number:  # a team of another size would end threads, and begin them again
+    if (
+        _lent is not None and _lent[1]() == number
+    ):  # a team of another size would end threads, and begin them again
         return kernel(*wholes, _lent[0], number, *numbers)
     if size <= POOL_GRAIN:
         return kernel(*wholes, 0, 1, *numbers)

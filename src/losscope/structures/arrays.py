@@ -28,7 +28,9 @@ def as_array(value: Any, name: str) -> numpy.ndarray:
                     next_step="A loss takes prediction, then target: loss(prediction, target)",
                 )
             )
-        masked = sys.modules.get("numpy.ma")  # imported by whoever has made a masked array, and else not by asking
+        masked = sys.modules.get(
+            "numpy.ma"
+        )  # imported by whoever has made a masked array, and else not by asking
         if masked is not None and isinstance(value, masked.MaskedArray) and masked.is_masked(value):
             raise LossTypeError(
                 complain(

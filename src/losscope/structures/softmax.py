@@ -141,7 +141,9 @@ def _class_index(target: Any, classes: int, ignore_index: int, weighed: bool, go
                 next_step="Use target.astype('int64') if these are classes; rows of probabilities have the logits' shape",
             )
         )
-    if weighed or target.dtype != "int64":  # as they came: a large uint64 would turn negative, perhaps into ignore_index
+    if (
+        weighed or target.dtype != "int64"
+    ):  # as they came: a large uint64 would turn negative, perhaps into ignore_index
         check_classes(target, classes, ignore_index, gone)
     index = numpy.ascontiguousarray(target, "int64")
     return numpy.where(gone, ignore_index, index) if numpy.any(gone) else index

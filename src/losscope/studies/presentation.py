@@ -206,7 +206,17 @@ def _versions() -> dict[str, str]:
     import losscope
 
     found = {"losscope": losscope.__version__}
-    for name in ("numpy", "scipy", "sympy", "llvmlite", "scikit-learn", "torch", "keras", "tensorflow", "jax"):
+    for name in (
+        "numpy",
+        "scipy",
+        "sympy",
+        "llvmlite",
+        "scikit-learn",
+        "torch",
+        "keras",
+        "tensorflow",
+        "jax",
+    ):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

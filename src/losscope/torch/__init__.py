@@ -1,6 +1,6 @@
 """PyTorch: the losses of `torch.nn` and `torch.nn.functional` over our kernels, and `patch`, which puts them there.
 
-    from losscope.torch import nn, functional as F      # instead of torch.nn, torch.nn.functional
+    from losscope.torch import functional, nn as F      # instead of torch.nn, torch.nn.functional
     with losscope.torch.patch(): ...                    # or in code that is already written
 
 Everything is imported when it is first used.

@@ -18,10 +18,10 @@ from losscope.entry import Entry
 from losscope.errors import LossError, LossTypeError, complain
 from losscope.loss import REDUCTIONS, Loss, Total, finite
 from losscope.structures import arrays, mean
-from losscope.torch import elsewhere, ready
+from losscope.torch import by_operations, eligibility
 from losscope.torch.distances import Distances, Vectors, computed
-from losscope.torch.pointwise import Pointwise
-from losscope.torch.ready import Outside
+from losscope.torch.elementwise import Pointwise
+from losscope.torch.eligibility import Outside
 from losscope.torch.rows import Logits, Rows
 
 
@@ -33,7 +33,7 @@ def _eager(function: Callable[..., Any]) -> Callable[..., Any]:
     def run(*arguments: Any) -> Any:
         if torch.compiler.is_compiling():
             return torch.compiler.disable(function)(*arguments)
-        if ready.function_modes():
+        if eligibility.function_modes():
             with torch._C.DisableTorchFunction():
                 return function(*arguments)
         return function(*arguments)
@@ -108,8 +108,8 @@ def _evaluate(
         target = target.to(prediction.dtype)
     if weight is not None:
         weight = _constant(weight, "weight", prediction)
-    if ready.autocasting():
-        prediction, target = ready.full_precision(prediction, target)
+    if eligibility.autocasting():
+        prediction, target = eligibility.full_precision(prediction, target)
     evaluate = {"softmax": _evaluate_rows, "distance": _evaluate_vectors}.get(
         loss.structure, _evaluate_elements
     )
@@ -147,7 +147,7 @@ def _evaluate_elements(
     if _elsewhere(prediction):
         _same_shape(prediction, target)
         batch_shape = prediction.shape[:-1] if per_row else prediction.shape
-        weighed = elsewhere.weighed(weight, batch_shape, prediction).sum()
+        weighed = by_operations.weighed(weight, batch_shape, prediction).sum()
     else:
         batch, weight, _ = _prepared(loss, prediction, target, weight, {}, reduction)
         batch_shape, weighed = torch.Size(batch.shape), batch.total_weight
@@ -191,7 +191,7 @@ def _evaluate_rows(
     if class_weight is not None:
         options = {**options, "class_weight": _constant(class_weight, "class_weight", prediction)}
     if _elsewhere(prediction):
-        return elsewhere.rows(loss, prediction, target, weight, reduction, parameters, options)
+        return by_operations.rows(loss, prediction, target, weight, reduction, parameters, options)
     ready_batch, weight, options = _prepared(loss, prediction, target, weight, options, reduction)
     class_weight = options.get("class_weight")
     weighed = ready_batch.total_weight
@@ -247,7 +247,9 @@ def _evaluate_vectors(
     if _elsewhere(prediction):
         _, given = _alike(**named)
         swap = bool(options.get("swap", False))
-        return elsewhere.vectors(_distances(loss.entry), given, label, weight, reduction, parameters, swap)
+        return by_operations.vectors(
+            _distances(loss.entry), given, label, weight, reduction, parameters, swap
+        )
     batch, weight, _ = _prepared(loss, prediction, target, weight, options, reduction)
     given_dtype, vectors = _alike(**named)
     weighed = batch.total_weight
@@ -264,7 +266,7 @@ def _evaluate_vectors(
 
 def _elsewhere(prediction: torch.Tensor) -> bool:
     """Whether there are no numbers that a kernel could read."""
-    return ready.transformed() or not prediction.is_cpu
+    return eligibility.transformed() or not prediction.is_cpu
 
 
 def _prepared(
@@ -301,7 +303,7 @@ def _tensor(value: Any, name: str, beside: torch.Tensor | None = None) -> torch.
     what = None
     if value.is_nested:
         what = ("is nested", f"Use {name}.to_padded_tensor(0.0) and weights, or {name}.values()")
-    elif type(value) not in ready.PLAIN:
+    elif type(value) not in eligibility.PLAIN:
         kind = type(value).__name__
         what = (f"is a {kind}, which may be more than its numbers", f"Use {name}.as_subclass(torch.Tensor)")
     elif value.is_complex():
@@ -312,11 +314,11 @@ def _tensor(value: Any, name: str, beside: torch.Tensor | None = None) -> torch.
         what = (f"is {_LAYOUTS.get(value.layout, 'not dense')} ({value.layout})", f"Use {name}.to_dense()")
     elif value.is_meta:
         what = ("is on the device meta, and holds no numbers", "")
-    elif value.is_floating_point() and value.dtype not in ready.NAMES:
+    elif value.is_floating_point() and value.dtype not in eligibility.NAMES:
         what = (f"is of {value.dtype}, which no kernel takes", f"Use {name}.float()")
     elif beside is not None and value.device != beside.device:
         what = (f"is on {value.device}, the prediction on {beside.device}", f"Use {name}.to({beside.device})")
-    elif ready.recorded():
+    elif eligibility.recorded():
         what = ("is looked on by a mode of torch or traced, which would not see a kernel", "")
     if what is not None:
         raise LossTypeError(complain(f"{name} {what[0]}", next_step=what[1]))
@@ -332,7 +334,7 @@ _LAYOUTS = {
 def _constant(value: Any, name: str, beside: torch.Tensor) -> torch.Tensor:
     """A tensor in which a loss has no gradient."""
     tensor = _tensor(value, name, beside)
-    if (tensor.requires_grad and torch.is_grad_enabled()) or ready.has_tangent(tensor):
+    if (tensor.requires_grad and torch.is_grad_enabled()) or eligibility.has_tangent(tensor):
         raise LossTypeError(
             complain(
                 f"{name} requires a gradient, and this loss gives none for it",

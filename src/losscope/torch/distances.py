@@ -13,16 +13,16 @@ import torch
 from torch import Tensor
 
 from losscope.kernels.distance import Call
-from losscope.torch import buffers, formula, ready
-from losscope.torch.looped import Looped
+from losscope.torch import buffers, eligibility, formula
+from losscope.torch.eligibility import HALVES, NAMES
+from losscope.torch.kernel_loss import KernelLoss
+from losscope.torch.loss_node import Gradients, LossNode, record
 from losscope.torch.margin import of_rows
-from losscope.torch.ready import HALVES, NAMES
-from losscope.torch.saved import Gradients, Saved, record
 
 REDUCTIONS = ("mean", "sum", "none")
 
 
-class Distances(Looped):
+class Distances(KernelLoss):
     """One loss of distances, and how torch runs it."""
 
     def __call__(
@@ -37,12 +37,16 @@ class Distances(Looped):
         """The loss of vectors of one shape, or None where it is not ours to compute: then it is PyTorch's."""
         if torch.compiler.is_compiling() or reduction not in REDUCTIONS:
             return None
-        if ready.by_operations(*vectors, label):
+        if eligibility.by_operations(*vectors, label):
             return self.by_operations(vectors, label, reduction, parameters, swap, offset)
         if not _ours(*vectors):
             return None
         if label is not None:
-            if not ready.usual(label) or label.shape != vectors[0].shape[:-1] or not label.dtype.is_signed:
+            if (
+                not eligibility.usual(label)
+                or label.shape != vectors[0].shape[:-1]
+                or not label.dtype.is_signed
+            ):
                 return None
             label = label.detach().to(computed(vectors[0].dtype)).contiguous()
             if not bool((label.abs() == 1).all()):
@@ -103,7 +107,7 @@ class Distances(Looped):
         return value
 
 
-class Vectors(Saved):
+class Vectors(LossNode):
     """A call: label and weight, one number for each row, and the vectors, to whose differences an `offset` is added."""
 
     __slots__ = ("each", "offset", "swap")
@@ -171,7 +175,7 @@ class Vectors(Saved):
         read = [each.detach().contiguous() for each in vectors]
         gradients = [buffers.like(each) if want else None for each, want in zip(read, wanted, strict=True)]
         values = torch.empty(shape[:-1], dtype=computed(given)) if unreduced else None
-        out = None if unreduced else ready.scalar(given)
+        out = None if unreduced else eligibility.scalar(given)
         call = Call(
             self.loss.compiled, NAMES[given], shape[:-1].numel(), shape[-1], self.parameters, tuple(each.data_ptr() for each in read),
             _address(label), _address(weight), self.swap, self.offset,
@@ -203,7 +207,7 @@ def _direction(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _ours(*vectors: Any) -> bool:
-    return ready.plain(*vectors) and _alike(*vectors)
+    return eligibility.plain(*vectors) and _alike(*vectors)
 
 
 def _alike(*vectors: Tensor) -> bool:
@@ -213,5 +217,5 @@ def _alike(*vectors: Tensor) -> bool:
         and all(each.dtype is first.dtype and each.shape == first.shape for each in vectors)
         and first.ndim > 0
         and first.numel() > 0
-        and not (first.dtype in HALVES and ready.autocasting())
+        and not (first.dtype in HALVES and eligibility.autocasting())
     )

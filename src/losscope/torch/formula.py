@@ -19,7 +19,7 @@ from torch import Tensor
 
 from losscope import structures
 from losscope.entry import Entry
-from losscope.torch.ready import HALVES
+from losscope.torch.eligibility import HALVES
 
 
 @dataclass(frozen=True)

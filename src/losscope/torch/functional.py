@@ -27,9 +27,14 @@ import torch
 import torch.nn.functional as _F
 from torch import Tensor
 
-from losscope.torch import operators, pairs, ready
+from losscope.torch import eligibility, operators, two_input_losses
 from losscope.torch.distances import Distances
-from losscope.torch.forms import (
+from losscope.torch.elementwise import Pointwise
+from losscope.torch.eligibility import Outside
+from losscope.torch.linear import linear_rows
+from losscope.torch.multiclass_margin import MulticlassMargin
+from losscope.torch.rows import Rows
+from losscope.torch.variants import (
     clamped_binary_cross_entropy,
     kl_divergence_of_log,
     kl_divergence_of_logs,
@@ -39,11 +44,6 @@ from losscope.torch.forms import (
     squared_weston_watkins,
     weston_watkins,
 )
-from losscope.torch.linear import linear_rows
-from losscope.torch.pointwise import Pointwise
-from losscope.torch.ready import Outside
-from losscope.torch.rivals import Rivals
-from losscope.torch.rows import Rows
 
 __all__ = [
     "binary_cross_entropy",
@@ -94,7 +94,7 @@ _HINGE_EMBEDDING = Pointwise("hinge_embedding", to_target=False)
 _CROSS_ENTROPY = Rows("cross_entropy")
 _COSINE = Distances("cosine_embedding")
 _TRIPLET = Distances("triplet_margin")
-_RIVALS = {1: Rivals(weston_watkins), 2: Rivals(squared_weston_watkins)}
+_MULTICLASS_MARGIN = {1: MulticlassMargin(weston_watkins), 2: MulticlassMargin(squared_weston_watkins)}
 
 for _loss in list(globals().values()):
     if isinstance(_loss, Pointwise | Rows):
@@ -172,9 +172,9 @@ def _weighted(
         return ours / weight.sum() if ours is not None and reduction == "mean" else ours
     divisor: Any = None
     if reduction == "mean":
-        if ready.by_operations(input, weight):
+        if eligibility.by_operations(input, weight):
             divisor = weight.sum()
-        elif ready.usual(weight):
+        elif eligibility.usual(weight):
             divisor = float(weight.sum(dtype=torch.float64))
         if divisor is None or (isinstance(divisor, float) and divisor == 0):
             return None
@@ -262,7 +262,7 @@ def _removes_strays(input: Any, target: Any, weight: Any) -> bool:
     if (
         not isinstance(weight, Tensor)
         or torch.compiler.is_compiling()
-        or not ready.plain(input, target, weight)
+        or not eligibility.plain(input, target, weight)
     ):
         return False
     ends = [end for each in (input, target) if each.numel() for end in each.detach().aminmax()]
@@ -291,8 +291,8 @@ def binary_cross_entropy_with_logits(
             ours = _BINARY(input, target, reduction, (), weight)
         elif (
             not torch.compiler.is_compiling()
-            and not ready.transforming()
-            and ready.usual(pos_weight)
+            and not eligibility.transforming()
+            and eligibility.usual(pos_weight)
             and pos_weight.numel() == 1
             and isinstance(input, Tensor)
             and pos_weight.ndim <= input.ndim
@@ -341,8 +341,13 @@ def poisson_nll_loss(
 
 def _counts(input: Any, target: Any) -> Any:
     """Counts are whole by nature: those of an integer dtype, as numbers of the input's."""
-    whole = type(target) in ready.PLAIN and not (target.is_floating_point() or target.is_complex())
-    if whole and target.dtype is not torch.bool and type(input) in ready.PLAIN and input.is_floating_point():
+    whole = type(target) in eligibility.PLAIN and not (target.is_floating_point() or target.is_complex())
+    if (
+        whole
+        and target.dtype is not torch.bool
+        and type(input) in eligibility.PLAIN
+        and input.is_floating_point()
+    ):
         return target.to(input.dtype)
     return target
 
@@ -380,7 +385,7 @@ def kl_div(
     elif reduction == "mean" and not torch.compiler.is_compiling():
         ours = (_KL_OF_LOGS if log_target else _KL)(input, target, reduction)
         if ours is not None:
-            warnings.warn(ready.MEAN_IS_NOT_BATCHMEAN, stacklevel=2)
+            warnings.warn(eligibility.MEAN_IS_NOT_BATCHMEAN, stacklevel=2)
             return ours
     return torchs["kl_div"](input, target, size_average, reduce, reduction, log_target)
 
@@ -450,7 +455,7 @@ def multilabel_soft_margin_loss(
         and reduction in ("mean", "sum", "none")
         and isinstance(input, Tensor)
         and input.ndim
-        and not ready.mixed_by_autocast(input, target)
+        and not eligibility.mixed_by_autocast(input, target)
     ):
         divisor = input.shape[-1] if reduction == "sum" else None
         ours = _BINARY(input, target, reduction, (), weight, divisor)
@@ -682,7 +687,7 @@ def margin_ranking_loss(
     tensor(0.5000)
     """
     if size_average is None and reduce is None and _number(margin):
-        ours = pairs.margin_ranking(input1, input2, target, margin, reduction)
+        ours = two_input_losses.margin_ranking(input1, input2, target, margin, reduction)
         if ours is not None:
             return ours
     return torchs["margin_ranking_loss"](input1, input2, target, margin, size_average, reduce, reduction)
@@ -706,7 +711,7 @@ def gaussian_nll_loss(
     tensor(2.)
     """
     if _number(eps):
-        ours = pairs.gaussian(input, target, var, full, eps, reduction)
+        ours = two_input_losses.gaussian(input, target, var, full, eps, reduction)
         if ours is not None:
             return ours
     return torchs["gaussian_nll_loss"](input, target, var, full, eps, reduction)
@@ -731,7 +736,7 @@ def multi_margin_loss(
     tensor(0.2500)
     """
     if size_average is None and reduce is None and _number(p) and p in (1, 2) and _number(margin):
-        ours = _RIVALS[p](input, target, weight, reduction, margin, lists=False)
+        ours = _MULTICLASS_MARGIN[p](input, target, weight, reduction, margin, lists=False)
         if ours is not None:
             return ours
     value = torchs["multi_margin_loss"](input, target, p, margin, weight, size_average, reduce, reduction)
@@ -761,7 +766,7 @@ def multilabel_margin_loss(
     tensor(0.1667)
     """
     if size_average is None and reduce is None:
-        ours = _RIVALS[1](input, target, None, reduction, 1.0, lists=True)
+        ours = _MULTICLASS_MARGIN[1](input, target, None, reduction, 1.0, lists=True)
         if ours is not None:
             return ours
     value = torchs["multilabel_margin_loss"](input, target, size_average, reduce, reduction)

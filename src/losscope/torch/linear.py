@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as _F
 from torch import Tensor
 
-from losscope.torch import margin, ready
-from losscope.torch.ready import HALVES, NAMES, Outside
+from losscope.torch import eligibility, margin
+from losscope.torch.eligibility import HALVES, NAMES, Outside
+from losscope.torch.loss_node import Gradients, LossNode, record
 from losscope.torch.rows import Logits, Rows
-from losscope.torch.saved import Gradients, Saved, record
 
 # Bytes of a chunk of logits: rows enough for a matrix product at full speed, few enough to be a small part of all.
 CHUNK = 32 << 20
@@ -40,8 +40,8 @@ def linear_rows(
     if (
         reduction not in ("mean", "sum", "none")
         or not 0.0 <= smoothing <= 1.0
-        or ready.autocasting()
-        or not ready.plain(*given)
+        or eligibility.autocasting()
+        or not eligibility.plain(*given)
     ):
         return None
     if (
@@ -113,7 +113,7 @@ def survey(
     return call.survey()
 
 
-class Linear(Saved):
+class Linear(LossNode):
     """A call: input, weight, bias, target, class weights; and the pass over the chunks."""
 
     __slots__ = ("for_each", "ignore", "smoothing")

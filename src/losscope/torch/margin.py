@@ -13,7 +13,7 @@ from torch import Tensor
 
 from losscope.entry import Entry
 from losscope.torch import formula
-from losscope.torch.ready import HALVES, NAMES
+from losscope.torch.eligibility import HALVES, NAMES
 
 
 def loss(

@@ -1,20 +1,21 @@
 """Losses as registered operators of torch: what a compiler sees in the place of a kernel.
 
 Under `torch.compile` a loss is one node with a fake kernel (for shapes) and an autograd formula, so that
-`fullgraph=True` works. In eager mode the same costs twice as much as `losscope.torch.pointwise`, which is why there
+`fullgraph=True` works. In eager mode the same costs twice as much as `losscope.torch.elementwise`, which is why there
 are two ways. A backward that is to be differentiated again answers with torch operations, as there.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from losscope.torch import formula, pointwise, ready, rows
-from losscope.torch.pointwise import Pointwise
-from losscope.torch.ready import Outside
+from losscope.torch import elementwise, eligibility, formula, rows
+from losscope.torch.elementwise import Pointwise
+from losscope.torch.eligibility import Outside
 from losscope.torch.rows import Logits, Rows
 
 # Losses by the name that a graph holds; a compiled graph may outlive the call that made it. A loss that is not here,
@@ -28,6 +29,7 @@ def register(loss: Pointwise | Rows) -> None:
     losses: dict[str, Any] = POINTWISE if isinstance(loss, Pointwise) else ROWS
     if losses.setdefault(loss.name, loss) is not loss:
         raise ValueError(f"two losses of graphs are named {loss.name!r}")
+    loss.in_a_graph = partial(traced if isinstance(loss, Pointwise) else traced_rows, loss)
 
 
 # --- elementwise
@@ -45,8 +47,8 @@ def pointwise_operator(
     differentiate: bool,
 ) -> tuple[Tensor, Tensor]:
     this = POINTWISE[loss]
-    input, target = pointwise.dense(input.detach(), target.detach())
-    weight = None if weight is None else pointwise.aligned(weight.detach(), input)
+    input, target = elementwise.dense(input.detach(), target.detach())
+    weight = None if weight is None else elementwise.aligned(weight.detach(), input)
     scale = _scale(input, reduction, divisor)
     unreduced = reduction == "none"
     value = torch.empty_like(input) if unreduced else input.new_empty(())
@@ -88,7 +90,7 @@ def pointwise_gradient(
     divisor: int,  # of a sum or mean, 0 for none
 ) -> Tensor:
     """The gradient by a pass of its own, times upstream, and rounded after that."""
-    input, target = pointwise.dense(input.detach(), target.detach())
+    input, target = elementwise.dense(input.detach(), target.detach())
     weight = None if weight is None else weight.detach()
     scale = _scale(input, reduction, divisor)
     if reduction == "none":
@@ -97,7 +99,7 @@ def pointwise_gradient(
         scale *= upstream.item()
     gradient = torch.empty_like(input)
     if input.numel():
-        weight = None if weight is None else pointwise.aligned(weight, input)
+        weight = None if weight is None else elementwise.aligned(weight, input)
         POINTWISE[loss].run(input, target, weight, tuple(parameters), scale, gradient=gradient)
     return gradient
 
@@ -145,12 +147,12 @@ pointwise_operator.register_autograd(_back_pointwise, setup_context=_keep_pointw
 
 def _made_in_forward(input: Tensor) -> bool:
     """Whether the gradient comes with the loss: that of halves would be rounded, and again once multiplied."""
-    return input.requires_grad and torch.is_grad_enabled() and input.dtype not in ready.HALVES
+    return input.requires_grad and torch.is_grad_enabled() and input.dtype not in eligibility.HALVES
 
 
 def _to_be_differentiated() -> bool:
     """Grad mode is on in a backward that makes a graph; a compiler's tracing, under modes of its own, makes none."""
-    return torch.is_grad_enabled() and not ready.watched()
+    return torch.is_grad_enabled() and not eligibility.watched()
 
 
 def traced(
@@ -163,17 +165,17 @@ def traced(
     divisor: float | None,
 ) -> Tensor | None:
     """The loss as an operator in a graph that is being traced, or None where it is not ours."""
-    if (
-        not (isinstance(input, Tensor) and isinstance(target, Tensor))
-        or reduction not in ("mean", "sum", "none")
-        or POINTWISE.get(loss.name) is not loss
+    if not (isinstance(input, Tensor) and isinstance(target, Tensor)) or reduction not in (
+        "mean",
+        "sum",
+        "none",
     ):
         return None
-    if ready.autocasting():
-        input, target = ready.full_precision(input, target)
+    if eligibility.autocasting():
+        input, target = eligibility.full_precision(input, target)
     if (
         input.dtype != target.dtype
-        or input.dtype not in ready.NAMES
+        or input.dtype not in eligibility.NAMES
         or input.shape != target.shape
         or input.device.type != "cpu"
         or target.device.type != "cpu"
@@ -333,14 +335,13 @@ def traced_rows(
         not (isinstance(input, Tensor) and isinstance(target, Tensor))
         or reduction not in ("mean", "sum", "none")
         or not 0.0 <= smoothing <= 1.0
-        or ROWS.get(loss.name) is not loss
     ):
         return None
-    if ready.autocasting():
-        input, target = ready.full_precision(input, target)
-        class_weight = ready.full_precision(class_weight, None)[0]
+    if eligibility.autocasting():
+        input, target = eligibility.full_precision(input, target)
+        class_weight = eligibility.full_precision(class_weight, None)[0]
     if (
-        input.dtype not in ready.NAMES
+        input.dtype not in eligibility.NAMES
         or input.device.type != "cpu"
         or target.device.type != "cpu"
         or not input.ndim

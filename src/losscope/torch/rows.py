@@ -13,13 +13,13 @@ from torch import Tensor, is_grad_enabled
 from torch.compiler import is_compiling
 
 from losscope.kernels.rows import Call
-from losscope.torch import buffers, ready
-from losscope.torch.looped import Looped
-from losscope.torch.ready import NAMES, Outside
-from losscope.torch.saved import Gradients, Saved, multiply, record
+from losscope.torch import buffers, eligibility
+from losscope.torch.eligibility import NAMES, Outside
+from losscope.torch.kernel_loss import KernelLoss
+from losscope.torch.loss_node import Gradients, LossNode, multiply, record
 
 
-class Rows(Looped):
+class Rows(KernelLoss):
     """One softmax loss, and how torch runs it. Classes stand along axis 1 (or along the only one)."""
 
     def __call__(
@@ -34,18 +34,17 @@ class Rows(Looped):
     ) -> Tensor | None:
         """The loss with torch's meaning of every argument, or None where it is not ours to compute."""
         if is_compiling():
-            from losscope.torch.operators import traced_rows
-
-            return (
-                None
-                if parameters
-                else traced_rows(self, input, target, class_weight, ignore_index, reduction, smoothing)
+            if parameters or self.in_a_graph is None:
+                return None
+            found: Tensor | None = self.in_a_graph(
+                input, target, class_weight, ignore_index, reduction, smoothing
             )
-        if ready.autocasting():
-            input, target = ready.full_precision(input, target)
-            class_weight = ready.full_precision(class_weight, None)[0]
-        if not ready.plain(input, target):
-            if not ready.by_operations(input, target, class_weight):
+            return found
+        if eligibility.autocasting():
+            input, target = eligibility.full_precision(input, target)
+            class_weight = eligibility.full_precision(class_weight, None)[0]
+        if not eligibility.plain(input, target):
+            if not eligibility.by_operations(input, target, class_weight):
                 return None
             from losscope.torch import margin
 
@@ -55,7 +54,7 @@ class Rows(Looped):
             except RuntimeError:  # a class that is none, which torch's own says in its words
                 return None
         if (
-            (class_weight is not None and not ready.usual(class_weight))
+            (class_weight is not None and not eligibility.usual(class_weight))
             or reduction not in ("mean", "sum", "none")
             or (target.requires_grad and is_grad_enabled())
         ):
@@ -72,7 +71,7 @@ class Rows(Looped):
             return None
 
 
-class Logits(Saved):
+class Logits(LossNode):
     """A softmax call: rows of logits, and what judges each of them: their classes or probabilities, weights of the
     classes and of the rows. Of a `mean`, the scale is divided by what `survey` says."""
 
@@ -104,7 +103,7 @@ class Logits(Saved):
         smoothing: float,
         mean: bool = False,
     ):
-        Saved.__init__(self, loss, tensors, parameters, scale, unreduced)
+        LossNode.__init__(self, loss, tensors, parameters, scale, unreduced)
         self.ignore, self.smoothing, self.mean = ignore, smoothing, mean
 
     def fits(self) -> bool:
@@ -165,7 +164,7 @@ class Logits(Saved):
 
     def made_again(self, tensors: Any) -> Gradients:
         self.fits()
-        return Saved.made_again(self, tensors)
+        return LossNode.made_again(self, tensors)
 
     def weigh(self, gradients: Gradients, tensors: Any, each: Tensor | None, factor: float) -> Gradients:
         (gradient,) = gradients
@@ -229,7 +228,7 @@ class Logits(Saved):
         """One pass: the loss (the scaled sum, or one value per row), and the gradient into its place."""
         rows = self.rows
         values = torch.empty(rows, dtype=self.computed) if self.unreduced else None
-        out = ready.scalar(self.logits.dtype) if values is None else None
+        out = eligibility.scalar(self.logits.dtype) if values is None else None
         call = Call(
             self.loss.compiled, self.dtype, rows, self.classes, self.parameters, self.logits.data_ptr(), _address(self.target),
             _address(self.probabilities), _address(weight), _address(self.class_weight), self.ignore, self.smoothing,

@@ -178,7 +178,8 @@ class Loop:
             k.integer("swap") != 0, shorter, lambda: [never, *measured(from_anchor)]
         )
         start = replace(anchor, address=k.builder.select(swapped.value, positive.address, anchor.address))
-        to_negative = Difference(start, negative, self.offset, *(factors or (None, None)), length)
+        before, after = factors or (None, None)
+        to_negative = Difference(start, negative, self.offset, before, after, length)
         value, slope = self.loss(row, weight, to_positive.distance() - to_negative.distance())
         near, far = over(slope, to_positive.length), over(slope, to_negative.length)
         none = k.number(0.0)

@@ -18,12 +18,16 @@ from losscope.engine.kernel import Kernel, Signature
 from losscope.engine.lanes import INTEGER_OF, Lanes, any_of, converted, in_lanes, where, widened
 from losscope.kernels.loops import sums
 
-BLOCK = 2048  # elements: a sum over 64 lanes is then 32 terms long, and the blocks are added in double precision
+BLOCK = (
+    2048  # elements: a sum over 64 lanes is then 32 terms long, and the blocks are added in double precision
+)
 STREAMED = 1 << 24  # bytes of an output from which it is written past the caches: more than most of them hold
 LINE = 64  # bytes of a cache line
 
 # What a kernel reads and writes is part of which kernel it is.
-GRADIENT, TARGET_GRADIENT, CURVATURE, VALUES, WEIGHTED, VARYING, WATCHED, STREAMING = (1 << i for i in range(8))
+GRADIENT, TARGET_GRADIENT, CURVATURE, VALUES, WEIGHTED, VARYING, WATCHED, STREAMING = (
+    1 << i for i in range(8)
+)
 OUTPUTS = {"values": VALUES, "gradient": GRADIENT, "target_gradient": TARGET_GRADIENT, "curvature": CURVATURE}
 
 WHOLE = (
@@ -83,7 +87,9 @@ class Loop:
         self.weight = self.array("weight", WEIGHTED, written=False)
         self.outputs = {name: self.array(name, wanted) for name, wanted in OUTPUTS.items()}
         self.scale = converted(k.real("scale"), self.computed)
-        self.parameters = [converted(k.real(name), self.computed) for name in k.signature.numbers[len(NUMBERS) :]]
+        self.parameters = [
+            converted(k.real(name), self.computed) for name in k.signature.numbers[len(NUMBERS) :]
+        ]
         self.size, of_blocks = k.integer("size"), k.left("float64")
 
         def block(i: Lanes) -> list[Lanes]:

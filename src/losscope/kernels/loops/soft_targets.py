@@ -15,16 +15,29 @@ import math
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from losscope.engine.arrays import STORED, Array
 from losscope.engine.function import smaller
 from losscope.engine.kernel import Kernel, Signature
-from losscope.engine.lanes import F64, I32, I64, Lanes, any_of, converted, folded, in_lanes, places, where, widened
+from losscope.engine.lanes import (
+    F64,
+    I32,
+    I64,
+    Lanes,
+    any_of,
+    converted,
+    folded,
+    in_lanes,
+    places,
+    where,
+    widened,
+)
 from losscope.kernels.loops import softmax, sums
+from losscope.kernels.loops.rows import in_block, is_at, survey
 from losscope.kernels.primitives.exponential import exp_nonpositive
 from losscope.kernels.primitives.logarithm import log, log1p
-from losscope.kernels.loops.rows import in_block, is_at, survey
 
 GRADIENT, CURVATURE, VALUES, WEIGHTED, CLASS_WEIGHTED, BY_CLASS = (1 << i for i in range(6))
 
@@ -54,7 +67,11 @@ def trace(
     k = Kernel(name, signature(parameters))
     by_class = bool(wants & BY_CLASS)
     wrong, weighs = survey(
-        k, dtype, weighted=bool(wants & WEIGHTED), class_weighted=bool(wants & CLASS_WEIGHTED) and by_class, by_class=by_class
+        k,
+        dtype,
+        weighted=bool(wants & WEIGHTED),
+        class_weighted=bool(wants & CLASS_WEIGHTED) and by_class,
+        by_class=by_class,
     )
     softmax.begin(k, wrong, weighs)
     loop = Loop(k, formula, dtype, wants)
@@ -95,8 +112,12 @@ class Loop:
         k = self.k
         self.share, self.e, self.slope, self.bend = (room[name] for name in KEPT)
         self.classes, rows = k.integer("classes"), k.integer("rows")
-        self.scale, self.smoothing = (converted(k.real(each), self.computed) for each in ("scale", "smoothing"))
-        self.parameters = [converted(k.real(name), self.computed) for name in k.signature.numbers[len(NUMBERS) :]]
+        self.scale, self.smoothing = (
+            converted(k.real(each), self.computed) for each in ("scale", "smoothing")
+        )
+        self.parameters = [
+            converted(k.real(name), self.computed) for name in k.signature.numbers[len(NUMBERS) :]
+        ]
         self.gradient, self.curvature = (
             k.numbers_at(each, self.dtype) if self.wants & wanted else None
             for each, wanted in (("gradient", GRADIENT), ("curvature", CURVATURE))
@@ -132,7 +153,8 @@ class Loop:
         zeros = self.k.many(0.0, self.computed)
         for out in (self.gradient, self.curvature):
             if out is not None:
-                self.through(lambda at, mask, to=out.from_(row * self.classes): to.store(at, zeros, mask))
+                clear = partial(out.from_(row * self.classes).store, numbers=zeros)
+                self.through(lambda at, mask, clear=clear: clear(at, mask=mask))  # type: ignore[misc]
         return self.k.number(0.0, self.computed)
 
     def loss(self, row: Lanes, weight: Lanes) -> Lanes:
@@ -159,7 +181,9 @@ class Loop:
 
         self.k.across(self.k.whole(0), self.classes, [], step, unrolled=1)
 
-    def summed(self, *, of: Callable[[Lanes, Lanes | None], Lanes | tuple[Lanes, ...]], count: int = 1) -> list[Lanes]:
+    def summed(
+        self, *, of: Callable[[Lanes, Lanes | None], Lanes | tuple[Lanes, ...]], count: int = 1
+    ) -> list[Lanes]:
         """The sums over all classes of what of(at, mask) gives, each number added in double precision."""
         k = self.k
 
@@ -179,7 +203,9 @@ class Loop:
         kept = 1.0 - self.smoothing
         of_class = k.numbers_at("class_weight", self.of_row) if self.wants & CLASS_WEIGHTED else None
         own: Any = k.numbers_at("target", "int64").one(row) if self.wants & BY_CLASS else None
-        given = None if own is not None else k.numbers_at("probabilities", self.dtype).from_(row * self.classes)
+        given = (
+            None if own is not None else k.numbers_at("probabilities", self.dtype).from_(row * self.classes)
+        )
 
         def body(at: Lanes, mask: Lanes | None, carried: list[Lanes]) -> list[Lanes]:
             if given is None:
@@ -209,8 +235,7 @@ class Loop:
         start = [k.many(-math.inf, self.computed), in_lanes(otherwise)]
         ((best, place),) = k.across(k.whole(0), self.classes, start, step, unrolled=1)
         top = folded(best, lambda a, b: where(a > b, a, b))
-        first = folded(where(best == top, place, 2**62), lambda a, b: where(a < b, a, b))
-        return first
+        return folded(where(best == top, place, 2**62), lambda a, b: where(a < b, a, b))
 
     def look(self, z: Array) -> Row:
         """Leader and runner-up of a row, and the exponentials of the others."""
@@ -230,7 +255,9 @@ class Loop:
             return where(is_at(k, at, runner_up), 0.0, e)
 
         (beyond,) = self.summed(of=body)
-        return Row(z, leader, runner_up, top, second, x, beyond, beyond + converted(self.e.one(runner_up), F64))
+        return Row(
+            z, leader, runner_up, top, second, x, beyond, beyond + converted(self.e.one(runner_up), F64)
+        )
 
     def of_logsumexp(self, r: Row, row: Lanes, factor: Lanes) -> Lanes:
         """A row's loss where the formula of a margin is log(1 + exp(margin)), and so that of a class logsumexp(z) - z_c:
@@ -310,7 +337,14 @@ class Loop:
         return value
 
     def curve(
-        self, r: Row, row: Lanes, factor: Lanes, near: Callable[..., Lanes], all_slopes: Lanes, leader_slope: Lanes, rest: Lanes
+        self,
+        r: Row,
+        row: Lanes,
+        factor: Lanes,
+        near: Callable[..., Lanes],
+        all_slopes: Lanes,
+        leader_slope: Lanes,
+        rest: Lanes,
     ) -> None:
         """The diagonal of the Hessian of one row: through each class's own margin, through those of the others, and through
         the leader's."""
@@ -322,7 +356,9 @@ class Loop:
         def of_others(at: Lanes, mask: Lanes | None) -> tuple[Lanes, Lanes]:
             bend, slope, n = self.bend.load(at, mask), self.slope.load(at, mask), near(at, mask)
             o, others = 1.0 + n, ~is_at(k, at, r.leader)
-            return where(others, (bend - slope) / (o * o), 0.0), where(others, (bend + slope * n) / (o * o), 0.0)
+            return where(others, (bend - slope) / (o * o), 0.0), where(
+                others, (bend + slope * n) / (o * o), 0.0
+            )
 
         together, of_leader = self.summed(of=of_others, count=2)
 

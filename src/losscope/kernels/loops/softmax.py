@@ -23,11 +23,13 @@ from losscope.engine.function import smaller
 from losscope.engine.kernel import Kernel, Signature
 from losscope.engine.lanes import F64, I64, LANES, Lanes, converted, folded, in_lanes, places, where
 from losscope.kernels.loops import sums
+from losscope.kernels.loops.rows import in_block, is_at, row_sum, run_blocks, survey
 from losscope.kernels.primitives.exponential import exp_nonpositive
 from losscope.kernels.primitives.logarithm import log
-from losscope.kernels.loops.rows import in_block, is_at, row_sum, run_blocks, survey
 
-NEAR = 4096  # logits of the rows that are taken together: with their exponentials they stay in the first cache
+NEAR = (
+    4096  # logits of the rows that are taken together: with their exponentials they stay in the first cache
+)
 
 GRADIENT, CURVATURE, VALUES, WEIGHTED, CLASS_WEIGHTED = (1 << i for i in range(5))
 
@@ -70,7 +72,9 @@ def begin(k: Kernel, wrong: Lanes, weighs: Lanes) -> None:
     k.set("scale", where(k.integer("mean") != 0, scale / weighs, scale))
 
 
-def finish(k: Kernel, wrong: Lanes, dtype: str, blocks_of: Callable[..., None], room: Callable[[], Any]) -> None:
+def finish(
+    k: Kernel, wrong: Lanes, dtype: str, blocks_of: Callable[..., None], room: Callable[[], Any]
+) -> None:
     """Run the blocks, unless a class is none; add their sums, and write the scaled sum where it is wanted."""
     rows = where(wrong < 0, k.integer("rows"), k.whole(0))
     run_blocks(k, rows, k.integer("classes"), dtype, blocks_of, room)
@@ -105,7 +109,9 @@ class Loop:
         self.classes, self.ignore = k.integer("classes"), k.integer("ignore")
         self.logits, self.target = k.numbers_at("logits", self.dtype), k.numbers_at("target", "int64")
         self.scale = converted(k.real("scale"), self.computed)
-        self.parameters = [converted(k.real(name), self.computed) for name in k.signature.numbers[len(NUMBERS) :]]
+        self.parameters = [
+            converted(k.real(name), self.computed) for name in k.signature.numbers[len(NUMBERS) :]
+        ]
         self.exponentials = room
         # Of each of the rows together: its own logit, the largest of the others, the sum of theirs, and then its slopes.
         self.own, self.top, self.others, self.slope, self.factor, self.bend = (
@@ -118,7 +124,11 @@ class Loop:
             low = i * fits
             high = smaller(low + fits, rows)
             high_sum, low_sum = k.loop(
-                low, high, step, [k.number(0.0), k.number(0.0)], lambda row, *so_far: self.group(row, smaller(step, high - row), so_far)
+                low,
+                high,
+                step,
+                [k.number(0.0), k.number(0.0)],
+                lambda row, *so_far: self.group(row, smaller(step, high - row), so_far),
             )
             sums.keep(of_blocks, i, (high_sum, low_sum))
             return []
@@ -241,7 +251,9 @@ class Loop:
         t, e = self.own_class(row), self.kept_of(row, i)
         assert e is not None
         out = k.numbers_at("curvature", self.dtype).from_(row * self.classes)
-        slope, bend, others, there = (in_lanes(each.one(i)) for each in (self.slope, self.bend, self.others, self.top))
+        slope, bend, others, there = (
+            in_lanes(each.one(i)) for each in (self.slope, self.bend, self.others, self.top)
+        )
         others = where(others == 0.0, 1.0, others)
         nowhere = k.many(2**62, I64)
 

@@ -68,7 +68,11 @@ def of_blocks(k: Kernel, sums: Array, blocks: Lanes) -> Lanes:
     """The sum of what all blocks have left, one after the other."""
     zero = k.number(0.0)
     high, low = k.loop(
-        k.whole(0), blocks, 1, [zero, zero], lambda i, *so_far: _joined((so_far[0], so_far[1]), (sums.one(i * 2), sums.one(i * 2 + 1)))
+        k.whole(0),
+        blocks,
+        1,
+        [zero, zero],
+        lambda i, *so_far: _joined((so_far[0], so_far[1]), (sums.one(i * 2), sums.one(i * 2 + 1))),
     )
     # What an infinite sum has rounded off is NaN.
     return where(low == low, high + low, high)

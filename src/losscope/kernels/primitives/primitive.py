@@ -20,7 +20,9 @@ def primitive(function: Callable[..., Any]) -> Callable[..., Any]:
         if not lanes:
             return _of_numbers(function.__name__, arguments)
         if len(lanes) < len(arguments):
-            arguments = tuple(each if isinstance(each, Lanes) else lanes[0].constant(each) for each in arguments)
+            arguments = tuple(
+                each if isinstance(each, Lanes) else lanes[0].constant(each) for each in arguments
+            )
         return function(*arguments)
 
     return over_lanes
@@ -41,5 +43,3 @@ def polynomial(x: Lanes, coefficients: Polynomial) -> Lanes:
     for each in coefficients[1:]:
         total = fma(total, x, each)
     return total
-
-

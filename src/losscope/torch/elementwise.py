@@ -12,13 +12,13 @@ from torch import Tensor
 
 from losscope.entry import Entry
 from losscope.kernels.elementwise import Call
-from losscope.torch import buffers, formula, ready
-from losscope.torch.looped import Looped
-from losscope.torch.ready import KERNEL, NAMES, NOT_OURS, Outside
-from losscope.torch.saved import Gradients, Saved, record
+from losscope.torch import buffers, eligibility, formula
+from losscope.torch.eligibility import KERNEL, NAMES, NOT_OURS, Outside
+from losscope.torch.kernel_loss import KernelLoss
+from losscope.torch.loss_node import Gradients, LossNode, record
 
 
-class Pointwise(Looped):
+class Pointwise(KernelLoss):
     """One elementwise loss: an entry of the catalogue, and how torch runs it.
 
     Calling it gives the loss, or None where it is not ours to compute. `refuses` says that input outside the
@@ -51,14 +51,13 @@ class Pointwise(Looped):
         the weighted sum over it (default: 1), "none" one value per element. `varying` stands for the last
         parameter, and expands to the input: one number for each class, say."""
         if torch.compiler.is_compiling():
-            if varying is not None:
+            if varying is not None or self.in_a_graph is None:
                 return None
-            from losscope.torch.operators import traced
-
-            return traced(self, input, target, reduction, parameters, weight, divisor)
-        if ready.autocasting():
-            input, target = ready.full_precision(input, target)
-        how = ready.how(input, target)
+            found: Tensor | None = self.in_a_graph(input, target, reduction, parameters, weight, divisor)
+            return found
+        if eligibility.autocasting():
+            input, target = eligibility.full_precision(input, target)
+        how = eligibility.how(input, target)
         if how == NOT_OURS or (target.requires_grad and not self.to_target):
             return None
         if weight is not None:
@@ -66,7 +65,7 @@ class Pointwise(Looped):
                 return None
             weight = weight.expand_as(input)
         if varying is not None:
-            if not _beside(varying, input, how) or ready.batched(varying):
+            if not _beside(varying, input, how) or eligibility.batched(varying):
                 return None
             of_row = input.shape[input.ndim - varying.ndim :]
             if how == KERNEL and varying.shape != of_row:
@@ -121,7 +120,7 @@ class Pointwise(Looped):
 
     def check(self, input: Tensor, target: Tensor) -> None:
         """Raise Outside for input outside its domain; under a transform there are no numbers to look at."""
-        if ready.transforming():
+        if eligibility.transforming():
             return
         for tensor, domain in ((input, self.entry.prediction), (target, self.entry.target)):
             if domain.outside and bool(
@@ -169,7 +168,7 @@ class Pointwise(Looped):
 def _beside(other: Tensor, input: Tensor, how: int) -> bool:
     """Whether another tensor of the call (a weight) may be used as it is, however the call is computed."""
     return (
-        (ready.usual(other) if how == KERNEL else ready.by_operations(input, other))
+        (eligibility.usual(other) if how == KERNEL else eligibility.by_operations(input, other))
         and other.dtype is input.dtype
         and _fits(other.shape, input.shape)
     )
@@ -208,7 +207,7 @@ def _is_dense(tensor: Tensor) -> bool:
     return True
 
 
-class Elements(Saved):
+class Elements(LossNode):
     """An elementwise call: input, target, weight, and what varies; `both` of the first two may want a gradient."""
 
     __slots__ = ("both",)
@@ -219,7 +218,7 @@ class Elements(Saved):
         gradient = target_gradient = None
         if self.wanted:
             gradient, target_gradient = self.gradients = self.room(input)
-        value = buffers.like(input) if self.unreduced else ready.scalar(input.dtype)
+        value = buffers.like(input) if self.unreduced else eligibility.scalar(input.dtype)
         values, out = (value, None) if self.unreduced else (None, value)
         self.loss.run(
             input, target, weight, self.parameters, self.scale, values=values, gradient=gradient,

@@ -13,18 +13,18 @@ import torch
 from torch import Tensor
 
 from losscope.kernels.multiclass_margin import Call
-from losscope.torch import buffers, formula, ready
-from losscope.torch.looped import Looped
+from losscope.torch import buffers, eligibility, formula
+from losscope.torch.eligibility import Outside
+from losscope.torch.kernel_loss import KernelLoss
+from losscope.torch.loss_node import Gradients, LossNode, record
 from losscope.torch.margin import of_class, of_rows
-from losscope.torch.ready import Outside
-from losscope.torch.saved import Gradients, Saved, record
 
 SMALL = 20_000  # scores, up to which PyTorch's own is as quick: measured with rows of ten
 PAIRS = 1 << 26  # of scores, up to which torch operations may make them all at once
 _COMPUTED = {torch.float32: "float32", torch.float64: "float64"}  # as PyTorch's own, which has no halves
 
 
-class Rivals(Looped):
+class MulticlassMargin(KernelLoss):
     """One loss over rivals, and how torch runs it."""
 
     def __call__(
@@ -40,7 +40,7 @@ class Rivals(Looped):
         the scores, ended by a negative); None where it is not ours to compute."""
         if torch.compiler.is_compiling() or not isinstance(input, Tensor):
             return None
-        by_operations = ready.by_operations(input, target, class_weight)
+        by_operations = eligibility.by_operations(input, target, class_weight)
         if (
             (not by_operations and input.numel() <= SMALL and not _removes(class_weight))
             or not input.numel()
@@ -48,10 +48,10 @@ class Rivals(Looped):
             or reduction not in ("mean", "sum", "none")
         ):
             return None
-        if ready.autocasting():
-            input, _ = ready.full_precision(input, None)
-            class_weight, _ = ready.full_precision(class_weight, None)
-        if not by_operations and not (ready.plain(input, target) and ready.usual(class_weight)):
+        if eligibility.autocasting():
+            input, _ = eligibility.full_precision(input, None)
+            class_weight, _ = eligibility.full_precision(class_weight, None)
+        if not by_operations and not (eligibility.plain(input, target) and eligibility.usual(class_weight)):
             return None
         classes = input.shape[-1] if input.ndim else 0
         if (
@@ -131,10 +131,10 @@ class Rivals(Looped):
 
 def _removes(class_weight: Any) -> bool:
     """Whether a weight of 0 removes rows, whatever they hold: PyTorch's would be NaN for NaN."""
-    return class_weight is not None and ready.plain(class_weight) and bool((class_weight == 0).any())
+    return class_weight is not None and eligibility.plain(class_weight) and bool((class_weight == 0).any())
 
 
-class Scores(Saved):
+class Scores(LossNode):
     """A call: scores, the right classes, a weight for each row."""
 
     __slots__ = ()
@@ -143,7 +143,7 @@ class Scores(Saved):
         input, target, weight = tensors
         values = input.new_empty(input.shape[:-1]) if self.unreduced else None
         gradient = buffers.like(input) if self.wanted else None
-        out = ready.scalar(input.dtype) if values is None else None
+        out = eligibility.scalar(input.dtype) if values is None else None
         self.loss.run(input, target, weight, self.parameters, self.scale, values, gradient, out)
         if gradient is not None:
             self.gradients = (gradient,)

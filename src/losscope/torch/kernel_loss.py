@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
 
 from losscope.entry import Entry
 from losscope.forks import once, undisturbed
 from losscope.kernels.compiled import CompiledLoss, compiled
 
 
-class Looped:
+class KernelLoss:
     """An entry of the catalogue, by its name, or one of one's own; `through` an activation, if any."""
 
     def __init__(self, entry: str | Entry, through: Entry | None = None):
         self._given = entry
         self.name = entry if isinstance(entry, str) else entry.name
         self.through = through
+        self.in_a_graph: Callable[..., Any] | None = (
+            None  # what a compiler is given, of one that `operators` registers
+        )
 
     @once
     def entry(self) -> Entry:

@@ -9,7 +9,7 @@ In eager mode an old-style autograd.Function over a kernel is the cheapest way t
   would be rounded twice.
 - A backward that is to be differentiated itself (`create_graph`) does not use them: their own derivative would be
   lost without a word. It returns the derivative as torch operations.
-- Saving tensors through autograd costs as much as the loss itself at a thousand elements. `Saved` does what it
+- Saving tensors through autograd costs as much as the loss itself at a thousand elements. `LossNode` does what it
   does: notices that a tensor was written to since, and lets go of all once the graph is freed. Where hooks want to
   see what is saved (checkpointing, save_on_cpu), autograd saves it, and the gradients wait for the backward.
 """
@@ -21,15 +21,15 @@ from typing import Any
 from torch import Tensor, is_grad_enabled
 from torch.autograd import Function
 
-from losscope.torch import ready
-from losscope.torch.ready import HALVES, Outside, graph_is_kept, saving_hooks
+from losscope.torch import eligibility
+from losscope.torch.eligibility import HALVES, Outside, graph_is_kept, saving_hooks
 
 AT_ONCE = 16 << 20  # bytes of a gradient that may wait for its backward, where PyTorch saves nothing as large
 
 Gradients = tuple[Tensor | None, ...]
 
 
-class Saved:
+class LossNode:
     """A call of a loss: its tensors, and the gradients made of them; what each structure's calls derive from.
 
     `value` computes the loss, and with it the `gradients` where they are `wanted`; `differentiate` the gradients
@@ -93,7 +93,7 @@ class Saved:
         """A number to multiply gradients with, and another for each row or element where they may differ. No number where
         upstream stands for many at once (`is_grads_batched`, or a transform)."""
         if self.unreduced:
-            if ready.batched(upstream):
+            if eligibility.batched(upstream):
                 return None, None
             if any(upstream.stride()):
                 return 1.0, upstream
@@ -110,12 +110,12 @@ class Saved:
         if self.hooked:
             return tuple(ctx.saved_tensors)
         if self.tensors is None:
-            raise RuntimeError(ready.FREED)
+            raise RuntimeError(eligibility.FREED)
         tensors, version = self.tensors, self.version
         if to_weigh:
             tensors, version = tensors[self.judges], self.version_of_judges
         if _version(tensors) != version:
-            raise RuntimeError(ready.WRITTEN_TO)
+            raise RuntimeError(eligibility.WRITTEN_TO)
         return self.tensors
 
 
@@ -146,7 +146,7 @@ def _to_be_saved(tensors: Any) -> tuple[Any, ...]:
 
 class _Loss(Function):
     @staticmethod
-    def forward(ctx: Any, saved: Saved, *inputs: Tensor) -> Tensor:
+    def forward(ctx: Any, saved: LossNode, *inputs: Tensor) -> Tensor:
         ctx.saved, tensors = saved, saved.tensors
         if saving_hooks(True):
             ctx.save_for_backward(*_to_be_saved(tensors))
@@ -165,7 +165,7 @@ class _Loss(Function):
         except Outside as error:  # written to since, through an alias that autograd does not know
             if error.args:
                 raise IndexError(*error.args) from None
-            raise RuntimeError(ready.WRITTEN_TO) from None
+            raise RuntimeError(eligibility.WRITTEN_TO) from None
 
 
 def _backward(ctx: Any, upstream: Tensor) -> Any:

@@ -1,7 +1,7 @@
-"""Rivals: rows of scores, some of whose classes are right; one term for each right class and each that is not.
+"""MulticlassMargin: rows of scores, some of whose classes are right; one term for each right class and each that is not.
 
 A formula may use `difference` (short: `d`) = score of the rival - score of the right class. The loss of a row is the
-sum of its terms over the number of classes. Entries so far are PyTorch's own (`losscope.torch.forms`): the
+sum of its terms over the number of classes. Entries so far are PyTorch's own (`losscope.torch.variants`): the
 catalogue has none.
 """
 
@@ -19,6 +19,8 @@ SHORT = {"difference": "difference", "d": "difference"}
 OPTIONS: dict[str, Any] = {}
 
 
-def rivals(name: str, formula: str, **facts: Any) -> Entry:
+def multiclass_margin(name: str, formula: str, **facts: Any) -> Entry:
     """An entry of this structure."""
-    return Entry(name, "rivals", formula, **{"task": "classes", "target": domain.class_index, **facts})
+    return Entry(
+        name, "multiclass_margin", formula, **{"task": "classes", "target": domain.class_index, **facts}
+    )

@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from losscope.torch import buffers, forms, ready
-from losscope.torch.pointwise import Elements, Pointwise
-from losscope.torch.ready import KERNEL
-from losscope.torch.saved import Gradients, Saved, record
+from losscope.torch import buffers, eligibility, variants
+from losscope.torch.elementwise import Elements, Pointwise
+from losscope.torch.eligibility import KERNEL
+from losscope.torch.loss_node import Gradients, LossNode, record
 
-_MARGIN_RANKING = Pointwise(forms.margin_ranking)
-_GAUSSIAN = Pointwise(forms.gaussian_of_residual)
+_MARGIN_RANKING = Pointwise(variants.margin_ranking)
+_GAUSSIAN = Pointwise(variants.gaussian_of_residual)
 
 
 def margin_ranking(
@@ -27,17 +27,17 @@ def margin_ranking(
     """The loss, or None where it is not ours to compute."""
     if torch.compiler.is_compiling():
         return None
-    if ready.autocasting():
-        first, second = ready.full_precision(first, second)
-    how, parameters = ready.how(first, second), (float(margin),)
-    if how == ready.NOT_OURS:
+    if eligibility.autocasting():
+        first, second = eligibility.full_precision(first, second)
+    how, parameters = eligibility.how(first, second), (float(margin),)
+    if how == eligibility.NOT_OURS:
         return None
     if (
         how == KERNEL
         and reduction in ("mean", "sum")
         and (first.requires_grad or second.requires_grad)
         and torch.is_grad_enabled()
-        and ready.how(first, target) == KERNEL
+        and eligibility.how(first, target) == KERNEL
         and not target.requires_grad
         and all(each.is_contiguous() for each in (first, second, target))
     ):
@@ -47,14 +47,14 @@ def margin_ranking(
     return _MARGIN_RANKING(first - second, target, reduction, parameters)
 
 
-class Difference(Saved):
+class Difference(LossNode):
     """A reduced call of the difference of two tensors, both contiguous: the second's gradient is less the first's, and
     goes where the difference was, so that the memory of both is used again."""
 
     __slots__ = ()
 
     def value(self, tensors: Any) -> Tensor:
-        out = ready.scalar(tensors[0].dtype)
+        out = eligibility.scalar(tensors[0].dtype)
         self.gradients = self._run(tensors, self.scale, out, self.wanted)
         return out
 
@@ -87,11 +87,11 @@ def gaussian(
 ) -> Tensor | None:
     """The loss, or None where it is not ours to compute: where the target or more than one axis of the variance
     broadcasts, or a variance is negative, too."""
-    if torch.compiler.is_compiling() or ready.how(input, target) == ready.NOT_OURS:
+    if torch.compiler.is_compiling() or eligibility.how(input, target) == eligibility.NOT_OURS:
         return None
-    if ready.mixed_by_autocast(input, target, variance):
+    if eligibility.mixed_by_autocast(input, target, variance):
         return None
-    if input.dtype in ready.HALVES:  # whose difference would be rounded before it is squared
+    if input.dtype in eligibility.HALVES:  # whose difference would be rounded before it is squared
         if isinstance(variance, Tensor):
             if variance.dtype is not input.dtype:
                 return None
@@ -114,7 +114,7 @@ def _guarded(variance: Any, input: Tensor, eps: float) -> Tensor | None:
         return input.new_full((), max(variance, eps)).expand_as(input)
     if not isinstance(variance, Tensor) or not variance.numel():
         return None
-    if not ready.plain(variance) and not ready.by_operations(input, variance):
+    if not eligibility.plain(variance) and not eligibility.by_operations(input, variance):
         return None
     shape = input.shape
     if variance.shape == shape[:-1] and variance.shape != shape:

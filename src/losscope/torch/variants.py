@@ -3,7 +3,7 @@
 from losscope import domain
 from losscope.entry import Parameter
 from losscope.structures.elementwise import elementwise
-from losscope.structures.rivals import rivals
+from losscope.structures.multiclass_margin import multiclass_margin
 
 # To PyTorch, NaN is no probability.
 _probability = domain.Domain("probability", "between 0 and 1", "(x < 0) | (x > 1) | (x != x)")
@@ -105,7 +105,7 @@ gaussian_of_residual = elementwise(
     elsewhere={"torch": "GaussianNLLLoss"},
 )
 
-weston_watkins = rivals(
+weston_watkins = multiclass_margin(
     "weston_watkins",
     "where(difference + margin > 0, difference + margin, 0)",
     summary="What each rival's score lacks to lie below the right class's by the margin.",
@@ -115,7 +115,7 @@ weston_watkins = rivals(
     elsewhere={"torch": "MultiMarginLoss(margin), MultiLabelMarginLoss"},
 )
 
-squared_weston_watkins = rivals(
+squared_weston_watkins = multiclass_margin(
     "squared_weston_watkins",
     "where(difference + margin > 0, (difference + margin)**2, 0)",
     summary="The same squared: smooth at the margin, harder on rivals far above it.",
