@@ -14,7 +14,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 import losscope as ls
 from conftest import ACTIVATIONS, ALL, ELEMENTWISE, batch
 from losscope.catalogue import entries
-from losscope.expression import PRIMITIVES, parse, symbol
+from losscope.expression import PRIMITIVES, symbol
+from losscope.parse import parse
 
 HOSTILE = {
     "attributes": "r.__class__", "attributes of a tuple": "().__class__.__bases__[0].__subclasses__()",

@@ -9,7 +9,8 @@ import sympy
 
 from losscope import structures
 from losscope.entry import Entry
-from losscope.expression import in_our_words, parse, symbol
+from losscope.expression import NoDerivative, in_our_words, symbol
+from losscope.parse import parse
 from losscope.stable import stable, tidy
 
 PREDICTION, TARGET, RESIDUAL, MARGIN, DISTANCE, COSINE = (

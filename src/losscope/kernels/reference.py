@@ -6,7 +6,8 @@ cannot, too: any floating dtype, and no compilation.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy
@@ -14,6 +15,23 @@ from scipy import special
 
 from losscope import structures
 from losscope.entry import Entry
+from losscope.kernels.cpu import composed, special as made_of_others
+
+
+def over(namespace: dict[str, Any], *modules: ModuleType) -> dict[str, Any]:
+    """Functions that are written in the words of a namespace, each as a function over that namespace."""
+    for module in modules:
+        for name, each in vars(module).items():
+            if isinstance(each, FunctionType):
+                namespace.setdefault(name, FunctionType(each.__code__, namespace, name))
+    return namespace
+
+
+def polynomial(x: Any, coefficients: Any) -> Any:
+    total = coefficients[0]
+    for each in coefficients[1:]:
+        total = total * x + each
+    return total
 
 
 def _series(x: Any, first: int, coefficient: Any) -> Any:
@@ -64,7 +82,42 @@ NAMESPACE: dict[str, Any] = {
     "cos_arctan": lambda x: 1 / numpy.hypot(1, x), "xlogy": special.xlogy, "xlog1py": special.xlog1py, "xdivy": xdivy,
     "minimum": numpy.minimum, "maximum": numpy.maximum, "where": numpy.where, "power": numpy.power,
     "unless_nan": lambda x, result: numpy.where(numpy.isnan(x), numpy.nan, result),
+    "sinh": numpy.sinh, "cosh": numpy.cosh, "asinh": numpy.arcsinh, "acosh": numpy.arccosh, "atan": numpy.arctan,
+    "sin": numpy.sin, "cos": numpy.cos, "erf": special.erf, "erfc": special.erfc, "hypot": numpy.hypot,
+    "lgamma": lambda x: numpy.where(x < 0, numpy.nan, special.gammaln(x)),
+    "digamma": lambda x: numpy.where(x < 0, numpy.nan, special.digamma(x)),
+    "polygamma1": lambda x: numpy.where(x < 0, numpy.nan, special.polygamma(1, x)),
+    "polygamma2": lambda x: numpy.where(x < 0, numpy.nan, special.polygamma(2, x)),
+    "absolute": numpy.abs, "polynomial": polynomial,
 }  # fmt: skip
+over(NAMESPACE, composed, made_of_others)
+
+# What a kernel has of its own, each within about an ulp; all else is made of these, in the kernel's dtype.
+_OWN = (
+    "exp", "log", "log1p", "expm1", "sqrt", "log1pmx", "expm1mx", "tanh", "softplus", "sigmoid", "sech2", "log_cosh",
+    "xlogy", "power", "log1p_unit", "exp_nonpositive",
+)  # fmt: skip
+
+
+@cache
+def kernels_arithmetic(dtype: str) -> dict[str, Any]:
+    """The namespace in which a formula's text gives what its kernels give, but for the last place of a primitive:
+    each operation rounds to the dtype in the order that is written."""
+    real = numpy.dtype(dtype).type
+    doubles = {**NAMESPACE, "log1p_unit": numpy.log1p, "exp_nonpositive": numpy.exp}
+
+    def cast(array: Any) -> Any:
+        return numpy.asarray(array, dtype)[()]
+
+    def once(function: Any) -> Any:
+        return lambda *arguments: cast(function(*(numpy.asarray(each, "float64") for each in arguments)))
+
+    namespace: dict[str, Any] = {name: once(doubles[name]) for name in _OWN}
+    namespace |= {"real": real, "abs": numpy.abs, "absolute": numpy.abs, "sign": numpy.sign, "polynomial": polynomial}
+    namespace |= {"minimum": numpy.minimum, "maximum": numpy.maximum, "numpy": numpy}
+    namespace["where"] = lambda condition, yes, no: cast(numpy.where(condition, yes, no))
+    return over(namespace, composed, made_of_others)
+
 
 
 @lru_cache(512)

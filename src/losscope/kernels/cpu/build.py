@@ -35,6 +35,7 @@ import numpy
 import numba
 from losscope.kernels.cpu.{dtype} import *
 from losscope.kernels.cpu.bfloat16 import number, put_scaled, rounded, row_for
+from losscope.kernels.cpu.instructions import polynomial
 from losscope.kernels.cpu.far import PIECE, borrowed, on_a_line, put, room_for, settle
 from losscope.kernels.cpu.order import from_order_key, order_key
 
@@ -84,7 +85,7 @@ def source(entry: Entry, through: Entry | None, dtype: str) -> str:
     from losscope.emit.python import function, functions
     from losscope.emit.two_sided import two_sided
     from losscope.expression import absolute, maximum, minimum, sign, symbol
-    from losscope.kernels.cpu import composed
+    from losscope.kernels.cpu import composed, special
     from losscope.stable import softplus
 
     structure = structures.get(entry.structure)
@@ -102,7 +103,7 @@ def source(entry: Entry, through: Entry | None, dtype: str) -> str:
         slopes = (gathered.value, gathered.gradient, two_sided(derived.target_gradient))
         formulas += "\n\n" + function("both", structure.ARGUMENTS, parameters, slopes, derived.residual)
     formulas += "\n\n" + _outside(entry, through)
-    parts += ["@formula\n" + inspect.getsource(each) for each in _written_in(composed)]
+    parts += ["@formula\n" + inspect.getsource(each) for each in _written_in(composed) + _written_in(special)]
     parts.append(formulas.replace("def ", "@formula\ndef "))
     modules = [import_module(f"losscope.kernels.cpu.{each}") for each in structure.LOOPS]
     parts += [f"{name} = {value}" for each in modules for name, value in vars(each).items() if name.isupper()]
@@ -165,7 +166,7 @@ def fingerprint(entry: Entry, through: Entry | None, dtype: str) -> str:
 def toolchain() -> str:
     """A hash of the code that derives, writes and compiles, ours and others'."""
     package = Path(losscope.__file__).parent
-    files = [package / f"{name}.py" for name in ("expression", "stable", "derive", "kernels/memory")]
+    files = [package / f"{name}.py" for name in ("expression", "parse", "stable", "derive", "kernels/memory")]
     for folder in ("emit", "structures", "kernels/cpu"):
         files += sorted((package / folder).glob("*.py"))
     digest = hashlib.sha256()

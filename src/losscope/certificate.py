@@ -1,0 +1,170 @@
+"""How exact a formula's numbers are: what its kernels compute, beside the truth, at points of every size.
+
+An error is counted in units in the last place (ulp) of the true value, and divided by the condition of the problem:
+how many such units a last-place change of the inputs moves the truth. That is the error which the formula has of its
+own, and no other form could avoid more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+import sympy
+
+from losscope.entry import Parameter
+from losscope.samples import points
+from losscope.truth import truths
+
+BOUND = 8.0  # ulp, times the condition
+DTYPES = ("float32", "float64")
+ORDERS = ("value", "gradient", "curvature")
+NOTHING = 1 / 64  # a last-place change that moves the truth by this much of itself leaves nothing to be right or wrong
+
+
+@dataclass(frozen=True)
+class Worst:
+    """The point where a form is furthest from the truth, in ulp over the condition."""
+
+    error: float
+    order: int
+    dtype: str
+    at: Mapping[str, float]
+    computed: float
+    truth: float
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What is known of a formula's exactness: the worst of its value, gradient and curvature over `points` points."""
+
+    worst: Worst
+    points: int
+
+    @property
+    def exact(self) -> bool:
+        return self.worst.error <= BOUND
+
+    def __str__(self) -> str:
+        if self.exact:
+            return f"exact to {max(self.worst.error, 0.5):.1f} ulp on {self.points:,} points"
+        worst = self.worst
+        size = f"{worst.error:.3g} ulp" if numpy.isfinite(worst.error) else "all digits"
+        at = ", ".join(f"{name} = {value:.9g}" for name, value in worst.at.items())
+        return f"not exact: the {ORDERS[worst.order]} is off by {size} in {worst.dtype} at {at}: {worst.computed:.6g}, true {worst.truth:.6g}"
+
+
+class Bench:
+    """Points of both dtypes, with the truth there of a value and its first two derivatives."""
+
+    def __init__(
+        self,
+        true: Sequence[Any],
+        arguments: Mapping[str, str],
+        parameters: Mapping[str, Parameter],
+        count: int,
+        seed: int = 0,
+        instead: Sequence[Any] = (),
+    ):
+        """`true`: the expressions as written, without the residual. `instead`: equal ones, for where those overflow."""
+        self.true = tuple(true)
+        self.arguments, self.parameters = dict(arguments), dict(parameters)
+        self.names = [*arguments, *parameters]
+        self.symbols = tuple(sympy.Symbol(name, real=True) for name in self.names)
+        self.at = {dtype: points(arguments, parameters, dtype, count, seed + k) for k, dtype in enumerate(DTYPES)}
+        self.instead = tuple(instead)
+        self.truth = {dtype: self._true(self._rows(dtype)) for dtype in DTYPES}
+        self._moved: dict[tuple[str, int], numpy.ndarray] = {}
+
+    def _rows(self, dtype: str) -> numpy.ndarray:
+        return numpy.stack([self.at[dtype][name].astype("float64") for name in self.names], 1)
+
+    def _true(self, rows: numpy.ndarray) -> numpy.ndarray:
+        found = truths(self.true, self.symbols, rows)
+        if self.instead:
+            unknown = numpy.flatnonzero(numpy.isnan(found[..., 0]).any(1))
+            other = truths(self.instead, self.symbols, rows[unknown])
+            found[unknown] = numpy.where(numpy.isnan(found[unknown][..., :1]), other, found[unknown])
+        return found
+
+    def errors(self, order: int, dtype: str, computed: numpy.ndarray) -> numpy.ndarray:
+        """Errors in ulp over the condition at each point; 0 where nothing can be said."""
+        info = numpy.finfo(dtype)
+        high, low = self.truth[dtype][:, order, 0], self.truth[dtype][:, order, 1]
+        size, tiny, most = numpy.abs(high), float(info.tiny), float(info.max)
+        with numpy.errstate(all="ignore"):
+            unit = numpy.spacing(numpy.clip(size, tiny, most).astype(dtype)).astype("float64")
+            errors = numpy.abs((computed.astype("float64") - high) - low) / unit
+            errors[numpy.isnan(errors)] = numpy.inf
+            # Too large for the dtype: infinity, or nearly. Too small: about nothing.
+            beyond = size >= most * (1 - 4 * float(info.eps))
+            close = (computed == numpy.sign(high) * numpy.inf) | (errors <= BOUND)
+            errors = numpy.where(beyond, numpy.where(close, 0, numpy.inf), errors)
+            below = size < tiny
+            errors = numpy.where(below, numpy.where(numpy.abs(computed) <= 4 * tiny, 0, errors), errors)
+        errors[numpy.isnan(high)] = 0
+        return self._conditioned(order, dtype, errors)
+
+    def _conditioned(self, order: int, dtype: str, errors: numpy.ndarray) -> numpy.ndarray:
+        doubtful = numpy.flatnonzero(errors > 2)
+        if not doubtful.size:
+            return errors
+        moved = self._moved.setdefault((dtype, order), numpy.full(len(errors), numpy.nan))
+        unknown = doubtful[numpy.isnan(moved[doubtful])]
+        if unknown.size:
+            moved[unknown] = self._motion(order, dtype, unknown)
+        ill = moved[doubtful] > NOTHING / float(numpy.finfo(dtype).eps)
+        errors[doubtful] = numpy.where(ill, 0, errors[doubtful] / numpy.maximum(1, moved[doubtful]))
+        return errors
+
+    def _motion(self, order: int, dtype: str, which: numpy.ndarray) -> numpy.ndarray:
+        """By how many ulp a last-place change of the arguments moves the truth."""
+        rows, info = self._rows(dtype)[which], numpy.finfo(dtype)
+        here = self.truth[dtype][which, order]
+        unit = numpy.spacing(numpy.clip(numpy.abs(here[:, 0]), float(info.tiny), float(info.max)).astype(dtype)).astype("float64")
+        moved = numpy.zeros(len(which))
+        for column in range(len(self.arguments)):
+            most = numpy.zeros(len(which))
+            for step in (1, -1):
+                shifted = rows.copy()
+                shifted[:, column] *= 1 + step * float(info.eps)
+                there = truths([self.true[order]], self.symbols, shifted)[:, 0]
+                with numpy.errstate(all="ignore"):
+                    motion = numpy.abs((there[:, 0] - here[:, 0]) + (there[:, 1] - here[:, 1])) / unit
+                most = numpy.fmax(most, motion)
+            moved += most
+        return moved
+
+    def worst(self, order: int, compute: Mapping[str, Any]) -> Worst:
+        """The worst of one order; `compute`: dtype -> function of the points, giving that order."""
+        found = None
+        for dtype in DTYPES:
+            at = self.at[dtype]
+            with numpy.errstate(all="ignore"):
+                result = compute[dtype](*(at[name] for name in self.names))
+            computed = numpy.broadcast_to(numpy.asarray(result), len(at[self.names[0]])) if self.names else result
+            errors = self.errors(order, dtype, computed)
+            i = int(numpy.argmax(errors))
+            if found is None or errors[i] > found.error:
+                place = {name: float(at[name][i]) for name in self.names}
+                found = Worst(float(errors[i]), order, dtype, place, float(computed[i]), float(self.truth[dtype][i, order, 0]))
+        assert found is not None
+        return found
+
+
+def arithmetic(expression: Any, arguments: Sequence[str], parameters: Sequence[str], residual: Any) -> dict[str, Any]:
+    """dtype -> one expression as its kernels compute it."""
+    from losscope.emit.python import function
+    from losscope.emit.two_sided import two_sided
+    from losscope.kernels.reference import kernels_arithmetic
+
+    source = function("computed", arguments, parameters, [two_sided(expression)], residual)
+    code = compile(source, "<a formula>", "exec")
+    found = {}
+    for dtype in DTYPES:
+        namespace = dict(kernels_arithmetic(dtype))
+        exec(code, namespace)
+        found[dtype] = namespace["computed"]
+    return found

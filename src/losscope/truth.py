@@ -1,0 +1,242 @@
+"""The true value of an expression, to as many digits as it takes.
+
+Arithmetic is that of balls (Arb): a number and a bound of its error. Where a ball is too wide to tell the digits that a
+float64 has, or on which side of a comparison it lies, the same is done again with more digits. So a truth is never a
+guess: it is known to more than the last place of a double, or said to be unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy
+import sympy
+from flint import arb, ctx
+from sympy import Piecewise, S
+
+from losscope import expression as language
+from losscope.expression import PRIMITIVES
+
+PRECISIONS = (128, 700, 6000)  # bits; the last tells 1 from 1 + 1e-308**5
+ENOUGH = 75  # bits of a result
+NAN, ZERO, ONE = arb.nan(), arb(0), arb(1)
+
+
+class Undecided(ArithmeticError):
+    """A comparison of balls that overlap."""
+
+
+class _Digits:
+    """How undecided comparisons are answered: with more digits, or, when there are no more, as of equals."""
+
+    last = False
+
+
+def _less(a: Any, b: Any) -> bool:
+    if a < b:
+        return True
+    if a >= b or _Digits.last or not (a.is_finite() and b.is_finite()):
+        return False
+    raise Undecided
+
+
+def _at_most(a: Any, b: Any) -> bool:
+    if a <= b:
+        return True
+    if a > b or not (a.is_finite() and b.is_finite()):
+        return False
+    if _Digits.last:
+        return True
+    raise Undecided
+
+
+def _sign(x: Any) -> Any:
+    if _less(ZERO, x):
+        return ONE
+    return -ONE if _less(x, ZERO) else NAN if x.is_nan() else ZERO
+
+
+def _where(condition: bool, yes: Any, no: Any) -> Any:
+    return yes if condition else no
+
+
+def _larger(a: Any, b: Any) -> Any:
+    return NAN if a.is_nan() or b.is_nan() else a.max(b)
+
+
+def _smaller(a: Any, b: Any) -> Any:
+    return NAN if a.is_nan() or b.is_nan() else a.min(b)
+
+
+def _power(x: Any, y: Any) -> Any:
+    if y.is_exact() and y.is_integer():
+        return x ** int(y.unique_fmpz())
+    if x.is_zero():
+        return ZERO if y > 0 else NAN
+    return x**y
+
+
+def _softplus(x: Any) -> Any:
+    return x.exp().log1p() if x < 0 else x + (-x).exp().log1p()
+
+
+def _sigmoid(x: Any) -> Any:
+    return ONE / (ONE + (-x).exp()) if x > 0 else x.exp() / (ONE + x.exp())
+
+
+def _hypot(a: Any, b: Any) -> Any:
+    return (a * a + b * b).sqrt()
+
+
+def _log_cosh(x: Any) -> Any:
+    x = abs(x)
+    return x + (-2 * x).exp().log1p() - arb(2).log()
+
+
+def _positive(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda x: function(x) if x > 0 else NAN
+
+
+def _sech2(x: Any) -> Any:
+    t = (-2 * abs(x)).exp()
+    return 4 * t / (1 + t) ** 2
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "abs": abs, "sign": _sign, "exp": arb.exp, "log": arb.log, "sqrt": arb.sqrt, "log1p": arb.log1p,
+    "expm1": arb.expm1, "log1pmx": lambda x: x.log1p() - x, "expm1mx": lambda x: x.expm1() - x, "softplus": _softplus,
+    "sigmoid": _sigmoid, "tanh": arb.tanh, "sech2": _sech2, "log_cosh": _log_cosh,
+    "sqrt1px2m1": lambda x: x * x / (ONE + _hypot(ONE, x)), "sin_arctan": lambda x: x / _hypot(ONE, x),
+    "cos_arctan": lambda x: ONE / _hypot(ONE, x), "log1px2": lambda x: (x * x).log1p(), "sinh": arb.sinh,
+    "cosh": arb.cosh, "asinh": arb.asinh, "acosh": arb.acosh, "atan": arb.atan, "sin": arb.sin, "cos": arb.cos,
+    "erf": arb.erf, "erfc": arb.erfc, "lgamma": _positive(arb.lgamma), "digamma": _positive(arb.digamma),
+    "polygamma1": _positive(lambda x: arb(2).zeta(x)), "polygamma2": _positive(lambda x: -2 * arb(3).zeta(x)),
+    "xlogy": lambda x, y: ZERO if x.is_zero() and not y.is_nan() else x * y.log(),
+    "xlog1py": lambda x, y: ZERO if x.is_zero() and not y.is_nan() else x * y.log1p(),
+    "xdivy": lambda x, y: ZERO if x.is_zero() and not y.is_nan() else x / y,
+    "minimum": _smaller, "maximum": _larger, "hypot": _hypot,
+    "unit": lambda a, b: ZERO if a.is_zero() else a / _hypot(a, b),
+    "pow1pm1": lambda x, q: (q * x.log1p()).expm1() if x > -1 else _power(1 + x, q) - 1,
+    "pow1px2m1": lambda x, q: (q * (x * x).log1p()).expm1(), "where": _where,
+}  # fmt: skip
+
+_NAMES = {primitive: name for name, (_, primitive) in PRIMITIVES.items()} | {sympy.exp: "exp"}
+_CONSTANTS = {sympy.pi: arb.pi, sympy.E: arb.const_e}
+
+
+@lru_cache(256)
+def compiled(expressions: tuple[Any, ...], symbols: tuple[Any, ...]) -> Callable[..., tuple[Any, ...]]:
+    """Expressions as one function of balls; parts that they share are computed once."""
+    names = {each: f"v{index}" for index, each in enumerate(symbols)}
+    steps, results = sympy.cse(list(expressions), sympy.numbered_symbols("t", real=True))
+    lines = [f"def f({', '.join(names.values())}):"]
+    for left, right in steps:
+        lines.append(f"    {left} = {_text(right, names)}")
+        names[left] = str(left)
+    lines.append("    return (" + "".join(_text(each, names) + ", " for each in results) + ")")
+    namespace: dict[str, Any] = {f"f_{name}": function for name, function in FUNCTIONS.items()}
+    namespace |= {"less": _less, "at_most": _at_most, "power": _power, "arb": arb, "pi": arb.pi, "e": arb.const_e}
+    exec("\n".join(lines), namespace)  # of our own making: names of ours, numbers, and FUNCTIONS
+    return namespace["f"]
+
+
+def _text(e: Any, names: dict[Any, str]) -> str:
+    if e in names:
+        return names[e]
+    if e.is_Rational:
+        return f"arb({e.p})" if e.q == 1 else f"(arb({e.p})/{e.q})"
+    if e.is_NumberSymbol:
+        return {sympy.pi: "pi()", sympy.E: "e()"}[e]
+    if e.is_Number:
+        return "arb.nan()"
+    if isinstance(e, Piecewise):
+        (value, condition), *rest = e.args
+        if condition == sympy.true or not rest:
+            return _text(value, names)
+        others = _text(e.func(*rest, evaluate=False), names) if len(rest) > 1 else _text(rest[0][0], names)
+        return f"({_text(value, names)} if {_text(condition, names)} else {others})"
+    if e.is_Relational:
+        left, right = (_text(each, names) for each in e.args)
+        return {"<": f"less({left}, {right})", "<=": f"at_most({left}, {right})", ">": f"less({right}, {left})", ">=": f"at_most({right}, {left})"}[e.rel_op]  # fmt: skip
+    if isinstance(e, sympy.And | sympy.Or):
+        return "(" + (" and " if isinstance(e, sympy.And) else " or ").join(_text(each, names) for each in e.args) + ")"
+    if e in (sympy.true, sympy.false):
+        return str(bool(e))
+    parts = [_text(each, names) for each in e.args]
+    if e.is_Add:
+        return f"({' + '.join(parts)})"
+    if e.is_Mul:
+        return f"({'*'.join(parts)})"
+    if e.is_Pow:
+        if e.exp.is_Integer:
+            return f"{parts[0]}**({int(e.exp)})"
+        if e.exp == S.Half:
+            return f"f_sqrt({parts[0]})"
+        return f"power({parts[0]}, {parts[1]})"
+    return f"f_{_NAMES[e.func]}({', '.join(parts)})"
+
+
+def evaluate(function: Callable[..., tuple[Any, ...]], point: Sequence[Any]) -> tuple[Any, ...]:
+    """The balls at one point, narrow enough for a double wherever they can be."""
+    before = ctx.prec
+    try:
+        results: tuple[Any, ...] = ()
+        for precision in PRECISIONS:
+            ctx.prec = precision
+            _Digits.last = precision == PRECISIONS[-1]
+            try:
+                results = function(*point)
+            except Undecided:
+                continue
+            except ZeroDivisionError:
+                return ()
+            if all(_narrow(each) for each in results):
+                break
+        return results
+    finally:
+        ctx.prec = before
+
+
+def _narrow(ball: Any) -> bool:
+    if not ball.is_finite():
+        return not (ball.is_nan() is False and ball.contains(0)) and ball.is_nan() is False
+    return ball.rel_accuracy_bits() >= ENOUGH or ball.is_zero()
+
+
+def in_two_parts(ball: Any) -> tuple[float, float]:
+    """A ball as the sum of two doubles; NaN where it is unknown. What is smaller than any double is 0."""
+    if not ball.is_finite():
+        return (numpy.nan, 0.0)
+    high = float(ball.mid())
+    if not numpy.isfinite(high):
+        return (high, 0.0)
+    before, ctx.prec = ctx.prec, 256
+    try:
+        rest = ball - arb(high)
+        low = float(rest.mid())
+        # What is left may be as wide as it is: then all that is known is that it is small.
+        known = float(ball.rad()) <= max(abs(high) * 2.0**-60, 1e-320)
+    finally:
+        ctx.prec = before
+    return (high, low) if known else (numpy.nan, 0.0)
+
+
+def truths(expressions: Sequence[Any], symbols: Sequence[Any], points: Sequence[Sequence[float]]) -> numpy.ndarray:
+    """Array (points, expressions, 2): each true value as the sum of two doubles, NaN where it has none."""
+    function = compiled(tuple(expressions), tuple(symbols))
+    found = numpy.full((len(points), len(expressions), 2), numpy.nan)
+    for i, point in enumerate(points):
+        for k, ball in enumerate(evaluate(function, [arb(float(x)) for x in point])):
+            found[i, k] = in_two_parts(ball)
+    return found
+
+
+def constant(expression: Any, precision: int) -> Any:
+    """A constant of the language as a SymPy number: what SymPy asks for when it compares one."""
+    (ball,) = evaluate(compiled((expression,), ()), ()) or (NAN,)
+    return sympy.Float(ball.mid().str(int(precision / 3.3) + 5, radius=False), precision=precision) if ball.is_finite() else S.NaN
+
+
+assert set(FUNCTIONS) == set(PRIMITIVES) and language
