@@ -15,12 +15,13 @@ import numpy
 import sympy
 
 from losscope.entry import Parameter
-from losscope.samples import points
+from losscope.samples import MARGIN, points
 from losscope.truth import truths
 
 BOUND = 8.0  # ulp, times the condition
 DTYPES = ("float32", "float64")
 ORDERS = ("value", "gradient", "curvature")
+FLOOR = 2.0**14  # results less than this times the smallest normal number are held to its last place, not to their own
 NOTHING = 1 / 64  # a last-place change that moves the truth by this much of itself leaves nothing to be right or wrong
 
 
@@ -54,6 +55,12 @@ class Certificate:
         size = f"{worst.error:.3g} ulp" if numpy.isfinite(worst.error) else "all digits"
         at = ", ".join(f"{name} = {value:.9g}" for name, value in worst.at.items())
         return f"not exact: the {ORDERS[worst.order]} is off by {size} in {worst.dtype} at {at}: {worst.computed:.6g}, true {worst.truth:.6g}"
+
+
+def _last_place(size: numpy.ndarray, dtype: str) -> numpy.ndarray:
+    info = numpy.finfo(dtype)
+    within = numpy.clip(size, FLOOR * float(info.tiny), float(info.max) / 2)
+    return numpy.spacing(within.astype(dtype)).astype("float64")
 
 
 class Bench:
@@ -93,18 +100,13 @@ class Bench:
         """Errors in ulp over the condition at each point; 0 where nothing can be said."""
         info = numpy.finfo(dtype)
         high, low = self.truth[dtype][:, order, 0], self.truth[dtype][:, order, 1]
-        size, tiny, most = numpy.abs(high), float(info.tiny), float(info.max)
+        size, most = numpy.abs(high), float(info.max)
         with numpy.errstate(all="ignore"):
-            unit = numpy.spacing(numpy.clip(size, tiny, most).astype(dtype)).astype("float64")
+            unit = _last_place(size, dtype)
             errors = numpy.abs((computed.astype("float64") - high) - low) / unit
             errors[numpy.isnan(errors)] = numpy.inf
-            # Too large for the dtype: infinity, or nearly. Too small: about nothing.
-            beyond = size >= most * (1 - 4 * float(info.eps))
-            close = (computed == numpy.sign(high) * numpy.inf) | (errors <= BOUND)
-            errors = numpy.where(beyond, numpy.where(close, 0, numpy.inf), errors)
-            below = size < tiny
-            errors = numpy.where(below, numpy.where(numpy.abs(computed) <= 4 * tiny, 0, errors), errors)
-        errors[numpy.isnan(high)] = 0
+            errors[numpy.isnan(high) | (size > most / 2**MARGIN)] = 0  # no number of the dtype, or hardly
+            errors[(size < float(info.tiny)) & (numpy.abs(computed) <= 4 * float(info.tiny))] = 0
         return self._conditioned(order, dtype, errors)
 
     def _conditioned(self, order: int, dtype: str, errors: numpy.ndarray) -> numpy.ndarray:
@@ -116,25 +118,29 @@ class Bench:
         if unknown.size:
             moved[unknown] = self._motion(order, dtype, unknown)
         ill = moved[doubtful] > NOTHING / float(numpy.finfo(dtype).eps)
-        errors[doubtful] = numpy.where(ill, 0, errors[doubtful] / numpy.maximum(1, moved[doubtful]))
+        with numpy.errstate(invalid="ignore"):
+            errors[doubtful] = numpy.where(ill, 0, errors[doubtful] / numpy.maximum(1, moved[doubtful]))
         return errors
 
     def _motion(self, order: int, dtype: str, which: numpy.ndarray) -> numpy.ndarray:
         """By how many ulp a last-place change of the arguments moves the truth."""
         rows, info = self._rows(dtype)[which], numpy.finfo(dtype)
         here = self.truth[dtype][which, order]
-        unit = numpy.spacing(numpy.clip(numpy.abs(here[:, 0]), float(info.tiny), float(info.max)).astype(dtype)).astype("float64")
+        unit = _last_place(numpy.abs(here[:, 0]), dtype)
         moved = numpy.zeros(len(which))
-        for column in range(len(self.arguments)):
+        for column, name in enumerate(self.names):
+            # A parameter at its default is what the formula is; at any other value it is one more input.
+            default = self.parameters[name].default if name in self.parameters else None
+            given = rows[:, column] != numpy.dtype(dtype).type(default if default is not None else numpy.nan)
             most = numpy.zeros(len(which))
-            for step in (1, -1):
+            for step in (1, -1, 3):
                 shifted = rows.copy()
                 shifted[:, column] *= 1 + step * float(info.eps)
                 there = truths([self.true[order]], self.symbols, shifted)[:, 0]
                 with numpy.errstate(all="ignore"):
                     motion = numpy.abs((there[:, 0] - here[:, 0]) + (there[:, 1] - here[:, 1])) / unit
                 most = numpy.fmax(most, motion)
-            moved += most
+            moved += numpy.where(given, most, 0)
         return moved
 
     def worst(self, order: int, compute: Mapping[str, Any]) -> Worst:

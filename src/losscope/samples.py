@@ -14,6 +14,8 @@ import numpy
 
 from losscope.entry import Parameter
 
+MARGIN = 12  # powers of two, left out at both ends of a dtype's range: there 2x may be no number
+
 
 def points(
     arguments: Mapping[str, str], parameters: Mapping[str, Parameter], dtype: str, count: int, seed: int
@@ -31,9 +33,9 @@ def points(
 
 
 def by_bits(rng: numpy.random.Generator, dtype: str, count: int) -> numpy.ndarray:
-    """Finite normal numbers, every exponent as likely as every other."""
+    """Normal numbers, every exponent as likely as every other but for the last few at both ends."""
     info = numpy.finfo(dtype)
-    sizes = numpy.ldexp(rng.uniform(1, 2, count), rng.integers(info.minexp, info.maxexp, count))
+    sizes = numpy.ldexp(rng.uniform(1, 2, count), rng.integers(info.minexp + MARGIN, info.maxexp - MARGIN, count))
     return (rng.choice([-1, 1], count) * sizes).astype(dtype)
 
 
@@ -56,8 +58,10 @@ def _parameter(rng: numpy.random.Generator, given: Parameter, dtype: str, count:
         other = numpy.clip(other, 1e-6, 1 - 1e-6)
     else:
         size = abs(default) or 1.0
-        other = (numpy.sign(default) or 1.0) * size * 2 ** rng.uniform(-5, 5, count)
-        special = rng.choice([1.0, 2.0, size], count) + rng.choice([-1, 0, 1], count) * 10 ** rng.uniform(-7, -1, count)
+        # What is given as a fraction may have to be one.
+        highest = float(numpy.log2(1 / size)) if 0 < default < 1 else 5.0
+        other = (numpy.sign(default) or 1.0) * size * 2 ** rng.uniform(-5, highest, count)
+        special = rng.choice([size, size, size] if 0 < default < 1 else [1.0, 2.0, size], count) + rng.choice([-1, 0, 1], count) * 10 ** rng.uniform(-7, -1, count)
         other = numpy.where(rng.random(count) < 0.2, (numpy.sign(default) or 1.0) * special, other)
         if given.domain.name in ("real", "nonnegative"):
             other[rng.random(count) < 0.03] = 0.0

@@ -135,9 +135,11 @@ def _product(e: sympy.Basic) -> tuple[str, int]:
         return "*".join(above), _PRODUCT
     if not above:
         above = [_number(S.One)]
-    # One division for each factor below: x*x/(h + d) is written x*(x/(h + d)), which does not overflow in x*x.
+    # Each factor below divides one above, in turn: x*x/(h*h) is written (x/h)*(x/h), which does not overflow in x*x.
+    turn = len(above) - 1
     while below and len(above) > 1:
-        above.append(f"({above.pop()}/{below.pop(0)})")
+        above[turn] = f"({above[turn]}/{below.pop(0)})"
+        turn = turn - 1 if turn > 0 else len(above) - 1
     if below:
         return f"{'*'.join(above)}/{below[0] if len(below) == 1 else '(' + '*'.join(below) + ')'}", _PRODUCT
     return "*".join(above), _PRODUCT

@@ -70,6 +70,11 @@ def sqrt1px2m1(x: Any) -> Any:
     return numpy.where(numpy.isinf(x), numpy.abs(x), x * (x / (1 + root)))
 
 
+def _sigmoid(x: Any) -> Any:
+    u = numpy.exp(-numpy.abs(x))  # scipy's is 0 where it is denormal
+    return numpy.where(x < 0, u, 1) / (1 + u)
+
+
 def xdivy(x: Any, y: Any) -> Any:
     return numpy.where((x == 0) & ~numpy.isnan(y), 0, x / y)
 
@@ -104,7 +109,7 @@ def kernels_arithmetic(dtype: str) -> dict[str, Any]:
     """The namespace in which a formula's text gives what its kernels give, but for the last place of a primitive:
     each operation rounds to the dtype in the order that is written."""
     real = numpy.dtype(dtype).type
-    doubles = {**NAMESPACE, "log1p_unit": numpy.log1p, "exp_nonpositive": numpy.exp}
+    doubles = {**NAMESPACE, "log1p_unit": numpy.log1p, "exp_nonpositive": numpy.exp, "sigmoid": _sigmoid}
 
     def cast(array: Any) -> Any:
         return numpy.asarray(array, dtype)[()]
