@@ -8,53 +8,20 @@ own, and no other form could avoid more.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy
 import sympy
 
+from losscope.certify import Worst
 from losscope.entry import Parameter
 from losscope.samples import MARGIN, points
 from losscope.truth import truths
 
 BOUND = 8.0  # ulp, times the condition
 DTYPES = ("float32", "float64")
-ORDERS = ("value", "gradient", "curvature")
-FLOOR = 2.0**14  # results less than this times the smallest normal number are held to its last place, not to their own
+FLOOR = 2.0**14  # results less than this times the smallest normal number count as nothing
 NOTHING = 1 / 64  # a last-place change that moves the truth by this much of itself leaves nothing to be right or wrong
-
-
-@dataclass(frozen=True)
-class Worst:
-    """The point where a form is furthest from the truth, in ulp over the condition."""
-
-    error: float
-    order: int
-    dtype: str
-    at: Mapping[str, float]
-    computed: float
-    truth: float
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """What is known of a formula's exactness: the worst of its value, gradient and curvature over `points` points."""
-
-    worst: Worst
-    points: int
-
-    @property
-    def exact(self) -> bool:
-        return self.worst.error <= BOUND
-
-    def __str__(self) -> str:
-        if self.exact:
-            return f"exact to {max(self.worst.error, 0.5):.1f} ulp on {self.points:,} points"
-        worst = self.worst
-        size = f"{worst.error:.3g} ulp" if numpy.isfinite(worst.error) else "all digits"
-        at = ", ".join(f"{name} = {value:.9g}" for name, value in worst.at.items())
-        return f"not exact: the {ORDERS[worst.order]} is off by {size} in {worst.dtype} at {at}: {worst.computed:.6g}, true {worst.truth:.6g}"
 
 
 def _last_place(size: numpy.ndarray, dtype: str) -> numpy.ndarray:
@@ -74,6 +41,7 @@ class Bench:
         count: int,
         seed: int = 0,
         instead: Sequence[Any] = (),
+        of_residual: bool = False,
     ):
         """`true`: the expressions as written, without the residual. `instead`: equal ones, for where those overflow."""
         self.true = tuple(true)
@@ -81,7 +49,7 @@ class Bench:
         self.names = [*arguments, *parameters]
         self.symbols = tuple(sympy.Symbol(name, real=True) for name in self.names)
         self.at = {dtype: points(arguments, parameters, dtype, count, seed + k) for k, dtype in enumerate(DTYPES)}
-        self.instead = tuple(instead)
+        self.instead, self.of_residual = tuple(instead), of_residual
         self.truth = {dtype: self._true(self._rows(dtype)) for dtype in DTYPES}
         self._moved: dict[tuple[str, int], numpy.ndarray] = {}
 
@@ -106,7 +74,8 @@ class Bench:
             errors = numpy.abs((computed.astype("float64") - high) - low) / unit
             errors[numpy.isnan(errors)] = numpy.inf
             errors[numpy.isnan(high) | (size > most / 2**MARGIN)] = 0  # no number of the dtype, or hardly
-            errors[(size < float(info.tiny)) & (numpy.abs(computed) <= 4 * float(info.tiny))] = 0
+            least = FLOOR * float(info.tiny)
+            errors[(size < least) & (numpy.abs(computed) <= 2 * least)] = 0
         return self._conditioned(order, dtype, errors)
 
     def _conditioned(self, order: int, dtype: str, errors: numpy.ndarray) -> numpy.ndarray:
@@ -118,6 +87,9 @@ class Bench:
         if unknown.size:
             moved[unknown] = self._motion(order, dtype, unknown)
         ill = moved[doubtful] > NOTHING / float(numpy.finfo(dtype).eps)
+        if order:  # where a last place moves the value beyond recognition, its slope is none that could be right
+            slower = self._linear(order - 1, dtype, doubtful)
+            ill |= slower > NOTHING / float(numpy.finfo(dtype).eps)
         with numpy.errstate(invalid="ignore"):
             errors[doubtful] = numpy.where(ill, 0, errors[doubtful] / numpy.maximum(1, moved[doubtful]))
         return errors
@@ -141,7 +113,17 @@ class Bench:
                     motion = numpy.abs((there[:, 0] - here[:, 0]) + (there[:, 1] - here[:, 1])) / unit
                 most = numpy.fmax(most, motion)
             moved += numpy.where(given, most, 0)
-        return moved
+        return numpy.fmax(moved, self._linear(order, dtype, which)) if order < len(self.true) - 1 else moved
+
+    def _linear(self, order: int, dtype: str, which: numpy.ndarray) -> numpy.ndarray:
+        """The same by the next derivative, of the argument in which it is taken: a last place of an angle of 1e30 may
+        chance to be a whole turn."""
+        here, slope = self.truth[dtype][which, order, 0], self.truth[dtype][which, order + 1, 0]
+        size = numpy.abs(self._rows(dtype)[which, 0])
+        if "target" in self.names and self.of_residual:
+            size = size + numpy.abs(self._rows(dtype)[which, self.names.index("target")])
+        with numpy.errstate(all="ignore"):
+            return size * numpy.abs(slope) * float(numpy.finfo(dtype).eps) / _last_place(numpy.abs(here), dtype)
 
     def worst(self, order: int, compute: Mapping[str, Any]) -> Worst:
         """The worst of one order; `compute`: dtype -> function of the points, giving that order."""

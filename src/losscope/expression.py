@@ -138,6 +138,17 @@ class xdivy(Primitive):
         return 1 / y if argindex == 1 else -xdivy(xdivy(x, y), y)
 
 
+class xmuly(Primitive):
+    """x y, and 0 where either is 0, be the other infinite."""
+
+    def fdiff(self, argindex=1):
+        return self.args[2 - argindex]
+
+    @classmethod
+    def eval(cls, x, y):
+        return x * y if x.is_number or y.is_number else None
+
+
 class tanh(Primitive):
     """Hyperbolic tangent. Derivative sech2(x)."""
 
@@ -453,7 +464,7 @@ PRIMITIVES: dict[str, tuple[int, Any]] = {
     "cos_arctan": (1, cos_arctan), "log1px2": (1, log1px2), "sinh": (1, sinh), "cosh": (1, cosh), "asinh": (1, asinh),
     "acosh": (1, acosh), "atan": (1, atan), "sin": (1, sin), "cos": (1, cos), "erf": (1, erf), "erfc": (1, erfc),
     "lgamma": (1, lgamma), "digamma": (1, digamma), "polygamma1": (1, polygamma1), "polygamma2": (1, polygamma2),
-    "xlogy": (2, xlogy), "xlog1py": (2, xlog1py), "xdivy": (2, xdivy), "minimum": (2, minimum),
+    "xlogy": (2, xlogy), "xlog1py": (2, xlog1py), "xdivy": (2, xdivy), "xmuly": (2, xmuly), "minimum": (2, minimum),
     "maximum": (2, maximum), "hypot": (2, hypot), "unit": (2, unit), "pow1pm1": (2, pow1pm1),
     "pow1px2m1": (2, pow1px2m1), "where": (3, where),
 }  # fmt: skip

@@ -11,12 +11,16 @@ from typing import Any
 import numpy
 import sympy
 
-from losscope.certificate import BOUND, DTYPES, Bench, Worst, arithmetic
-from losscope.rewrite import REWRITES, as_angles
+from losscope.certificate import DTYPES, Bench, arithmetic
+from losscope.certify import Worst
+from losscope.expression import absolute
+from losscope.rewrite import RESIDUAL, REWRITES, as_angles
 
 GOOD = 4.0  # ulp over the condition: a form this good is looked at no further
 LONGEST = 400  # operations of a form worth measuring
 BREADTH = 3  # forms of which each round makes others
+MOST_CASES = 8  # forms of which two may be put side by side
+SLIGHT = 4.0  # bits, of all points together, for which no form is split in two
 
 
 @dataclass
@@ -34,40 +38,112 @@ class Judge:
         return self.seen[order, form]
 
     def _score(self, order: int, form: Any) -> float:
-        bench, lost = self.bench, 0.0
+        return float(sum(each.sum() for each in self.lost(order, form).values()))
+
+    def lost(self, order: int, form: Any) -> dict[str, numpy.ndarray]:
+        """dtype -> the bits that a form loses at each point beyond what is good."""
+        bench = self.bench
         compute = arithmetic(form, list(bench.arguments), list(bench.parameters), self.residual)
+        found = {}
         for dtype in DTYPES:
-            at = [bench.at[dtype][name] for name in bench.names]
-            with numpy.errstate(all="ignore"):
-                computed = numpy.broadcast_to(numpy.asarray(compute[dtype](*at)), len(at[0]))
-            errors = bench.errors(order, dtype, computed)
+            errors = bench.errors(order, dtype, self._evaluated(compute[dtype], dtype))
             with numpy.errstate(divide="ignore"):
-                lost += float(numpy.clip(numpy.log2(errors / GOOD), 0, 64).sum())
-        return lost
+                found[dtype] = numpy.clip(numpy.log2(errors / GOOD), 0, 64)
+        return found
+
+    def along(self, variable: Any) -> dict[str, numpy.ndarray]:
+        """dtype -> what an expression comes to at each point, as a kernel computes it."""
+        bench = self.bench
+        compute = arithmetic(variable, list(bench.arguments), list(bench.parameters), self.residual)
+        return {dtype: self._evaluated(compute[dtype], dtype) for dtype in DTYPES}
+
+    def _evaluated(self, compute: Any, dtype: str) -> numpy.ndarray:
+        at = [self.bench.at[dtype][name] for name in self.bench.names]
+        with numpy.errstate(all="ignore"):
+            return numpy.broadcast_to(numpy.asarray(compute(*at)), len(at[0]))
 
     def worst(self, order: int, form: Any) -> Worst:
         bench = self.bench
         return bench.worst(order, arithmetic(form, list(bench.arguments), list(bench.parameters), self.residual))
 
 
-def best(judge: Judge, order: int, starts: Sequence[Any], deadline: float) -> Any:
-    """The form of one order that loses least: of the given ones, and of what the rewrites make of them."""
-    forms = {each: judge.score(order, each) for each in dict.fromkeys(starts)}
+@dataclass(frozen=True)
+class Found:
+    """A form, and the forms that it is made of: itself, or two side by side."""
+
+    form: Any
+    parts: tuple[Any, ...]
+
+
+def best(search: Judge, check: Judge, order: int, starts: Sequence[Any], deadline: float) -> Found:
+    """The form of one order that loses least: of the given ones, and of what the rewrites make of them. It is sought on
+    few points, and chosen on many."""
+    forms = {each: search.score(order, each) for each in dict.fromkeys(starts)}
     done: set[Any] = set()
     while True:
         ranked = sorted(forms, key=lambda each: (forms[each], each.count_ops()))
-        if forms[ranked[0]] == 0 or time.perf_counter() > deadline:
-            return ranked[0]
+        if forms[ranked[0]] == 0 and check.score(order, ranked[0]) == 0:
+            return Found(ranked[0], (ranked[0],))
         open_forms = [each for each in ranked[: BREADTH + 1] if each not in done][:BREADTH]
-        if not open_forms:
-            return ranked[0]
+        if not open_forms or time.perf_counter() > deadline:
+            return by_cases(check, order, ranked[:MOST_CASES])
         for form in open_forms:
             done.add(form)
             for other in _others(form):
                 if other not in forms:
-                    forms[other] = judge.score(order, other)
-                    if forms[other] == 0 or time.perf_counter() > deadline:
+                    forms[other] = search.score(order, other)
+                    if time.perf_counter() > deadline:
                         break
+
+
+def by_cases(judge: Judge, order: int, forms: Sequence[Any]) -> Found:
+    """One form where some quantity is small and another where it is large, if that loses less than the best alone."""
+    lost = {form: numpy.concatenate(list(judge.lost(order, form).values())) for form in forms}
+    forms = sorted(forms, key=lambda form: (lost[form].sum(), form.count_ops()))
+    chosen, least = Found(forms[0], (forms[0],)), float(lost[forms[0]].sum())
+    if least == 0:
+        return chosen
+    for quantity in _quantities(judge, forms[0]):
+        size = numpy.concatenate(list(judge.along(quantity).values())).astype("float64")
+        turn = numpy.argsort(size)
+        for one in forms:
+            below = numpy.concatenate([[0], numpy.cumsum(lost[one][turn])])
+            for other in forms:
+                above = numpy.concatenate([[0], numpy.cumsum(lost[other][turn][::-1])])[::-1]
+                cut = int(numpy.argmin(below + above))
+                if one is other or not 0 < cut < len(size) or not least > (below + above)[cut] + SLIGHT:
+                    continue
+                border = _between(size[turn[cut - 1]], size[turn[cut]])
+                if border is not None:
+                    least = float((below + above)[cut])
+                    chosen = Found(sympy.Piecewise((one, quantity < border), (other, True), evaluate=False), (one, other))
+    return chosen
+
+
+def _between(low: float, high: float) -> Any:
+    """A short number between two: a power of two times a small fraction."""
+    if not numpy.isfinite(high) or not low < high:
+        return None
+    if low <= 0:
+        return sympy.Integer(0) if high > 0 and low < 0 else None
+    middle = numpy.sqrt(low) * numpy.sqrt(high)
+    for digits in range(1, 17):
+        short = float(f"{middle:.{digits}g}")
+        if low < short <= high:
+            return sympy.Rational(f"{short:.{digits}g}")
+    return None
+
+
+def _quantities(judge: Judge, form: Any) -> list[Any]:
+    """What a border may be set in: sizes of the arguments, by themselves and in units of a parameter."""
+    symbols = {str(each): each for each in form.free_symbols}
+    mains = [absolute(symbols[name]) for name in ("r", "prediction", "margin") if name in symbols]
+    if "prediction" in symbols and "target" in symbols:
+        z, y = symbols["prediction"], symbols["target"]
+        signs = judge.bench.arguments.get("target") == "sign"
+        mains += [z * y, absolute(z * y)] if signs else [absolute(RESIDUAL / y), z / y, absolute(RESIDUAL / z)]
+    scales = [symbols[name] for name in judge.bench.parameters if name in symbols]
+    return mains + [each / scale for each in mains for scale in scales] + [each * scale for each in mains for scale in scales]
 
 
 def _others(form: Any) -> list[Any]:
@@ -88,18 +164,20 @@ def attempt(rewrite: Callable[[Any], Any], form: Any) -> Any:
     return None if other.has(sympy.nan, sympy.zoo, sympy.oo, -sympy.oo, sympy.I) else other
 
 
-def mended(judge: Judge, forms: Sequence[Any], differentiate: Callable[[Any], Any], seconds: float) -> list[Any]:
+def mended(
+    search: Judge, check: Judge, forms: Sequence[Any], differentiate: Callable[[Any], Any], seconds: float
+) -> list[Any]:
     """Value, gradient and curvature in the forms that lose least; each is sought among rewritings of itself and of the
-    derivative of the one before."""
+    derivatives of the one before."""
     start = time.perf_counter()
-    chosen: list[Any] = []
+    chosen: list[Found] = []
     for order, plain in enumerate(forms):
         starts = [plain]
         if chosen:
-            derived = attempt(differentiate, chosen[-1])
-            starts += [] if derived is None else [derived]
-        chosen.append(best(judge, order, starts, start + seconds * (order + 1) / 3))
-    return chosen
+            derived = [attempt(differentiate, each) for each in chosen[-1].parts]
+            starts += [each for each in derived if each is not None]
+        chosen.append(best(search, check, order, starts, start + seconds * (order + 1) / 3))
+    return [each.form for each in chosen]
 
 
 def assumed_positive(form: Any, names: Sequence[str]) -> Any:
@@ -108,7 +186,5 @@ def assumed_positive(form: Any, names: Sequence[str]) -> Any:
 
 
 def assumed_real(form: Any, names: Sequence[str]) -> Any:
+    """The form with these parameters known to be real, and no more."""
     return form.xreplace({sympy.Symbol(name, positive=True): sympy.Symbol(name, real=True) for name in names})
-
-
-__all__ = ["BOUND", "Judge", "assumed_positive", "assumed_real", "mended"]

@@ -41,6 +41,7 @@ from losscope.expression import (
     symbol,
     tanh,
     unit,
+    xmuly,
 )
 from losscope.stable import stable
 
@@ -96,9 +97,17 @@ def _terms(e: Any) -> int:
 
 
 def _substituted(e: Any) -> Iterator[Any]:
-    for part in sorted(_factors_of_terms(e), key=sympy.default_sort_key):
-        for other in _equal(part):
-            yield sympy.expand_mul(e.xreplace({part: other})) if part in e.free_symbols else sympy.expand_mul(e.subs(part, other))
+    parts = sorted(_factors_of_terms(e), key=sympy.default_sort_key)
+    for part in parts:
+        for k, other in enumerate(_equal(part)):
+            change = {part: other}
+            yield sympy.expand_mul(e.xreplace(change))
+            for term in e.args:  # in one term alone
+                if part in Mul.make_args(term) and _terms(e) <= 6:
+                    yield e - term + sympy.expand_mul(term.xreplace(change))
+            if part.is_Function and len(part.args) == 1 and part.func(-part.args[0]) in parts:
+                mirrored = part.func(-part.args[0])
+                yield sympy.expand_mul(e.xreplace({**change, mirrored: _equal(mirrored)[k]}))
 
 
 def _factors_of_terms(e: Any) -> set[Any]:
@@ -230,7 +239,7 @@ def _length(e: Any) -> Any:
     if e.is_Pow and not (e.exp.is_Integer and e.exp > 0):
         pair = _two_squares(e.base)
         if pair:
-            return _short(hypot(*pair) ** (2 * e.exp))
+            return hypot(*pair) ** (2 * e.exp)
     if isinstance(e, log):
         pair = _two_squares(e.args[0])
         if pair:
@@ -263,15 +272,12 @@ def _two_squares(e: Any) -> tuple[Any, Any] | None:
     return first, second
 
 
-def _short(e: Any) -> Any:
-    return e
-
-
 def _parts_of_length(e: Any) -> Any:
     """x^m over hypot(x, c)^n has parts of a vector of length 1 in it."""
     for factor in Mul.make_args(e):
         base, exponent = factor.as_base_exp()
-        if not isinstance(base, hypot) or not exponent.is_negative:
+        whole = exponent.as_coeff_Add()[0]
+        if not isinstance(base, hypot) or not whole.is_negative:
             continue
         for x, other in (base.args, base.args[::-1]):
             variable = next(iter(x.free_symbols), None)
@@ -280,7 +286,7 @@ def _parts_of_length(e: Any) -> Any:
             m = _power_of(e, variable) / _power_of(x, variable) if _power_of(x, variable) else 0
             if not (m.is_number if hasattr(m, "is_number") else False) or m < 1:
                 continue
-            k = min(sympy.floor(m), sympy.floor(-exponent))
+            k = min(sympy.floor(m), sympy.floor(-whole))
             if k >= 1:
                 rest = e / factor / x**k * base ** (exponent + k)
                 return _parts_of_length(rest) * unit(x, other) ** k if rest.is_Mul else rest * unit(x, other) ** k
@@ -327,19 +333,68 @@ def as_exponential(expression: Any) -> Any:
     return bottom_up(expression, one)
 
 
-def halved(expression: Any) -> Any:
-    """x^n exp(-s) as (x exp(-s/n))^n: x^n may overflow where exp(-s) is nothing."""
+def guarded(expression: Any) -> Any:
+    """x^2 exp(-x) as a product that is 0 where exp(-x) is, though x^2 be infinite."""
 
     def one(e: Any) -> Any:
         if not e.is_Mul:
             return e
-        exponentials = [each for each in e.args if isinstance(each, exp)]
-        if len(exponentials) != 1:
+        vanishing = [each for each in e.args if each.as_base_exp()[0].func in (exp, sigmoid, sech2) or isinstance(each, exp)]
+        rest = [each for each in e.args if each not in vanishing]
+        number = Mul(*(each for each in rest if not each.has(PREDICTION, TARGET, RESIDUAL)))
+        rest = [each for each in rest if each.has(PREDICTION, TARGET, RESIDUAL)]
+        return number * xmuly(Mul(*rest), Mul(*vanishing)) if vanishing and rest else e
+
+    return bottom_up(expression, one)
+
+
+def halved(expression: Any) -> Any:
+    """y exp(x) as (y exp(x/2)) exp(x/2), which does not overflow before it must."""
+
+    def one(e: Any) -> Any:
+        exponential = next((each for each in e.args if isinstance(each, exp)), None) if e.is_Mul else None
+        if exponential is None:
             return e
-        inner = exponentials[0].args[0]
-        most = max((each.as_base_exp()[1] for each in e.args if each.is_Pow and each.exp.is_Integer and each.exp > 0 and each.free_symbols), default=1)  # fmt: skip
-        parts = most if most > 1 else 2
-        return Mul(*(each for each in e.args if each is not exponentials[0]), Pow(exp(inner / parts), parts, evaluate=False))
+        half = exp(exponential.args[0] / 2)
+        number = Mul(*(each for each in e.args if each.is_number))
+        rest = Mul(*(each for each in e.args if each is not exponential and not each.is_number))
+        return number * xmuly(xmuly(rest, half), half)
+
+    return bottom_up(expression, one)
+
+
+def exponential_out(expression: Any) -> Any:
+    """1 - (1 + x) exp(-x) as exp(-x) (exp(x) - 1 - x), whose sum may then be regrouped."""
+
+    def one(e: Any) -> Any:
+        if not e.is_Add:
+            return e
+        whole = sympy.expand_mul(e)
+        for found in sorted(whole.atoms(exp), key=sympy.default_sort_key):
+            inside = Add(*(term / found for term in Add.make_args(whole)))
+            regrouped_ = _fewer(sympy.expand_mul(inside))
+            if _terms(regrouped_) < _terms(whole):
+                return found * regrouped_
+        return e
+
+    return bottom_up(expression, one)
+
+
+def evened(expression: Any) -> Any:
+    """Even powers of cos_arctan(x) and of unit(c, x) by 1 + x^2: fewer roundings, and their squares may overflow to
+    infinity, below which all is 0 as it should be."""
+
+    def one(e: Any) -> Any:
+        if e.is_Pow and e.exp.is_Integer and e.exp % 2 == 0:
+            if isinstance(e.base, cos_arctan):
+                return (1 + e.base.args[0] ** 2) ** (-e.exp / 2)
+            if isinstance(e.base, unit) and not e.base.args[0].has(PREDICTION, TARGET, RESIDUAL):
+                c, x = e.base.args
+                return (1 + (x / c) ** 2) ** (-e.exp / 2)
+            if isinstance(e.base, hypot) and not e.base.args[0].has(PREDICTION, TARGET, RESIDUAL):
+                c, x = e.base.args
+                return (c**2 + x**2) ** (e.exp / 2)
+        return e
 
     return bottom_up(expression, one)
 
@@ -392,13 +447,24 @@ def near(expression: Any) -> Any:
 
 
 def _near(a: Any, b: Any) -> Any:
-    difference = of_residual(sympy.expand(a - b))
-    return Piecewise((log1p(difference / b), absolute(difference) < b / 2), (log(a) - log(b), True))
+    return log1p(of_residual(sympy.expand(a - b)) / b)
+
+
+def apart(expression: Any) -> Any:
+    """log(a/b) as log(a) - log(b): the quotient may overflow."""
+
+    def one(e: Any) -> Any:
+        if isinstance(e, log):
+            above, below = sympy.fraction(e.args[0])
+            if below != 1 and not below.is_number:
+                return log(above) - log(below)
+        return e
+
+    return bottom_up(expression, one)
 
 
 def divergence(expression: Any) -> Any:
-    """k log(y/z) with k (z - y)/y, as divergences have them, is -k log1pmx((z - y)/y): nothing of first order is left.
-    Far from y = z it is itself."""
+    """k log(y/z) + k (z - y)/y, as divergences have them, is -k log1pmx((z - y)/y): nothing of first order is left."""
 
     def one(e: Any) -> Any:
         if not e.is_Add:
@@ -414,9 +480,7 @@ def divergence(expression: Any) -> Any:
                     # k log(a/b) = sign k [log1pmx(w) + w], w = (a - b)/b
                     rest = sympy.expand_mul(of_residual(sympy.expand(whole - term)).subs(RESIDUAL, PREDICTION - TARGET) + sign * k * (a - b) / b)
                     if _terms(rest) < _terms(whole) - 1 and (rest == 0 or rest.is_number):
-                        w = of_residual(a - b) / b
-                        far = whole - term + k * (log(above) - log(below))
-                        return Piecewise((sign * k * log1pmx(w) + rest, a > b / 4), (far, True))
+                        return sign * k * log1pmx(of_residual(a - b) / b) + rest
         return e
 
     return bottom_up(expression, one)
@@ -489,6 +553,6 @@ def again(expression: Any) -> Any:
 
 
 REWRITES: tuple[Callable[[Any], Any], ...] = (
-    regrouped, collected, factored, spread, lengths, as_exponential, halved, ratios, near, divergence, softened, moved,
-    of_residual, again,
+    regrouped, collected, factored, spread, lengths, as_exponential, guarded, halved, exponential_out, evened, ratios, near,
+    apart, divergence, softened, moved, of_residual, again,
 )  # fmt: skip

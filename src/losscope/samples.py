@@ -63,8 +63,6 @@ def _parameter(rng: numpy.random.Generator, given: Parameter, dtype: str, count:
         other = (numpy.sign(default) or 1.0) * size * 2 ** rng.uniform(-5, highest, count)
         special = rng.choice([size, size, size] if 0 < default < 1 else [1.0, 2.0, size], count) + rng.choice([-1, 0, 1], count) * 10 ** rng.uniform(-7, -1, count)
         other = numpy.where(rng.random(count) < 0.2, (numpy.sign(default) or 1.0) * special, other)
-        if given.domain.name in ("real", "nonnegative"):
-            other[rng.random(count) < 0.03] = 0.0
     return numpy.where(rng.random(count) < 0.5, default, other)
 
 
@@ -75,6 +73,8 @@ def _argument(
         return rng.choice([-1.0, 1.0], count)
     if domain == "label":
         return rng.choice([0.0, 1.0], count)
+    if domain == "cosine":
+        return rng.uniform(-1, 1, count)
     if domain == "count":
         return rng.choice([0.0, 1.0, 2.0, 5.0, 17.0, 1000.0, 123457.0], count)
     if domain == "probability":
@@ -87,7 +87,7 @@ def _argument(
     near = _near(rng, places[rng.integers(0, len(places), count), numpy.arange(count)], dtype)
     kinds = [by_bits(rng, dtype, count).astype("float64"), ordinary(rng, count), ordinary(rng, count), near * rng.choice([-1, 1], count)]
     drawn = numpy.choose(rng.choice([0, 0, 0, 1, 1, 2, 3], count), kinds)
-    return numpy.abs(drawn) if domain in ("nonnegative", "positive", "distance") else drawn
+    return numpy.abs(drawn) if domain in ("nonnegative", "positive") else drawn
 
 
 def _residuals(rng: numpy.random.Generator, at: dict[str, numpy.ndarray], prediction: str, target: str) -> None:

@@ -17,6 +17,12 @@ def xdivy(x, y):
     return where((x == real(0)) & (y == y), real(0), x / y)
 
 
+def xmuly(x, y):
+    """x y, 0 where either is 0 whatever the other but NaN; half an ulp."""
+    nothing = ((x == real(0)) & (y == y)) | ((y == real(0)) & (x == x))
+    return where(nothing, real(0), x * y)
+
+
 def cos_arctan(x):
     """1 / sqrt(1 + x^2); 2 ulp. Beyond `large`, x^2 drowns the 1 and may overflow."""
     large = absolute(x) > real(1e15)
