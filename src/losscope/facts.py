@@ -16,7 +16,7 @@ class Facts:
     `lipschitz` is the steepest slope (None: unbounded); `bounded_influence` whether an outlier's pull stays
     bounded; `redescending` whether it fades to nothing; `kinks` where the slope jumps, in the residual (or the raw
     prediction); `efficiency` the asymptotic efficiency under Gaussian noise of unit scale, of a loss of the
-    residual alone (None for others).
+    residual alone (None for others); `exactness` what the certificate says of its numbers.
     """
 
     convex: bool
@@ -28,6 +28,7 @@ class Facts:
     nonnegative: bool
     kinks: tuple[float, ...]
     efficiency: float | None
+    exactness: str
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -70,6 +71,7 @@ def facts(loss: Any) -> Facts:
         nonnegative=all(_nonnegative(curve) for curve in curves),
         kinks=tuple(kinks),
         efficiency=_efficiency(loss),
+        exactness=str(loss.certificate),
     )
 
 

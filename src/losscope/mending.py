@@ -12,10 +12,10 @@ import sympy
 
 from losscope import structures
 from losscope.certificate import BOUND, DTYPES, Bench, Worst
-from losscope.derive import COSINE, DISTANCE, PREDICTION, RESIDUAL, TARGET, Derived, derive, names_of, slope_of
+from losscope.derive import COSINE, DISTANCE, PREDICTION, RESIDUAL, TARGET, Derived, derive, formula, names_of, slope_of
 from losscope.emit.plain import plain
 from losscope.entry import Entry
-from losscope.errors import LossError
+from losscope.errors import LossError, complain
 from losscope.expression import in_our_words, symbol
 from losscope.mend import Judge, assumed_positive, assumed_real, mended
 from losscope.parse import parse
@@ -41,6 +41,7 @@ def as_it_stands(entry: Entry, through: Entry | None, many: int) -> Mended:
 
 def mend(entry: Entry, few: int, many: int, seconds: float) -> Mended:
     """The forms that lose least; those that derivation gives, if they lose nothing."""
+    _refuse_unused(entry)
     derived = derive(entry)
     check = Judge(bench(entry, None, many, derived), derived.residual)
     points = many * len(DTYPES)
@@ -58,6 +59,15 @@ def mend(entry: Entry, few: int, many: int, seconds: float) -> Mended:
         found = min(found, other, key=lambda forms: sum(check.score(order, form) for order, form in enumerate(forms)))
     texts = tuple(plain(form) for form in found)
     return _settled(entry, texts, check, plainly, points)
+
+
+def _refuse_unused(entry: Entry) -> None:
+    used = {each.name for each in formula(entry).free_symbols}
+    unused = [name for name in entry.parameters if name not in used]
+    if unused:
+        raise LossError(complain(f"The formula does not use the parameter {unused[0]!r}", got=entry.formula))
+    if used and not used - set(entry.parameters) - {"target"}:
+        raise LossError(complain("The formula does not depend on the prediction", got=entry.formula))
 
 
 def _settled(entry: Entry, texts: tuple[str, ...], check: Judge, plainly: Worst, points: int) -> Mended:

@@ -152,6 +152,7 @@ def fingerprint(entry: Entry, through: Entry | None, dtype: str) -> str:
                         each.structure,
                         each.name,
                         each.forms,
+                        each.computed,
                         each.residual,
                         list(each.parameters),
                         each.prediction,
