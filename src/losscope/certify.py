@@ -17,7 +17,6 @@ from losscope.entry import Entry, Parameter, positive
 from losscope.kernels import store
 
 FEW, MANY = 256, 2048  # points of each dtype: to search with, and to certify with
-SECONDS = 1.2  # for a search; making points and certifying come to it
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def _made(entry: Entry, through: Entry | None, mend: bool) -> dict[str, Any]:
     """Found anew."""
     from losscope import mending
 
-    found = mending.mend(entry, FEW, MANY, SECONDS) if mend else mending.as_it_stands(entry, through, MANY)
+    found = mending.mend(entry, FEW, MANY) if mend else mending.as_it_stands(entry, through, MANY)
     worst = asdict(found.worst)
     return {"computed": found.computed, "positive": found.positive, "worst": worst, "points": found.points}
 

@@ -3,7 +3,6 @@ if that helped (P. Panchekha et al., PLDI 2015, doi:10.1145/2737924.2737959)."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +16,7 @@ from losscope.expression import absolute
 from losscope.rewrite import RESIDUAL, REWRITES, as_angles
 
 GOOD = 4.0  # ulp over the condition: a form this good is looked at no further
+MOST_WORK = 2500  # operations of all forms that are measured in the search for one: about a third of a second
 LONGEST = 400  # operations of a form worth measuring
 BREADTH = 3  # forms of which each round makes others
 MOST_CASES = 8  # forms of which two may be put side by side
@@ -30,10 +30,12 @@ class Judge:
     bench: Bench
     residual: Any
     seen: dict[tuple[int, Any], float] = field(default_factory=dict)
+    work: int = 0  # operations of all forms that were measured
 
     def score(self, order: int, form: Any) -> float:
         """0 if every point is within bounds; else the sum of the bits beyond them."""
         if (order, form) not in self.seen:
+            self.work += 10 + form.count_ops()
             self.seen[order, form] = self._score(order, form)
         return self.seen[order, form]
 
@@ -75,9 +77,10 @@ class Found:
     parts: tuple[Any, ...]
 
 
-def best(search: Judge, check: Judge, order: int, starts: Sequence[Any], deadline: float) -> Found:
+def best(search: Judge, check: Judge, order: int, starts: Sequence[Any]) -> Found:
     """The form of one order that loses least: of the given ones, and of what the rewrites make of them. It is sought on
     few points, and chosen on many."""
+    most = search.work + MOST_WORK
     forms = {each: search.score(order, each) for each in dict.fromkeys(starts)}
     done: set[Any] = set()
     while True:
@@ -85,14 +88,14 @@ def best(search: Judge, check: Judge, order: int, starts: Sequence[Any], deadlin
         if forms[ranked[0]] == 0 and check.score(order, ranked[0]) == 0:
             return Found(ranked[0], (ranked[0],))
         open_forms = [each for each in ranked[: BREADTH + 1] if each not in done][:BREADTH]
-        if not open_forms or time.perf_counter() > deadline:
+        if not open_forms or search.work > most:
             return by_cases(check, order, ranked[:MOST_CASES])
         for form in open_forms:
             done.add(form)
             for other in _others(form):
                 if other not in forms:
                     forms[other] = search.score(order, other)
-                    if time.perf_counter() > deadline:
+                    if search.work > most:
                         break
 
 
@@ -165,18 +168,17 @@ def attempt(rewrite: Callable[[Any], Any], form: Any) -> Any:
 
 
 def mended(
-    search: Judge, check: Judge, forms: Sequence[Any], differentiate: Callable[[Any], Any], seconds: float
+    search: Judge, check: Judge, forms: Sequence[Any], differentiate: Callable[[Any], Any]
 ) -> list[Any]:
     """Value, gradient and curvature in the forms that lose least; each is sought among rewritings of itself and of the
     derivatives of the one before."""
-    start = time.perf_counter()
     chosen: list[Found] = []
     for order, plain in enumerate(forms):
         starts = [plain]
         if chosen:
             derived = [attempt(differentiate, each) for each in chosen[-1].parts]
             starts += [each for each in derived if each is not None]
-        chosen.append(best(search, check, order, starts, start + seconds * (order + 1) / 3))
+        chosen.append(best(search, check, order, starts))
     return [each.form for each in chosen]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -39,7 +38,7 @@ def as_it_stands(entry: Entry, through: Entry | None, many: int) -> Mended:
     return Mended((), (), _worst(judge, derived), many * len(DTYPES))
 
 
-def mend(entry: Entry, few: int, many: int, seconds: float) -> Mended:
+def mend(entry: Entry, few: int, many: int) -> Mended:
     """The forms that lose least; those that derivation gives, if they lose nothing."""
     _refuse_unused(entry)
     derived = derive(entry)
@@ -52,10 +51,10 @@ def mend(entry: Entry, few: int, many: int, seconds: float) -> Mended:
     check.residual = search.residual
     forms = [derived.value, derived.gradient, derived.curvature]
     differentiate = partial(slope_of, entry=entry)
-    found = mended(search, check, forms, differentiate, seconds * 0.6)
+    found = mended(search, check, forms, differentiate)
     signs = [name for name, each in entry.parameters.items() if each.default > 0 and each.domain.name != "positive"]
     if signs and any(check.score(order, form) for order, form in enumerate(found)):
-        other = _with_signs(search, check, found, differentiate, seconds * 0.4, signs)
+        other = _with_signs(search, check, found, differentiate, signs)
         found = min(found, other, key=lambda forms: sum(check.score(order, form) for order, form in enumerate(forms)))
     texts = tuple(plain(form) for form in found)
     return _settled(entry, texts, check, plainly, points)
@@ -83,12 +82,12 @@ def _settled(entry: Entry, texts: tuple[str, ...], check: Judge, plainly: Worst,
 
 
 def _with_signs(
-    search: Judge, check: Judge, forms: list[Any], differentiate: Any, seconds: float, signs: list[str]
+    search: Judge, check: Judge, forms: list[Any], differentiate: Any, signs: list[str]
 ) -> list[Any]:
     """The search again, with parameters whose defaults are more than 0 known to be that."""
-    known = [_Signed(each.bench, each.residual, each.seen, tuple(signs)) for each in (search, check)]
+    known = [_Signed(each.bench, each.residual, each.seen, signs=tuple(signs)) for each in (search, check)]
     assumed = [assumed_positive(each, signs) for each in forms]
-    found = mended(known[0], known[1], assumed, differentiate, seconds)
+    found = mended(known[0], known[1], assumed, differentiate)
     return [assumed_real(each, signs) for each in found]
 
 

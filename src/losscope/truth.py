@@ -19,8 +19,9 @@ from sympy import Piecewise, S
 from losscope import expression as language
 from losscope.expression import PRIMITIVES
 
-PRECISIONS = (128, 700, 6000)  # bits; the last tells 1 from 1 + 1e-308**5
+PRECISIONS = (128, 1300, 6000)  # bits; the last tells 1 from 1 + 1e-308**5
 ENOUGH = 75  # bits of a result
+NOTHING = 1e-320  # what is surely less in size is as good as 0
 NAN, ZERO, ONE = arb.nan(), arb(0), arb(1)
 
 
@@ -181,19 +182,17 @@ def _text(e: Any, names: dict[Any, str]) -> str:
 
 def evaluate(function: Callable[..., tuple[Any, ...]], point: Sequence[Any]) -> tuple[Any, ...]:
     """The balls at one point, narrow enough for a double wherever they can be."""
-    before = ctx.prec
+    before, results = ctx.prec, ()
     try:
-        results: tuple[Any, ...] = ()
         for precision in PRECISIONS:
-            ctx.prec = precision
-            _Digits.last = precision == PRECISIONS[-1]
+            ctx.prec, _Digits.last = precision, precision == PRECISIONS[-1]
             try:
                 results = function(*point)
             except Undecided:
                 continue
             except ZeroDivisionError:
                 return ()
-            if all(_narrow(each) for each in results):
+            if all(map(_narrow, results)):
                 break
         return results
     finally:
@@ -201,36 +200,37 @@ def evaluate(function: Callable[..., tuple[Any, ...]], point: Sequence[Any]) -> 
 
 
 def _narrow(ball: Any) -> bool:
-    if not ball.is_finite():
-        return not (ball.is_nan() is False and ball.contains(0)) and ball.is_nan() is False
-    return ball.rel_accuracy_bits() >= ENOUGH or ball.is_zero()
+    return ball.rel_accuracy_bits() >= ENOUGH or (ball.is_finite() and abs(ball) < NOTHING)
 
 
-def in_two_parts(ball: Any) -> tuple[float, float]:
+def _in_two_parts(ball: Any) -> tuple[float, float]:
     """A ball as the sum of two doubles; NaN where it is unknown. What is smaller than any double is 0."""
-    if not ball.is_finite():
+    if not _narrow(ball) or not ball.is_finite():
         return (numpy.nan, 0.0)
-    high = float(ball.mid())
-    if not numpy.isfinite(high):
-        return (high, 0.0)
-    before, ctx.prec = ctx.prec, 256
-    try:
-        rest = ball - arb(high)
-        low = float(rest.mid())
-        # What is left may be as wide as it is: then all that is known is that it is small.
-        known = float(ball.rad()) <= max(abs(high) * 2.0**-60, 1e-320)
-    finally:
-        ctx.prec = before
-    return (high, low) if known else (numpy.nan, 0.0)
+    high = float(ball)
+    return (high, float(ball - high)) if numpy.isfinite(high) else (high, 0.0)
 
 
-def truths(expressions: Sequence[Any], symbols: Sequence[Any], points: Sequence[Sequence[float]]) -> numpy.ndarray:
+def truths(expressions: Sequence[Any], symbols: Sequence[Any], points: Any) -> numpy.ndarray:
     """Array (points, expressions, 2): each true value as the sum of two doubles, NaN where it has none."""
     function = compiled(tuple(expressions), tuple(symbols))
     found = numpy.full((len(points), len(expressions), 2), numpy.nan)
-    for i, point in enumerate(points):
-        for k, ball in enumerate(evaluate(function, [arb(float(x)) for x in point])):
-            found[i, k] = in_two_parts(ball)
+    before, ctx.prec = ctx.prec, PRECISIONS[0]
+    try:
+        for i, row in enumerate(numpy.asarray(points, "float64").reshape(len(points), len(symbols)).tolist()):
+            point = [arb(x) for x in row]
+            try:
+                balls = function(*point)
+                if not all(map(_narrow, balls)):
+                    balls = evaluate(function, point)
+            except Undecided:
+                balls = evaluate(function, point)
+            except ZeroDivisionError:
+                continue
+            for k, ball in enumerate(balls):
+                found[i, k] = _in_two_parts(ball)
+    finally:
+        ctx.prec = before
     return found
 
 

@@ -93,7 +93,7 @@ NAMESPACE: dict[str, Any] = {
     "digamma": lambda x: numpy.where(x < 0, numpy.nan, special.digamma(x)),
     "polygamma1": lambda x: numpy.where(x < 0, numpy.nan, special.polygamma(1, x)),
     "polygamma2": lambda x: numpy.where(x < 0, numpy.nan, special.polygamma(2, x)),
-    "absolute": numpy.abs, "polynomial": polynomial,
+    "absolute": numpy.abs, "polynomial": polynomial, "nearest": numpy.rint,
 }  # fmt: skip
 over(NAMESPACE, composed, made_of_others)
 
@@ -118,7 +118,7 @@ def kernels_arithmetic(dtype: str) -> dict[str, Any]:
         return lambda *arguments: cast(function(*(numpy.asarray(each, "float64") for each in arguments)))
 
     namespace: dict[str, Any] = {name: once(doubles[name]) for name in _OWN}
-    namespace |= {"real": real, "abs": numpy.abs, "absolute": numpy.abs, "sign": numpy.sign, "polynomial": polynomial}
+    namespace |= {"real": real, "abs": numpy.abs, "absolute": numpy.abs, "sign": numpy.sign, "polynomial": polynomial, "nearest": numpy.rint}
     namespace |= {"minimum": numpy.minimum, "maximum": numpy.maximum, "numpy": numpy}
     namespace["where"] = lambda condition, yes, no: cast(numpy.where(condition, yes, no))
     return over(namespace, composed, made_of_others)

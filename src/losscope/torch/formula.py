@@ -219,5 +219,5 @@ _OF_TENSORS: dict[str, Callable[..., Tensor]] = {
 
 NAMESPACE: dict[str, Any] = {name: _tensors(function) for name, function in _OF_TENSORS.items()}
 NAMESPACE |= {"real": lambda x: x, "where": where, "unless_nan": unless_nan}
-NAMESPACE |= {"absolute": NAMESPACE["abs"], "polynomial": polynomial}
+NAMESPACE |= {"absolute": NAMESPACE["abs"], "polynomial": polynomial, "nearest": torch.round}
 over(NAMESPACE, composed, special)

@@ -122,9 +122,7 @@ def atan(x):
 
 def quarter_turns(x):
     """k, a whole number, and x - k pi/2 within about pi/4. Its rounding is that of a last place of x."""
-    # Added and taken away again, 1.5 * 2^23 or 2^52 rounds to a whole number.
-    rounder = where(real(16777217) == real(16777216), real(12582912), real(6755399441055744))
-    k = (x * real(0.6366197723675814) + rounder) - rounder
+    k = nearest(x * real(0.6366197723675814))
     rest = x - k * real(1.5707963267948966)
     # Beyond what is a whole number apart an angle means nothing, but stays an angle.
     return k, minimum(maximum(rest, real(-0.8)), real(0.8))
@@ -132,8 +130,7 @@ def quarter_turns(x):
 
 def sine_of(k, rest):
     """sin(rest + k pi/2)."""
-    rounder = where(real(16777217) == real(16777216), real(12582912), real(6755399441055744))
-    k = k - real(4) * ((k * real(0.25) + rounder) - rounder)
+    k = k - real(4) * nearest(k * real(0.25))
     w = rest * rest
     # (sin(x)/x - 1)/x^2 and (cos(x) - 1 + x^2/2)/x^4 at w
     sine = rest + rest * (
