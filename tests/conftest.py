@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
@@ -22,26 +21,8 @@ CLASSES = 4
 
 @pytest.fixture(autouse=True)
 def _work_is_shared_however_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "WAKING", 1e-9)
-
-
-_given: dict[Any, tuple[type, ...]] = {}
-
-
-@pytest.fixture(autouse=True)
-def _loops_of_tensors_are_given_what_they_were_compiled_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are called without a look at the arguments: `which` of them are None must say all that differs."""
-    openmp = sys.modules.get("losscope.torch.openmp")
-    if openmp is None:
-        return
-    run = openmp.run
-
-    def checked(loop: Any, which: Any, size: int, *arguments: Any) -> Any:
-        kinds = tuple(map(type, arguments))
-        assert _given.setdefault((loop, which), kinds) == kinds
-        return run(loop, which, size, *arguments)
-
-    monkeypatch.setattr(openmp, "run", checked)
+    monkeypatch.setattr(threads, "GRAIN", 0)
+    monkeypatch.setattr(threads, "POOL_GRAIN", 0)
 
 
 def batch(loss: Any, rows: int, seed: int = 0, dtype: Any = "float64") -> tuple[np.ndarray, np.ndarray]:

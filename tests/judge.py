@@ -38,6 +38,7 @@ FUNCTIONS: dict[str, Any] = {
     "sqrt1px2m1": lambda x: x * x / (1 + mpmath.sqrt(1 + x * x)), "sin_arctan": lambda x: x / mpmath.sqrt(1 + x * x),
     "cos_arctan": lambda x: 1 / mpmath.sqrt(1 + x * x), "xlogy": lambda x, y: x * mpmath.log(y) if x else mpf(0),
     "xlog1py": lambda x, y: x * mpmath.log1p(y) if x else mpf(0), "xdivy": lambda x, y: x / y if x else mpf(0),
+    "xmuly": lambda x, y: x * y if x else mpf(0),
     "minimum": min, "maximum": max,
 }  # fmt: skip
 _NAMES = {primitive: name for name, (_, primitive) in PRIMITIVES.items()} | {sympy.exp: "exp"}

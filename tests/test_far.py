@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 import losscope as ls
-from losscope.kernels.cpu.far import FAR, LINE, PIECE
-from losscope.kernels.cpu.softmax import FEW, LANES, MANY, NEAR, ROOM, ROWS
+from losscope.kernels.loops.elementwise import BLOCK, LINE, STREAMED
 
 
 def far_pair(dtype: str) -> tuple[np.ndarray, np.ndarray]:
     """A pair of arrays that are far, and neither a whole number of pieces nor of lines."""
-    size = FAR // np.dtype(dtype).itemsize + 3 * PIECE + 5
+    size = STREAMED // np.dtype(dtype).itemsize + 3 * BLOCK + 5
     prediction = np.linspace(-9, 9, size, dtype=dtype)
     return prediction, np.roll(np.linspace(0, 1, size, dtype=dtype), size // 3)
 
@@ -73,7 +72,7 @@ def test_far_gradients_of_tensors_are_those_of_their_parts(name):
     from losscope.torch import functional
 
     dtype = getattr(torch, name)
-    size = FAR // dtype.itemsize + 3 * PIECE + 5
+    size = STREAMED // dtype.itemsize + 3 * BLOCK + 5
     x = torch.linspace(-3, 3, size).to(dtype).requires_grad_()
     y = x.detach().flip(0).requires_grad_()
     functional.smooth_l1_loss(x, y, reduction="sum").backward()
@@ -82,9 +81,3 @@ def test_far_gradients_of_tensors_are_those_of_their_parts(name):
         functional.smooth_l1_loss(x_part, y_part, reduction="sum").backward()
         assert torch.equal(x.grad[part], x_part.grad)
         assert torch.equal(y.grad[part], y_part.grad)
-
-
-def test_rows_of_logits_fit_their_room():
-    for classes in range(1, MANY):
-        assert min(ROWS, NEAR // classes) * -(-classes // LANES) * LANES <= ROOM
-    assert FEW * ROWS <= ROOM

@@ -26,8 +26,6 @@ from conftest import (
     weights,
 )
 from losscope.kernels import reference
-from losscope.kernels.cpu.build import kernels
-from losscope.kernels.cpu.softmax import FEW, MANY
 
 law = settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 seeds = st.integers(0, 10**6)
@@ -226,7 +224,7 @@ OPTIONS = [
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("classes", [1, 2, FEW, FEW + 1, 40, 100, MANY - 1, MANY, MANY + 1])
+@pytest.mark.parametrize("classes", [1, 2, 15, 16, 17, 64, 65, 100, 255, 256, 257, 2048, 5000])
 def test_rows_of_logits_do_not_see_each_other(classes: int, dtype: str) -> None:
     """Kernels take rows together or alone, by their classes: with the same bits, and as the reference has it."""
     rng = np.random.default_rng(classes)
@@ -404,24 +402,6 @@ def test_read_only_and_unaligned_inputs(name: str) -> None:
     for odd in (unaligned, fixed):
         for got, wanted in zip(loss.value_and_grad(odd, target, reduction="none"), expected):
             assert_array_equal(got, wanted)
-
-
-def test_read_only_inputs_compile_nothing_of_their_own() -> None:
-    """To Numba a read-only array is of another type."""
-    for name in ("huber", "cross_entropy"):
-        loss = ls.get(name)
-        prediction, target = batch(loss, 24, 9)
-        options = {"weight": weights(24, 9)}
-        if name == "cross_entropy":
-            options["class_weight"] = np.ones(CLASSES)
-        loss.value_and_grad(prediction, target, **options)
-        loop = kernels(loss.entry, None, np.dtype("f8"))["loop"]
-        before = len(loop.overloads)
-        for array in (prediction, target, *options.values()):
-            array.flags.writeable = False
-            loss.value_and_grad(prediction, target, **options)
-            assert not array.flags.writeable
-        assert len(loop.overloads) == before
 
 
 class Subclass(np.ndarray):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
-import pickle
 import stat
 import subprocess
 import sys
@@ -23,11 +22,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 import losscope as ls
 from conftest import batch
 from losscope.kernels import store, threads
-from losscope.kernels.cpu import elementwise
+from losscope.kernels.loops import elementwise
 
 FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 POSIX = pytest.mark.skipif(not hasattr(os, "getuid"), reason="POSIX permissions")
-BIG = elementwise.BLOCK * (7 * elementwise.SERIAL + 20) + 77  # work for seven threads, the last block short
+BIG = elementwise.BLOCK * 468 + 77  # work for seven threads, the last block short
 
 
 @pytest.fixture(autouse=True)
@@ -103,59 +102,47 @@ def test_the_same_bits_for_any_number_of_threads(name: str, dtype: str) -> None:
 
 def test_several_threads_really_share_the_work() -> None:
     ls.set_num_threads(3)
-    seen, together = set(), threading.Barrier(3, timeout=20)
-
-    def part(first: int, last: int) -> None:
-        if first and threading.get_ident() not in seen:
-            seen.add(threading.get_ident())
-            together.wait()  # passes only when three threads are at work at once
-
-    threads.share(1000, part, 1)
-    assert len(seen) == 3
+    together = threading.Barrier(3, timeout=20)
+    threads.on_pool(together.wait, 3)  # passes only when three threads are at work at once
 
 
-@pytest.mark.parametrize(("seconds", "count"), [(1e-9, 1), (1e-3, 3), (1.0, 50)])
+@pytest.mark.parametrize(
+    ("size", "lent", "parallel", "count"),
+    [(10, 7, 0, 1), (100, 7, 0, 1), (101, 7, 5, 7), (101, 3, 0, 1), (2001, 3, None, 7), (2001, None, None, 7)],
+)
 def test_as_many_threads_as_the_work_is_worth(
-    seconds: float, count: int, monkeypatch: pytest.MonkeyPatch
+    size: int, lent: int | None, parallel: int | None, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Judged by the time that the first of 1001 parts takes, where 0.4 seconds are worth a thread."""
-    ls.set_num_threads(50)
-    clock, asked = iter([0.0, seconds]), []
+    """Few elements are for one thread, more for threads that are lent and spin, many for the pool's."""
+    ls.set_num_threads(7)
+    monkeypatch.setattr(threads, "GRAIN", 100)
+    monkeypatch.setattr(threads, "POOL_GRAIN", 2000)
+    monkeypatch.setattr(threads, "_lent", None if lent is None else (5, lambda: lent))
+    asked = []
 
-    def pool() -> ThreadPoolExecutor:
-        asked.append(ThreadPoolExecutor(1))
-        return asked[-1]
+    def kernel(*words: object) -> None:
+        asked.append(words)
+        threads._here.raised = None  # as the pool says that it was not interrupted
 
-    monkeypatch.setattr(threads, "WAKING", 0.4)
-    monkeypatch.setattr(threads, "perf_counter", lambda: next(clock))
-    monkeypatch.setattr(threads, "_get_pool", pool)
-    threads.share(1001, lambda first, last: None, 1)
-    assert 1 + len(asked) == count
-
-
-@pytest.mark.parametrize("count", [1, 2, 7, 100])
-@pytest.mark.parametrize("blocks", [1, 2, 33, 1000])
-@pytest.mark.parametrize("least", [1, 10, 2000])
-def test_every_block_is_run_once(count: int, blocks: int, least: int) -> None:
-    ls.set_num_threads(count)
-    times = np.zeros(blocks, int)
-
-    def part(first: int, last: int) -> None:
-        times[first:last] += 1
-
-    threads.share(blocks, part, least)
-    assert (times == 1).all()
+    threads.run(kernel, size, ("in", "out"), (0.5,))
+    (words,) = asked
+    assert (words[:2], words[3:]) == (("in", "out"), (count, 0.5))
+    assert words[2] == (threads._POOL if parallel is None else parallel)
 
 
 def test_a_failure_in_a_thread_is_not_lost() -> None:
     ls.set_num_threads(4)
+    here, began = threading.get_ident(), threading.Event()
 
-    def part(first: int, last: int) -> None:
-        if last > 900:
+    def work() -> None:
+        if threading.get_ident() == here:
+            assert began.wait(20)
+        else:
+            began.set()
             raise KeyError("lost")
 
     with pytest.raises(KeyError, match="lost"):
-        threads.share(1000, part, 1)
+        threads.on_pool(work, 4)
 
 
 def test_an_interrupt_waits_for_those_still_at_work() -> None:
@@ -303,16 +290,12 @@ def test_a_fork_while_other_threads_work_and_compile() -> None:
 HUBER = """
     import sys, losscope as ls
     value = ls.huber([2.0, 0.5], [0.0, 0.0])
-    from losscope.kernels.cpu import build
-    import numpy
-    loops = build.kernels(ls.huber.entry, None, numpy.dtype("float64"))
-    hits = sum(sum(each._cache_hits.values()) for each in loops.values())
-    misses = sum(sum(each._cache_misses.values()) for each in loops.values())
-    print({"value": value, "hits": hits, "misses": misses, "sympy": "sympy" in sys.modules})
+    from losscope.engine import machine
+    print({"value": value, "compiled": machine.compiled, "sympy": "sympy" in sys.modules})
 """
 RIGHT = (1.5 + 0.125) / 2
-COLD = {"value": RIGHT, "hits": 0, "misses": 1, "sympy": True}
-WARM = {"value": RIGHT, "hits": 1, "misses": 0, "sympy": False}
+COLD = {"value": RIGHT, "compiled": 1, "sympy": True}
+WARM = {"value": RIGHT, "compiled": 0, "sympy": False}
 
 
 @pytest.fixture(scope="module")
@@ -342,7 +325,7 @@ def test_a_second_process_compiles_nothing_and_imports_no_sympy(full: Path) -> N
 def test_the_cache_is_private_and_whole(full: Path) -> None:
     assert stat.S_IMODE(full.stat().st_mode) == 0o700
     names = sorted(each.suffix for each in full.iterdir())
-    assert names == [".kernel", ".py"]  # and no temporary file left
+    assert names == [".o", ".py"]  # and no temporary file left
     for each in full.iterdir():
         assert stat.S_IMODE(each.stat().st_mode) & 0o077 == 0
         assert each.read_bytes().startswith(store.MAGIC)
@@ -359,16 +342,16 @@ def damage(blob: bytes, how: str) -> bytes:
         return b"losscope-0\n" + blob[head:]
     if how == "empty":
         return b""
-    if how == "no pickle":  # whole, with a right checksum, and still not what it should be
+    if how == "no object file":  # whole, with a right checksum, and still not what it should be
         body = b"print('hello'"
-    if how == "another pickle":
-        body = pickle.dumps(("a", 1))
+    if how == "another processor's":
+        body = body[:18] + b"\x28" + body[19:]
     return store.MAGIC + hashlib.sha256(body).digest() + body
 
 
-@pytest.mark.parametrize("how", ["truncated", "a bit flipped", "another format", "empty", "no pickle", "another pickle"])  # fmt: skip
+@pytest.mark.parametrize("how", ["truncated", "a bit flipped", "another format", "empty", "no object file", "another processor's"])  # fmt: skip
 def test_a_damaged_kernel_is_compiled_anew(copy: Path, how: str) -> None:
-    (kernel,) = copy.glob("*.kernel")
+    (kernel,) = copy.glob("*.o")
     whole = kernel.read_bytes()
     kernel.write_bytes(damage(whole, how))
     assert run(HUBER, copy) == {**COLD, "sympy": False}
@@ -386,19 +369,19 @@ def test_a_damaged_source_is_written_anew(copy: Path, how: str) -> None:
 
 
 def test_the_fingerprint_covers_all_that_determines_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    from losscope.kernels.cpu import build
+    from losscope.kernels import compiled
 
-    def key(loss: ls.Loss, dtype: str = "float64") -> str:
-        return build.fingerprint(loss.entry, loss.activation, dtype)
+    def key(loss: ls.Loss) -> str:
+        return compiled.CompiledLoss(loss.entry, loss.activation).fingerprint
 
     different = [
-        key(ls.huber), key(ls.smooth_l1), key(ls.huber, "float32"), key(ls.huber.through("sigmoid")),
-        key(ls.define("mine", "r**2")), key(ls.define("mine", "2*r**2")), key(ls.define("mine", "2*r**2", target="count")),
+        key(ls.huber), key(ls.smooth_l1), key(ls.huber.through("sigmoid")), key(ls.define("mine", "r**2")),
+        key(ls.define("mine", "2*r**2")), key(ls.define("mine", "2*r**2", target="count")),
     ]  # fmt: skip
     assert len(set(different)) == len(different)
     assert key(ls.huber) == key(ls.huber.bind(delta=3))
     before = key(ls.huber)
-    monkeypatch.setattr(build, "toolchain", lambda: "another version")
+    monkeypatch.setattr(compiled, "toolchain", lambda: "another version")
     assert key(ls.huber) != before
 
 
@@ -475,7 +458,7 @@ def test_two_processes_compile_the_same_at_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         values = list(pool.map(lambda _: run(HUBER, tmp_path / "cache")["value"], range(4)))
     assert values == [RIGHT] * 4
-    assert sorted(each.suffix for each in (tmp_path / "cache").iterdir()) == [".kernel", ".py"]
+    assert sorted(each.suffix for each in (tmp_path / "cache").iterdir()) == [".o", ".py"]
     assert run(HUBER, tmp_path / "cache") == WARM
 
 

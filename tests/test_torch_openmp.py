@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
-import threading
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -31,74 +31,6 @@ def _three_threads_each() -> Iterator[None]:
     ls.set_num_threads(before[1])
 
 
-@pytest.fixture
-def no_pool(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse() -> None:
-        raise AssertionError("the pool is asked")
-
-    monkeypatch.setattr(threads, "_get_pool", refuse)
-
-
-@pytest.mark.usefixtures("no_pool")
-def test_several_threads_share_the_work_and_do_all_of_it_once() -> None:
-    seen, together = set(), threading.Barrier(3, timeout=20)
-    times = np.zeros(1000, int)
-
-    def part(first: int, last: int) -> None:
-        times[first:last] += 1
-        if first and threading.get_ident() not in seen:
-            seen.add(threading.get_ident())
-            together.wait()  # passes only when three threads are at work at once
-
-    threads.share(1000, part, 1)
-    assert len(seen) == 3
-    assert (times == 1).all()
-
-
-@pytest.mark.usefixtures("no_pool")
-@pytest.mark.parametrize("error", [KeyError, KeyboardInterrupt])
-def test_a_failure_is_not_lost(error: type[BaseException]) -> None:
-    def part(first: int, last: int) -> None:
-        if last > 900:
-            raise error("lost")
-
-    with pytest.raises(error, match="lost"):
-        threads.share(1000, part, 1)
-    assert not openmp._work
-
-
-@pytest.mark.usefixtures("no_pool")
-def test_calls_from_several_threads_at_once() -> None:
-    sums: dict[int, int] = {}
-
-    def call(number: int) -> None:
-        parts = []
-        threads.share(500, lambda first, last: parts.append(last - first), 1)
-        sums[number] = sum(parts)
-
-    others = [threading.Thread(target=call, args=(number,)) for number in range(5)]
-    for each in others:
-        each.start()
-    for each in others:
-        each.join()
-    assert sums == dict.fromkeys(range(5), 500)
-
-
-def test_another_number_of_threads_is_left_to_the_pool() -> None:
-    torch.set_num_threads(2)
-    done: list[int] = []
-    assert threads._borrowed is not None
-    assert not threads._borrowed(lambda: done.append(1), 3)
-    assert not done
-    times = np.zeros(100, int)
-
-    def part(first: int, last: int) -> None:
-        times[first:last] += 1
-
-    threads.share(100, part, 1)
-    assert (times == 1).all()
-
-
 ROWS = torch.randn(3000, 100, generator=torch.Generator().manual_seed(0))
 CLASSES = torch.arange(3000) % 100
 LOSSES = {
@@ -118,9 +50,10 @@ LOSSES = {
 def test_the_same_bits_on_borrowed_threads_on_one_and_on_the_pool(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, parallel = [], openmp._Parallel(openmp._parallel)
-    counted = openmp._Parallel(lambda *given: begun.append(1) or parallel(*given))
-    monkeypatch.setattr(openmp, "_parallel", openmp.address_of(counted))
+    begun, parallel = [], threads._Parallel(openmp.found())
+    counted = threads._Parallel(lambda *given: begun.append(1) or parallel(*given))
+    address = ctypes.cast(counted, ctypes.c_void_p).value
+    monkeypatch.setattr(threads, "_lent", (address, torch.get_num_threads))
     found = []
     for count in (3, 1, 2):  # PyTorch has 3
         ls.set_num_threads(count)
@@ -156,7 +89,7 @@ def _child(numbers: np.ndarray, expected: float, answer: object) -> None:
     torch.set_num_threads(1)  # or PyTorch itself would wait for threads that are not there
     answer.send(
         (
-            threads._borrowed is None and not openmp.everyone(),
+            threads._lent is None,
             ls.squared_error(numbers, numbers + 1) == expected,
             L.mse_loss(tensor, tensor + 1).item() == pytest.approx(expected, rel=1e-14),
         )

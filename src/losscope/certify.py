@@ -115,7 +115,7 @@ def _sources() -> str:
     package = Path(__file__).parent
     names = ("expression", "parse", "stable", "derive", "rewrite", "mend", "mending", "samples", "truth", "certificate", "certify")
     files = [package / f"{name}.py" for name in names] + sorted((package / "emit").glob("*.py"))
-    files += [package / f"kernels/{name}.py" for name in ("reference", "cpu/composed", "cpu/special")]
+    files += [package / f"kernels/{name}.py" for name in ("reference", "special")]
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())

@@ -10,7 +10,10 @@ _EXAMPLES = {
 }  # fmt: skip
 
 OPTIONS = {
-    "softmax": {"": "class_weight (one per class), ignore_index (-100), label_smoothing (0)"},
+    "softmax": {
+        "": "class_weight (one per class; a mean over class indices divides by the weights of the classes, one over rows of "
+        "probabilities by the number of rows), ignore_index (-100), label_smoothing (0)"
+    },
     "distance": {
         "": "label (one per vector: 1 for a pair that belongs together, -1 for one that does not; 1 if left out)",
         "triplet": "negative (the vectors to keep away from; needed), swap (False; True: the distance from positive "

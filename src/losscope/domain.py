@@ -34,7 +34,7 @@ class Domain:
 real = Domain("real", "any real number")
 probability = Domain("probability", "between 0 and 1", "(x < 0) | (x > 1)")
 nonnegative = Domain("nonnegative", "0 or more", "x < 0")
-count = Domain("count", "a count: 0 or more", "x < 0")
+count = Domain("count", "a count: 0 or more, and finite", "(x < 0) | ((x > 0) & (x + x <= x))")
 positive = Domain("positive", "more than 0", "x <= 0")
 fraction = Domain("fraction", "strictly between 0 and 1", "(x <= 0) | (x >= 1)")
 sign = Domain("sign", "-1 or 1", "(x < -1) | (x > 1) | ((x > -1) & (x < 1))")

@@ -139,7 +139,7 @@ class xdivy(Primitive):
 
 
 class xmuly(Primitive):
-    """x y, and 0 where either is 0, be the other infinite."""
+    """x y, and 0 where x is 0, be y infinite."""
 
     def fdiff(self, argindex=1):
         return self.args[2 - argindex]

@@ -1,30 +1,93 @@
 """Forks wait for imports and compilations. A child has no thread but the one that forked: for what another was at just
-then, it would wait without end."""
+then, it would wait without end.
+
+And no fork waits without end for what may itself be waiting. Hooks before a fork run in the reverse order of their
+registration, and by then another library's may have its lock, which an import on another thread is waiting for: that of
+`logging` had. So ours are registered anew by whoever begins to import or compile, to run before all that there are by
+then; and where one has waited for `PATIENCE` all the same, the fork goes on. Its child then has locks of its own, forgets
+what other threads were importing, and imports and compiles by itself.
+"""
 
 from __future__ import annotations
 
+import logging  # noqa: F401 (what is imported here registers its hooks before ours)
 import os
-from threading import RLock
+import sys
+from contextlib import suppress
+from importlib import _bootstrap  # type: ignore[attr-defined]
+from threading import RLock, get_ident
 from typing import Any
 
-undisturbed = RLock()  # held by what imports
-_locks: list[Any] = [undisturbed]
+PATIENCE = 30.0  # seconds: longer than a compilation takes
 
 
-def wait_for(lock: Any) -> None:
-    """Let no fork happen while another thread holds this lock, which may be taken under those named before."""
-    _locks.append(lock)
+class Lock:
+    """A lock that forks wait for; a child that could not have it gets a new one."""
+
+    def __init__(self) -> None:
+        self.held = RLock()
+
+    def __enter__(self) -> None:
+        self.held.acquire()
+        _register()
+
+    def __exit__(self, *_: object) -> None:
+        self.held.release()
+
+
+undisturbed = Lock()  # held by what imports
+_locks: list[tuple[Any, str]] = [(undisturbed, "held")]
+_had: dict[int, list[Any]] = {}  # what each thread that is forking has got of them
+_modules = 0  # how many there were when the hooks were registered last
+
+
+def wait_for(holder: Any, name: str) -> None:
+    """Let no fork happen while another thread has the lock of that name, which may be taken under those named before."""
+    _locks.append((holder, name))
+
+
+def _register() -> None:
+    """Register the hooks once more, if there may be others by now. Each time that there is a fork, one does the work."""
+    global _modules
+    if len(sys.modules) != _modules and hasattr(os, "register_at_fork"):
+        _modules = len(sys.modules)
+        os.register_at_fork(
+            before=lambda: _before(), after_in_parent=lambda: _release(), after_in_child=lambda: _in_child()
+        )
 
 
 def _before() -> None:
-    for lock in _locks:
-        lock.acquire()
+    if get_ident() not in _had:
+        locks = [getattr(holder, name) for holder, name in _locks]
+        _had[get_ident()] = [lock for lock in locks if lock.acquire(timeout=PATIENCE)]
 
 
-def _after() -> None:
-    for lock in reversed(_locks):
+def _release() -> None:
+    for lock in reversed(_had.pop(get_ident(), [])):
         lock.release()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before, after_in_parent=_after, after_in_child=_after)
+def _in_child() -> None:
+    if get_ident() not in _had:
+        return
+    missed = [each for each in _locks if getattr(*each) not in _had[get_ident()]]
+    _release()
+    _had.clear()
+    for holder, name in missed:
+        setattr(holder, name, RLock())
+    if missed:
+        _forget_half_imported()
+
+
+def _forget_half_imported() -> None:
+    """Modules that a thread was importing which is no more: whoever asked for one would wait for it."""
+    locks: Any = getattr(_bootstrap, "_module_locks", {})
+    for name, module in list(sys.modules.items()):
+        if getattr(getattr(module, "__spec__", None), "_initializing", False):
+            with suppress(AttributeError, KeyError):  # how Python keeps its locks is its own affair
+                lock = locks[name]()
+                if lock is not None and lock.owner not in (None, get_ident()):
+                    del locks[name], sys.modules[name]
+
+
+_register()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from importlib import import_module
 from typing import Any
 
@@ -286,7 +286,7 @@ class Loss:
         if front_end is not None:
             return front_end.total(self, prediction, target, weight=weight, **options)
         loss, batch = self._evaluate(0, prediction, target, weight, _TOTAL, options)
-        return Total(loss, batch.total_weight)
+        return Total(loss, finite(batch.total_weight))
 
     def _activate(
         self,
@@ -344,11 +344,8 @@ class Loss:
                     next_step="Use value_and_grad; curvature_formula is that in the distance",
                 )
             )
-        scale = 1 / batch.total_weight if averaged and batch.total_weight else float(not averaged)
         buffer = None if out is None else _buffer(out, batch)
-        total, outputs, inside = _evaluate()(
-            self.entry, self.activation, batch, constants, scale, order, unreduced, buffer
-        )
+        total, outputs, inside = self._run(self._compiled, batch, constants, averaged, order, unreduced, buffer)
         if not inside:
             self._structure.check_domains(self.entry, batch, self.activation is not None)
         if reduction is _TOTAL:
@@ -451,6 +448,19 @@ class Loss:
             )
         parameters[name] = number
 
+    @cached_property
+    def _compiled(self) -> Any:
+        with undisturbed:
+            from losscope.kernels.compiled import compiled
+
+        return compiled(self.entry, self.activation)
+
+    @cached_property
+    def _run(self) -> Any:
+        """What runs a batch of the structure; it loads LLVM, which takes a moment."""
+        with undisturbed:
+            return import_module(f"losscope.kernels.{self._structure.KERNEL}").evaluate
+
     # -- looking at it
 
     @cached_property
@@ -510,13 +520,17 @@ class Loss:
 Loss.__doc__ = _Doc(Loss.__doc__ or "")  # type: ignore[assignment]
 
 
-@cache
-def _evaluate() -> Any:
-    """What runs a batch; it loads Numba, which takes a moment, and asking twice would cost a call a microsecond."""
-    with undisturbed:
-        from losscope.kernels.cpu.evaluate import evaluate
-
-    return evaluate
+def finite(total_weight: float) -> float:
+    """The weight of a total, which is a number to divide by."""
+    if total_weight == float("inf"):
+        raise LossError(
+            complain(
+                "The weights are too large to be added up",
+                got="a sum beyond the largest float64",
+                next_step="Divide all weights by the largest",
+            )
+        )
+    return total_weight
 
 
 def _buffer(out: Any, batch: Any) -> Any:

@@ -12,7 +12,7 @@ import sympy
 from losscope import structures
 from losscope.certificate import BOUND, DTYPES, Bench, Worst
 from losscope.derive import COSINE, DISTANCE, PREDICTION, RESIDUAL, TARGET, Derived, derive, formula, names_of, slope_of
-from losscope.emit.plain import plain
+from losscope.emit.plain import exactly
 from losscope.entry import Entry
 from losscope.errors import LossError, complain
 from losscope.expression import in_our_words, symbol
@@ -56,7 +56,7 @@ def mend(entry: Entry, few: int, many: int) -> Mended:
     if signs and any(check.score(order, form) for order, form in enumerate(found)):
         other = _with_signs(search, check, found, differentiate, signs)
         found = min(found, other, key=lambda forms: sum(check.score(order, form) for order, form in enumerate(forms)))
-    texts = tuple(plain(form) for form in found)
+    texts = tuple(exactly(form) for form in found)
     return _settled(entry, texts, check, plainly, points)
 
 

@@ -249,6 +249,9 @@ class _Parser:
         residual = self.residual(node)
         if residual is not None:
             return residual
+        if self.ours and isinstance(node.op, ast.BitAnd | ast.BitOr):
+            both = sympy.And if isinstance(node.op, ast.BitAnd) else sympy.Or
+            return both(self.visit(node.left), self.visit(node.right))
         left, right = self.number(node.left), self.number(node.right)
         match node.op:
             case ast.Add():

@@ -343,9 +343,14 @@ def guarded(expression: Any) -> Any:
         rest = [each for each in e.args if each not in vanishing]
         number = Mul(*(each for each in rest if not each.has(PREDICTION, TARGET, RESIDUAL)))
         rest = [each for each in rest if each.has(PREDICTION, TARGET, RESIDUAL)]
-        return number * xmuly(Mul(*rest), Mul(*vanishing)) if vanishing and rest else e
+        return number * xmuly(Mul(*vanishing), Mul(*rest)) if vanishing and rest else e
 
     return bottom_up(expression, one)
+
+
+def unguarded(expression: Any) -> Any:
+    """Products as products, for others to rewrite."""
+    return expression.replace(xmuly, lambda x, y: x * y)
 
 
 def halved(expression: Any) -> Any:
@@ -553,6 +558,6 @@ def again(expression: Any) -> Any:
 
 
 REWRITES: tuple[Callable[[Any], Any], ...] = (
-    regrouped, collected, factored, spread, lengths, as_exponential, guarded, halved, exponential_out, evened, ratios, near,
+    unguarded, regrouped, collected, factored, spread, lengths, as_exponential, guarded, halved, exponential_out, evened, ratios, near,
     apart, divergence, softened, moved, of_residual, again,
 )  # fmt: skip

@@ -26,7 +26,12 @@ from losscope.expression import (
     sigmoid,
     softplus,
     sqrt1px2m1,
+    symbol,
+    xmuly,
 )
+
+# What a product may be 0 by, where another of its factors grows without end.
+DATA = {symbol(name) for name in ("prediction", "target", "r", "margin")}
 
 
 def stable(expression: Any) -> Any:
@@ -99,7 +104,16 @@ def _product(e: Any) -> Any:
                 return Mul(
                     *(each for each in e.args if each not in (factor, partner)), sigmoid(factor.args[0])
                 )
-    return e
+    return _share_of_the_infinite(e)
+
+
+def _share_of_the_infinite(e: Any) -> Any:
+    """y softplus(z), sigmoid(-z) softplus(z): of an infinite z, what has no share in it is 0 and not NaN."""
+    growing = [each for each in e.args if each.has(softplus)]
+    share = Mul(*(each for each in e.args if not each.has(softplus) and not each.is_number))
+    if not growing or not (share.has(sigmoid) or share.free_symbols & DATA):
+        return e
+    return Mul(*(each for each in e.args if each.is_number), xmuly(share, Mul(*growing)))
 
 
 def _power(e: Any) -> Any:
@@ -177,7 +191,12 @@ def tidy(expression: Any) -> Any:
     >>> tidy(x**c / x), tidy(y * exp(x) + (1 - y) * exp(x))
     (x**(c - 1), exp(x))
     """
-    return bottom_up(expression, lambda e: _whole_power(e) if e.is_Mul else _common(e) if e.is_Add else e)
+    return bottom_up(expression, lambda e: _tidy_product(e) if e.is_Mul else _common(e) if e.is_Add else e)
+
+
+def _tidy_product(e: Any) -> Any:
+    power = _whole_power(e)
+    return _share_of_the_infinite(power) if power.is_Mul else power
 
 
 def _common(e: Any) -> Any:

@@ -117,7 +117,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "xlogy": lambda x, y: ZERO if x.is_zero() and not y.is_nan() else x * y.log(),
     "xlog1py": lambda x, y: ZERO if x.is_zero() and not y.is_nan() else x * y.log1p(),
     "xdivy": lambda x, y: ZERO if x.is_zero() and not y.is_nan() else x / y,
-    "xmuly": lambda x, y: ZERO if x.is_zero() or y.is_zero() else x * y,
+    "xmuly": lambda x, y: ZERO if x.is_zero() and not y.is_nan() else x * y,
     "minimum": _smaller, "maximum": _larger, "hypot": _hypot,
     "unit": lambda a, b: ZERO if a.is_zero() else a / _hypot(a, b),
     "pow1pm1": lambda x, q: (q * x.log1p()).expm1() if x > -1 else _power(1 + x, q) - 1,

@@ -12,16 +12,15 @@ binary_cross_entropy = elementwise(
     target=domain.probability,
     task="binary",
     inside="sigmoid",
-    infinite="NaN where an infinite logit meets a certain label (0 times infinity)",
     reference="D. R. Cox, The regression analysis of binary sequences, J. R. Stat. Soc. B 20 (1958). doi:10.1111/j.2517-6161.1958.tb00292.x",
     elsewhere={
         "torch": "BCEWithLogitsLoss",
         "keras": "BinaryCrossentropy(from_logits=True)",
         "optax": "sigmoid_binary_cross_entropy",
         "sklearn": "HalfBinomialLoss",
-        "xgboost": "binary:logistic",
-        "lightgbm": "binary",
-        "catboost": "Logloss",
+        "xgboost": "binary:logistic, binary:logitraw, reg:logistic",
+        "lightgbm": "binary, cross_entropy",
+        "catboost": "Logloss, CrossEntropy",
     },
 )
 
@@ -42,16 +41,20 @@ binary_cross_entropy_of_probability = elementwise(
 
 binary_focal = elementwise(
     "binary_focal",
-    "target*sigmoid(-prediction)**gamma*softplus(-prediction) + (1 - target)*sigmoid(prediction)**gamma*softplus(prediction)",
-    summary="Binary cross-entropy on logits that plays down what is already classified well, by (1 - p)^gamma.",
+    "(target*sigmoid(-prediction) + (1 - target)*sigmoid(prediction))**gamma*(target*softplus(-prediction) + (1 - target)*softplus(prediction))",
+    # Of a certain label, what is left of the probability to its power: summed up, it would be divided by itself.
+    gradient_of="where(abs(2*target - 1) < 1, (target*sigmoid(-prediction) + (1 - target)*sigmoid(prediction))**gamma*(target*softplus(-prediction) + (1 - target)*softplus(prediction)), sigmoid((1 - 2*target)*prediction)**gamma*softplus((1 - 2*target)*prediction))",
+    summary="Binary cross-entropy on logits that plays down what is already classified well, by (1 - p_t)^gamma, where p_t = y p + (1 - y)(1 - p) is what the label has of the probability; labels may be soft.",
     aliases=("focal",),
     parameters={"gamma": nonnegative(2.0)},
     target=domain.probability,
     task="binary",
     inside="sigmoid",
-    infinite="NaN where an infinite logit meets a certain label (0 times infinity)",
     reference="T.-Y. Lin et al., Focal loss for dense object detection, ICCV (2017). doi:10.1109/ICCV.2017.324",
-    elsewhere={"keras": "BinaryFocalCrossentropy(gamma)", "optax": "sigmoid_focal_loss(gamma)"},
+    elsewhere={
+        "keras": "BinaryFocalCrossentropy(gamma, from_logits=True)",
+        "optax": "sigmoid_focal_loss(gamma)",
+    },
 )
 
 hinge = elementwise(

@@ -5,13 +5,13 @@ from losscope.structures.elementwise import elementwise
 
 poisson = elementwise(
     "poisson",
-    "exp(prediction) - target*prediction",
+    "exp(prediction) - xmuly(target, minimum(prediction, 1000))",  # exp(1000) is infinite, and no count makes up for it
+    gradient_of="exp(prediction) - target*prediction",
     summary="Poisson negative log-likelihood of a count at the rate exp(prediction), without the term that depends on the target alone.",
     aliases=("poisson_nll",),
     target=domain.count,
     task="count",
     inside="exp",
-    infinite="NaN where the log rate is +inf, or -inf with a count of 0 (0 times infinity)",
     reference="J. A. Nelder and R. W. M. Wedderburn, Generalized linear models, J. R. Stat. Soc. A 135 (1972). doi:10.2307/2344614",
     elsewhere={
         "torch": "PoissonNLLLoss()",

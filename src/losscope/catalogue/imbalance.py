@@ -12,7 +12,6 @@ weighted_binary_cross_entropy = elementwise(
     target=domain.probability,
     task="binary",
     inside="sigmoid",
-    infinite="NaN where an infinite logit meets a certain label (0 times infinity)",
     reference="D. R. Cox, The regression analysis of binary sequences, J. R. Stat. Soc. B 20 (1958). doi:10.1111/j.2517-6161.1958.tb00292.x",
     elsewhere={
         "torch": "BCEWithLogitsLoss(pos_weight)",

@@ -69,6 +69,7 @@ huber = elementwise(
         "torch": "HuberLoss(delta)",
         "keras": "Huber(delta)",
         "optax": "huber_loss(delta)",
+        "sklearn": "HuberLoss",
         "lightgbm": "huber(alpha)",
         "catboost": "Huber(delta)",
     },
@@ -89,7 +90,7 @@ log_cosh = elementwise(
     summary="Half the square for small residuals, |r| - log 2 for large; smooth everywhere, slope tanh(r).",
     aliases=("logcosh",),
     reference="P. J. Green, Bayesian reconstructions from emission tomography data using a modified EM algorithm, IEEE TMI 9 (1990). doi:10.1109/42.52985",
-    elsewhere={"keras": "LogCosh", "optax": "log_cosh"},
+    elsewhere={"keras": "LogCosh", "optax": "log_cosh", "catboost": "LogCosh"},
 )
 
 pinball = elementwise(

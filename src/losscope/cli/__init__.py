@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.name is None or error.name.partition(".")[0] == "losscope":
             raise
         print(
-            f"losscope: this needs the package {error.name}. Use: pip install 'losscope[compare]'.",
+            f"losscope: this needs the package {error.name}. Use: pip install '.[compare]' in a clone of losscope.",
             file=sys.stderr,
         )
         return 2

@@ -89,7 +89,9 @@ def _dask_client(address: str) -> Any:
     try:
         from distributed import Client
     except ImportError:
-        raise DataError("--dask needs the package distributed: pip install 'losscope[dask]'") from None
+        raise DataError(
+            "--dask needs the package distributed: pip install '.[dask]' in a clone of losscope"
+        ) from None
     try:
         return Client(address, timeout=DASK_TIMEOUT_S, set_as_default=True)
     except (OSError, ValueError, TimeoutError) as error:

@@ -7,6 +7,8 @@ from typing import Any
 from sympy.printing.printer import Printer
 from sympy.printing.str import StrPrinter
 
+from losscope.expression import xmuly
+
 
 class SubtractedLast(Printer):
     """abs(r) - delta/2, not -delta/2 + abs(r)."""
@@ -23,6 +25,12 @@ class _Printer(SubtractedLast, StrPrinter):
             return self._print(value)
         return f"where({self._print(as_written(condition))}, {self._print(value)}, {self._print(expr.func(*rest, evaluate=False)) if len(rest) > 1 else self._print(rest[0][0])})"
 
+    def _print_And(self, expr: Any) -> str:
+        return " & ".join(f"({self._print(as_written(each))})" for each in expr.args)
+
+    def _print_Or(self, expr: Any) -> str:
+        return " | ".join(f"({self._print(as_written(each))})" for each in expr.args)
+
     def _print_absolute(self, expr: Any) -> str:
         return f"abs({self._print(expr.args[0])})"
 
@@ -34,6 +42,11 @@ def plain(expression: Any) -> str:
     >>> plain(ls.huber._derived.gradient)
     'where(abs(r) <= delta, r, delta*sign(r))'
     """
+    return _Printer().doprint(expression.replace(xmuly, lambda x, y: x * y))  # read back, it is one again
+
+
+def exactly(expression: Any) -> str:
+    """One expression as text that is read back as it is, by `parse(..., ours=True)`."""
     return _Printer().doprint(expression)
 
 

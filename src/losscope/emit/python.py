@@ -12,6 +12,7 @@ import sympy
 from sympy import Piecewise, S
 
 from losscope.derive import MARGIN, PREDICTION, RESIDUAL, TARGET, Derived
+from losscope.emit.textbook import textbook
 from losscope.emit.two_sided import two_sided_sigmoid, two_sided_softplus
 from losscope.expression import PRIMITIVES, symbol
 
@@ -36,6 +37,7 @@ def function(
     residual: sympy.Expr | None = None,
 ) -> str:
     """Source of one function returning `results`, shared parts computed once."""
+    results = [folded(each) for each in results]
     lines = [f"def {name}({', '.join((*arguments, *parameters))}):"]
     taken = [symbol(each) for each in parameters]  # a parameter may be called t0
     if residual is not None and any(each.has(RESIDUAL) for each in results):
@@ -47,9 +49,12 @@ def function(
     # An activation's formulas never look at the target, so it is not theirs to watch.
     unseen = set() if any(each.has(TARGET, RESIDUAL, MARGIN) for each in results) else {"target"}
     guarded = []
-    for result, output in zip(results, outputs, strict=True):
+    for i, (result, output) in enumerate(zip(results, outputs, strict=True)):
         silent = [each for each in arguments if each not in unseen and not carries(result, symbol(each))]
-        guarded.append("".join(f"unless_nan({each}, " for each in silent) + text(output) + ")" * len(silent))
+        written = text(output)
+        if i == 0 and _may_be_negated(output):
+            written = f"{written} + real(0.0)"  # no loss is -0
+        guarded.append("".join(f"unless_nan({each}, " for each in silent) + written + ")" * len(silent))
     lines.append(f"    return {', '.join(guarded)}")
     return "\n".join(lines) + "\n"
 
@@ -61,6 +66,14 @@ def carries(expression: sympy.Basic, variable: sympy.Symbol) -> bool:
     if isinstance(expression, Piecewise):
         return all(carries(branch, variable) for branch, _ in expression.args)
     return any(carries(part, variable) for part in expression.args)
+
+
+def _may_be_negated(expression: sympy.Basic) -> bool:
+    branches = [each for each, _ in expression.args] if isinstance(expression, Piecewise) else [expression]
+    return any(
+        _may_be_negated(each) if isinstance(each, Piecewise) else each.could_extract_minus_sign()
+        for each in branches
+    )
 
 
 def text(expression: sympy.Basic) -> str:
@@ -98,6 +111,23 @@ def _form(e: sympy.Basic) -> tuple[str, int]:
     if e.func in NAMES:
         return f"{NAMES[e.func]}({', '.join(_write(each, 0) for each in e.args)})", _ATOM
     raise NotImplementedError(f"no way to write {e.func}")  # a hole in the language, not a user's mistake
+
+
+def folded(expression: sympy.Expr) -> sympy.Expr:
+    """Constants worked out: 1e60*exp(-200) is a number that float32 holds, and neither of its parts is.
+
+    >>> folded(10**60 * sympy.exp(-200) * symbol("x"))
+    1.3838965267367375e-27*x
+    """
+
+    def constant(e: sympy.Basic) -> bool:
+        return isinstance(e, sympy.Expr) and e.is_number and not (e.is_Number or e.is_NumberSymbol)
+
+    def worth(e: sympy.Expr) -> sympy.Expr:
+        number = sympy.N(textbook(e, keep=()), 17)
+        return number if number.is_Float else e  # no real number, which shows where it is computed
+
+    return expression.replace(constant, worth)
 
 
 def _number(e: sympy.Basic) -> str:

@@ -7,7 +7,7 @@ import sympy
 from sympy import Add, Function, Mul, S
 from sympy.core.traversal import bottom_up
 
-from losscope.expression import sigmoid, softplus
+from losscope.expression import sigmoid, softplus, xmuly
 
 
 class two_sided_softplus(Function):
@@ -47,10 +47,19 @@ def _gathered(total: sympy.Add) -> sympy.Expr:
     return total
 
 
+def _as_product(term: sympy.Expr, *functions: sympy.Expr) -> sympy.Expr:
+    """The share of one of the functions as a plain factor: gathered, a side without a share is 0 all the same."""
+    return term.replace(
+        lambda e: isinstance(e, xmuly) and e.args[1] in functions, lambda e: Mul(*e.args, evaluate=False)
+    )
+
+
 def _parts(total: sympy.Expr, up: sympy.Expr, down: sympy.Expr) -> list[sympy.Expr]:
     """a, b and the rest of a up + b down + rest, where neither stands in a or b."""
     parts = [S.Zero, S.Zero, S.Zero]
     for term in Add.make_args(total):
+        if term.has(xmuly):
+            term = _as_product(term, up, down)
         for i, factor in enumerate((up, down)):
             if factor in Mul.make_args(term) and not (term / factor).has(up, down):
                 parts[i] += term / factor

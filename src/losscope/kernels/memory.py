@@ -40,6 +40,16 @@ def empty(shape: tuple[int, ...], dtype: Any) -> numpy.ndarray:
     return of_size(size).view(dtype).reshape(shape)
 
 
+def made(shape: tuple[int, ...], dtype: Any, order: int, out: numpy.ndarray | None) -> dict[str, numpy.ndarray]:
+    """Room for as many derivatives as `order` says, the gradient's given in `out` where it is not None."""
+    room = {}
+    if order >= 1:
+        room["gradient"] = empty(shape, dtype) if out is None else out
+    if order >= 2:
+        room["curvature"] = empty(shape, dtype)
+    return room
+
+
 def release_memory() -> None:
     """Give back the memory that is kept for the next gradient: two large buffers at most.
 

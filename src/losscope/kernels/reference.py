@@ -7,7 +7,7 @@ cannot, too: any floating dtype, and no compilation.
 from __future__ import annotations
 
 from functools import cache, lru_cache
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import Any
 
 import numpy
@@ -15,16 +15,7 @@ from scipy import special
 
 from losscope import structures
 from losscope.entry import Entry
-from losscope.kernels.cpu import composed, special as made_of_others
-
-
-def over(namespace: dict[str, Any], *modules: ModuleType) -> dict[str, Any]:
-    """Functions that are written in the words of a namespace, each as a function over that namespace."""
-    for module in modules:
-        for name, each in vars(module).items():
-            if isinstance(each, FunctionType):
-                namespace.setdefault(name, FunctionType(each.__code__, namespace, name))
-    return namespace
+from losscope.kernels import special as made_of_others
 
 
 def polynomial(x: Any, coefficients: Any) -> Any:
@@ -79,12 +70,16 @@ def xdivy(x: Any, y: Any) -> Any:
     return numpy.where((x == 0) & ~numpy.isnan(y), 0, x / y)
 
 
+def xmuly(x: Any, y: Any) -> Any:
+    return numpy.where((x == 0) & ~numpy.isnan(y), 0, x * y)
+
+
 NAMESPACE: dict[str, Any] = {
     "real": lambda x: x, "abs": numpy.abs, "sign": numpy.sign, "exp": numpy.exp, "log": numpy.log, "sqrt": numpy.sqrt,
     "log1p": numpy.log1p, "expm1": numpy.expm1, "log1pmx": log1pmx, "expm1mx": expm1mx, "tanh": numpy.tanh,
     "softplus": lambda x: numpy.logaddexp(0, x), "sigmoid": special.expit, "sech2": sech2, "log_cosh": log_cosh,
     "sqrt1px2m1": sqrt1px2m1, "sin_arctan": lambda x: numpy.where(numpy.isinf(x), numpy.sign(x), x / numpy.hypot(1, x)),
-    "cos_arctan": lambda x: 1 / numpy.hypot(1, x), "xlogy": special.xlogy, "xlog1py": special.xlog1py, "xdivy": xdivy,
+    "cos_arctan": lambda x: 1 / numpy.hypot(1, x), "xlogy": special.xlogy, "xlog1py": special.xlog1py, "xdivy": xdivy, "xmuly": xmuly,
     "minimum": numpy.minimum, "maximum": numpy.maximum, "where": numpy.where, "power": numpy.power,
     "unless_nan": lambda x, result: numpy.where(numpy.isnan(x), numpy.nan, result),
     "sinh": numpy.sinh, "cosh": numpy.cosh, "asinh": numpy.arcsinh, "acosh": numpy.arccosh, "atan": numpy.arctan,
@@ -95,7 +90,7 @@ NAMESPACE: dict[str, Any] = {
     "polygamma2": lambda x: numpy.where(x < 0, numpy.nan, special.polygamma(2, x)),
     "absolute": numpy.abs, "polynomial": polynomial, "nearest": numpy.rint,
 }  # fmt: skip
-over(NAMESPACE, composed, made_of_others)
+made_of_others.over(NAMESPACE)
 
 # What a kernel has of its own, each within about an ulp; all else is made of these, in the kernel's dtype.
 _OWN = (
@@ -107,8 +102,9 @@ _OWN = (
 @cache
 def kernels_arithmetic(dtype: str) -> dict[str, Any]:
     """The namespace in which a formula's text gives what its kernels give, but for the last place of a primitive:
-    each operation rounds to the dtype in the order that is written."""
-    real = numpy.dtype(dtype).type
+    each operation rounds to the dtype in the order that is written, fused where the kernel's is."""
+    from losscope.kernels.primitives import simple
+
     doubles = {**NAMESPACE, "log1p_unit": numpy.log1p, "exp_nonpositive": numpy.exp, "sigmoid": _sigmoid}
 
     def cast(array: Any) -> Any:
@@ -117,12 +113,18 @@ def kernels_arithmetic(dtype: str) -> dict[str, Any]:
     def once(function: Any) -> Any:
         return lambda *arguments: cast(function(*(numpy.asarray(each, "float64") for each in arguments)))
 
-    namespace: dict[str, Any] = {name: once(doubles[name]) for name in _OWN}
-    namespace |= {"real": real, "abs": numpy.abs, "absolute": numpy.abs, "sign": numpy.sign, "polynomial": polynomial, "nearest": numpy.rint}
-    namespace |= {"minimum": numpy.minimum, "maximum": numpy.maximum, "numpy": numpy}
+    namespace: dict[str, Any] = {**vars(simple), **{name: once(doubles[name]) for name in _OWN}}
+    namespace |= {"real": numpy.dtype(dtype).type, "polynomial": polynomial, "nearest": numpy.rint}
+    namespace |= {"absolute": numpy.abs, "magnitude": numpy.abs, "square_root": numpy.sqrt}
     namespace["where"] = lambda condition, yes, no: cast(numpy.where(condition, yes, no))
-    return over(namespace, composed, made_of_others)
-
+    namespace["fma"] = once(lambda a, b, c: a * b + c)
+    for name, function in vars(simple).items():
+        written = getattr(function, "__wrapped__", function)
+        if isinstance(written, FunctionType) and written.__module__ == simple.__name__ and name != "real":
+            namespace[name] = FunctionType(written.__code__, namespace, name)
+    namespace |= {"abs": numpy.abs, "sign": numpy.sign, "minimum": numpy.minimum, "maximum": numpy.maximum}
+    namespace["sqrt"] = once(numpy.sqrt)
+    return made_of_others.over(namespace)
 
 
 @lru_cache(512)

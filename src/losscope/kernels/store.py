@@ -1,9 +1,9 @@
 """The disk cache of generated sources and compiled kernels.
 
-A blob is stored under a name that is a hash of all that determines it, behind its own checksum, in a directory
-that only this user may enter. Writing is atomic (a temporary file, then a rename), so two processes may write
-the same blob at once. Whatever is wrong (no home, no room, read-only, foreign owner, damaged blob) the cache is
-merely empty: nothing here ever raises.
+A blob is stored under a name that is a hash of all that determines it, behind its own checksum, in a directory that
+only this user may enter, and is not read where another could have written it. Writing is atomic (a temporary file, then
+a rename), so two processes may write the same blob at once. Whatever is wrong (no home, no room, read-only, foreign
+owner, damaged blob) the cache is merely empty: nothing here ever raises.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import stat
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -46,7 +47,10 @@ def read(name: str) -> bytes | None:
     if folder is None:
         return None
     try:
-        stored = (folder / name).read_bytes()
+        with open(folder / name, "rb") as file:
+            if not _is_private(os.fstat(file.fileno()), stat.S_ISREG):
+                return None
+            stored = file.read()
     except OSError:
         return None
     with suppress(OSError):  # read-only: it is then nobody's to prune
@@ -81,7 +85,7 @@ def _directory(chosen: str | None) -> Path | None:
     try:
         folder = Path(chosen) if chosen else _users_cache() / "losscope"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return folder.resolve() if _is_private(folder) else None
+        return folder.resolve() if _is_private(folder.stat(), stat.S_ISDIR) else None
     except (OSError, RuntimeError):  # RuntimeError: no home directory
         return None
 
@@ -94,9 +98,8 @@ def _users_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
-def _is_private(folder: Path) -> bool:
-    """Compiled code is run as it is read: only this user may have been able to write it."""
+def _is_private(seen: os.stat_result, is_of_kind: Callable[[int], bool]) -> bool:
+    """Compiled code is run as it is read: only this user may have been able to write it, the folder and each file."""
     if not hasattr(os, "getuid"):
         return True  # Windows: the profile directory is the user's own
-    seen = folder.stat()
-    return stat.S_ISDIR(seen.st_mode) and seen.st_uid == os.getuid() and not seen.st_mode & 0o022
+    return is_of_kind(seen.st_mode) and seen.st_uid == os.getuid() and not seen.st_mode & 0o022

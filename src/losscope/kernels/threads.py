@@ -1,34 +1,35 @@
-"""Threads: fixed blocks of work over a pool of our own.
+"""Threads: who runs a kernel whose work is worth more than one.
 
-Numba's own pools are not used: GNU OpenMP kills a forked child, and its result may depend on the split. (PyTorch's
-threads are borrowed where they are at hand, but never in a forked child: `losscope.torch.openmp`.) Here a kernel is
-serial and releases the GIL; the work is cut into the same blocks whatever the number of threads, each block leaves its
-own partial sum, and the partial sums are added in order, so the bits never change.
+A kernel cuts its work into the same blocks whatever the number of threads, each block leaves its own sum, and the sums are
+added in order, so the bits never change. A parallel region is a function of C that calls another on so many threads at
+once, as GNU OpenMP's GOMP_parallel does. It is PyTorch's where that is at hand (`lend`: its threads go on spinning after
+an operation, and ours would have to share the cores with them), but never in a forked child; elsewhere it is our pool's.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from itertools import count
 from numbers import Integral
 from pathlib import Path
 from threading import Lock
-from time import perf_counter
+from typing import Any
 
 from losscope.errors import LossError, complain
 
-WAKING = 150e-6  # seconds of work for which it pays to wake another thread, and in the end to be woken by it
-PART = 25e-6  # seconds below which handing out a part of the work costs too much of it
-PARTS_PER_THREAD = 16  # a thread whose core is shared with another program is then waited for a moment only
+GRAIN = 1 << 15  # elements up to which one thread is as quick as all, where the others spin (measured with PyTorch's, 2 cores)
+POOL_GRAIN = 1 << 18  # the same of our pool's, which sleep
 
 _threads: int | None = None
 _pool: ThreadPoolExecutor | None = None
-_borrowed: Callable[[Callable[[], None], int], bool] | None = None
+_lent: tuple[int, Callable[[], int]] | None = None  # the address of a parallel region, and how many threads it has
 _lock = Lock()
+_here = threading.local()
 
 
 def usable_cores() -> int:
@@ -85,37 +86,37 @@ def get_num_threads() -> int:
     return _threads
 
 
-def share(blocks: int, run: Callable[[int, int], None], least: int) -> None:
-    """Call run(start, end) until the blocks 0..blocks are done, on this thread and, where it pays, those of the pool.
+def run(kernel: Callable[..., Any], size: int, wholes: tuple[Any, ...], numbers: tuple[float, ...]) -> Any:
+    """Call a kernel whose work is that of so many elements, with who is to run it."""
+    if size <= GRAIN or (number := get_num_threads()) == 1:
+        return kernel(*wholes, 0, 1, *numbers)
+    if _lent is not None and _lent[1]() == number:  # a team of another size would end threads, and begin them again
+        return kernel(*wholes, _lent[0], number, *numbers)
+    if size <= POOL_GRAIN:
+        return kernel(*wholes, 0, 1, *numbers)
+    _here.raised = KeyboardInterrupt()  # in the callback it may come at any time
+    result = kernel(*wholes, _POOL, number, *numbers)
+    if _here.raised is not None:
+        raise _here.raised
+    return result
 
-    `least` blocks are never worth it. Of more, this thread does some, and how long they take says what the rest will.
-    """
-    available = get_num_threads()
-    if blocks <= least or available == 1:
-        run(0, blocks)
-        return
-    first = max(1, least // 4)
-    begun = perf_counter()
-    run(0, first)
-    seconds = (perf_counter() - begun) * (blocks - first) / first
-    threads = min(available, 1 + int(seconds / WAKING))
-    if threads == 1:
-        run(first, blocks)
-        return
-    parts = max(threads, min(threads * PARTS_PER_THREAD, int(seconds / PART)))
-    step = -(-(blocks - first) // parts)
-    starts = count(first, step)
-    task = [run]
 
-    def work() -> None:
-        while (start := next(starts)) < blocks:  # next() on a count is atomic
-            task[0](start, min(start + step, blocks))
+_Region = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+_Parallel = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint)
 
+
+@_Parallel
+def _on_pool(region: int, data: int, number: int, flags: int) -> None:
+    """A parallel region on the threads of our pool."""
     try:
-        if _borrowed is None or not _borrowed(work, threads):
-            on_pool(work, threads)
-    finally:
-        task.clear()  # the pool may hold `work` for a while yet, and must not hold the caller's arrays
+        part = _Region(region)
+        on_pool(lambda: part(data), number)
+        _here.raised = None
+    except BaseException as error:  # what leaves a callback is lost
+        _here.raised = error
+
+
+_POOL = ctypes.cast(_on_pool, ctypes.c_void_p).value or 0
 
 
 def on_pool(work: Callable[[], None], threads: int) -> None:
@@ -139,11 +140,10 @@ def on_pool(work: Callable[[], None], threads: int) -> None:
         raise raised[0]
 
 
-def borrow(team: Callable[[Callable[[], None], int], bool]) -> None:
-    """Have team(work, n) call work() on n threads or more at once, this one among them, instead of our pool; where it
-    returns False, having done nothing, the pool does. In a forked child there is no team."""
-    global _borrowed
-    _borrowed = team
+def lend(address: int, threads: Callable[[], int]) -> None:
+    """Run kernels by the parallel region at an address from now on, whenever threads() is the number of ours."""
+    global _lent
+    _lent = (address, threads) if address else None
 
 
 def _get_pool() -> ThreadPoolExecutor:
@@ -156,8 +156,8 @@ def _get_pool() -> ThreadPoolExecutor:
 
 def _after_fork() -> None:
     # The parent's threads do not exist in a forked child, and its lock may be held by one of them.
-    global _pool, _lock, _borrowed
-    _pool, _lock, _borrowed = None, Lock(), None
+    global _pool, _lock, _lent
+    _pool, _lock, _lent = None, Lock(), None
 
 
 if hasattr(os, "register_at_fork"):

@@ -7,7 +7,7 @@ from typing import Any
 from losscope.entry import Entry
 from losscope.structures import elementwise
 
-LOOPS = ("elementwise",)  # the modules of each target that hold the loops
+KERNEL = "elementwise"  # the module of losscope.kernels that runs its calls
 ARGUMENTS = ("prediction", "target")
 VARIABLE = "prediction"
 SHORT = {"x": "prediction"}

@@ -24,7 +24,7 @@ from losscope.entry import Entry
 from losscope.errors import LossError, LossTypeError, complain
 from losscope.structures import arrays
 
-LOOPS = ("distance",)  # the modules of each target that hold the loops
+KERNEL = "distance"  # the module of losscope.kernels that runs its calls
 ARGUMENTS = ("distance", "label", "cosine")
 VARIABLE = "distance"
 SHORT = {"distance": "distance", "d": "distance", "label": "label", "cosine": "cosine"}
@@ -100,13 +100,16 @@ def prepare(
         )
     if not isinstance(swap, int) or swap not in (0, 1):
         raise LossTypeError(complain("swap is yes or no", got=repr(swap), expected="True or False"))
-    dtype = arrays.computing_dtype(given, target, *(() if negative is None else (negative,)))
-    if label is not None:
-        label = _label(label, shape, dtype).reshape(rows)
+    vectors = {"prediction": given, "target": target} | ({} if negative is None else {"negative": negative})
+    dtype = arrays.computing_dtype(**vectors)
     total = float(rows)
     if weight is not None:
-        weight = arrays.ready_weight(weight, shape, dtype, "row").reshape(rows)
-        total = float(weight.sum(dtype="float64"))
+        weight = arrays.ready_weight(weight, shape, dtype, "row")
+        total = arrays.sum_of(weight)
+    if label is not None:
+        label = _label(label, shape, dtype, weight).reshape(rows)
+    if weight is not None:
+        weight = weight.reshape(rows)
 
     def matrix(vectors: Any) -> Any:
         return None if vectors is None else arrays.ready(vectors, dtype).reshape(rows, width)
@@ -145,7 +148,7 @@ def _negative(entry: Entry, prediction: Any, negative: Any, label: Any) -> Any:
     return negative
 
 
-def _label(label: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+def _label(label: Any, shape: tuple[int, ...], dtype: Any, weight: Any) -> Any:
     array = arrays.as_array(label, "label")
     if array.shape != shape:
         raise LossError(
@@ -158,7 +161,7 @@ def _label(label: Any, shape: tuple[int, ...], dtype: Any) -> Any:
         )
     zeros = bool((array == 0).any())
     hint = "Turn labels 0 and 1 into -1 and 1 with 2*label - 1" if zeros else ""
-    arrays.check_domain("label", array, domain.sign, hint)
+    arrays.check_domain("label", array, domain.sign, hint, weight)
     return arrays.ready(array, dtype)
 
 

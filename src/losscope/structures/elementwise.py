@@ -15,7 +15,7 @@ from losscope.entry import Entry
 from losscope.errors import LossError, complain
 from losscope.structures import arrays
 
-LOOPS = ("elementwise",)  # the modules of each target that hold the loops
+KERNEL = "elementwise"  # the module of losscope.kernels that runs its calls
 ARGUMENTS = ("prediction", "target")
 VARIABLE = "prediction"
 SHORT = {
@@ -52,7 +52,7 @@ def prepare(entry: Entry, prediction: Any, target: Any, weight: Any) -> Batch:
     given = arrays.as_array(prediction, "prediction")
     target = arrays.as_array(target, "target")
     arrays.same_shape(given, target)
-    dtype = arrays.computing_dtype(given, target)
+    dtype = arrays.computing_dtype(prediction=given, target=target)
     rows = entry.over == "rows"
     if rows and not given.ndim:
         raise LossError(
@@ -65,7 +65,7 @@ def prepare(entry: Entry, prediction: Any, target: Any, weight: Any) -> Batch:
     total = float(given.size // given.shape[-1] if rows and given.size else given.size)
     if weight is not None:
         weight = arrays.ready_weight(weight, shape, dtype, "row" if rows else "element")
-        total = float(weight.sum(dtype="float64"))
+        total = arrays.sum_of(weight)
         if rows:
             weight = numpy.ascontiguousarray(numpy.broadcast_to(weight[..., None], given.shape))
     return Batch(arrays.ready(given, dtype), arrays.ready(target, dtype), weight, given, shape, total, dtype)
@@ -76,7 +76,7 @@ def check_domains(entry: Entry, batch: Batch, through: bool) -> None:
     for name in ("target",) if through else ("prediction", "target"):
         array, domain = getattr(batch, name), getattr(entry, name)
         hint = _as_rows(entry, name, array) if entry.over == "rows" else _as_numbers(domain.name, name, array)
-        arrays.check_domain(name, array, domain, hint)
+        arrays.check_domain(name, array, domain, hint, batch.weight)
 
 
 def _as_rows(entry: Entry, name: str, array: Any) -> str:

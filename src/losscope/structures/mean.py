@@ -23,9 +23,13 @@ def prepare(
 ) -> tuple[Any, Any, dict[str, Any]]:
     """The structure's batch, and the weights and options it was made with; raises LossError."""
     batch = structure.prepare(entry, prediction, target, weight, **options)
-    weights = {"weight": weight, "class_weight": options.get("class_weight")}
+    weights = {"weight": weight}
+    if (
+        getattr(batch, "probabilities", None) is None
+    ):  # a mean over rows of probabilities does not divide by these
+        weights["class_weight"] = options.get("class_weight")
     weights = {name: each for name, each in weights.items() if each is not None}
-    if not weights or 1 / MODERATE <= batch.total_weight <= MODERATE:
+    if not weights or batch.total_weight is None or 1 / MODERATE <= batch.total_weight <= MODERATE:
         return batch, weight, options
     options = {**options, **{name: _moderate(each) for name, each in weights.items()}}
     weight = options.pop("weight", None)

@@ -12,7 +12,7 @@ from typing import Any
 from losscope import domain
 from losscope.entry import Entry
 
-LOOPS = ("rivals",)  # the modules of each target that hold the loops
+KERNEL = "multiclass_margin"  # the module of losscope.kernels that runs its calls
 ARGUMENTS = ("difference",)
 VARIABLE = "difference"
 SHORT = {"difference": "difference", "d": "difference"}

@@ -19,7 +19,7 @@ from losscope.entry import Entry
 from losscope.errors import LossError, LossTypeError, complain
 from losscope.structures import arrays
 
-LOOPS = ("softmax", "spread")  # the modules of each target that hold the loops
+KERNEL = "rows"  # the module of losscope.kernels that runs its calls
 ARGUMENTS = ("margin",)
 VARIABLE = "margin"
 SHORT = {"margin": "margin", "m": "margin"}
@@ -45,7 +45,7 @@ class Batch:
     ignore: int
     given: Any
     shape: tuple[int, ...]  # of the unreduced values
-    total_weight: float
+    total_weight: float | None  # None: the kernel finds it
     dtype: Any
 
 
@@ -69,7 +69,8 @@ def prepare(
             )
         )
     shape, classes = given.shape[:-1], given.shape[-1]
-    dtype = arrays.computing_dtype(given, target)
+    spread = target.shape == given.shape and (arrays.is_floating(target) or target.shape != shape)
+    dtype = arrays.computing_dtype(prediction=given, **({"target": target} if spread else {}))
     if not isinstance(label_smoothing, numbers.Real) or not 0 <= label_smoothing <= 1:
         raise LossError(
             complain(
@@ -81,16 +82,20 @@ def prepare(
     if not -(2**63) <= ignore_index < 2**63:
         raise LossError(complain("ignore_index does not fit in 64 bits", got=repr(ignore_index)))
     rows = math.prod(shape)
+    gone: Any = False  # rows of weight 0, which are not looked at
     if weight is not None:
-        weight = arrays.ready_weight(weight, shape, dtype, "row").reshape(rows)
+        weight = arrays.ready_weight(weight, shape, dtype, "row")
+        gone = weight == 0
+        weight = weight.reshape(rows)
     if class_weight is not None:
         class_weight = arrays.ready_weight(class_weight, (classes,), dtype, "class", "class_weight")
     index, probabilities = None, None
-    if target.shape == given.shape and (arrays.is_floating(target) or target.shape != shape):
-        check_probabilities(target)
+    if spread:
+        check_probabilities(target, gone=gone)
         probabilities = arrays.ready(target, dtype).reshape(rows, classes)
     elif target.shape == shape:
-        index = _class_index(target, classes, ignore_index).reshape(rows)
+        weighed = weight is not None or class_weight is not None
+        index = _class_index(target, classes, ignore_index, weighed, gone).reshape(rows)
     else:
         raise LossError(
             complain(
@@ -112,22 +117,21 @@ def prepare(
 
 def _total_weight(
     rows: int, index: Any, probabilities: Any, weight: Any, class_weight: Any, ignore: int
-) -> float:
-    """What a mean is over: the rows that count, each by its weight and the weight of its class."""
-    if index is not None:
-        counts = index != ignore
-        if weight is None and class_weight is None:
-            return float(numpy.count_nonzero(counts))
-        each = counts if class_weight is None else counts * class_weight[numpy.where(counts, index, 0)]
-    elif class_weight is not None:
-        each = probabilities @ class_weight
-    else:
-        each = numpy.ones(rows)
-    return float((each if weight is None else each * weight).sum(dtype="float64"))
+) -> float | None:
+    """What a mean is over: the rows that count, each by its weight and the weight of its class. Of rows of probabilities
+    it is the weight of the rows alone, as in PyTorch. None where nothing is weighed: the kernel counts as it goes."""
+    if index is None:
+        return float(rows) if weight is None else arrays.sum_of(weight)
+    if weight is None and class_weight is None:
+        return None
+    counts = index != ignore
+    each = counts if class_weight is None else counts * class_weight[numpy.where(counts, index, 0)]
+    return arrays.sum_of(each if weight is None else each * weight)
 
 
-def _class_index(target: Any, classes: int, ignore_index: int) -> Any:
-    """Class indices as int64, every one within its row: a kernel never reads beyond it."""
+def _class_index(target: Any, classes: int, ignore_index: int, weighed: bool, gone: Any) -> Any:
+    """Class indices as int64. Whether every one is within its row, the kernel looks before it reads; what is weighed or
+    converted is looked at here. Rows that are `gone` are ignored."""
     if target.dtype.kind not in "iu":
         raise LossTypeError(
             complain(
@@ -137,8 +141,15 @@ def _class_index(target: Any, classes: int, ignore_index: int) -> Any:
                 next_step="Use target.astype('int64') if these are classes; rows of probabilities have the logits' shape",
             )
         )
-    # Compared as they came: a large uint64 would turn negative, perhaps into ignore_index.
-    wrong = ((target < 0) | (target >= classes)) & (target != ignore_index)
+    if weighed or target.dtype != "int64":  # as they came: a large uint64 would turn negative, perhaps into ignore_index
+        check_classes(target, classes, ignore_index, gone)
+    index = numpy.ascontiguousarray(target, "int64")
+    return numpy.where(gone, ignore_index, index) if numpy.any(gone) else index
+
+
+def check_classes(target: Any, classes: int, ignore_index: int, gone: Any = False) -> None:
+    """Raise for the first that is no class."""
+    wrong = ((target < 0) | (target >= classes)) & (target != ignore_index) & numpy.logical_not(gone)
     if wrong.any():
         where = tuple(int(i) for i in numpy.argwhere(wrong)[0])
         raise LossError(
@@ -151,19 +162,20 @@ def _class_index(target: Any, classes: int, ignore_index: int) -> Any:
                 else "",
             )
         )
-    return numpy.ascontiguousarray(target, "int64")
 
 
-def check_probabilities(rows: Any, name: str = "target") -> None:
-    """Every number a probability, every row (along the last axis) a distribution."""
+def check_probabilities(rows: Any, name: str = "target", gone: Any = False) -> None:
+    """Every number a probability, every row (along the last axis) a distribution, but for rows that are `gone`."""
     hint = (
         "Rows of the logits' shape are read as probabilities; of a teacher's logits take the softmax first"
         if name == "target"
         else ""
     )
-    arrays.check_domain(name, rows, domain.probability, hint)
-    sums = numpy.asarray(rows.sum(-1, dtype="float64"))
-    wrong = numpy.abs(sums - 1) > ROW_SUM_TOLERANCE
+    there = numpy.logical_not(gone)
+    arrays.check_domain(name, rows, domain.probability, hint, there[..., None])
+    with numpy.errstate(invalid="ignore"):
+        sums = numpy.asarray(rows.sum(-1, dtype="float64"))
+    wrong = (numpy.abs(sums - 1) > ROW_SUM_TOLERANCE) & there
     if wrong.any():
         where = tuple(int(i) for i in numpy.argwhere(wrong)[0])
         raise LossError(
@@ -177,4 +189,5 @@ def check_probabilities(rows: Any, name: str = "target") -> None:
 
 
 def check_domains(entry: Entry, batch: Batch, through: bool) -> None:
-    """Nothing is left to find: all was checked before the kernel ran."""
+    """Find and report the class that is none, which the kernel met."""
+    check_classes(batch.target.reshape(batch.shape), batch.prediction.shape[1], batch.ignore)

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from losscope.torch import functional as functional
     from losscope.torch import nn as nn
     from losscope.torch.patching import patch as patch
+    from losscope.torch.patching import patched as patched
     from losscope.torch.patching import unpatch as unpatch
 
-_FROM = {"patch": "patching", "unpatch": "patching"}
+_FROM = {"patch": "patching", "patched": "patching", "unpatch": "patching"}
 
 
 def __getattr__(name: str) -> Any:

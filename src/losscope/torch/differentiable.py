@@ -16,7 +16,7 @@ import torch
 
 from losscope.entry import Entry
 from losscope.errors import LossError, LossTypeError, complain
-from losscope.loss import REDUCTIONS, Loss, Total
+from losscope.loss import REDUCTIONS, Loss, Total, finite
 from losscope.structures import arrays, mean
 from losscope.torch import elsewhere, ready
 from losscope.torch.distances import Distances, Vectors, computed
@@ -61,7 +61,7 @@ def call(
 def total(loss: Loss, prediction: torch.Tensor, target: Any, *, weight: Any = None, **options: Any) -> Total:
     """A differentiable sum, and the weight it stands for."""
     value, weighed = _evaluate(loss, prediction, target, weight, "sum", options)
-    return Total(value, float(weighed))
+    return Total(value, finite(float(weighed)))
 
 
 @_eager
@@ -101,11 +101,10 @@ def _evaluate(
 ) -> tuple[torch.Tensor, Any]:
     """The reduced loss, and the weight that a mean is over."""
     parameters, rest = loss._split(options)
-    softmax = loss.structure == "softmax"
     prediction = _tensor(prediction, "prediction")
     as_given = isinstance(target, torch.Tensor)
     target = _tensor(target, "target", prediction)
-    if not as_given and (not softmax or target.is_floating_point()):
+    if not as_given and target.is_floating_point():
         target = target.to(prediction.dtype)
     if weight is not None:
         weight = _constant(weight, "weight", prediction)
@@ -140,8 +139,9 @@ def _evaluate_elements(
     parameters: tuple[float, ...],
     _: dict[str, Any],
 ) -> tuple[torch.Tensor, Any]:
-    if target.dtype != prediction.dtype or not prediction.is_floating_point():
-        target, prediction = _alike(target, prediction)
+    dtype = prediction.dtype
+    if target.dtype != dtype or not prediction.is_floating_point():
+        dtype, (prediction, target) = _alike(prediction=prediction, target=target)
     per_row = loss.entry.over == "rows"
     weighed: Any
     if _elsewhere(prediction):
@@ -166,9 +166,7 @@ def _evaluate_elements(
     except Outside:
         loss._structure.check_domains(
             loss.entry,
-            loss._structure.prepare(
-                loss.entry, _array(prediction, "prediction"), _array(target, "target"), None
-            ),
+            batch,
             loss.activation is not None,
         )
         raise
@@ -176,7 +174,7 @@ def _evaluate_elements(
         raise _unsupported(prediction, "prediction")
     if per_row and reduction == "none":
         value = value.sum(-1)
-    return value, weighed
+    return value.to(dtype), weighed
 
 
 def _evaluate_rows(
@@ -207,17 +205,24 @@ def _evaluate_rows(
         class_weight = class_weight.to(prediction.dtype)
     logits = prediction.reshape(-1, prediction.shape[-1])
     if not logits.shape[0]:
-        return (prediction * 0).sum() if reduction != "none" else (prediction * 0).sum(-1), weighed
+        return (prediction * 0).sum() if reduction != "none" else (prediction * 0).sum(-1), weighed or 0.0
     if weight is not None:
         weight = weight.to(computed(prediction.dtype)).reshape(-1).contiguous()
+        if ready_batch.probabilities is None:  # a row of weight 0 may hold what is no class
+            target = torch.where(weight == 0, ready_batch.ignore, target)
     scale = 1.0 / (weighed or 1.0) if reduction == "mean" else 1.0
     row_call = Logits(
         _rows(loss.entry), (logits, target, class_weight, weight), parameters, scale, reduction == "none",
-        ready_batch.ignore, ready_batch.smoothing,
+        ready_batch.ignore, ready_batch.smoothing, reduction == "mean" and weighed is None,
     )  # fmt: skip
     if not row_call.fits():
         raise _unsupported(prediction, "prediction")
-    value = row_call.result()
+    try:
+        value = row_call.result()
+    except Outside:
+        loss._structure.check_domains(loss.entry, ready_batch, False)
+        raise
+    weighed = row_call.weighed if weighed is None else weighed
     return value.reshape(ready_batch.shape) if reduction == "none" else value, weighed
 
 
@@ -236,12 +241,15 @@ def _evaluate_vectors(
     if label is not None:
         label = _constant(label, "label", prediction)
     options = {**options, "negative": negative, "label": label}
+    named = {"prediction": prediction, "target": target} | (
+        {} if negative is None else {"negative": negative}
+    )
     if _elsewhere(prediction):
-        given = _alike(*(each for each in (prediction, target, negative) if each is not None))
+        _, given = _alike(**named)
         swap = bool(options.get("swap", False))
         return elsewhere.vectors(_distances(loss.entry), given, label, weight, reduction, parameters, swap)
     batch, weight, _ = _prepared(loss, prediction, target, weight, options, reduction)
-    vectors = _alike(*(each for each in (prediction, target, negative) if each is not None))
+    given_dtype, vectors = _alike(**named)
     weighed = batch.total_weight
     if not batch.prediction.size:
         empty = (vectors[0] * 0).sum(-1)
@@ -251,7 +259,7 @@ def _evaluate_vectors(
     scale = 1.0 / (weighed or 1.0) if reduction == "mean" else 1.0
     this, unreduced = _distances(loss.entry), reduction == "none"
     call = Vectors(this, vectors, label, weight, parameters, scale, unreduced, batch.swap)
-    return call.result(), weighed
+    return call.result().to(given_dtype), weighed
 
 
 def _elsewhere(prediction: torch.Tensor) -> bool:
@@ -334,11 +342,23 @@ def _constant(value: Any, name: str, beside: torch.Tensor) -> torch.Tensor:
     return tensor.detach()
 
 
-def _alike(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """All in one floating dtype: the widest of theirs, float64 where none is floating."""
-    floating = [each.dtype for each in tensors if each.is_floating_point()]
-    dtype = reduce(torch.promote_types, floating) if floating else torch.float64
-    return tuple(each.to(dtype) for each in tensors)
+def _alike(**tensors: torch.Tensor) -> tuple[torch.dtype, tuple[torch.Tensor, ...]]:
+    """The widest of their floating dtypes, float64 where none is floating; and all of them in it, or in one that holds
+    their whole numbers. Raises LossError for those that none holds."""
+    floating = [each.dtype for each in tensors.values() if each.is_floating_point()]
+    dtype = wide = reduce(torch.promote_types, floating) if floating else torch.float64
+    for name, each in tensors.items():
+        if not each.is_floating_point() and not _elsewhere(each):
+            largest = arrays.largest_whole(name, _array(each, name))
+            wide = next(
+                of
+                for of in (wide, torch.float32, torch.float64)
+                if largest <= _HELD[of] or of == torch.float64
+            )
+    return dtype, tuple(each.to(wide) for each in tensors.values())
+
+
+_HELD = {torch.bfloat16: 2**8, torch.float16: 2**11, torch.float32: 2**24, torch.float64: 2**53}
 
 
 def _same_shape(prediction: torch.Tensor, target: torch.Tensor) -> None:

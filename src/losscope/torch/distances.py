@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy
 import torch
 from torch import Tensor
 
-from losscope.kernels.cpu.distance import run
+from losscope.kernels.distance import Call
 from losscope.torch import buffers, formula, ready
 from losscope.torch.looped import Looped
+from losscope.torch.margin import of_rows
 from losscope.torch.ready import HALVES, NAMES
 from losscope.torch.saved import Gradients, Saved, record
 
@@ -24,11 +24,6 @@ REDUCTIONS = ("mean", "sum", "none")
 
 class Distances(Looped):
     """One loss of distances, and how torch runs it."""
-
-    def made(self, dtype: str) -> Any:
-        from losscope.kernels.cpu.build import kernels  # which take arrays
-
-        return kernels(self.entry, None, numpy.dtype(dtype))
 
     def __call__(
         self,
@@ -50,7 +45,7 @@ class Distances(Looped):
             if not ready.usual(label) or label.shape != vectors[0].shape[:-1] or not label.dtype.is_signed:
                 return None
             label = label.detach().to(computed(vectors[0].dtype)).contiguous()
-            if not (numpy.abs(label.numpy()) == 1).all():
+            if not bool((label.abs() == 1).all()):
                 return None
         scale = 1.0 / vectors[0].shape[:-1].numel() if reduction == "mean" else 1.0
         return Vectors(
@@ -153,7 +148,13 @@ class Vectors(Saved):
     def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:
         label, weight, *vectors = tensors
         with torch.enable_grad():
-            values = self.loss.values(vectors, label, self.parameters, self.swap, self.offset)
+            if weight is not None:
+                there = (weight != 0).view(vectors[0].shape[:-1])
+                read = [of_rows(there, each) for each in vectors]
+                label = None if label is None else torch.where(there, label.view(there.shape), 1)
+            values = self.loss.values(
+                vectors if weight is None else read, label, self.parameters, self.swap, self.offset
+            )
             upstream = upstream.double().expand(values.shape) * self.scale
             if weight is not None:
                 upstream = upstream * weight.view(values.shape)
@@ -167,45 +168,25 @@ class Vectors(Saved):
         """One pass: the loss, and the gradients that are wanted."""
         label, _, *vectors = tensors
         given, shape = vectors[0].dtype, vectors[0].shape
-        dtype = computed(given)
-        real = numpy.float64 if dtype is torch.float64 else numpy.float32
-        read = [_dense(each, dtype) for each in vectors]
+        read = [each.detach().contiguous() for each in vectors]
         gradients = [buffers.like(each) if want else None for each, want in zip(read, wanted, strict=True)]
-        values = torch.empty(shape[:-1], dtype=dtype) if unreduced else None
-        total = run(
-            self.loss.loops(NAMES[dtype])[f"{self.loss.entry.measure}_loop"],
-            tuple(map(_matrix, read)),
-            self.swap if len(vectors) == 3 else _flat(label),
-            _flat(weight),
-            _flat(values),
-            tuple(map(_matrix, gradients)),
-            real(scale),
-            self.offset,
-            tuple(map(real, self.parameters)),
-        )
-        value = read[0].new_full((), total * scale, dtype=given) if values is None else values.to(given)
-        return value, tuple(None if each is None else each.to(given) for each in gradients)
+        values = torch.empty(shape[:-1], dtype=computed(given)) if unreduced else None
+        out = None if unreduced else ready.scalar(given)
+        call = Call(
+            self.loss.compiled, NAMES[given], shape[:-1].numel(), shape[-1], self.parameters, tuple(each.data_ptr() for each in read),
+            _address(label), _address(weight), self.swap, self.offset,
+        )  # fmt: skip
+        call.run(scale, _address(values), tuple(map(_address, gradients)), _address(out))
+        return (values.to(given) if values is not None else out), tuple(gradients)  # type: ignore[return-value]
+
+
+def _address(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
 
 
 def computed(dtype: torch.dtype) -> torch.dtype:
     """What a dtype is computed in: halves in float32, rounded once."""
     return torch.float32 if dtype in HALVES else dtype
-
-
-def _dense(tensor: Tensor, dtype: torch.dtype) -> Tensor:
-    tensor = tensor.detach()
-    return tensor if tensor.dtype is dtype and tensor.is_contiguous() else tensor.to(dtype).contiguous()
-
-
-def _matrix(tensor: Tensor | None) -> Any:
-    if tensor is None:
-        return None
-    array = tensor.numpy()
-    return array if array.ndim == 2 else array.reshape(-1, array.shape[-1])
-
-
-def _flat(tensor: Tensor | None) -> Any:
-    return None if tensor is None else tensor.numpy().reshape(-1)
 
 
 def _length(x: Tensor) -> Tensor:

@@ -47,6 +47,10 @@ def rows(
     classes = prediction.shape[-1]
     logits = prediction.reshape(-1, classes)
     judged = target.long().reshape(-1) if indices else target.to(prediction.dtype).reshape(-1, classes)
+    if weight is not None:
+        there = weighed(weight, shape, logits).reshape(-1) != 0
+        logits = margin.of_rows(there, logits)
+        judged = torch.where(there, judged, int(ignore)) if indices else margin.of_rows(there, judged)
     try:
         values, weights = margin.rows(
             loss.entry, parameters, logits, judged, class_weight, int(ignore), float(smoothing)
@@ -57,8 +61,6 @@ def rows(
         raise LossError(
             complain("target holds a class that is none", expected=f"0 to {classes - 1}, or {ignore}")
         ) from None
-    if not indices and class_weight is not None:
-        weights = judged @ class_weight
     return _reduced(values.view(shape), weights.view(shape), weight, reduction, prediction.dtype)
 
 
@@ -89,6 +91,10 @@ def vectors(
                 expected=f"shape {tuple(given[0].shape[:-1])}",
             )
         )
+    if weight is not None:
+        there = weighed(weight, given[0].shape[:-1], given[0]) != 0
+        given = tuple(margin.of_rows(there, each) for each in given)
+        label = None if label is None else torch.where(there, label, 1)
     values = loss.values(given, label, parameters, swap)
     return _reduced(values, torch.ones_like(values), weight, reduction, given[0].dtype)
 

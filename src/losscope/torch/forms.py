@@ -22,9 +22,13 @@ clamped_binary_cross_entropy = elementwise(
     elsewhere={"torch": "BCELoss"},
 )
 
+# Of a rate that is all but infinite, its logarithm is nothing.
+OF_RATE = "where(prediction < 1e38, prediction - xlogy(target, prediction + offset), prediction)"
+
 poisson_of_rate = elementwise(
     "poisson_of_rate",
-    "prediction - target*log(prediction + offset)",
+    OF_RATE,
+    gradient_of="prediction - target*log(prediction + offset)",
     summary="Poisson negative log-likelihood of a count under a rate, the rate kept from 0 by offset.",
     parameters={"offset": Parameter(1e-8, domain.nonnegative)},
     target=domain.count,
@@ -37,7 +41,7 @@ STIRLING = "where(target > 1, target*log(target) - target + log(2*pi*target)/2, 
 
 poisson_full = elementwise(
     "poisson_full",
-    f"exp(prediction) - target*prediction + {STIRLING}",
+    f"exp(prediction) - xmuly(target, minimum(prediction, 1000)) + {STIRLING}",
     gradient_of="exp(prediction) - target*prediction",
     summary="Poisson negative log-likelihood of a count under a log-rate, log target! in it by Stirling's approximation.",
     target=domain.count,
@@ -48,7 +52,7 @@ poisson_full = elementwise(
 
 poisson_of_rate_full = elementwise(
     "poisson_of_rate_full",
-    f"prediction - target*log(prediction + offset) + {STIRLING}",
+    f"{OF_RATE} + {STIRLING}",
     gradient_of="prediction - target*log(prediction + offset)",
     summary="The same of a rate, kept from 0 by offset.",
     parameters={"offset": Parameter(1e-8, domain.nonnegative)},
@@ -60,7 +64,7 @@ poisson_of_rate_full = elementwise(
 
 kl_divergence_of_log = elementwise(
     "kl_divergence_of_log",
-    "xlogy(target, target) - target*prediction",
+    "xlogy(target, target) - xmuly(target, prediction)",
     summary="target*(log target - prediction) for a prediction that is a log-probability: its sum over a row is KL(target || exp(prediction)).",
     target=domain.probability,
     task="distribution",
@@ -70,7 +74,9 @@ kl_divergence_of_log = elementwise(
 
 kl_divergence_of_logs = elementwise(
     "kl_divergence_of_logs",
-    "exp(target)*(target - prediction)",
+    # Where target is -inf (a probability of 0) the term is 0, whatever the prediction; exp(-1000) is 0.
+    "xmuly(exp(target), maximum(target, -1000) - prediction)",
+    gradient_of="exp(target)*(target - prediction)",
     summary="The same with the target as a log-probability too.",
     task="distribution",
     reference="S. Kullback and R. A. Leibler, On information and sufficiency, Ann. Math. Statist. 22 (1951). doi:10.1214/aoms/1177729694",

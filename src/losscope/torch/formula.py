@@ -19,8 +19,8 @@ from torch import Tensor
 
 from losscope import structures
 from losscope.entry import Entry
-from losscope.kernels.cpu import composed, special
-from losscope.kernels.reference import over, polynomial
+from losscope.kernels import special
+from losscope.kernels.reference import polynomial
 from losscope.torch.ready import HALVES
 
 
@@ -47,6 +47,15 @@ def values(
     """The unreduced loss of each element, differentiable in both, as often as wanted. A loss of one number alone (a
     margin, a difference) takes it for the target too."""
     return Partial.apply(prediction, target, Derivative(entry, through, parameters))
+
+
+def present(prediction: Tensor, target: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Both, but where the weight is 0, numbers of any domain in the place of what stands there: such an element is not there,
+    and NaN times 0 would be NaN, in the gradient too."""
+    if weight is None:
+        return prediction, target
+    gone = weight == 0
+    return torch.where(gone, 0.5, prediction), torch.where(gone, 1.0, target)
 
 
 class Partial(torch.autograd.Function):
@@ -181,6 +190,10 @@ def xdivy(x: Any, y: Any) -> Tensor:
     return torch.where((x == 0) & ~y.isnan(), 0, x / y)
 
 
+def xmuly(x: Tensor, y: Tensor) -> Tensor:
+    return torch.where((x == 0) & ~y.isnan(), 0, x * y)
+
+
 def _tensors(function: Callable[..., Tensor]) -> Callable[..., Any]:
     """Parameters are plain numbers: a function of them alone is one too."""
 
@@ -210,7 +223,7 @@ _OF_TENSORS: dict[str, Callable[..., Tensor]] = {
     "log1p": torch.log1p, "expm1": torch.expm1, "log1pmx": log1pmx, "expm1mx": expm1mx, "tanh": torch.tanh,
     "softplus": softplus, "sigmoid": torch.sigmoid, "sech2": sech2, "log_cosh": log_cosh, "sqrt1px2m1": sqrt1px2m1,
     "sin_arctan": sin_arctan, "cos_arctan": lambda x: 1 / torch.hypot(torch.ones_like(x), x),
-    "xlogy": torch.xlogy, "xlog1py": torch.special.xlog1py, "xdivy": xdivy,
+    "xlogy": torch.xlogy, "xlog1py": torch.special.xlog1py, "xdivy": xdivy, "xmuly": xmuly,
     "minimum": torch.minimum, "maximum": torch.maximum, "power": torch.pow, "sinh": torch.sinh, "cosh": torch.cosh,
     "asinh": torch.asinh, "acosh": torch.acosh, "atan": torch.atan, "sin": torch.sin, "cos": torch.cos,
     "erf": torch.erf, "erfc": torch.erfc, "hypot": torch.hypot, "lgamma": torch.lgamma, "digamma": torch.digamma,
@@ -220,4 +233,4 @@ _OF_TENSORS: dict[str, Callable[..., Tensor]] = {
 NAMESPACE: dict[str, Any] = {name: _tensors(function) for name, function in _OF_TENSORS.items()}
 NAMESPACE |= {"real": lambda x: x, "where": where, "unless_nan": unless_nan}
 NAMESPACE |= {"absolute": NAMESPACE["abs"], "polynomial": polynomial, "nearest": torch.round}
-over(NAMESPACE, composed, special)
+special.over(NAMESPACE)

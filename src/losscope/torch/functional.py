@@ -246,7 +246,7 @@ def binary_cross_entropy(
     >>> binary_cross_entropy(torch.tensor([0.5]), torch.tensor([1.0]))
     tensor(0.6931)
     """
-    if size_average is None and reduce is None:
+    if size_average is None and reduce is None and not _removes_strays(input, target, weight):
         try:
             ours = _CLAMPED(input, target, reduction, weight=weight)
         except Outside:
@@ -254,6 +254,19 @@ def binary_cross_entropy(
         if ours is not None:
             return ours
     return torchs["binary_cross_entropy"](input, target, weight, size_average, reduce, reduction)
+
+
+def _removes_strays(input: Any, target: Any, weight: Any) -> bool:
+    """Whether a weight of 0 may stand beside numbers that are no probabilities: a kernel then does not look at them, and
+    PyTorch refuses them all the same."""
+    if (
+        not isinstance(weight, Tensor)
+        or torch.compiler.is_compiling()
+        or not ready.plain(input, target, weight)
+    ):
+        return False
+    ends = [end for each in (input, target) if each.numel() for end in each.detach().aminmax()]
+    return bool((weight == 0).any()) and not all(0 <= float(end) <= 1 for end in ends)
 
 
 def binary_cross_entropy_with_logits(
@@ -315,14 +328,23 @@ def poisson_nll_loss(
     tensor(1.)
     """
     if size_average is None and reduce is None and _flag(log_input) and _flag(full) and _number(eps):
+        counts = _counts(input, target)
         if log_input:
-            ours = (_POISSON_FULL if full else _POISSON)(input, target, reduction)
+            ours = (_POISSON_FULL if full else _POISSON)(input, counts, reduction)
         else:
             of_rate = _POISSON_OF_RATE_FULL if full else _POISSON_OF_RATE
-            ours = of_rate(input, target, reduction, (float(eps),))
+            ours = of_rate(input, counts, reduction, (float(eps),))
         if ours is not None:
             return ours
     return torchs["poisson_nll_loss"](input, target, log_input, full, size_average, eps, reduce, reduction)
+
+
+def _counts(input: Any, target: Any) -> Any:
+    """Counts are whole by nature: those of an integer dtype, as numbers of the input's."""
+    whole = type(target) in ready.PLAIN and not (target.is_floating_point() or target.is_complex())
+    if whole and target.dtype is not torch.bool and type(input) in ready.PLAIN and input.is_floating_point():
+        return target.to(input.dtype)
+    return target
 
 
 def kl_div(
@@ -712,7 +734,15 @@ def multi_margin_loss(
         ours = _RIVALS[p](input, target, weight, reduction, margin, lists=False)
         if ours is not None:
             return ours
-    return torchs["multi_margin_loss"](input, target, p, margin, weight, size_average, reduce, reduction)
+    value = torchs["multi_margin_loss"](input, target, p, margin, weight, size_average, reduce, reduction)
+    return _of_nothing(input, value, reduction)
+
+
+def _of_nothing(input: Any, value: Tensor, reduction: str) -> Tensor:
+    """PyTorch's value, but of an empty batch, of which it is memory that nobody has written: a sum of 0, a mean of NaN."""
+    if not isinstance(input, Tensor) or input.numel() or value.ndim or not value.numel():
+        return value
+    return input.sum() if reduction == "sum" else input.sum() + float("nan")
 
 
 def multilabel_margin_loss(
@@ -734,8 +764,33 @@ def multilabel_margin_loss(
         ours = _RIVALS[1](input, target, None, reduction, 1.0, lists=True)
         if ours is not None:
             return ours
-    return torchs["multilabel_margin_loss"](input, target, size_average, reduce, reduction)
+    value = torchs["multilabel_margin_loss"](input, target, size_average, reduce, reduction)
+    return _of_nothing(input, value, reduction)
+
+
+def ctc_loss(
+    log_probs: Tensor,
+    targets: Tensor,
+    input_lengths: Tensor,
+    target_lengths: Tensor,
+    blank: int = 0,
+    reduction: str = "mean",
+    zero_infinity: bool = False,
+) -> Tensor:
+    """PyTorch's own connectionist temporal classification, which reads targets with steps between them wrongly
+    where they are concatenated: here they are laid out first.
+
+    Shapes: log_probs (T, N, C) or (T, C), targets (N, S) or concatenated, lengths (N). Errors are those of
+    `torch.nn.functional.ctc_loss`. Source: A. Graves et al., ICML (2006). doi:10.1145/1143844.1143891
+
+    >>> ctc_loss(torch.zeros(3, 1, 2).log_softmax(-1), torch.tensor([[1]]), torch.tensor([3]), torch.tensor([1]))
+    tensor(0.2877)
+    """
+    if isinstance(targets, Tensor) and targets.layout is torch.strided:
+        targets = targets.contiguous()
+    return torchs["ctc_loss"](
+        log_probs, targets, input_lengths, target_lengths, blank, reduction, zero_infinity
+    )
 
 
 nll_loss = _as_it_is("nll_loss")
-ctc_loss = _as_it_is("ctc_loss")

@@ -95,26 +95,34 @@ def rows(
         share = share * (1 - smoothing) + smoothing / classes
         if class_weight is not None:
             share = share * class_weight
-        return spread(entry, parameters, logits, share), torch.ones_like(logits[..., 0])
+            logits = of_rows((share != 0).any(-1), logits)
+        return spread(entry, parameters, logits, share), torch.ones_like(share[..., 0])
     counts = target != ignore
     right = torch.where(counts, target, 0)
-    own_logit = of_class(logits, right)
     weights = (
-        torch.ones_like(own_logit)
+        torch.ones_like(logits[..., 0])
         if class_weight is None
         else of_class(class_weight.expand_as(logits), right)
     )
     weights = torch.where(counts, weights, 0)
+    logits = of_rows(counts if smoothing else weights != 0, logits)
+    own_logit = of_class(logits, right)
     own = torch.arange(classes, device=target.device) == right[..., None]
     if smoothing:
         share = own.to(logits.dtype) * (1 - smoothing) + smoothing / classes
         if class_weight is not None:
             share = share * class_weight
+            logits = of_rows((share != 0).any(-1), logits)
         values = spread(entry, parameters, logits, share)
     else:
         margin = torch.where(counts, others_of(logits, own) - own_logit, 0)
         values = weights * formula.values(entry, None, parameters, margin, margin.detach())
     return torch.where(counts, values, 0), weights
+
+
+def of_rows(there: Tensor, logits: Tensor) -> Tensor:
+    """The logits of the rows that are `there`; those of the others count nothing, whatever they are."""
+    return torch.where(there.unsqueeze(-1), logits, 0)
 
 
 def of_class(numbers: Tensor, right: Tensor) -> Tensor:

@@ -58,12 +58,11 @@ def pointwise_operator(
             input,
             target,
             weight,
-            value if unreduced else None,
-            gradient if gradient.numel() else None,
-            None if unreduced else value,
-            scale,
-            scale,
             tuple(parameters),
+            scale,
+            values=value if unreduced else None,
+            gradient=gradient if gradient.numel() else None,
+            result=None if unreduced else value,
         )
     except Outside:
         raise RuntimeError("all elements of input and target should be between 0 and 1") from None
@@ -99,7 +98,7 @@ def pointwise_gradient(
     gradient = torch.empty_like(input)
     if input.numel():
         weight = None if weight is None else pointwise.aligned(weight, input)
-        POINTWISE[loss].run(input, target, weight, None, gradient, None, scale, scale, tuple(parameters))
+        POINTWISE[loss].run(input, target, weight, tuple(parameters), scale, gradient=gradient)
     return gradient
 
 
@@ -128,6 +127,7 @@ def _back_pointwise(ctx: Any, upstream: Tensor | None, _: Tensor | None) -> Any:
         return (None, *none)
     if _to_be_differentiated():
         this = POINTWISE[ctx.loss]
+        input, target = formula.present(input, target, weight)
         slope = formula.Partial.apply(
             input, target, formula.Derivative(this.entry, this.through, tuple(ctx.parameters), prediction=1)
         )
@@ -222,9 +222,8 @@ def rows_operator(
     gradient = torch.empty_like(call.logits) if differentiate and not unreduced else None
     try:
         value = call.run(gradient, None)
-    except Outside:
-        wrong = target[(target != ignore) & ((target < 0) | (target >= call.classes))][0]
-        raise IndexError(f"Target {int(wrong)} is out of bounds.") from None
+    except Outside as error:
+        raise IndexError(*error.args) from None
     if gradient is None:
         return value, input.new_empty(0)
     return value, torch.empty_like(input).copy_(rows.in_layout(gradient, input))

@@ -66,7 +66,7 @@ class Difference(Saved):
         first, second, target = tensors
         apart = torch.sub(first.detach(), second.detach(), out=buffers.like(first))
         gradient = buffers.like(first) if wanted else None
-        self.loss.run(apart, target, None, None, gradient, out, scale, scale, self.parameters)
+        self.loss.run(apart, target, None, self.parameters, scale, gradient=gradient, result=out)
         if gradient is None:
             return None
         return gradient, torch.neg(gradient, out=apart) if second.requires_grad else None

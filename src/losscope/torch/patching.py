@@ -9,7 +9,9 @@
 What is replaced are the functions in `torch.nn.functional`: the classes of `torch.nn` look theirs up there at
 every call, so that instances that exist already change too, and so does `F.cross_entropy` in any module. A module
 that has said `from torch.nn.functional import cross_entropy` has taken the function itself: that name is replaced
-in the module, too. `unpatch`, and the end of a `with`, put back all that was replaced.
+in the module, too. `unpatch`, and the end of a `with`, put back all that was replaced, but for names that were assigned
+anew. What has taken a function before `patch` in another way (a dict of losses, a `functools.partial`, an attribute of a
+class, the default of an argument) keeps it, and what takes one while it is patched keeps ours: `patched` says where.
 
     >>> import torch
     >>> from losscope.torch import functional, patch
@@ -23,17 +25,29 @@ in the module, too. `unpatch`, and the end of a `with`, put back all that was re
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from threading import RLock
-from types import ModuleType, TracebackType
+from types import BuiltinFunctionType, FunctionType, ModuleType, TracebackType
 from typing import Any
 
 import torch
 
 from losscope.torch import functional
 
+STEPS = 3  # how deep `patched` looks: the loss in a dict in a class
 _lock = RLock()
 _depth = 0
 _replaced: list[tuple[ModuleType, str, Any]] = []
+
+
+@dataclass(frozen=True)
+class Holders:
+    """Who holds which losses, as far as it can be found: each a place, such as `train.losses['mse'] (mse_loss)`."""
+
+    ours: tuple[str, ...]
+    pytorchs: tuple[str, ...]
 
 
 class Patched:
@@ -79,12 +93,63 @@ def unpatch() -> None:
         _restore()
 
 
-def _replace() -> None:
-    ours = {
-        id(original): getattr(functional, name)
+def patched() -> Holders:
+    """Where code outside torch and losscope holds our losses and PyTorch's own: in names of modules, attributes of classes,
+    dicts, lists, tuples, `functools.partial`, and the defaults of arguments.
+
+    After `patch`, `pytorchs` is what it left as it was; after `unpatch`, `ours` is what was taken meanwhile and stays.
+
+    >>> from losscope.torch import patch, patched
+    >>> with patch():
+    ...     len(patched().ours) >= len(functional.torchs) - 1  # all but nll_loss
+    True
+    """
+    pairs = _pairs()
+    ours, pytorchs = ({id(each[which]): each[0] for each in pairs} for which in (2, 1))
+    found: tuple[set[str], set[str]] = (set(), set())
+    for module in list(sys.modules.values()):
+        if isinstance(module, ModuleType) and _is_a_users(module):
+            for name, value in list(vars(module).items()):
+                for place, held in _held(value, f"{module.__name__}.{name}", module.__name__, STEPS):
+                    for wanted, places in zip((ours, pytorchs), found, strict=True):
+                        if id(held) in wanted:
+                            places.add(f"{place} ({wanted[id(held)]})")
+    return Holders(*(tuple(sorted(places)) for places in found))
+
+
+def _held(value: Any, place: str, module: str, steps: int) -> Iterator[tuple[str, Any]]:
+    """The functions that a value of a module holds, each with its place, as many steps away as that."""
+    if isinstance(value, FunctionType | BuiltinFunctionType):
+        yield place, value
+    if not steps:
+        return
+    inside: Iterable[tuple[str, Any]] = ()
+    if isinstance(value, partial):
+        inside = [(place, value.func), *((place, each) for each in value.args)]
+    elif type(value) is dict:
+        inside = ((f"{place}[{key!r}]", each) for key, each in list(value.items()))
+    elif type(value) in (list, tuple):
+        inside = ((f"{place}[{i}]", each) for i, each in enumerate(value))
+    elif isinstance(value, type) and value.__module__ == module:
+        inside = ((f"{place}.{name}", each) for name, each in list(vars(value).items()))
+    elif isinstance(value, FunctionType) and value.__module__ == module:
+        defaults = [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
+        inside = ((f"{place}, a default", each) for each in defaults)
+    for within, each in inside:
+        yield from _held(each, within, module, steps - 1)
+
+
+def _pairs() -> list[tuple[str, Any, Any]]:
+    """Each loss that is replaced: its name, PyTorch's own function, and ours."""
+    return [
+        (name, original, getattr(functional, name))
         for name, original in functional.torchs.items()
         if getattr(functional, name) is not original
-    }
+    ]
+
+
+def _replace() -> None:
+    ours = {id(original): ours for _, original, ours in _pairs()}
     for module in list(sys.modules.values()):
         if not isinstance(module, ModuleType) or not _is_a_users(module):
             continue
@@ -94,7 +159,7 @@ def _replace() -> None:
                 setattr(module, name, ours[id(value)])
 
 
-def _is_a_users(module: ModuleType) -> bool:
+def _is_a_users(module: ModuleType | None) -> bool:
     """Not torch's own modules, of which one alone is asked for its losses, nor ours, which hold the originals."""
     if module is torch.nn.functional:
         return True
@@ -103,6 +168,8 @@ def _is_a_users(module: ModuleType) -> bool:
 
 
 def _restore() -> None:
+    ours = {id(ours) for _, _, ours in _pairs()}
     while _replaced:
         module, name, value = _replaced.pop()
-        setattr(module, name, value)
+        if id(getattr(module, name, None)) in ours:  # not assigned anew meanwhile
+            setattr(module, name, value)

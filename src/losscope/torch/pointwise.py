@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy
 import torch
 from torch import Tensor
 
 from losscope.entry import Entry
-from losscope.torch import buffers, formula, openmp, ready
+from losscope.kernels.elementwise import Call
+from losscope.torch import buffers, formula, ready
 from losscope.torch.looped import Looped
 from losscope.torch.ready import KERNEL, NAMES, NOT_OURS, Outside
 from losscope.torch.saved import Gradients, Saved, record
@@ -110,6 +110,7 @@ class Pointwise(Looped):
         scale: Any,
     ) -> Tensor:
         """The same as torch operations."""
+        input, target = formula.present(input, target, weight)
         if self.refuses:
             self.check(input, target)
         values = formula.values(self.entry, self.through, parameters, input, target)
@@ -130,68 +131,39 @@ class Pointwise(Looped):
 
     def run(
         self,
-        input: Any,
-        target: Any,
-        weight: Any,
-        values: Any,
-        gradient: Any,
-        out: Any,
-        scale: float,
-        value_scale: float,
+        input: Tensor,
+        target: Tensor,
+        weight: Tensor | None,
         parameters: tuple[float, ...],
-        target_gradient: Any = None,
-        varying: Any = None,
+        scale: float,
+        *,
+        values: Tensor | None = None,
+        gradient: Tensor | None = None,
+        target_gradient: Tensor | None = None,
+        result: Tensor | None = None,
+        varying: Tensor | None = None,
     ) -> None:
-        """One pass over dense tensors of one layout, into those of values, gradient, out and target_gradient that
-        are not None."""
-        dtype = NAMES[input.dtype]
-        if dtype == "float16":
-            self._run_float16(
-                input, target, weight, values, gradient, out, scale, value_scale, parameters, target_gradient, varying
-            )  # fmt: skip
-            return
-        loops = self._loops.get(dtype) or self.loops(dtype)
-        real = numpy.float64 if dtype == "float64" else numpy.float32
+        """One pass over dense tensors of one layout, into those of values, gradients and result that are not None."""
+        row, period = None, 1
         if varying is not None:
-            parameters = (*parameters, 0.0)  # in the place of the one that varies
-        constants = ready.constants(parameters, real) if parameters else parameters
-        size, period, row = input.numel(), 1, None
-        if varying is not None:
-            period = varying.numel()
-            row = varying.to(torch.float64 if dtype == "float64" else torch.float32).contiguous()
-        arguments = (
-            input.data_ptr(), target.data_ptr(), None if weight is None else weight.data_ptr(), None if row is None else row.data_ptr(),
-            None if values is None else values.data_ptr(), None if gradient is None else gradient.data_ptr(),
-            None if target_gradient is None else target_gradient.data_ptr(), None if out is None else out.data_ptr(),
-            True if self.refuses else None, size, period, scale, value_scale, constants,
+            parameters, period = (*parameters, 0.0), varying.numel()  # 0 in the place of the one that varies
+            row = varying.reshape(-1).to(torch.float64 if input.dtype is torch.float64 else torch.float32)
+            row = row.repeat(-(-(period + 64) // period))
+        call = Call(
+            self.compiled, NAMES[input.dtype], input.numel(), parameters, input.data_ptr(), target.data_ptr(),
+            None if weight is None else weight.data_ptr(), None if row is None else row.data_ptr(), period,
+            self.refuses and self.compiled.has_domain,
         )  # fmt: skip
-        which = (
-            weight is None, row is None, values is None, gradient is None, target_gradient is None, out is None, self.refuses,
-        )  # fmt: skip
-        if openmp.run(loops["elementwise"], which, size, *arguments):
+        outside, _ = call.run(
+            scale,
+            None if values is None else values.data_ptr(),
+            None if gradient is None else gradient.data_ptr(),
+            None if target_gradient is None else target_gradient.data_ptr(),
+            None,
+            None if result is None else result.data_ptr(),
+        )
+        if outside:
             raise Outside
-
-    def _run_float16(
-        self,
-        input: Any,
-        target: Any,
-        weight: Any,
-        values: Any,
-        gradient: Any,
-        out: Any,
-        scale: float,
-        value_scale: float,
-        parameters: tuple[float, ...],
-        target_gradient: Any,
-        varying: Any,
-    ) -> None:
-        z, y, w = (None if each is None else each.detach().float() for each in (input, target, weight))
-        results = (values, gradient, out, target_gradient)
-        made = [None if each is None else torch.empty_like(each, dtype=torch.float32) for each in results]
-        self.run(z, y, w, made[0], made[1], made[2], scale, value_scale, parameters, made[3], varying)
-        for narrow, each in zip(results, made, strict=True):
-            if each is not None:
-                narrow.detach().copy_(each)
 
 
 def _beside(other: Tensor, input: Tensor, how: int) -> bool:
@@ -250,7 +222,8 @@ class Elements(Saved):
         value = buffers.like(input) if self.unreduced else ready.scalar(input.dtype)
         values, out = (value, None) if self.unreduced else (None, value)
         self.loss.run(
-            input, target, weight, values, gradient, out, self.scale, self.scale, self.parameters, target_gradient, varying
+            input, target, weight, self.parameters, self.scale, values=values, gradient=gradient,
+            target_gradient=target_gradient, result=out, varying=varying,
         )  # fmt: skip
         return value
 
@@ -263,14 +236,15 @@ class Elements(Saved):
             upstream = aligned(upstream, input)
             weight = upstream if weight is None else upstream * weight
         gradient, target_gradient = gradients = self.room(input)
-        scale = self.scale * factor
         self.loss.run(
-            input, target, weight, None, gradient, None, scale, scale, self.parameters, target_gradient, varying
+            input, target, weight, self.parameters, self.scale * factor, gradient=gradient, target_gradient=target_gradient,
+            varying=varying,
         )  # fmt: skip
         return gradients
 
     def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:
         input, target, weight, varying = tensors
+        input, target = formula.present(input, target, weight)
         parameters = self.parameters if varying is None else (*self.parameters, varying)
         which = formula.Derivative(self.loss.entry, self.loss.through, parameters)
         slope = formula.Partial.apply(input, target, which.in_prediction())

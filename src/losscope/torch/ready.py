@@ -7,7 +7,6 @@ of them together may cost a microsecond or two.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.overrides import has_torch_function_variadic
 
+from losscope.engine.machine import host
 from losscope.torch import openmp
 
 openmp.lend()
@@ -23,7 +23,7 @@ NOT_OURS, KERNEL, FORMULA = 0, 1, 2
 
 
 class Outside(Exception):
-    """A number lies outside its domain, or a class is none, of a loss that refuses such input."""
+    """A number lies outside its domain, or a class is none (the text says it), of a loss that refuses such input."""
 
 
 PLAIN = (Tensor, torch.nn.Parameter)
@@ -32,8 +32,9 @@ NAMES = {
     torch.float32: "float32",
     torch.float64: "float64",
     torch.bfloat16: "bfloat16",
-    torch.float16: "float16",
 }
+if host().has_halves:
+    NAMES[torch.float16] = "float16"
 HALVES = (torch.bfloat16, torch.float16)
 
 
@@ -180,12 +181,6 @@ _scalars = {dtype: torch.empty((), dtype=dtype) for dtype in NAMES}
 def scalar(dtype: torch.dtype) -> Tensor:
     """Room for one number on the CPU; the quickest way that torch has."""
     return torch.empty_like(_scalars[dtype])
-
-
-@lru_cache(1024)
-def constants(parameters: tuple[float, ...], real: Any) -> tuple[Any, ...]:
-    """The parameters of a formula in the dtype of a kernel."""
-    return tuple(real(each) for each in parameters)
 
 
 def mixed_by_autocast(*tensors: Any) -> bool:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy
 import torch
 from torch import Tensor
 
-from losscope.kernels.cpu.rivals import ELEMENTS
-from losscope.torch import buffers, formula, openmp, ready
+from losscope.kernels.multiclass_margin import Call
+from losscope.torch import buffers, formula, ready
 from losscope.torch.looped import Looped
-from losscope.torch.margin import of_class
+from losscope.torch.margin import of_class, of_rows
+from losscope.torch.ready import Outside
 from losscope.torch.saved import Gradients, Saved, record
 
 SMALL = 20_000  # scores, up to which PyTorch's own is as quick: measured with rows of ten
@@ -42,8 +42,9 @@ class Rivals(Looped):
             return None
         by_operations = ready.by_operations(input, target, class_weight)
         if (
-            (not by_operations and input.numel() <= SMALL)
-            or (lists and by_operations and input.numel() * input.shape[-1] > PAIRS)
+            (not by_operations and input.numel() <= SMALL and not _removes(class_weight))
+            or not input.numel()
+            or (lists and by_operations and input.ndim and input.numel() * input.shape[-1] > PAIRS)
             or reduction not in ("mean", "sum", "none")
         ):
             return None
@@ -74,20 +75,23 @@ class Rivals(Looped):
             return values if reduction == "none" else values.sum() * scale
         input, target = input.contiguous(), target.contiguous()
         lowest = -1 if lists else 0
-        if not self.loops(_COMPUTED[input.dtype])["rivals_are_classes"](
-            target.data_ptr(), target.numel(), lowest, classes
-        ):
+        if class_weight is not None and bool(((target < 0) | (target >= classes)).any()):
             return None
         weight = None if class_weight is None else class_weight[target]
         call = Scores(self, (input, target, weight), parameters, scale, reduction == "none")
-        if input.requires_grad and torch.is_grad_enabled():
-            return record(call, input)
-        return call.value(call.tensors)
+        try:
+            if input.requires_grad and torch.is_grad_enabled():
+                return record(call, input)
+            return call.value(call.tensors)
+        except Outside:  # a class that is none
+            return None
 
     def by_operations(
         self, input: Tensor, target: Tensor, weight: Tensor | None, parameters: tuple[float, ...]
     ) -> Tensor:
         """The loss of each row as torch operations, differentiable as often as wanted."""
+        if weight is not None:
+            input = of_rows(weight != 0, input)
         if target.shape == input.shape:
             # The first negative ends a list; a class named twice counts twice.
             named = (target >= 0).long().cumprod(-1)
@@ -107,23 +111,28 @@ class Rivals(Looped):
         input: Tensor,
         target: Tensor,
         weight: Tensor | None,
-        values: Tensor | None,
-        gradient: Tensor | None,
-        scale: float,
         parameters: tuple[float, ...],
-    ) -> float:
-        """One pass over contiguous scores: into those of values and gradient that are not None; the scaled sum."""
-        dtype = _COMPUTED[input.dtype]
-        real = numpy.float64 if dtype == "float64" else numpy.float32
+        scale: float,
+        values: Tensor | None = None,
+        gradient: Tensor | None = None,
+        result: Tensor | None = None,
+    ) -> None:
+        """One pass over contiguous scores, into those of values, gradient and result that are not None. Raises Outside if
+        a class is none."""
         classes = input.shape[-1]
         rows = input.numel() // classes
-        rows_in_block = max(1, ELEMENTS // classes)
-        which = (weight is None, values is None, gradient is None)
-        arguments = (
-            *(None if each is None else each.data_ptr() for each in (input, target, weight, values, gradient)),
-            rows, classes, target.numel() // rows, rows_in_block, scale, ready.constants(parameters, real),
+        address = lambda each: None if each is None else each.data_ptr()
+        call = Call(
+            self.compiled, _COMPUTED[input.dtype], rows, classes, target.numel() // rows, parameters, input.data_ptr(),
+            target.data_ptr(), address(weight), target.shape == input.shape,
         )  # fmt: skip
-        return float(openmp.run(self.loops(dtype)["rivals"], which, input.numel(), *arguments))
+        if call.run(scale, address(values), address(gradient), address(result)) >= 0:
+            raise Outside
+
+
+def _removes(class_weight: Any) -> bool:
+    """Whether a weight of 0 removes rows, whatever they hold: PyTorch's would be NaN for NaN."""
+    return class_weight is not None and ready.plain(class_weight) and bool((class_weight == 0).any())
 
 
 class Scores(Saved):
@@ -135,10 +144,11 @@ class Scores(Saved):
         input, target, weight = tensors
         values = input.new_empty(input.shape[:-1]) if self.unreduced else None
         gradient = buffers.like(input) if self.wanted else None
-        total = self.loss.run(input, target, weight, values, gradient, self.scale, self.parameters)
+        out = ready.scalar(input.dtype) if values is None else None
+        self.loss.run(input, target, weight, self.parameters, self.scale, values, gradient, out)
         if gradient is not None:
             self.gradients = (gradient,)
-        return input.new_full((), total) if values is None else values
+        return values if out is None else out  # type: ignore[return-value]
 
     def differentiate(self, tensors: Any, upstream: Tensor | None, factor: float) -> Gradients:
         input, target, weight = tensors
@@ -146,7 +156,7 @@ class Scores(Saved):
             upstream = upstream.contiguous()
             weight = upstream if weight is None else upstream * weight
         gradient = buffers.like(input)
-        self.loss.run(input, target, weight, None, gradient, self.scale * factor, self.parameters)
+        self.loss.run(input, target, weight, self.parameters, self.scale * factor, gradient=gradient)
         return (gradient,)
 
     def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:

@@ -5,20 +5,18 @@ The logits are never written to: another use of them in the same graph sees what
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-import numpy
 import torch
 from torch import Tensor, is_grad_enabled
 from torch.compiler import is_compiling
 
-from losscope.kernels.cpu.softmax import ELEMENTS
-from losscope.torch import buffers, openmp, ready
+from losscope.kernels.rows import Call
+from losscope.torch import buffers, ready
 from losscope.torch.looped import Looped
 from losscope.torch.ready import NAMES, Outside
 from losscope.torch.saved import Gradients, Saved, multiply, record
-
-_REAL: dict[str, Any] = {"float32": numpy.float32, "bfloat16": numpy.float32, "float64": numpy.float64}
 
 
 class Rows(Looped):
@@ -80,9 +78,10 @@ class Logits(Saved):
 
     __slots__ = (
         "class_weight", "classes", "dtype", "given", "ignore", "logits", "mean", "probabilities", "rows", "smoothing",
-        "target", "total",
+        "target", "total", "weighed",
     )  # fmt: skip
 
+    judges = slice(1, 2)  # the target: which rows are ignored
     logits: Tensor  # as a matrix, and what follows like it
     target: Tensor | None
     probabilities: Tensor | None
@@ -92,6 +91,7 @@ class Logits(Saved):
     given: torch.dtype
     dtype: str  # of the logits
     total: float  # the scaled sum, once it is computed
+    weighed: float  # the summed weight of the rows that count, once it is computed
 
     def __init__(
         self,
@@ -111,8 +111,6 @@ class Logits(Saved):
         """Whether shapes, dtypes and numbers are torch's, which otherwise says so. Lays the tensors out."""
         input, target, class_weight, _ = self.tensors or ()
         self.given = dtype = input.dtype
-        if dtype is torch.float16:  # has no kernel: it is computed in float32 and rounded once
-            dtype = torch.float32
         axes = input.ndim
         if axes == 2:
             self.rows, self.classes = input.shape
@@ -155,11 +153,7 @@ class Logits(Saved):
 
     def value(self, tensors: Any) -> Tensor:
         gradient = buffers.like(self.logits) if self.wanted else None
-        small = self.mean and self.rows * self.classes <= ELEMENTS and not self.smoothing
-        if small and self.target is not None and self.class_weight is tensors[3] is None:
-            value = self.run_block(self.target, gradient)
-        else:
-            value = self.run(gradient, tensors[3])
+        value = self.run(gradient, tensors[3])
         if gradient is not None:
             as_given = self.unreduced or self.logits is tensors[0]
             self.gradients = (gradient if as_given else in_layout(gradient, tensors[0]),)
@@ -179,11 +173,10 @@ class Logits(Saved):
         if each is None:
             multiply(gradients, factor)
         else:
-            each = each.contiguous()
-            openmp.run(
-                self.loss.loops(self.dtype)["softmax_weigh"], self.target is None, self.rows * self.classes, gradient.data_ptr(), each.data_ptr(),
-                _address(self.target), self.rows, self.classes, self.ignore, self.rows_in_block,
-            )  # fmt: skip
+            each = each.reshape(-1, 1)
+            if self.target is not None:  # of a row that is ignored it stays 0, whatever comes back
+                each = torch.where(self.target.view(-1, 1) != self.ignore, each, 0)
+            gradient.view(self.rows, self.classes).mul_(each)
         return (in_layout(gradient, tensors[0]),)
 
     def differentiate(self, tensors: Any, upstream: Tensor | None, factor: float) -> Gradients:
@@ -206,13 +199,10 @@ class Logits(Saved):
         input, target, class_weight, weight = tensors
         if weight is not None:
             upstream = upstream * weight.view(_without_classes(input.shape))
+            input = torch.where((weight == 0).view(upstream.shape).unsqueeze(-1), 0, input)
         ignore, smoothing, scale = self.ignore, self.smoothing, self.scale
         entry, parameters = self.loss.entry, self.parameters
         return (gradient(entry, parameters, input, target, class_weight, ignore, smoothing, scale, upstream),)
-
-    @property
-    def rows_in_block(self) -> int:
-        return ELEMENTS // self.classes or 1
 
     def survey(self) -> float:
         """What a mean is over: the weight of the rows that count, or their number for rows of probabilities.
@@ -221,54 +211,38 @@ class Logits(Saved):
         """
         if self.target is None:
             return float(self.rows)
-        survey = self.loss.loops(self.dtype)["softmax_survey"]
-        wrong, total = survey(
-            self.target.data_ptr(), _address(self.class_weight), self.rows, self.classes, self.ignore
-        )
-        if wrong >= 0:
-            raise Outside
-        return float(total)
+        counts = self.target != self.ignore
+        if bool((counts & ((self.target < 0) | (self.target >= self.classes))).any()):
+            raise self.stray()
+        if self.class_weight is None:
+            return float(counts.sum())
+        right = torch.where(counts, self.target, 0)
+        return float(torch.where(counts, self.class_weight[right], 0).sum(dtype=torch.float64))
 
-    def run_block(self, target: Tensor, gradient: Tensor | None) -> Tensor:
-        """The same as `run` does, of most calls: the mean of a small input by its classes, and nothing weighed."""
-        parameters = ready.constants(self.parameters, _REAL[self.dtype]) if self.parameters else ()
-        out = ready.scalar(self.logits.dtype)
-        loop, which = self.loss.loops(self.dtype)["softmax_mean"], gradient is None
-        arguments = (
-            self.logits.data_ptr(), target.data_ptr(), None if gradient is None else gradient.data_ptr(), out.data_ptr(),
-            self.rows, self.classes, self.ignore, parameters,
-        )  # fmt: skip
-        self.scale = (loop.compiled.get(which) or loop.compiled_for(which, arguments))(*arguments)
-        if self.scale == 0.0:
-            raise Outside
-        return out if out.dtype is self.given else out.to(self.given)
+    def stray(self) -> Outside:
+        """What is wrong with a target of which a class is none, in PyTorch's words."""
+        assert self.target is not None
+        wrong = (self.target != self.ignore) & ((self.target < 0) | (self.target >= self.classes))
+        return Outside(f"Target {int(self.target[wrong][0])} is out of bounds.")
 
     def run(self, gradient: Tensor | None, weight: Tensor | None) -> Tensor:
         """One pass: the loss (the scaled sum, or one value per row), and the gradient into its place."""
-        rows, classes, ignore = self.rows, self.classes, self.ignore
-        parameters = ready.constants(self.parameters, _REAL[self.dtype]) if self.parameters else ()
-        judged: tuple[Any, ...]
-        if self.probabilities is None and self.smoothing == 0.0:
-            name, judged = "softmax", (_address(self.target),)
-        else:  # typed, if never read
-            smoothing = _REAL[self.dtype](self.smoothing)
-            name = "spread"
-            judged = (_address(self.target) or 0, _address(self.probabilities), smoothing)
+        rows = self.rows
         values = torch.empty(rows, dtype=self.computed) if self.unreduced else None
         out = ready.scalar(self.logits.dtype) if values is None else None
-        rows_in_block = self.rows_in_block
-        arguments = (
-            self.logits.data_ptr(), *judged, _address(weight), _address(self.class_weight), _address(values),
-            _address(gradient), _address(out), rows, classes, rows_in_block, ignore, self.scale, self.mean, parameters,
+        call = Call(
+            self.loss.compiled, self.dtype, rows, self.classes, self.parameters, self.logits.data_ptr(), _address(self.target),
+            _address(self.probabilities), _address(weight), _address(self.class_weight), self.ignore, self.smoothing,
         )  # fmt: skip
-        which = (
-            self.probabilities is None, weight is None, self.class_weight is None, values is None, gradient is None,
-        )  # fmt: skip
-        wrong, self.total, self.scale = openmp.run(
-            self.loss.loops(self.dtype)[name], which, rows * classes, *arguments
+        wrong, total, weighs = call.run(
+            self.scale, self.mean, _address(values), _address(gradient), None, _address(out)
         )
         if wrong >= 0:
-            raise Outside
+            raise self.stray()
+        self.weighed = weighs
+        if self.mean:
+            self.scale, self.mean = self.scale / weighs if weighs else math.inf, False
+        self.total = total * self.scale
         if values is not None:
             return values.to(self.given).view(self.logits.shape[:-1])
         assert out is not None

@@ -22,7 +22,7 @@ from torch import Tensor, is_grad_enabled
 from torch.autograd import Function
 
 from losscope.torch import ready
-from losscope.torch.ready import HALVES, graph_is_kept, saving_hooks
+from losscope.torch.ready import HALVES, Outside, graph_is_kept, saving_hooks
 
 AT_ONCE = 16 << 20  # bytes of a gradient that may wait for its backward, where PyTorch saves nothing as large
 
@@ -37,11 +37,13 @@ class Saved:
     """
 
     __slots__ = (
-        "gradients", "hooked", "loss", "parameters", "scale", "tensors", "unreduced", "version", "wanted",
+        "gradients", "hooked", "loss", "parameters", "scale", "tensors", "unreduced", "version", "version_of_judges", "wanted",
     )  # fmt: skip
 
     hooked: bool
     version: int
+    version_of_judges: int
+    judges = slice(0)  # the tensors that `weigh` looks at
 
     def __init__(
         self,
@@ -102,13 +104,17 @@ class Saved:
         except RuntimeError:  # many have none, and asking first takes longer
             return None, None
 
-    def read(self, ctx: Any) -> tuple[Any, ...]:
-        """The tensors, if the graph is still there and they are as they were."""
+    def read(self, ctx: Any, to_weigh: bool = False) -> tuple[Any, ...]:
+        """The tensors, if the graph is still there and they are as they were: all or, of gradients that are only `to_weigh`,
+        those that are looked at for it."""
         if self.hooked:
             return tuple(ctx.saved_tensors)
         if self.tensors is None:
             raise RuntimeError(ready.FREED)
-        if _version(self.tensors) != self.version:
+        tensors, version = self.tensors, self.version
+        if to_weigh:
+            tensors, version = tensors[self.judges], self.version_of_judges
+        if _version(tensors) != version:
             raise RuntimeError(ready.WRITTEN_TO)
         return self.tensors
 
@@ -121,12 +127,21 @@ def multiply(gradients: Gradients, factor: float) -> None:
 
 
 def _version(tensors: Any) -> int:
-    """How often the tensors were written to, all together: no count ever falls."""
+    """How often the tensors were written to, all together: no count ever falls. Of those that were made in inference mode
+    nobody counts it."""
     count = 0
-    for each in tensors:
-        if each is not None:
-            count += each._version
+    try:
+        for each in tensors:
+            if each is not None:
+                count += each._version
+    except RuntimeError:
+        return _version([each for each in tensors if each is not None and not each.is_inference()])
     return count
+
+
+def _to_be_saved(tensors: Any) -> tuple[Any, ...]:
+    """The tensors as autograd saves them: a copy of one that was made in inference mode, which it refuses."""
+    return tuple(each.clone() if each is not None and each.is_inference() else each for each in tensors)
 
 
 class _Loss(Function):
@@ -134,32 +149,43 @@ class _Loss(Function):
     def forward(ctx: Any, saved: Saved, *inputs: Tensor) -> Tensor:
         ctx.saved, tensors = saved, saved.tensors
         if saving_hooks(True):
-            ctx.save_for_backward(*(tensors or ()))
+            ctx.save_for_backward(*_to_be_saved(tensors))
             saved.hooked, saved.tensors = True, None
         else:
             saved.hooked, saved.version = False, _version(tensors)
+            if saved.unreduced:
+                saved.version_of_judges = _version((tensors or ())[saved.judges])
             saved.wanted = not saved.unreduced or (inputs[0].dtype not in HALVES and saved.at_once(inputs[0]))
         return saved.value(tensors)
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> Any:
-        saved = ctx.saved
-        factor, each = (None, None) if is_grad_enabled() else saved.multipliers(upstream)
-        if factor is None:
-            return None, *saved.as_operations(saved.read(ctx), upstream)
-        gradients = saved.gradients
-        saved.gradients = None  # the one reference is handed over, so that nobody has to copy it
-        if saved.unreduced and saved.wanted:
-            tensors = saved.read(ctx)
-            gradients = saved.weigh(gradients or saved.made_again(tensors), tensors, each, factor)
-        elif gradients is None or (factor != 1.0 and upstream.dtype in HALVES):
-            # Given away before, left to hooks or to upstream; or they would be rounded to a half twice.
-            gradients = saved.differentiate(saved.read(ctx), each, factor)
-        else:
-            multiply(gradients, factor)
-        if not graph_is_kept():
-            saved.tensors = None
-        return None, *gradients
+        try:
+            return _backward(ctx, upstream)
+        except Outside as error:  # written to since, through an alias that autograd does not know
+            if error.args:
+                raise IndexError(*error.args) from None
+            raise RuntimeError(ready.WRITTEN_TO) from None
+
+
+def _backward(ctx: Any, upstream: Tensor) -> Any:
+    saved = ctx.saved
+    factor, each = (None, None) if is_grad_enabled() else saved.multipliers(upstream)
+    if factor is None:
+        return None, *saved.as_operations(_to_be_saved(saved.read(ctx)), upstream)
+    gradients = saved.gradients
+    saved.gradients = None  # the one reference is handed over, so that nobody has to copy it
+    if saved.unreduced and saved.wanted:
+        tensors = saved.read(ctx, to_weigh=gradients is not None)
+        gradients = saved.weigh(gradients or saved.made_again(tensors), tensors, each, factor)
+    elif gradients is None or (factor != 1.0 and upstream.dtype in HALVES):
+        # Given away before, left to hooks or to upstream; or they would be rounded to a half twice.
+        gradients = saved.differentiate(saved.read(ctx), each, factor)
+    else:
+        multiply(gradients, factor)
+    if not graph_is_kept():
+        saved.tensors = None
+    return None, *gradients
 
 
 # record(saved, *inputs) is the loss of what is saved, in the graph of the inputs that may want gradients. Without what

@@ -85,7 +85,8 @@ def source(entry: Entry, through: Entry | None, dtype: str) -> str:
     from losscope.emit.python import function, functions
     from losscope.emit.two_sided import two_sided
     from losscope.expression import absolute, maximum, minimum, sign, symbol
-    from losscope.kernels.cpu import composed, special
+    from losscope.kernels import special
+    from losscope.kernels.cpu import composed
     from losscope.stable import softplus
 
     structure = structures.get(entry.structure)
@@ -103,7 +104,7 @@ def source(entry: Entry, through: Entry | None, dtype: str) -> str:
         slopes = (gathered.value, gathered.gradient, two_sided(derived.target_gradient))
         formulas += "\n\n" + function("both", structure.ARGUMENTS, parameters, slopes, derived.residual)
     formulas += "\n\n" + _outside(entry, through)
-    parts += ["@formula\n" + inspect.getsource(each) for each in _written_in(composed) + _written_in(special)]
+    parts += ["@formula\n" + inspect.getsource(each) for each in _written_in(composed) + [each for each in _written_in(special) if each is not special.over]]
     parts.append(formulas.replace("def ", "@formula\ndef "))
     modules = [import_module(f"losscope.kernels.cpu.{each}") for each in structure.LOOPS]
     parts += [f"{name} = {value}" for each in modules for name, value in vars(each).items() if name.isupper()]
@@ -207,4 +208,4 @@ class KernelCache(NullCache):
             store.write(self.blob(sig, data.codegen), pickle.dumps(CompileResultCacheImpl.reduce(self, data)))  # type: ignore[arg-type]
 
 
-wait_for(global_compiler_lock)
+wait_for(global_compiler_lock, "_lock")

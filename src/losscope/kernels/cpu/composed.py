@@ -18,9 +18,8 @@ def xdivy(x, y):
 
 
 def xmuly(x, y):
-    """x y, 0 where either is 0 whatever the other but NaN; half an ulp."""
-    nothing = ((x == real(0)) & (y == y)) | ((y == real(0)) & (x == x))
-    return where(nothing, real(0), x * y)
+    """x y, 0 at x = 0 whatever y but NaN; half an ulp."""
+    return where((x == real(0)) & (y == y), real(0), x * y)
 
 
 def cos_arctan(x):
@@ -42,9 +41,11 @@ def sqrt1px2m1(x):
 
 
 def two_sided_softplus(x, a, b, both):
-    """a softplus(x) + b softplus(-x), where `both` is a + b; 3 ulp of the larger term."""
+    """a softplus(x) + b softplus(-x), where `both` is a + b; 3 ulp of the larger term. A side without a share is 0
+    there, be x infinite."""
     u = exp_nonpositive(-absolute(x))
-    return where(x > real(0), a, -b) * x + both * log1p_unit(u)
+    side = where(x > real(0), a, -b)
+    return where(side == real(0), real(0), side * x) + both * log1p_unit(u)
 
 
 def two_sided_sigmoid(x, a, b):

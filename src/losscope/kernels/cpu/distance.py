@@ -120,6 +120,14 @@ def towards(out, a, b, by_a, by_b, push):
         out[i] = real(push * (b[i] * by_b - a[i] * by_a))
 
 
+def absent(row, values, gradient):
+    """A row of weight 0 is not there, whatever it holds."""
+    if values is not None:
+        values[row] = real(0)
+    if gradient is not None:
+        gradient[row, :] = real(0)
+
+
 def euclidean_loop(
     prediction,
     target,
@@ -140,6 +148,10 @@ def euclidean_loop(
     for block in range(first, last):
         total = 0.0
         for row in range(block * rows_in_block, min((block + 1) * rows_in_block, prediction.shape[0])):
+            if weight is not None and weight[row] == 0:
+                absent(row, values, gradient)
+                absent(row, values, target_gradient)
+                continue
             a, b = prediction[row], target[row]
             length, unit = length_of_difference(a, b, offset)
             distance = real(length / unit)
@@ -175,6 +187,10 @@ def cosine_loop(
     for block in range(first, last):
         total = 0.0
         for row in range(block * rows_in_block, min((block + 1) * rows_in_block, prediction.shape[0])):
+            if weight is not None and weight[row] == 0:
+                absent(row, values, gradient)
+                absent(row, values, target_gradient)
+                continue
             a, b = prediction[row], target[row]
             aa, bb, ab = moments(a, b)
             unit_a, unit_b = unit_for(aa), unit_for(bb)
@@ -229,6 +245,11 @@ def triplet_loop(
     for block in range(first, last):
         total = 0.0
         for row in range(block * rows_in_block, min((block + 1) * rows_in_block, prediction.shape[0])):
+            if weight is not None and weight[row] == 0:
+                absent(row, values, gradient)
+                absent(row, values, target_gradient)
+                absent(row, values, negative_gradient)
+                continue
             a, p, n = prediction[row], target[row], negative[row]
             near, near_unit = length_of_difference(a, p, offset)
             far, far_unit = length_of_difference(a, n, offset)

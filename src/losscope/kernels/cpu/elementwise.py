@@ -112,8 +112,11 @@ def loop(
             stray = real(0)
             for i in range(z.size):
                 x, against = number(z[i]), number(y[i])
+                gone = False  # of weight 0: not there, whatever it is
+                if weight is not None:
+                    gone = number(w[i]) == real(0)
                 if strays is not None:
-                    stray += outside(x, against)
+                    stray += where(gone, real(0), outside(x, against))
                 numbers = parameters
                 if varying is not None:
                     numbers = parameters[:-1] + (e[i],)  # noqa: RUF005 (Numba cannot unpack here)
@@ -129,7 +132,13 @@ def loop(
                     factor = scale
                 else:
                     factor = scale * number(w[i])
-                    value = value * number(w[i])
+                    value = where(gone, real(0), value * number(w[i]))
+                    if gradient is not None:
+                        slope = where(gone, real(0), slope)
+                    if target_gradient is not None:
+                        pull = where(gone, real(0), pull)
+                    if curvature is not None:
+                        bend = where(gone, real(0), bend)
                 if gradient is not None:
                     g[i] = rounded(slope * factor, g)
                 if target_gradient is not None:

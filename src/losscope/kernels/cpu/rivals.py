@@ -35,6 +35,12 @@ def loop(scores, target, weight, values, gradient, sums, first, last, rows_in_bl
     for block in range(first, last):
         total = 0.0
         for row in range(block * rows_in_block, min((block + 1) * rows_in_block, scores.shape[0])):
+            if weight is not None and weight[row] == 0:  # not there, whatever it holds
+                if values is not None:
+                    values[row] = real(0)
+                if gradient is not None:
+                    gradient[row, :] = real(0)
+                continue
             z = scores[row]
             rival[:] = real(1)
             for t in target[row]:

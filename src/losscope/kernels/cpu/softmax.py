@@ -53,7 +53,7 @@ def total_of(row):
 
 
 def weigh(target, weight, class_weight, ignore, low, n, factors):
-    """The weight of each of the rows low..low+n: 0 of one that is ignored."""
+    """The weight of each of the rows low..low+n: 0 of one that is ignored, as of any that is not there."""
     for i in range(n):
         t = target[low + i]
         factor = real(0)
@@ -66,7 +66,7 @@ def weigh(target, weight, class_weight, ignore, low, n, factors):
         factors[i] = factor
 
 
-def turned(logits, target, ignore, low, n, e, own, top, others):
+def turned(logits, target, factors, low, n, e, own, top, others):
     """e[c, i] = exp(z_c - top) of row low + i, their sum, and its own logit apart. Of rows of so few classes that a loop
     over them is all beginning and end: turned, class by class, each step is taken for all rows at once."""
     classes = logits.shape[1]
@@ -76,7 +76,7 @@ def turned(logits, target, ignore, low, n, e, own, top, others):
         for i in range(n):
             x[i] = number(z[i, c])
     for i in range(n):
-        if t[i] == ignore:
+        if factors[i] == 0:
             own[i] = real(0)
             for c in range(classes):
                 e[c, i] = real(0)
@@ -100,7 +100,7 @@ def turned(logits, target, ignore, low, n, e, own, top, others):
             others[i] += x[i]
 
 
-def lengthwise(logits, target, ignore, low, n, e, own, top, others):
+def lengthwise(logits, target, factors, low, n, e, own, top, others):
     """The same of longer rows, e[i, c]: lengthened to whole steps of the processor by classes that have no part. One step
     for all rows, then the next: what has just been written in pieces cannot be read as a whole at once."""
     classes = logits.shape[1]
@@ -108,7 +108,7 @@ def lengthwise(logits, target, ignore, low, n, e, own, top, others):
     for i in range(n):
         t = target[low + i]
         z, x = logits[low + i], e[i]
-        if t == ignore:
+        if factors[i] == 0:
             x[:] = real(0)
             own[i] = real(0)
         else:
@@ -138,9 +138,9 @@ def lengthwise(logits, target, ignore, low, n, e, own, top, others):
         others[i] = total
 
 
-def alone(z, t, ignore, e, own, top, others):
+def alone(z, t, factor, e, own, top, others):
     """The same of one row of many classes, which is read where it is."""
-    if t == ignore:
+    if factor == 0:
         e[:] = real(0)
         own[0], top[0], others[0] = real(0), real(0), 1.0
         return
@@ -152,7 +152,7 @@ def alone(z, t, ignore, e, own, top, others):
 
 
 def judge(
-    target, values, gradient, curvature, ignore, low, n, scale, parameters, own, top, factors, push, bend, others
+    values, gradient, curvature, low, n, scale, parameters, own, top, factors, push, bend, others
 ):  # fmt: skip
     """The formula of n rows at once. Returns the sum of their values; leaves their slopes and bends, scaled and weighed,
     and in `top` what makes gradients of the exponentials."""
@@ -171,7 +171,7 @@ def judge(
             value = order0(own[i], *parameters)
         own[i] = value * factors[i]
     for i in range(n):
-        if target[low + i] == ignore:  # 0, be the formula NaN at a margin of none
+        if factors[i] == 0:  # 0, be the formula NaN at a margin of none
             own[i] = real(0)
             push[i] = real(0)
         total += own[i]
@@ -219,7 +219,7 @@ def loop(
     scale,
     parameters,
 ):
-    """Rows of class indices: blocks first..last. A row whose target is `ignore` counts nothing."""
+    """Rows of class indices: blocks first..last. A row that is ignored or of weight 0 counts nothing, whatever it is."""
     classes = logits.shape[1]
     few, many = curvature is None and 1 < classes <= FEW, classes >= MANY
     together = min(ROWS if few else 1 if many else NEAR // max(1, classes), ROWS, rows_in_block)
@@ -243,17 +243,17 @@ def loop(
             n = min(together, bottom - low)
             weigh(t, weight, class_weight, ignore, low, n, factors)
             if few:
-                turned(z, t, ignore, low, n, e, own, top, others)
+                turned(z, t, factors, low, n, e, own, top, others)
             elif many:
-                alone(z[low], t[low], ignore, row_for(gradient, low, e[0, :classes]), own, top, others)
+                alone(z[low], t[low], factors[0], row_for(gradient, low, e[0, :classes]), own, top, others)
             else:
-                lengthwise(z, t, ignore, low, n, e, own, top, others)
+                lengthwise(z, t, factors, low, n, e, own, top, others)
             total += judge(
-                t, values, gradient, curvature, ignore, low, n, scale, parameters, own, top, factors, push, bend, others
+                values, gradient, curvature, low, n, scale, parameters, own, top, factors, push, bend, others
             )  # fmt: skip
             if curvature is not None:
                 for i in range(n):
-                    if t[low + i] == ignore:
+                    if factors[i] == 0:
                         curvature[low + i, :] = real(0)
                     else:
                         x = row_for(gradient, low, e[0, :classes]) if many else e[i]
@@ -273,7 +273,7 @@ def loop(
                         for c in range(classes):
                             row[c] = rounded(e[i, c] * top[i], g)
                 for i in range(n):
-                    if t[low + i] != ignore:
+                    if factors[i] != 0:
                         g[i, t[low + i]] = rounded(-push[i], g)
         sums[block] = total
 

@@ -177,6 +177,9 @@ def spread_loop(
                     clear(row, values, gradient, curvature)
                     continue
             shares(probabilities, row, t, smoothing, class_weight, p)
+            if (weight is not None and weight[row] == 0) or (class_weight is not None and not p.any()):
+                clear(row, values, gradient, curvature)
+                continue
             z = logits[row]
             k = place_of_largest(z, -1)
             runner_up = place_of_largest(z, k) if classes > 1 else k

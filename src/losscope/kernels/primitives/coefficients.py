@@ -1,6 +1,6 @@
-"""Prints the polynomial coefficients of `float32.py` and `float64.py`.
+"""Prints the polynomial coefficients of `tables.py`.
 
-Run `python -m losscope.kernels.cpu.coefficients`. Each is a minimax fit (Remez exchange, mpmath at 60 digits)
+Run `python -m losscope.kernels.primitives.coefficients`. Each is a minimax fit (Remez exchange, mpmath at 60 digits)
 of a smooth quotient f on the reduced interval, rounded to the dtype. f(0) is fixed beforehand, so that it
 stays exact. Not imported at run time.
 """
@@ -32,7 +32,7 @@ def tanh_tail(w):
 
 
 def fits():
-    """Name -> f, f(0), interval, weight of an error in f, coefficients in float32 and float64 (0: unused)."""
+    """Name (a field of `Table`) -> f, f(0), interval, weight of an error in f, coefficients in float32 and float64 (0: unused)."""
     exp_tail = series(lambda n: 1 / mp.factorial(n + 2))  # (exp(r) - 1 - r)/r**2
     atanh_tail = series(lambda n: mpf(2) / (2 * n + 3))  # (2 atanh(s) - 2s)/s**3 at s**2
     half, root, third = mp.log(2) / 2 * mpf("1.0001"), mp.sqrt(2), mpf(2) / 3
@@ -40,15 +40,15 @@ def fits():
     in_log1p = lambda x: x**2 / mp.log1p(x) if abs(x) > 1e-9 else abs(x)
     equal = lambda x: mpf(1)
     return {
-        "EXP": (exp_tail, mpf("0.5"), [-half, half], in_exp, 5, 10),
-        "EXPM1MX": (exp_tail, mpf("0.5"), [-1, 1], equal, 8, 14),
-        "LOG1P_UNIT": (log1p_tail, mpf("-0.5"), [0, 1], in_log1p, 9, 0),
-        "LOG": (log1p_tail, mpf("-0.5"), [1 / root - 1, root - 1], equal, 9, 0),
-        "ATANH": (atanh_tail, third, [0, (3 - 2 * root) ** 2], equal, 0, 8),
+        "exp_tail": (exp_tail, mpf("0.5"), [-half, half], in_exp, 5, 10),
+        "expm1mx": (exp_tail, mpf("0.5"), [-1, 1], equal, 8, 14),
+        "log1p_unit": (log1p_tail, mpf("-0.5"), [0, 1], in_log1p, 9, 0),
+        "log_tail": (log1p_tail, mpf("-0.5"), [1 / root - 1, root - 1], equal, 9, 0),
+        "log_tail of atanh": (atanh_tail, third, [0, (3 - 2 * root) ** 2], equal, 0, 8),
         "ATANH_SHORT": (atanh_tail, third, [0, (3 - 2 * root) ** 2], equal, 0, 4),  # of float32's power
-        "ATANH_UNIT": (atanh_tail, third, [0, mpf(1) / 9], equal, 0, 11),
-        "TANH": (tanh_tail, -third / 2, [0, mpf(81) / 256], equal, 5, 11),
-        "LOG_COSH": (log_cosh_over_square, mpf("0.5"), [0, mpf(9) / 16], equal, 6, 13),
+        "log1p_unit of atanh": (atanh_tail, third, [0, mpf(1) / 9], equal, 0, 11),
+        "tanh": (tanh_tail, -third / 2, [0, mpf(81) / 256], equal, 5, 11),
+        "log_cosh": (log_cosh_over_square, mpf("0.5"), [0, mpf(9) / 16], equal, 6, 13),
     }
 
 
@@ -98,7 +98,7 @@ def main():
                 coefficients, error = minimax(function, at_zero, interval, weight, count)
                 rounded = [dtype(mp.nstr(c, 25)).item() for c in coefficients]
                 print(f"# {dtype.__name__}: error {mp.nstr(error, 2)}")
-                print(f"_{name} = ({', '.join(map(repr, rounded))})", flush=True)
+                print(f"{name}=({', '.join(map(repr, rounded))}),", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,19 @@
-"""Primitives made of others by arithmetic alone, the same for both dtypes: written into every generated module and run
-over NumPy and torch as they stand. `real`, `where`, `log`, `polynomial` ... are those of where they are written.
+"""Primitives made of others by arithmetic alone, once for every dtype and every target: `over` gives them over the words
+of a namespace (`real`, `where`, `log`, `polynomial`, `nearest` ...), be it NumPy's, torch's or that of lanes.
 
-Coefficients are minimax fits of `coefficients.py`, of the quotient that each comment names, good to a float64.
+The coefficients are minimax fits (Remez exchange at 60 digits) of the quotient that each comment names, good to a
+float64; float32 takes the same.
 """
+
+from types import FunctionType
+
+
+def over(namespace):
+    """These functions added to a namespace which has none of its own by their names, each in that namespace's words."""
+    for name, each in list(globals().items()):
+        if isinstance(each, FunctionType) and each is not over and each.__module__ == __name__:
+            namespace.setdefault(name, FunctionType(each.__code__, namespace, name))
+    return namespace
 
 
 def finite(x):

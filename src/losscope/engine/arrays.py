@@ -1,0 +1,139 @@
+"""Arrays in memory as a kernel sees them: an address, how the numbers are stored, and in what they are computed.
+
+Halves (float16, bfloat16) are read exactly into float32 and written with one rounding, ties to even.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from llvmlite import ir
+
+from losscope.engine.lanes import (
+    F16,
+    F32,
+    F64,
+    I16,
+    I32,
+    I64,
+    LANES,
+    POINTER,
+    VOID,
+    Lanes,
+    bits,
+    constant,
+    converted,
+    declared,
+    from_bits,
+    kind_of,
+    suffix_of,
+    where,
+)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How numbers lie in memory: the element that is loaded, and the one it is computed in."""
+
+    name: str
+    element: Any
+    computed: Any
+    size: int  # bytes
+
+    @property
+    def computed_name(self) -> str:
+        """How numbers lie in memory that are not rounded: weights of rows, what is kept between passes."""
+        return {F32: "float32", F64: "float64"}.get(self.computed, self.name)
+
+
+STORED = {
+    each.name: each
+    for each in (
+        Stored("float32", F32, F32, 4),
+        Stored("float64", F64, F64, 8),
+        Stored("float16", F16, F32, 2),
+        Stored("bfloat16", I16, F32, 2),
+        Stored("int64", I64, I64, 8),
+        Stored("int32", I32, I32, 4),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Array:
+    """Numbers from an address on. `streaming` says that they are written past the caches; the address must then be a
+    multiple of a cache line, and so must the distance of every store from it."""
+
+    builder: ir.IRBuilder
+    address: Any
+    stored: Stored
+    streaming: bool = False
+
+    def from_(self, start: Lanes | int) -> Array:
+        """The array from the element `start` on."""
+        return replace(self, address=self._at(start))
+
+    def one(self, i: Lanes | int) -> Lanes:
+        """The i-th number."""
+        return self._read(self.builder.load(self._at(i), typ=self.stored.element, align=self.stored.size))
+
+    def load(self, i: Lanes | int, mask: Lanes | None = None) -> Lanes:
+        """Sixteen numbers from the i-th on; where the mask does not hold, nothing is read, and the number is 0."""
+        kind, place = kind_of(self.stored.element, LANES), self._at(i)
+        if mask is None:
+            return self._read(self.builder.load(place, typ=kind, align=self.stored.size))
+        name = f"llvm.masked.load.{suffix_of(kind)}.p0"
+        function = declared(self.builder.module, name, kind, [POINTER, I32, mask.value.type, kind])
+        zeros = constant(0, self.stored.element, LANES)
+        return self._read(self.builder.call(function, [place, I32(self.stored.size), mask.value, zeros]))
+
+    def gather(self, at: Lanes, mask: Lanes | None = None) -> Lanes:
+        """The numbers at sixteen places."""
+        kind, places = kind_of(self.stored.element, LANES), ir.VectorType(POINTER, LANES)
+        addresses = self.builder.gep(self.address, [at.value], source_etype=self.stored.element)
+        addresses.type = places
+        name = f"llvm.masked.gather.{suffix_of(kind)}.v{LANES}p0"
+        holds = ir.Constant(ir.VectorType(ir.IntType(1), LANES), [1] * LANES) if mask is None else mask.value
+        function = declared(self.builder.module, name, kind, [places, I32, holds.type, kind])
+        zeros = constant(0, self.stored.element, LANES)
+        return self._read(self.builder.call(function, [addresses, I32(self.stored.size), holds, zeros]))
+
+    def put(self, i: Lanes | int, number: Lanes) -> None:
+        """Write the i-th number."""
+        self.builder.store(self._written(number).value, self._at(i), align=self.stored.size)
+
+    def store(self, i: Lanes | int, numbers: Lanes, mask: Lanes | None = None) -> None:
+        """Write sixteen numbers from the i-th on; nothing where the mask does not hold."""
+        numbers, place = self._written(numbers), self._at(i)
+        if mask is None:
+            whole = min(64, LANES * self.stored.size)
+            store = self.builder.store(
+                numbers.value, place, align=whole if self.streaming else self.stored.size
+            )
+            if self.streaming:  # LLVM writes float16 through the caches all the same
+                store.set_metadata("nontemporal", self.builder.module.add_metadata([I32(1)]))
+            return
+        kind = numbers.value.type
+        name = f"llvm.masked.store.{suffix_of(kind)}.p0"
+        function = declared(self.builder.module, name, VOID, [kind, POINTER, I32, mask.value.type])
+        self.builder.call(function, [numbers.value, place, I32(self.stored.size), mask.value])
+
+    def _at(self, i: Lanes | int) -> Any:
+        index = I64(i) if isinstance(i, int) else i.value
+        return self.builder.gep(self.address, [index], source_etype=self.stored.element)
+
+    def _read(self, value: Any) -> Lanes:
+        x = Lanes(self.builder, value)
+        if self.stored.name == "bfloat16":  # the upper half of a float32
+            wide = self.builder.zext(value, kind_of(I32, x.width))
+            return from_bits(Lanes(self.builder, wide) << 16)
+        return converted(x, self.stored.computed)
+
+    def _written(self, x: Lanes) -> Lanes:
+        if self.stored.name != "bfloat16":
+            return converted(x, self.stored.element)
+        x = converted(x, F32)
+        whole = bits(x)
+        nearest = whole + 0x7FFF + ((whole >> 16) & 1)
+        return converted(where(x != x, whole.constant(0x7FC00000), nearest) >> 16, I16)

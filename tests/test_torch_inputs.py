@@ -1,0 +1,286 @@
+"""Tensors as training meets them: empty batches, tensors made in inference mode, tensors written to since."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as torchs
+from conftest import ALL, batch, beside
+from numpy.testing import assert_allclose, assert_array_equal
+
+import losscope as ls
+from losscope.torch import functional as F
+
+N, C = 6, 4
+
+
+def arguments(name: str, rows: int = N, dtype: torch.dtype = torch.float32) -> dict[str, Any]:
+    """What a function of PyTorch's is called with: its tensors by their names, those that have a gradient first."""
+    generator = torch.Generator().manual_seed(3)
+
+    def normal(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=generator).to(dtype)
+
+    unit = normal(rows, C).sigmoid()
+    signs = (normal(rows, C) > 0).to(dtype) * 2 - 1
+    of_rows = signs[:, 0]
+    classes = torch.arange(rows) % C
+    names = torch.full((rows, C), -1)
+    names[:, 0] = classes
+    return {
+        "binary_cross_entropy": {"input": unit, "target": unit.flip(0), "weight": unit.flip(1)},
+        "binary_cross_entropy_with_logits": {"input": normal(rows, C), "target": unit, "weight": unit.flip(0), "pos_weight": unit.flip(1)},
+        "cosine_embedding_loss": {"input1": normal(rows, C), "input2": normal(rows, C), "target": of_rows},
+        "cross_entropy": {"input": normal(rows, C), "target": classes, "weight": normal(C).exp()},
+        "ctc_loss": {"log_probs": normal(9, rows, C).log_softmax(-1), "targets": torch.ones(rows, 2, dtype=torch.long), "input_lengths": torch.full((rows,), 9), "target_lengths": torch.full((rows,), 2)},
+        "gaussian_nll_loss": {"input": normal(rows, C), "target": normal(rows, C), "var": unit},
+        "hinge_embedding_loss": {"input": unit, "target": signs},
+        "kl_div": {"input": unit.log(), "target": unit},
+        "linear_cross_entropy": {"input": normal(rows, 3), "linear_weight": normal(C, 3), "target": classes, "linear_bias": normal(C), "weight": normal(C).exp()},
+        "margin_ranking_loss": {"input1": normal(rows, C), "input2": normal(rows, C), "target": signs},
+        "multi_margin_loss": {"input": normal(rows, C), "target": classes, "weight": normal(C).exp()},
+        "multilabel_margin_loss": {"input": normal(rows, C), "target": names},
+        "multilabel_soft_margin_loss": {"input": normal(rows, C), "target": unit, "weight": unit.flip(0)},
+        "nll_loss": {"input": normal(rows, C).log_softmax(-1), "target": classes, "weight": normal(C).exp()},
+        "poisson_nll_loss": {"input": normal(rows, C), "target": unit},
+        "soft_margin_loss": {"input": normal(rows, C), "target": signs},
+        "triplet_margin_loss": {"anchor": normal(rows, C), "positive": normal(rows, C), "negative": normal(rows, C)},
+        "triplet_margin_with_distance_loss": {"anchor": normal(rows, C), "positive": normal(rows, C), "negative": normal(rows, C)},
+    }.get(name, {"input": normal(rows, C), "target": normal(rows, C)})  # fmt: skip
+
+
+def reductions(name: str) -> list[str]:
+    return ["mean", "sum", "none"] + (["batchmean"] if name == "kl_div" else [])
+
+
+def test_all_functions_are_tried() -> None:
+    assert len(F.__all__) >= 22
+    for name in F.__all__:
+        assert set(arguments(name)) <= set(inspect.signature(getattr(F, name)).parameters), name
+
+
+# --- nothing
+
+
+@pytest.mark.parametrize("name", F.__all__)
+def test_of_an_empty_batch_a_mean_is_nan_and_a_sum_is_0(name: str) -> None:
+    """PyTorch's margin losses of classes give memory that nobody has written, another number each time."""
+    for reduction in reductions(name):
+        given = arguments(name, rows=0)
+        first = next(iter(given))
+        given[first] = given[first].requires_grad_()
+        try:
+            expected = getattr(torchs, name)(**given, reduction=reduction)
+        except (RuntimeError, ValueError, IndexError):
+            with pytest.raises((RuntimeError, ValueError, IndexError)):
+                getattr(F, name)(**given, reduction=reduction)
+            continue
+        for _ in range(3):
+            junk = torch.full((64,), 7e5)  # memory to be found by who reads what was never written
+            del junk
+            found = getattr(F, name)(**given, reduction=reduction)
+            assert found.shape == expected.shape and found.dtype is expected.dtype
+            if reduction != "none":
+                assert found.isnan() if "mean" in reduction else found == 0
+            found.sum().backward()
+            assert given[first].grad.shape == given[first].shape
+
+
+@pytest.mark.parametrize("name", [each for each in ALL if ls.get(each).structure != "activation"])
+def test_of_nothing_a_strict_loss_has_a_sum_and_no_mean(name: str) -> None:
+    loss = ls.get(name)
+    x, y = batch(loss, 3)
+    rest = {name: each[:0] for name, each in beside(loss, 3).items()}
+    for x, y, options in (
+        (x[:0], y[:0], rest),
+        (torch.tensor(x[:0], requires_grad=True), torch.tensor(y[:0]), {n: torch.tensor(e) for n, e in rest.items()}),
+    ):  # fmt: skip
+        assert loss(x, y, reduction="sum", **options) == 0
+        assert loss(x, y, reduction="none", **options).shape == (0,)
+        assert loss.total(x, y, **options).weight == 0
+        with pytest.raises(ls.LossError, match="no mean of nothing"):
+            loss(x, y, **options)
+
+
+def test_multilabel_margin_of_a_single_score_under_transforms() -> None:
+    score, right = torch.tensor(0.5), torch.tensor(0)
+    assert F.multilabel_margin_loss(score, right) == 0
+    assert torch.func.grad(F.multilabel_margin_loss)(score, right) == 0
+    assert (torch.func.vmap(F.multilabel_margin_loss)(score.repeat(3), right.repeat(3)) == 0).all()
+    value, back = torch.func.vjp(lambda x: F.multilabel_margin_loss(x, right), score)
+    assert value == 0 and back(torch.ones(()))[0] == 0
+
+
+# --- made in inference mode
+
+
+def leaves(value: torch.Tensor) -> torch.Tensor:
+    return value.sum() if value.ndim else value
+
+
+@pytest.mark.parametrize("how", ["plain", "hooks", "twice", "second"])
+@pytest.mark.parametrize("name", F.__all__)
+def test_a_tensor_made_in_inference_mode_may_be_any_argument(name: str, how: str) -> None:
+    """A teacher's outputs, the features of a frozen network: where PyTorch takes them, so do we, and with the same result."""
+    plain = arguments(name)
+    tried = 0
+    options = [{}]
+    options += [{"log_target": True}] if name == "kl_div" else [{"beta": 0.0}] if name == "smooth_l1_loss" else []
+    options += [{"label_smoothing": 0.1}] if name == "cross_entropy" else []
+    for kind in plain:
+        for reduction in reductions(name):
+            for option in options:
+                given = {n: e.clone().requires_grad_(e.is_floating_point() and n != kind and n not in ("target", "weight", "pos_weight")) for n, e in plain.items()}  # fmt: skip
+                wanted = [each for each in given.values() if each.requires_grad]
+                if not wanted:
+                    continue
+                expected = torch.autograd.grad(leaves(getattr(F, name)(**given, **option, reduction=reduction)), wanted)
+                with torch.inference_mode():
+                    given[kind] = given[kind].clone()
+                assert given[kind].is_inference()
+                try:
+                    leaves(getattr(torchs, name)(**given, **option, reduction=reduction)).backward()
+                    fits = True
+                except RuntimeError:
+                    fits = False
+                for each in wanted:
+                    each.grad = None
+                if how == "hooks":
+                    with torch.autograd.graph.saved_tensors_hooks(lambda x: x, lambda x: x):
+                        call = lambda: getattr(F, name)(**given, **option, reduction=reduction)  # noqa: E731
+                        if not fits and raises(call):
+                            continue
+                        value = leaves(call())
+                else:
+                    try:
+                        value = leaves(getattr(F, name)(**given, **option, reduction=reduction))
+                    except RuntimeError:
+                        assert not fits, (name, kind)
+                        continue
+                if how == "second":
+                    try:
+                        first = torch.autograd.grad(value, wanted, create_graph=True)
+                    except RuntimeError:
+                        assert not fits
+                        continue
+                else:
+                    first = torch.autograd.grad(value, wanted, retain_graph=how == "twice")
+                if how == "twice":
+                    first = torch.autograd.grad(value, wanted)
+                for one, other in zip(first, expected, strict=True):
+                    assert_allclose(one.detach(), other, rtol=1e-5, atol=1e-7)
+                tried += 1
+    assert tried
+
+
+def raises(call: Any) -> bool:
+    try:
+        call()
+    except RuntimeError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("name", [each for each in ALL if ls.get(each).structure != "activation"])
+def test_strict_losses_take_them_too(name: str) -> None:
+    loss = ls.get(name)
+    x, y = (torch.tensor(each) for each in batch(loss, 5))
+    rest = {name: torch.tensor(each) for name, each in beside(loss, 5).items()}
+    weight = torch.rand(5, dtype=torch.float64) + 0.5
+    with torch.inference_mode():
+        frozen = {"target": y.clone(), "weight": weight.clone(), **{n: e.clone() for n, e in rest.items()}}
+    for reduction in ("mean", "sum", "none"):
+        z, w = x.clone().requires_grad_(), x.clone().requires_grad_()
+        loss(z, frozen["target"], weight=frozen["weight"], reduction=reduction, **{n: frozen[n] for n in rest}).sum().backward()  # fmt: skip
+        loss(w, y, weight=weight, reduction=reduction, **rest).sum().backward()
+        assert_array_equal(z.grad, w.grad)
+
+
+# --- written to since
+
+
+def test_logits_may_be_written_to_where_only_their_gradient_is_wanted() -> None:
+    """As in PyTorch, which saves the logarithm of the softmax: a gradient that is made is not made of them again."""
+    for reduction in ("none", "mean"):
+        kept = []
+        for function in (torchs.cross_entropy, F.cross_entropy):
+            x = torch.linspace(-1, 1, 12).reshape(3, 4).requires_grad_()
+            logits = x * 2
+            loss = function(logits, torch.tensor([0, 1, 2]), reduction=reduction)
+            logits.mul_(0)
+            (grad,) = torch.autograd.grad(loss, x, torch.tensor([1.0, 2.0, 3.0]) if loss.ndim else None)
+            kept.append(grad)
+        assert_allclose(kept[1], kept[0] * 0, atol=1e-7) if False else assert_allclose(kept[1], kept[0], rtol=1e-5)
+
+
+def test_a_target_that_was_written_to_is_an_error_where_it_is_looked_at() -> None:
+    x, target = torch.randn(3, 4, requires_grad=True), torch.tensor([0, 1, 2])
+    loss = F.cross_entropy(x * 1, target, reduction="none")
+    target.fill_(3)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward(torch.tensor([1.0, 2.0, 3.0]))
+
+
+@pytest.mark.parametrize("hooked", [True, False])
+def test_a_class_that_became_none_through_an_alias_is_named_as_by_pytorch(hooked: bool) -> None:
+    x, target = torch.randn(3, 4, requires_grad=True), torch.tensor([0, 1, 2])
+
+    def lost(function: Any, reduction: str) -> None:
+        value = function(x, target, reduction=reduction).sum()
+        target.numpy()[1] = 5000  # an alias that autograd does not know
+        torch.autograd.grad(value, x, retain_graph=True)
+        torch.autograd.grad(value * 2, x)
+
+    for reduction in ("mean", "none"):
+        for number in (5000, -7):
+            target.copy_(torch.tensor([0, 1, 2]))
+            hooks = torch.autograd.graph.saved_tensors_hooks(lambda each: each, lambda each: each)
+            with pytest.raises(IndexError, match="^Target 5000 is out of bounds.$"):
+                if hooked:
+                    with hooks:
+                        lost(F.cross_entropy, reduction)
+                else:
+                    lost(F.cross_entropy, reduction)
+            del number
+
+
+# --- PyTorch's own
+
+
+@pytest.mark.parametrize("steps", [2, 3])
+def test_ctc_of_targets_with_steps_between_them(steps: int) -> None:
+    """PyTorch reads concatenated targets as if they lay one after the other."""
+    log_probs = torch.randn(12, 3, 5, generator=torch.Generator().manual_seed(0)).log_softmax(-1)
+    whole = torch.randint(1, 5, (9 * steps,), generator=torch.Generator().manual_seed(1))
+    lengths = torch.full((3,), 12), torch.tensor([2, 3, 4])
+    expected = torchs.ctc_loss(log_probs, whole[::steps].contiguous(), *lengths)
+    assert_allclose(F.ctc_loss(log_probs, whole[::steps], *lengths), expected, rtol=1e-6)
+    assert_allclose(losscope_nn().CTCLoss()(log_probs, whole[::steps], *lengths), expected, rtol=1e-6)
+
+
+def losscope_nn() -> Any:
+    from losscope.torch import nn
+
+    return nn
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("log_input", [False, True])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int32, torch.int64], ids=str)
+def test_counts_are_whole_by_nature(dtype: torch.dtype, log_input: bool, full: bool) -> None:
+    """PyTorch takes their logarithm in float32."""
+    rates = torch.linspace(0.5, 3, 7, dtype=torch.float64).requires_grad_()
+    counts = torch.tensor([0, 1, 2, 3, 11, 100, 250], dtype=dtype)
+    found = F.poisson_nll_loss(rates, counts, log_input=log_input, full=full, reduction="none")
+    expected = F.poisson_nll_loss(rates, counts.double(), log_input=log_input, full=full, reduction="none")
+    assert_array_equal(found.detach(), expected.detach())
+    if full:
+        k = counts.double().numpy()
+        with np.errstate(all="ignore"):
+            stirling = np.where(k > 1, k * np.log(k) - k + np.log(2 * np.pi * k) / 2, 0)
+        bare = F.poisson_nll_loss(rates, counts, log_input=log_input, reduction="none")
+        assert_allclose((found - bare).detach(), stirling, rtol=1e-12, atol=1e-12)
