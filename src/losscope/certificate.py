@@ -141,20 +141,32 @@ class Bench:
         with numpy.errstate(all="ignore"):
             return size * numpy.abs(slope) * float(numpy.finfo(dtype).eps) / _last_place(numpy.abs(here), dtype)
 
-    def worst(self, order: int, compute: Mapping[str, Any]) -> Worst:
-        """The worst of one order; `compute`: dtype -> function of the points, giving that order."""
-        found = None
+    def worst(self, order: int, dtype: str, result: Any) -> Worst:
+        """The worst of what was computed for one order at this bench's points."""
+        at = self.at[dtype]
+        count = len(at[self.names[0]])
+        computed = numpy.broadcast_to(numpy.asarray(result), count)
+        errors, i = self._largest(order, dtype, computed)
+        place = {name: float(at[name][i]) for name in self.names}
+        truth = float(self.truth[dtype][i, order, 0])
+        return Worst(float(errors[i]), order, dtype, place, float(computed[i]), truth)
+
+    def certified(self, derived: Any) -> Worst:
+        """The worst of a loss as its kernels compute it: alone, with the gradient, and with the curvature."""
+        from losscope.kernels.compiled import formulas
+        from losscope.kernels.reference import kernels_arithmetic
+
+        code = compile(formulas(derived, list(self.arguments), list(self.parameters)), "<a formula>", "exec")
+        found = []
         for dtype in DTYPES:
-            at = self.at[dtype]
-            with numpy.errstate(all="ignore"):
-                result = compute[dtype](*(at[name] for name in self.names))
-            computed = numpy.broadcast_to(numpy.asarray(result), len(at[self.names[0]])) if self.names else result
-            errors, i = self._largest(order, dtype, computed)
-            if found is None or errors[i] > found.error:
-                place = {name: float(at[name][i]) for name in self.names}
-                found = Worst(float(errors[i]), order, dtype, place, float(computed[i]), float(self.truth[dtype][i, order, 0]))
-        assert found is not None
-        return found
+            namespace = dict(kernels_arithmetic(dtype))
+            exec(code, namespace)
+            for orders in range(len(self.true)):
+                with numpy.errstate(all="ignore"):
+                    results = namespace[f"order{orders}"](*(self.at[dtype][name] for name in self.names))
+                results = results if isinstance(results, tuple) else (results,)
+                found += [self.worst(order, dtype, each) for order, each in enumerate(results)]
+        return max(found, key=lambda worst: worst.error)
 
 
 def arithmetic(expression: Any, arguments: Sequence[str], parameters: Sequence[str], residual: Any) -> dict[str, Any]:

@@ -3,15 +3,14 @@ if that helped (P. Panchekha et al., PLDI 2015, doi:10.1145/2737924.2737959)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy
 import sympy
 
-from losscope.certificate import DTYPES, Bench, arithmetic
-from losscope.certify import Worst
+from losscope.certificate import BOUND, DTYPES, Bench, arithmetic
 from losscope.expression import absolute
 from losscope.rewrite import RESIDUAL, REWRITES, as_angles
 
@@ -42,6 +41,10 @@ class Judge:
     def _score(self, order: int, form: Any) -> float:
         return float(sum(each.sum() for each in self.lost(order, form).values()))
 
+    def fails(self, order: int, form: Any) -> bool:
+        """Whether some point is out of bounds."""
+        return any((each > numpy.log2(BOUND / GOOD)).any() for each in self.lost(order, form).values())
+
     def lost(self, order: int, form: Any) -> dict[str, numpy.ndarray]:
         """dtype -> the bits that a form loses at each point beyond what is good."""
         bench = self.bench
@@ -64,10 +67,6 @@ class Judge:
         with numpy.errstate(all="ignore"):
             return numpy.broadcast_to(numpy.asarray(compute(*at)), len(at[0]))
 
-    def worst(self, order: int, form: Any) -> Worst:
-        bench = self.bench
-        return bench.worst(order, arithmetic(form, list(bench.arguments), list(bench.parameters), self.residual))
-
 
 @dataclass(frozen=True)
 class Found:
@@ -77,21 +76,23 @@ class Found:
     parts: tuple[Any, ...]
 
 
-def best(search: Judge, check: Judge, order: int, starts: Sequence[Any]) -> Found:
-    """The form of one order that loses least: of the given ones, and of what the rewrites make of them. It is sought on
-    few points, and chosen on many."""
+def best(search: Judge, check: Judge, order: int, starts: Sequence[Any], refused: Collection[Any] = ()) -> Found:
+    """The form of one order that loses least: of the given ones, and of what the rewrites make of them, but for the
+    refused. It is sought on few points, and chosen on many."""
     most = search.work + MOST_WORK
     forms = {each: search.score(order, each) for each in dict.fromkeys(starts)}
     done: set[Any] = set()
     while True:
         ranked = sorted(forms, key=lambda each: (forms[each], each.count_ops()))
-        if forms[ranked[0]] == 0 and check.score(order, ranked[0]) == 0:
-            return Found(ranked[0], (ranked[0],))
+        first = next((each for each in ranked if each not in refused), ranked[0])
+        if forms[first] == 0 and check.score(order, first) == 0 and first not in refused:
+            return Found(first, (first,))
         open_forms = [each for each in ranked[: BREADTH + 1] if each not in done][:BREADTH]
         if not open_forms or search.work > most:
-            return by_cases(check, order, ranked[:MOST_CASES])
+            return by_cases(check, order, [each for each in ranked if each not in refused][:MOST_CASES] or ranked[:1])
         for form in open_forms:
             done.add(form)
+            search.work += form.count_ops()
             for other in _others(form):
                 if other not in forms:
                     forms[other] = search.score(order, other)
@@ -168,7 +169,11 @@ def attempt(rewrite: Callable[[Any], Any], form: Any) -> Any:
 
 
 def mended(
-    search: Judge, check: Judge, forms: Sequence[Any], differentiate: Callable[[Any], Any]
+    search: Judge,
+    check: Judge,
+    forms: Sequence[Any],
+    differentiate: Callable[[Any], Any],
+    refused: Collection[Any] = (),
 ) -> list[Any]:
     """Value, gradient and curvature in the forms that lose least; each is sought among rewritings of itself and of the
     derivatives of the one before."""
@@ -178,7 +183,7 @@ def mended(
         if chosen:
             derived = [attempt(differentiate, each) for each in chosen[-1].parts]
             starts += [each for each in derived if each is not None]
-        chosen.append(best(search, check, order, starts))
+        chosen.append(best(search, check, order, starts, refused))
     return [each.form for each in chosen]
 
 

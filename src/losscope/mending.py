@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -20,6 +21,9 @@ from losscope.mend import Judge, assumed_positive, assumed_real, mended
 from losscope.parse import parse
 
 
+ATTEMPTS = 4  # at forms that are exact alone, and together
+
+
 @dataclass(frozen=True)
 class Mended:
     """What was found: texts of value, gradient and curvature (none: those that are derived do), the parameters that
@@ -35,7 +39,7 @@ def as_it_stands(entry: Entry, through: Entry | None, many: int) -> Mended:
     """The certificate of what derivation alone gives."""
     derived = derive(entry, through)
     judge = Judge(bench(entry, through, many, derived), derived.residual)
-    return Mended((), (), _worst(judge, derived), many * len(DTYPES))
+    return Mended((), (), judge.bench.certified(derived), many * len(DTYPES))
 
 
 def mend(entry: Entry, few: int, many: int) -> Mended:
@@ -44,20 +48,31 @@ def mend(entry: Entry, few: int, many: int) -> Mended:
     derived = derive(entry)
     check = Judge(bench(entry, None, many, derived), derived.residual)
     points = many * len(DTYPES)
-    plainly = _worst(check, derived)
+    plainly = check.bench.certified(derived)
     if plainly.error <= BOUND / 2:
         return Mended((), (), plainly, points)
     search = Judge(bench(entry, None, few, derived, seed=7), PREDICTION - TARGET)
     check.residual = search.residual
     forms = [derived.value, derived.gradient, derived.curvature]
     differentiate = partial(slope_of, entry=entry)
-    found = mended(search, check, forms, differentiate)
     signs = [name for name, each in entry.parameters.items() if each.default > 0 and each.domain.name != "positive"]
-    if signs and any(check.score(order, form) for order, form in enumerate(found)):
-        other = _with_signs(search, check, found, differentiate, signs)
-        found = min(found, other, key=lambda forms: sum(check.score(order, form) for order, form in enumerate(forms)))
-    texts = tuple(exactly(form) for form in found)
-    return _settled(entry, texts, check, plainly, points)
+    best, refused = Mended((), (), plainly, points), set()
+    least = _lost(check, forms)
+    for _ in range(ATTEMPTS):
+        found = mended(search, check, forms, differentiate, refused)
+        if signs and _lost(check, found):
+            other = _with_signs(search, check, found, differentiate, signs, refused)
+            found = min(found, other, key=lambda forms: _lost(check, forms))
+        settled = _settled(entry, found, check, points)
+        if settled is None:
+            break
+        if settled.worst.error < best.worst.error or (settled.worst.error == best.worst.error and _lost(check, found) < least):
+            best, least = settled, _lost(check, found)
+        if settled.worst.error <= BOUND or check.fails(settled.worst.order, found[settled.worst.order]):
+            break  # exact, or as good as it gets
+        # Alone the form was exact; parts that it shares with the others are computed once, in another order.
+        refused.add(found[settled.worst.order])
+    return best
 
 
 def _refuse_unused(entry: Entry) -> None:
@@ -69,25 +84,28 @@ def _refuse_unused(entry: Entry) -> None:
         raise LossError(complain("The formula does not depend on the prediction", got=entry.formula))
 
 
-def _settled(entry: Entry, texts: tuple[str, ...], check: Judge, plainly: Worst, points: int) -> Mended:
-    """The forms as they are read again from their texts, if they are better than what derivation gives."""
+def _lost(judge: Judge, forms: Sequence[Any]) -> float:
+    return sum(judge.score(order, form) for order, form in enumerate(forms))
+
+
+def _settled(entry: Entry, forms: list[Any], check: Judge, points: int) -> Mended | None:
+    """The forms as they are read again from their texts."""
+    texts = tuple(exactly(form) for form in forms)
     try:
         again = derive(replace(entry, computed=texts))
     except LossError:  # a form that has no text, or no end
-        return Mended((), (), plainly, points)
-    worst = _worst(check, again)
-    if worst.error >= plainly.error:
-        return Mended((), (), plainly, points)
+        return None
+    worst = check.bench.certified(again)
     return Mended(texts, _needed_positive(entry, again, derive(entry)), worst, points)
 
 
 def _with_signs(
-    search: Judge, check: Judge, forms: list[Any], differentiate: Any, signs: list[str]
+    search: Judge, check: Judge, forms: list[Any], differentiate: Any, signs: list[str], refused: set[Any]
 ) -> list[Any]:
     """The search again, with parameters whose defaults are more than 0 known to be that."""
     known = [_Signed(each.bench, each.residual, each.seen, signs=tuple(signs)) for each in (search, check)]
     assumed = [assumed_positive(each, signs) for each in forms]
-    found = mended(known[0], known[1], assumed, differentiate)
+    found = mended(known[0], known[1], assumed, differentiate, {assumed_positive(each, signs) for each in refused})
     return [assumed_real(each, signs) for each in found]
 
 
@@ -132,11 +150,6 @@ def _undefined(expression: Any, change: dict[Any, Any]) -> bool:
         return True
     constants = [each.args[0] for each in result.atoms(sympy.Function) if each.args and each.args[0].is_number and type(each).__name__ == "log"]  # fmt: skip
     return any(not each.is_positive for each in constants)
-
-
-def _worst(judge: Judge, derived: Derived) -> Worst:
-    forms = (derived.value, derived.gradient, derived.curvature)
-    return max((judge.worst(order, form) for order, form in enumerate(forms)), key=lambda worst: worst.error)
 
 
 def bench(entry: Entry, through: Entry | None, count: int, derived: Derived, seed: int = 0) -> Bench:

@@ -165,13 +165,13 @@ def _product(e: sympy.Basic) -> tuple[str, int]:
         return "*".join(above), _PRODUCT
     if not above:
         above = [_number(S.One)]
-    # Each factor below divides one above, in turn: x*x/(h*h) is written (x/h)*(x/h), which does not overflow in x*x.
-    turn = len(above) - 1
-    while below and len(above) > 1:
-        above[turn] = f"({above[turn]}/{below.pop(0)})"
-        turn = turn - 1 if turn > 0 else len(above) - 1
-    if below:
-        return f"{'*'.join(above)}/{below[0] if len(below) == 1 else '(' + '*'.join(below) + ')'}", _PRODUCT
+    # Each factor below divides one above, in turn: x*x/(h*h) is written (x/h)*(x/h), which overflows neither in x*x
+    # nor in h*h.
+    for k, each in enumerate(below):
+        turn = -1 - k % len(above)
+        above[turn] = f"({above[turn]}/{each})"
+    if len(above) == 1 and below:
+        return above[0][1:-1], _PRODUCT
     return "*".join(above), _PRODUCT
 
 
