@@ -232,6 +232,10 @@ def test_a_domain_of_ones_own_is_checked() -> None:
 @pytest.mark.parametrize("name", PRIMITIVES)
 def test_every_primitive_can_be_written_and_derived(name: str) -> None:
     count = PRIMITIVES[name][0]
+    if name.startswith("polygamma"):  # the derivatives of lgamma, with which the language ends
+        with pytest.raises(ls.LossError, match="has no derivative of polygamma"):
+            ls.define("mine", f"{name}(r)")
+        return
     arguments = {1: "r", 2: "r, c*r + 3", 3: "r > c, r**2, c*r"}[count]
     loss = ls.define("mine", f"{name}({arguments}) + c*r", c=0.5)
     from losscope.kernels import reference

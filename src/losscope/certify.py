@@ -12,8 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from losscope import structures
-from losscope.entry import Entry, Parameter, positive
+from losscope.entry import Entry, positive
 from losscope.kernels import store
 
 FEW, MANY = 256, 2048  # points of each dtype: to search with, and to certify with
@@ -121,6 +120,3 @@ def _sources() -> str:
         digest.update(file.read_bytes())
     digest.update(repr([version(each) for each in ("numpy", "sympy", "python-flint")]).encode())
     return digest.hexdigest()
-
-
-assert Parameter and structures

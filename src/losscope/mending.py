@@ -46,7 +46,10 @@ def mend(entry: Entry, few: int, many: int) -> Mended:
     """The forms that lose least; those that derivation gives, if they lose nothing."""
     _refuse_unused(entry)
     derived = derive(entry)
-    check = Judge(bench(entry, None, many, derived), derived.residual)
+    try:
+        check = Judge(bench(entry, None, many, derived), derived.residual)
+    except (NotImplementedError, TypeError):  # SymPy has left the real numbers
+        raise LossError(complain("The formula has no real derivative", got=entry.formula)) from None
     points = many * len(DTYPES)
     plainly = check.bench.certified(derived)
     if plainly.error <= BOUND / 2:

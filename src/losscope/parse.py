@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import decimal
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,20 +53,20 @@ def parse(text: str, names: Mapping[str, Any], ours: bool = False) -> sympy.Expr
     return _Parser(text, names, ours).read()
 
 
-def places(text: str, names: Mapping[str, Any]) -> list[tuple[int, ast.AST, Any]]:
+def places(text: str, names: Mapping[str, Any]) -> list[tuple[int, Any, Any]]:
     """Each part of a formula: where it stands, its syntax, and the expression that it is."""
     parser = _Parser(text, names)
     parser.read()
-    return [(node.col_offset, node, value) for node, value in parser.places if isinstance(node, ast.expr)]
+    return [(getattr(node, "col_offset", 0), node, value) for node, value in parser.places if isinstance(value, sympy.Expr)]
 
 
 def is_finite(number: Any) -> bool:
-    """Whether a constant is a finite real number."""
+    """Whether a constant is a real number that a float64 can hold."""
     if number.is_Rational:
         return True
     from losscope.truth import truths
 
-    return bool(truths([number], [], [()])[0, 0, 0] == truths([number], [], [()])[0, 0, 0])
+    return bool(abs(truths([number], [], [()])[0, 0, 0]) <= sys.float_info.max)
 
 
 def holds(comparison: Any) -> Any:

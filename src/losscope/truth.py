@@ -16,7 +16,6 @@ import sympy
 from flint import arb, ctx
 from sympy import Piecewise, S
 
-from losscope import expression as language
 from losscope.expression import PRIMITIVES
 
 PRECISIONS = (128, 1300, 6000)  # bits; the last tells 1 from 1 + 1e-308**5
@@ -125,21 +124,23 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 _NAMES = {primitive: name for name, (_, primitive) in PRIMITIVES.items()} | {sympy.exp: "exp"}
-_CONSTANTS = {sympy.pi: arb.pi, sympy.E: arb.const_e}
 
 
 @lru_cache(256)
 def compiled(expressions: tuple[Any, ...], symbols: tuple[Any, ...]) -> Callable[..., tuple[Any, ...]]:
     """Expressions as one function of balls; parts that they share are computed once."""
     names = {each: f"v{index}" for index, each in enumerate(symbols)}
-    steps, results = sympy.cse(list(expressions), sympy.numbered_symbols("t", real=True))
+    steps: Any = []
+    results = expressions  # constants as they stand: to rebuild one, SymPy may ask for its value, and so on
+    if symbols:
+        steps, results = sympy.cse(list(expressions), sympy.numbered_symbols("t", real=True))
     lines = [f"def f({', '.join(names.values())}):"]
     for left, right in steps:
         lines.append(f"    {left} = {_text(right, names)}")
         names[left] = str(left)
     lines.append("    return (" + "".join(_text(each, names) + ", " for each in results) + ")")
     namespace: dict[str, Any] = {f"f_{name}": function for name, function in FUNCTIONS.items()}
-    namespace |= {"less": _less, "at_most": _at_most, "power": _power, "arb": arb, "pi": arb.pi, "e": arb.const_e}
+    namespace |= {"less": _less, "at_most": _at_most, "power": _power, "arb": arb}
     exec("\n".join(lines), namespace)  # of our own making: names of ours, numbers, and FUNCTIONS
     return namespace["f"]
 
@@ -150,7 +151,9 @@ def _text(e: Any, names: dict[Any, str]) -> str:
     if e.is_Rational:
         return f"arb({e.p})" if e.q == 1 else f"(arb({e.p})/{e.q})"
     if e.is_NumberSymbol:
-        return {sympy.pi: "pi()", sympy.E: "e()"}[e]
+        return {sympy.pi: "arb.pi()", sympy.E: "arb.const_e()"}[e]
+    if e.is_Float:
+        return _text(sympy.Rational(e), names)
     if e.is_Number:
         return "arb.nan()"
     if isinstance(e, Piecewise):
@@ -177,6 +180,8 @@ def _text(e: Any, names: dict[Any, str]) -> str:
         if e.exp == S.Half:
             return f"f_sqrt({parts[0]})"
         return f"power({parts[0]}, {parts[1]})"
+    if e.func not in _NAMES:
+        raise NotImplementedError(f"no truth is known of {e.func}")
     return f"f_{_NAMES[e.func]}({', '.join(parts)})"
 
 
@@ -237,7 +242,6 @@ def truths(expressions: Sequence[Any], symbols: Sequence[Any], points: Any) -> n
 def constant(expression: Any, precision: int) -> Any:
     """A constant of the language as a SymPy number: what SymPy asks for when it compares one."""
     (ball,) = evaluate(compiled((expression,), ()), ()) or (NAN,)
-    return sympy.Float(ball.mid().str(int(precision / 3.3) + 5, radius=False), precision=precision) if ball.is_finite() else S.NaN
-
-
-assert set(FUNCTIONS) == set(PRIMITIVES) and language
+    if not ball.is_finite():
+        return S.NaN
+    return sympy.Float(ball.mid().str(int(precision / 3.3) + 5, radius=False), precision=precision)

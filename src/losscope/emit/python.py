@@ -12,9 +12,9 @@ import sympy
 from sympy import Piecewise, S
 
 from losscope.derive import MARGIN, PREDICTION, RESIDUAL, TARGET, Derived
-from losscope.emit.textbook import textbook
 from losscope.emit.two_sided import two_sided_sigmoid, two_sided_softplus
 from losscope.expression import PRIMITIVES, symbol
+from losscope.truth import constant as value_of
 
 NAMES = {primitive: name for name, (_, primitive) in PRIMITIVES.items()} | {sympy.exp: "exp"}
 NAMES |= {each: each.__name__ for each in (two_sided_softplus, two_sided_sigmoid)}
@@ -124,7 +124,7 @@ def folded(expression: sympy.Expr) -> sympy.Expr:
         return isinstance(e, sympy.Expr) and e.is_number and not (e.is_Number or e.is_NumberSymbol)
 
     def worth(e: sympy.Expr) -> sympy.Expr:
-        number = sympy.N(textbook(e, keep=()), 17)
+        number = value_of(e, 60)
         return number if number.is_Float else e  # no real number, which shows where it is computed
 
     return expression.replace(constant, worth)

@@ -95,7 +95,7 @@ made_of_others.over(NAMESPACE)
 # What a kernel has of its own, each within about an ulp; all else is made of these, in the kernel's dtype.
 _OWN = (
     "exp", "log", "log1p", "expm1", "sqrt", "log1pmx", "expm1mx", "tanh", "softplus", "sigmoid", "sech2", "log_cosh",
-    "xlogy", "power", "log1p_unit", "exp_nonpositive",
+    "xlogy", "xlog1py", "power", "log1p_unit", "exp_nonpositive",
 )  # fmt: skip
 
 
