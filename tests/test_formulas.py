@@ -5,17 +5,14 @@ from __future__ import annotations
 import re
 import warnings
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import losscope as ls
 from losscope.certificate import BOUND, DTYPES, Bench
 from losscope.derive import derive
-from losscope.mending import arguments, bench, written
+from losscope.mending import arguments, written
 from losscope.told import InexactWarning
 from papers import PAPERS, Written
 
@@ -35,7 +32,9 @@ def worst_of_kernels(loss: ls.Loss, count: int, seed: int) -> tuple[float, str]:
     fixed = {name: replace(each, default=loss.parameters[name]) for name, each in entry.parameters.items()}
     derived = derive(entry)
     forms = [derived.expanded(order) for order in range(3)]
-    points = Bench(written(entry, None), arguments(entry, None), fixed, count, seed, forms, derived.of_residual_alone)
+    points = Bench(
+        written(entry, None), arguments(entry, None), fixed, count, seed, forms, derived.of_residual_alone
+    )
     found = (0.0, "")
     for dtype in DTYPES:
         at = points.at[dtype]

@@ -38,7 +38,9 @@ def grown(parts: Any) -> Any:
     """Larger formulas of smaller ones, as people write them."""
     return st.one_of(
         st.tuples(parts, st.sampled_from("+-*/"), parts).map(lambda t: f"({t[0]} {t[1]} {t[2]})"),
-        st.tuples(parts, st.sampled_from(["2", "3", "4", "0.5", "-1", "c", "(c - 1)"])).map(lambda t: f"({t[0]})**{t[1]}"),
+        st.tuples(parts, st.sampled_from(["2", "3", "4", "0.5", "-1", "c", "(c - 1)"])).map(
+            lambda t: f"({t[0]})**{t[1]}"
+        ),
         st.tuples(st.sampled_from(UNARY), parts).map(lambda t: f"{t[0]}({t[1]})"),
         st.tuples(st.sampled_from(BINARY), parts, parts).map(lambda t: f"{t[0]}({t[1]}, {t[2]})"),
         st.tuples(parts, st.sampled_from(["<", "<=", ">", ">="]), parts, parts, parts).map(
@@ -55,13 +57,21 @@ def _a_cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Any:
     before = os.environ.get("LOSSCOPE_CACHE_DIR")
     os.environ["LOSSCOPE_CACHE_DIR"] = str(tmp_path_factory.mktemp("formulas"))
     yield
-    os.environ.pop("LOSSCOPE_CACHE_DIR") if before is None else os.environ.__setitem__("LOSSCOPE_CACHE_DIR", before)
+    os.environ.pop("LOSSCOPE_CACHE_DIR") if before is None else os.environ.__setitem__(
+        "LOSSCOPE_CACHE_DIR", before
+    )
 
 
 outcomes: dict[str, int] = {"exact": 0, "told": 0, "refused": 0}
 
 
-@settings(max_examples=MANY, deadline=None, derandomize=not NIGHTLY, database=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=MANY,
+    deadline=None,
+    derandomize=not NIGHTLY,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
 @given(formulas)
 def test_any_formula_is_exact_or_told_or_refused(formula: str) -> None:
     options = {"c": 1.5} if "c" in formula.replace("cos", "").replace("arc", "").replace("acosh", "") else {}

@@ -21,7 +21,9 @@ def test_every_primitive_has_a_truth() -> None:
 def test_balls_and_mpmath_agree(name: str) -> None:
     count, primitive = PRIMITIVES[name]
     rng = np.random.default_rng(1)
-    points = np.concatenate([rng.normal(size=(40, 2)) * 3, rng.choice([-1, 1], (40, 2)) * 10 ** rng.uniform(-12, 6, (40, 2))])
+    points = np.concatenate(
+        [rng.normal(size=(40, 2)) * 3, rng.choice([-1, 1], (40, 2)) * 10 ** rng.uniform(-12, 6, (40, 2))]
+    )
     expression = primitive(*(X, Q)[:count])
     found = truths([expression], (X, Q), points)[:, 0]
     seen = 0

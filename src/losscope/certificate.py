@@ -21,7 +21,9 @@ from losscope.truth import truths
 BOUND = 8.0  # ulp, times the condition
 DTYPES = ("float32", "float64")
 FLOOR = 2.0**14  # results less than this times the smallest normal number count as nothing
-NOTHING = 1 / 64  # a last-place change that moves the truth by this much of itself leaves nothing to be right or wrong
+NOTHING = (
+    1 / 64
+)  # a last-place change that moves the truth by this much of itself leaves nothing to be right or wrong
 
 
 def _last_place(size: numpy.ndarray, dtype: str) -> numpy.ndarray:
@@ -48,7 +50,9 @@ class Bench:
         self.arguments, self.parameters = dict(arguments), dict(parameters)
         self.names = [*arguments, *parameters]
         self.symbols = tuple(sympy.Symbol(name, real=True) for name in self.names)
-        self.at = {dtype: points(arguments, parameters, dtype, count, seed + k) for k, dtype in enumerate(DTYPES)}
+        self.at = {
+            dtype: points(arguments, parameters, dtype, count, seed + k) for k, dtype in enumerate(DTYPES)
+        }
         self.instead, self.of_residual = tuple(instead), of_residual
         self.truth = {dtype: self._true(self._rows(dtype)) for dtype in DTYPES}
         self._moved: dict[tuple[str, int], numpy.ndarray] = {}
@@ -104,7 +108,9 @@ class Bench:
         if unknown.size:
             moved[unknown] = self._motion(order, dtype, unknown)
         ill = moved[doubtful] > NOTHING / float(numpy.finfo(dtype).eps)
-        if order:  # where a last place moves the value beyond recognition, its slope is none that could be right
+        if (
+            order
+        ):  # where a last place moves the value beyond recognition, its slope is none that could be right
             slower = self._linear(order - 1, dtype, doubtful)
             ill |= slower > NOTHING / float(numpy.finfo(dtype).eps)
         with numpy.errstate(invalid="ignore"):
@@ -139,7 +145,9 @@ class Bench:
         if "target" in self.names and self.of_residual:
             size = size + numpy.abs(self._rows(dtype)[which, self.names.index("target")])
         with numpy.errstate(all="ignore"):
-            return size * numpy.abs(slope) * float(numpy.finfo(dtype).eps) / _last_place(numpy.abs(here), dtype)
+            return (
+                size * numpy.abs(slope) * float(numpy.finfo(dtype).eps) / _last_place(numpy.abs(here), dtype)
+            )
 
     def worst(self, order: int, dtype: str, result: Any) -> Worst:
         """The worst of what was computed for one order at this bench's points."""
@@ -169,7 +177,9 @@ class Bench:
         return max(found, key=lambda worst: worst.error)
 
 
-def arithmetic(expression: Any, arguments: Sequence[str], parameters: Sequence[str], residual: Any) -> dict[str, Any]:
+def arithmetic(
+    expression: Any, arguments: Sequence[str], parameters: Sequence[str], residual: Any
+) -> dict[str, Any]:
     """dtype -> one expression as its kernels compute it."""
     from losscope.emit.python import function
     from losscope.emit.two_sided import two_sided

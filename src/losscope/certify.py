@@ -112,7 +112,19 @@ def _key(entry: Entry, through: Entry | None, mend: bool) -> str:
 def _sources() -> str:
     """A hash of the code that a certificate depends on, ours and others'."""
     package = Path(__file__).parent
-    names = ("expression", "parse", "stable", "derive", "rewrite", "mend", "mending", "samples", "truth", "certificate", "certify")
+    names = (
+        "expression",
+        "parse",
+        "stable",
+        "derive",
+        "rewrite",
+        "mend",
+        "mending",
+        "samples",
+        "truth",
+        "certificate",
+        "certify",
+    )
     files = [package / f"{name}.py" for name in names] + sorted((package / "emit").glob("*.py"))
     files += [package / f"kernels/{name}.py" for name in ("reference", "special")]
     digest = hashlib.sha256()

@@ -89,7 +89,9 @@ def derive(entry: Entry, through: Entry | None = None) -> Derived:
         value, gradient, curvature, residual = _derived(entry, through)
     except NoDerivative as error:
         raise LossError(
-            complain(f"The language has no derivative of {error}", got=entry.formula, next_step="Leave it out")
+            complain(
+                f"The language has no derivative of {error}", got=entry.formula, next_step="Leave it out"
+            )
         ) from None
     for each in (value, gradient, curvature):
         if each.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo, sympy.I):
@@ -107,7 +109,9 @@ def _derived(entry: Entry, through: Entry | None) -> tuple[sympy.Expr, sympy.Exp
             return value, gradient, curvature, residual
         value, gradient_of, curvature_of = (formula(entry, text) for text in entry.forms)
         gradient = slope_of(gradient_of, entry)
-        curvature = slope_of(gradient if curvature_of == gradient_of else slope_of(curvature_of, entry), entry)
+        curvature = slope_of(
+            gradient if curvature_of == gradient_of else slope_of(curvature_of, entry), entry
+        )
         return value, gradient, curvature, residual
     activated = formula(through)
     names = {"x": PREDICTION, "y": TARGET} | {name: symbol(name) for name in through.parameters}

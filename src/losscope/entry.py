@@ -54,7 +54,9 @@ class Entry:
     measure: str = ""  # of a distance loss, what it measures: "euclidean", "cosine" or "triplet"
     gradient_of: str = ""
     curvature_of: str = ""
-    computed: tuple[str, ...] = ()  # value, gradient and curvature as rewriting found them best, where that is otherwise
+    computed: tuple[
+        str, ...
+    ] = ()  # value, gradient and curvature as rewriting found them best, where that is otherwise
     residual: str = ""  # activations: activation(x) - target in a form that does not cancel
     ties: str = ""
     infinite: str = ""  # what an infinite prediction gives, where it is not the formula's own limit

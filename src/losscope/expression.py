@@ -491,7 +491,13 @@ def symbol(name: str) -> sympy.Symbol:
 def in_our_words(expression: Any) -> Any:
     """SymPy's own functions, which it brings in by itself (sqrt(r**2) is |r|, 2**r has a logarithm in its
     slope), as the primitives that every target knows."""
-    changes = ((sympy.Abs, absolute), (sympy.log, log), (sympy.sign, sign), (sympy.ITE, _either), (sympy.Not, opposite))
+    changes = (
+        (sympy.Abs, absolute),
+        (sympy.log, log),
+        (sympy.sign, sign),
+        (sympy.ITE, _either),
+        (sympy.Not, opposite),
+    )
     for theirs, ours in changes:
         if expression.has(theirs):
             expression = expression.replace(theirs, ours)

@@ -345,7 +345,9 @@ class Loss:
                 )
             )
         buffer = None if out is None else _buffer(out, batch)
-        total, outputs, inside = self._run(self._compiled, batch, constants, averaged, order, unreduced, buffer)
+        total, outputs, inside = self._run(
+            self._compiled, batch, constants, averaged, order, unreduced, buffer
+        )
         if not inside:
             self._structure.check_domains(self.entry, batch, self.activation is not None)
         if reduction is _TOTAL:

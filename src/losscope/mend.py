@@ -76,7 +76,9 @@ class Found:
     parts: tuple[Any, ...]
 
 
-def best(search: Judge, check: Judge, order: int, starts: Sequence[Any], refused: Collection[Any] = ()) -> Found:
+def best(
+    search: Judge, check: Judge, order: int, starts: Sequence[Any], refused: Collection[Any] = ()
+) -> Found:
     """The form of one order that loses least: of the given ones, and of what the rewrites make of them, but for the
     refused. It is sought on few points, and chosen on many."""
     most = search.work + MOST_WORK
@@ -89,7 +91,9 @@ def best(search: Judge, check: Judge, order: int, starts: Sequence[Any], refused
             return Found(first, (first,))
         open_forms = [each for each in ranked[: BREADTH + 1] if each not in done][:BREADTH]
         if not open_forms or search.work > most:
-            return by_cases(check, order, [each for each in ranked if each not in refused][:MOST_CASES] or ranked[:1])
+            return by_cases(
+                check, order, [each for each in ranked if each not in refused][:MOST_CASES] or ranked[:1]
+            )
         for form in open_forms:
             done.add(form)
             search.work += form.count_ops()
@@ -120,7 +124,9 @@ def by_cases(judge: Judge, order: int, forms: Sequence[Any]) -> Found:
                 border = _between(size[turn[cut - 1]], size[turn[cut]])
                 if border is not None:
                     least = float((below + above)[cut])
-                    chosen = Found(sympy.Piecewise((one, quantity < border), (other, True), evaluate=False), (one, other))
+                    chosen = Found(
+                        sympy.Piecewise((one, quantity < border), (other, True), evaluate=False), (one, other)
+                    )
     return chosen
 
 
@@ -145,9 +151,15 @@ def _quantities(judge: Judge, form: Any) -> list[Any]:
     if "prediction" in symbols and "target" in symbols:
         z, y = symbols["prediction"], symbols["target"]
         signs = judge.bench.arguments.get("target") == "sign"
-        mains += [z * y, absolute(z * y)] if signs else [absolute(RESIDUAL / y), z / y, absolute(RESIDUAL / z)]
+        mains += (
+            [z * y, absolute(z * y)] if signs else [absolute(RESIDUAL / y), z / y, absolute(RESIDUAL / z)]
+        )
     scales = [symbols[name] for name in judge.bench.parameters if name in symbols]
-    return mains + [each / scale for each in mains for scale in scales] + [each * scale for each in mains for scale in scales]
+    return (
+        mains
+        + [each / scale for each in mains for scale in scales]
+        + [each * scale for each in mains for scale in scales]
+    )
 
 
 def _others(form: Any) -> list[Any]:
@@ -163,7 +175,14 @@ def attempt(rewrite: Callable[[Any], Any], form: Any) -> Any:
     """What a rewrite makes of a form; None where it comes to no number."""
     try:
         other = rewrite(form)
-    except (ArithmeticError, ValueError, TypeError, NotImplementedError, AttributeError, sympy.PolynomialError):
+    except (
+        ArithmeticError,
+        ValueError,
+        TypeError,
+        NotImplementedError,
+        AttributeError,
+        sympy.PolynomialError,
+    ):
         return None
     return None if other.has(sympy.nan, sympy.zoo, sympy.oo, -sympy.oo, sympy.I) else other
 

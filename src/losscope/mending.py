@@ -12,14 +12,24 @@ import sympy
 
 from losscope import structures
 from losscope.certificate import BOUND, DTYPES, Bench, Worst
-from losscope.derive import COSINE, DISTANCE, PREDICTION, RESIDUAL, TARGET, Derived, derive, formula, names_of, slope_of
+from losscope.derive import (
+    COSINE,
+    DISTANCE,
+    PREDICTION,
+    RESIDUAL,
+    TARGET,
+    Derived,
+    derive,
+    formula,
+    names_of,
+    slope_of,
+)
 from losscope.emit.plain import exactly
 from losscope.entry import Entry
 from losscope.errors import LossError, complain
 from losscope.expression import in_our_words, symbol
 from losscope.mend import Judge, assumed_positive, assumed_real, mended
 from losscope.parse import parse
-
 
 ATTEMPTS = 4  # at forms that are exact alone, and together
 
@@ -58,8 +68,11 @@ def mend(entry: Entry, few: int, many: int) -> Mended:
     check.residual = search.residual
     forms = [derived.value, derived.gradient, derived.curvature]
     differentiate = partial(slope_of, entry=entry)
-    signs = [name for name, each in entry.parameters.items() if each.default > 0 and each.domain.name != "positive"]
-    best, refused = Mended((), (), plainly, points), set()
+    signs = [
+        name for name, each in entry.parameters.items() if each.default > 0 and each.domain.name != "positive"
+    ]
+    best = Mended((), (), plainly, points)
+    refused: set[Any] = set()
     least = _lost(check, forms)
     for _ in range(ATTEMPTS):
         found = mended(search, check, forms, differentiate, refused)
@@ -69,7 +82,9 @@ def mend(entry: Entry, few: int, many: int) -> Mended:
         settled = _settled(entry, found, check, points)
         if settled is None:
             break
-        if settled.worst.error < best.worst.error or (settled.worst.error == best.worst.error and _lost(check, found) < least):
+        if settled.worst.error < best.worst.error or (
+            settled.worst.error == best.worst.error and _lost(check, found) < least
+        ):
             best, least = settled, _lost(check, found)
         if settled.worst.error <= BOUND or check.fails(settled.worst.order, found[settled.worst.order]):
             break  # exact, or as good as it gets
@@ -108,7 +123,9 @@ def _with_signs(
     """The search again, with parameters whose defaults are more than 0 known to be that."""
     known = [_Signed(each.bench, each.residual, each.seen, signs=tuple(signs)) for each in (search, check)]
     assumed = [assumed_positive(each, signs) for each in forms]
-    found = mended(known[0], known[1], assumed, differentiate, {assumed_positive(each, signs) for each in refused})
+    found = mended(
+        known[0], known[1], assumed, differentiate, {assumed_positive(each, signs) for each in refused}
+    )
     return [assumed_real(each, signs) for each in found]
 
 
@@ -135,7 +152,9 @@ def _needed_positive(entry: Entry, mended: Derived, plainly: Derived) -> tuple[s
             continue
         for value in (0, -sympy.Rational(parameter.default)):
             change = {symbol(name): value}
-            before = [_undefined(each, change) for each in (plainly.value, plainly.gradient, plainly.curvature)]
+            before = [
+                _undefined(each, change) for each in (plainly.value, plainly.gradient, plainly.curvature)
+            ]
             after = [_undefined(each, change) for each in (mended.value, mended.gradient, mended.curvature)]
             if any(b and not a for a, b in zip(before, after, strict=True)):
                 needed.append(name)
@@ -187,6 +206,8 @@ def arguments(entry: Entry, through: Entry | None) -> dict[str, str]:
     names = structures.get(entry.structure).ARGUMENTS
     known = {"margin": "real", "label": "sign", "cosine": "cosine"}
     known["distance"] = "real" if entry.measure == "triplet" else "nonnegative"
-    known["prediction"] = "real" if through is not None or entry.structure == "activation" else entry.prediction.name
+    known["prediction"] = (
+        "real" if through is not None or entry.structure == "activation" else entry.prediction.name
+    )
     known["target"] = entry.target.name
     return {name: known[name] for name in names}

@@ -32,7 +32,6 @@ _COMPARISONS: dict[type[ast.cmpop], Any] = {
 }  # fmt: skip
 
 
-
 # What people write instead of it, where there is an instead.
 _INSTEAD: dict[type[ast.AST], str] = {
     ast.IfExp: "Write where(condition, a, b)",
@@ -57,7 +56,11 @@ def places(text: str, names: Mapping[str, Any]) -> list[tuple[int, Any, Any]]:
     """Each part of a formula: where it stands, its syntax, and the expression that it is."""
     parser = _Parser(text, names)
     parser.read()
-    return [(getattr(node, "col_offset", 0), node, value) for node, value in parser.places if isinstance(value, sympy.Expr)]
+    return [
+        (getattr(node, "col_offset", 0), node, value)
+        for node, value in parser.places
+        if isinstance(value, sympy.Expr)
+    ]
 
 
 def is_finite(number: Any) -> bool:
@@ -92,7 +95,9 @@ def _size(node: ast.AST) -> tuple[float, float, float]:
     parts = [_size(each) for each in ast.iter_child_nodes(node) if isinstance(each, ast.expr)]
     value, slope, bend = (sum(each[order] for each in parts) for order in range(3))
     if isinstance(node, ast.Call):
-        return (1 + value, 1 + value + slope, 2 * (1 + value) + slope + bend) if slope else (1 + value, 0.0, 0.0)
+        return (
+            (1 + value, 1 + value + slope, 2 * (1 + value) + slope + bend) if slope else (1 + value, 0.0, 0.0)
+        )
     return (value, slope, bend)
 
 
@@ -151,13 +156,17 @@ class _Parser:
         conditions with a power of their depth."""
         deepest = self.conditions(tree)
         if deepest > DEEPEST_CONDITIONS:
-            raise self.error(tree, f"Comparisons stand {deepest} deep within comparisons", f"At most {DEEPEST_CONDITIONS}")
+            raise self.error(
+                tree, f"Comparisons stand {deepest} deep within comparisons", f"At most {DEEPEST_CONDITIONS}"
+            )
         terms, worst = sum(_size(tree)), tree
         if terms > MOST_TERMS:
             while parts := [each for each in ast.iter_child_nodes(worst) if sum(_size(each)) > MOST_TERMS]:
                 worst = parts[0]
             raise self.error(
-                worst, f"The derivatives of this formula would have some {terms:.2g} terms", "Split it, or leave factors out"
+                worst,
+                f"The derivatives of this formula would have some {terms:.2g} terms",
+                "Split it, or leave factors out",
             )
 
     def conditions(self, tree: ast.AST) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import sympy
-from sympy import Add, Mul, Piecewise, Pow, S, exp
+from sympy import Add, Mul, Piecewise, S, exp
 from sympy.core.traversal import bottom_up
 
 from losscope.expression import (
@@ -112,7 +112,9 @@ def _substituted(e: Any) -> Iterator[Any]:
 
 def _factors_of_terms(e: Any) -> set[Any]:
     """The functions and powers that stand as factors in the terms of a sum."""
-    return {factor for term in e.args for factor in Mul.make_args(term) if factor.is_Function or factor.is_Pow}
+    return {
+        factor for term in e.args for factor in Mul.make_args(term) if factor.is_Function or factor.is_Pow
+    }
 
 
 def _equal(part: Any) -> list[Any]:
@@ -141,7 +143,9 @@ def _less_one(base: Any, exponent: Any) -> list[Any]:
     found = []
     for term in Add.make_args(base):
         rest = base - term
-        if not (term.is_positive and rest != 0 and (term.is_number or not term.has(PREDICTION, TARGET, RESIDUAL))):
+        if not (
+            term.is_positive and rest != 0 and (term.is_number or not term.has(PREDICTION, TARGET, RESIDUAL))
+        ):
             continue
         root = square_root(rest / term)
         if exponent == S.Half and root is not None:
@@ -183,7 +187,6 @@ def factored(expression: Any) -> Any:
 def _factored(e: Any) -> Any:
     if e.has(Piecewise):
         return sympy.factor_terms(e)
-    whole, plain = e.as_coeff_Add()
     together = sympy.together(e)
     above, below = together.as_numer_denom()
     try:
@@ -203,7 +206,9 @@ def collected(expression: Any) -> Any:
         taken = sympy.factor_terms(e)
         if taken.is_Add:
             return _fewer(taken)
-        return Mul(*(_fewer(sympy.expand_mul(each)) if each.is_Add else each for each in Mul.make_args(taken)))
+        return Mul(
+            *(_fewer(sympy.expand_mul(each)) if each.is_Add else each for each in Mul.make_args(taken))
+        )
 
     return bottom_up(expression, one)
 
@@ -268,7 +273,9 @@ def _two_squares(e: Any) -> tuple[Any, Any] | None:
     others = [each for each in roots if not each.is_number]
     if not others:
         return None
-    first, second = (*numbers, *others) if numbers else sorted(others, key=lambda each: each.has(PREDICTION, RESIDUAL))
+    first, second = (
+        (*numbers, *others) if numbers else sorted(others, key=lambda each: each.has(PREDICTION, RESIDUAL))
+    )
     return first, second
 
 
@@ -281,7 +288,7 @@ def _parts_of_length(e: Any) -> Any:
             continue
         for x, other in (base.args, base.args[::-1]):
             variable = next(iter(x.free_symbols), None)
-            if variable is None or not x.is_Mul and not x.is_Symbol and not x.is_Pow:
+            if variable is None or (not x.is_Mul and not x.is_Symbol and not x.is_Pow):
                 continue
             m = _power_of(e, variable) / _power_of(x, variable) if _power_of(x, variable) else 0
             if not (m.is_number if hasattr(m, "is_number") else False) or m < 1:
@@ -289,7 +296,11 @@ def _parts_of_length(e: Any) -> Any:
             k = min(sympy.floor(m), sympy.floor(-whole))
             if k >= 1:
                 rest = e / factor / x**k * base ** (exponent + k)
-                return _parts_of_length(rest) * unit(x, other) ** k if rest.is_Mul else rest * unit(x, other) ** k
+                return (
+                    _parts_of_length(rest) * unit(x, other) ** k
+                    if rest.is_Mul
+                    else rest * unit(x, other) ** k
+                )
     return e
 
 
@@ -339,7 +350,11 @@ def guarded(expression: Any) -> Any:
     def one(e: Any) -> Any:
         if not e.is_Mul:
             return e
-        vanishing = [each for each in e.args if each.as_base_exp()[0].func in (exp, sigmoid, sech2) or isinstance(each, exp)]
+        vanishing = [
+            each
+            for each in e.args
+            if each.as_base_exp()[0].func in (exp, sigmoid, sech2) or isinstance(each, exp)
+        ]
         rest = [each for each in e.args if each not in vanishing]
         number = Mul(*(each for each in rest if not each.has(PREDICTION, TARGET, RESIDUAL)))
         rest = [each for each in rest if each.has(PREDICTION, TARGET, RESIDUAL)]
@@ -413,7 +428,9 @@ def ratios(expression: Any) -> Any:
                 base, exponent = factor.as_base_exp()
                 if isinstance(base, cosh) and exponent.is_Integer and exponent < 0:
                     x = base.args[0]
-                    m = sum(each.as_base_exp()[1] for each in Mul.make_args(e) if each.as_base_exp()[0] == sinh(x))
+                    m = sum(
+                        each.as_base_exp()[1] for each in Mul.make_args(e) if each.as_base_exp()[0] == sinh(x)
+                    )
                     k = min(m, -exponent) if m > 0 else 0
                     left = -exponent - k
                     if k and left % 2 == 0:
@@ -439,7 +456,12 @@ def near(expression: Any) -> Any:
             return _near(above, below) if not below.is_number else e
         if e.is_Add:
             for kind, more in ((log, 0), (log1p, 1)):
-                logs = [(term, factor) for term in e.args for factor in Mul.make_args(term) if isinstance(factor, kind)]
+                logs = [
+                    (term, factor)
+                    for term in e.args
+                    for factor in Mul.make_args(term)
+                    if isinstance(factor, kind)
+                ]
                 for term, factor in logs:
                     for other, partner in logs:
                         if term is not other and sympy.expand(term / factor + other / partner) == 0:
@@ -483,7 +505,10 @@ def divergence(expression: Any) -> Any:
                 k = term / factor
                 for a, b, sign in ((above, below, 1), (below, above, -1)):
                     # k log(a/b) = sign k [log1pmx(w) + w], w = (a - b)/b
-                    rest = sympy.expand_mul(of_residual(sympy.expand(whole - term)).subs(RESIDUAL, PREDICTION - TARGET) + sign * k * (a - b) / b)
+                    rest = sympy.expand_mul(
+                        of_residual(sympy.expand(whole - term)).subs(RESIDUAL, PREDICTION - TARGET)
+                        + sign * k * (a - b) / b
+                    )
                     if _terms(rest) < _terms(whole) - 1 and (rest == 0 or rest.is_number):
                         return sign * k * log1pmx(of_residual(a - b) / b) + rest
         return e
@@ -507,7 +532,12 @@ def softened(expression: Any) -> Any:
                 base, exponent = factor.as_base_exp()
                 if isinstance(base, sigmoid) and exponent.is_Integer and exponent > 0:
                     inner = -base.args[0]
-                    grown = [each for each in e.args if isinstance(each, exp) and sympy.expand(exponent * inner - each.args[0]).is_number is not None]
+                    grown = [
+                        each
+                        for each in e.args
+                        if isinstance(each, exp)
+                        and sympy.expand(exponent * inner - each.args[0]).is_number is not None
+                    ]
                     for each in grown:
                         rest = sympy.expand(each.args[0] - exponent * inner)
                         if not rest.has(PREDICTION, RESIDUAL):
@@ -519,7 +549,8 @@ def softened(expression: Any) -> Any:
 
 def _exponential(x: Any) -> Any:
     """y with x = exp(y), of products of exponentials and what is positive."""
-    parts, rest = [], []
+    parts: list[Any] = []
+    rest: list[Any] = []
     for factor in Mul.make_args(x):
         (parts if isinstance(factor, exp) else rest).append(factor)
     if not parts or not all(each.is_positive for each in rest):
@@ -541,7 +572,9 @@ def moved(expression: Any) -> Any:
             chosen, other = e.args[side], e.args[1 - side]
             if isinstance(chosen, maximum | minimum) and other.is_number:
                 number = next((each for each in chosen.args if each.is_number), None)
-                if number is not None and ((number < other) if isinstance(chosen, maximum) else (number > other)):
+                if number is not None and (
+                    (number < other) if isinstance(chosen, maximum) else (number > other)
+                ):
                     inner = next(each for each in chosen.args if each is not number)
                     pair = (inner, other) if side == 0 else (other, inner)
                     return e.func(*pair, evaluate=False)

@@ -8,7 +8,6 @@ floating point expressions, PLDI (2015). doi:10.1145/2737924.2737959
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy
 
@@ -35,7 +34,9 @@ def points(
 def by_bits(rng: numpy.random.Generator, dtype: str, count: int) -> numpy.ndarray:
     """Normal numbers, every exponent as likely as every other but for the last few at both ends."""
     info = numpy.finfo(dtype)
-    sizes = numpy.ldexp(rng.uniform(1, 2, count), rng.integers(info.minexp + MARGIN, info.maxexp - MARGIN, count))
+    sizes = numpy.ldexp(
+        rng.uniform(1, 2, count), rng.integers(info.minexp + MARGIN, info.maxexp - MARGIN, count)
+    )
     return (rng.choice([-1, 1], count) * sizes).astype(dtype)
 
 
@@ -46,7 +47,9 @@ def ordinary(rng: numpy.random.Generator, count: int) -> numpy.ndarray:
 
 def _near(rng: numpy.random.Generator, places: numpy.ndarray, dtype: str) -> numpy.ndarray:
     """Each place, or up to a dozen last places beside it, or a thousandth, or a tenth."""
-    steps = rng.choice([0, 1, float(numpy.finfo(dtype).eps) * 2, 1e-3, 0.1], len(places)) * rng.integers(-6, 7, len(places))
+    steps = rng.choice([0, 1, float(numpy.finfo(dtype).eps) * 2, 1e-3, 0.1], len(places)) * rng.integers(
+        -6, 7, len(places)
+    )
     return places * (1 + steps * (numpy.abs(steps) < 1))
 
 
@@ -61,7 +64,9 @@ def _parameter(rng: numpy.random.Generator, given: Parameter, dtype: str, count:
         # What is given as a fraction may have to be one.
         highest = float(numpy.log2(1 / size)) if 0 < default < 1 else 5.0
         other = (numpy.sign(default) or 1.0) * size * 2 ** rng.uniform(-5, highest, count)
-        special = rng.choice([size, size, size] if 0 < default < 1 else [1.0, 2.0, size], count) + rng.choice([-1, 0, 1], count) * 10 ** rng.uniform(-7, -1, count)
+        special = rng.choice([size, size, size] if 0 < default < 1 else [1.0, 2.0, size], count) + rng.choice(
+            [-1, 0, 1], count
+        ) * 10 ** rng.uniform(-7, -1, count)
         other = numpy.where(rng.random(count) < 0.2, (numpy.sign(default) or 1.0) * special, other)
     return numpy.where(rng.random(count) < 0.5, default, other)
 
@@ -85,12 +90,19 @@ def _argument(
         return numpy.choose(rng.integers(0, 6, count), kinds)
     places = numpy.stack([numpy.zeros(count), numpy.ones(count), *parameters])
     near = _near(rng, places[rng.integers(0, len(places), count), numpy.arange(count)], dtype)
-    kinds = [by_bits(rng, dtype, count).astype("float64"), ordinary(rng, count), ordinary(rng, count), near * rng.choice([-1, 1], count)]
+    kinds = [
+        by_bits(rng, dtype, count).astype("float64"),
+        ordinary(rng, count),
+        ordinary(rng, count),
+        near * rng.choice([-1, 1], count),
+    ]
     drawn = numpy.choose(rng.choice([0, 0, 0, 1, 1, 2, 3], count), kinds)
     return numpy.abs(drawn) if domain in ("nonnegative", "positive") else drawn
 
 
-def _residuals(rng: numpy.random.Generator, at: dict[str, numpy.ndarray], prediction: str, target: str) -> None:
+def _residuals(
+    rng: numpy.random.Generator, at: dict[str, numpy.ndarray], prediction: str, target: str
+) -> None:
     """Half of the targets are 0 (the prediction is then the residual), some lie close to the prediction."""
     count = len(at["prediction"])
     kind = rng.integers(0, 6, count)

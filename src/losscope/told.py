@@ -49,12 +49,19 @@ def culprit(entry: Entry, certificate: Certificate) -> tuple[int, str]:
         whole = size(expression)
         if whole is None or whole > most:
             return column, f"overflows in {worst.dtype}"
-        if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Add | ast.Sub) or not expression.is_Add:
+        if (
+            not isinstance(node, ast.BinOp)
+            or not isinstance(node.op, ast.Add | ast.Sub)
+            or not expression.is_Add
+        ):
             continue
         terms = [each for each in map(size, expression.args) if each is not None]
         largest = max((float(each) for each in terms), default=0.0)
         if largest > cancelled * float(whole):
-            found, cancelled = (column, "the terms cancel"), largest / float(whole) if whole > 0 else numpy.inf
+            found, cancelled = (
+                (column, "the terms cancel"),
+                largest / float(whole) if whole > 0 else numpy.inf,
+            )
     return found
 
 
@@ -62,7 +69,11 @@ def advice(entry: Entry, certificate: Certificate) -> str:
     """What to do: take the form that comes nearest, or stay away from there."""
     if entry.computed:
         form = entry.computed[certificate.worst.order]
-        return f"The nearest form found, which is computed: {form}" if len(form) <= 300 else "Computed is the nearest form found; losscope form prints it"
+        return (
+            f"The nearest form found, which is computed: {form}"
+            if len(form) <= 300
+            else "Computed is the nearest form found; losscope form prints it"
+        )
     return "No form is known that does better there; write the term so that nothing cancels or overflows"
 
 

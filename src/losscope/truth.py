@@ -166,7 +166,11 @@ def _text(e: Any, names: dict[Any, str]) -> str:
         left, right = (_text(each, names) for each in e.args)
         return {"<": f"less({left}, {right})", "<=": f"at_most({left}, {right})", ">": f"less({right}, {left})", ">=": f"at_most({right}, {left})"}[e.rel_op]  # fmt: skip
     if isinstance(e, sympy.And | sympy.Or):
-        return "(" + (" and " if isinstance(e, sympy.And) else " or ").join(_text(each, names) for each in e.args) + ")"
+        return (
+            "("
+            + (" and " if isinstance(e, sympy.And) else " or ").join(_text(each, names) for each in e.args)
+            + ")"
+        )
     if e in (sympy.true, sympy.false):
         return str(bool(e))
     parts = [_text(each, names) for each in e.args]

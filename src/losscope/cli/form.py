@@ -15,9 +15,13 @@ def add_parser(verbs: Any) -> None:
         "how exact each is: its worst error beside the truth, over some thousand points of every size.",
     )
     parser.add_argument("formula", help='e.g. "r**2/(r**2 + c**2)"; softmax losses are written in m')
-    parser.add_argument("parameters", nargs="*", metavar="NAME=VALUE", help="parameters and their defaults, e.g. c=1")
+    parser.add_argument(
+        "parameters", nargs="*", metavar="NAME=VALUE", help="parameters and their defaults, e.g. c=1"
+    )
     parser.add_argument("--structure", default="elementwise", help="elementwise (default) or softmax")
-    parser.add_argument("--target", default="real", help="the domain of the target: real, sign, label, positive ...")
+    parser.add_argument(
+        "--target", default="real", help="the domain of the target: real, sign, label, positive ..."
+    )
     parser.add_argument("--prediction", default="real", help="the domain of the prediction")
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.set_defaults(run=run)
@@ -36,18 +40,26 @@ def run(args: argparse.Namespace) -> int:
     console = Console()
     for title, part in (("as derived", found["before"]), ("as computed", found["after"])):
         console.print(Text(title, style="bold"), soft_wrap=True)
-        for name, text in listing([*part["forms"].items(), ("exactness", part["exactness"])], width_of(console)):
+        for name, text in listing(
+            [*part["forms"].items(), ("exactness", part["exactness"])], width_of(console)
+        ):
             console.print(Text.assemble((name, "cyan"), text), soft_wrap=True)
         console.print()
     if found["refused"]:
-        console.print(Text(f"Parameters that are now to be more than 0: {', '.join(found['refused'])}"), soft_wrap=True)
+        console.print(
+            Text(f"Parameters that are now to be more than 0: {', '.join(found['refused'])}"), soft_wrap=True
+        )
     if found["same"]:
         console.print(Text("Nothing is rewritten: what derivation gives is exact."), soft_wrap=True)
     return 0 if found["exact"] else 1
 
 
 def forms(
-    formula: str, parameters: dict[str, float], structure: str = "elementwise", target: str = "real", prediction: str = "real"
+    formula: str,
+    parameters: dict[str, float],
+    structure: str = "elementwise",
+    target: str = "real",
+    prediction: str = "real",
 ) -> dict[str, Any]:
     """The forms before and after rewriting, with the worst point of each, as plain data."""
     import warnings
@@ -60,7 +72,13 @@ def forms(
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        loss = define("formula", formula, structure=structure, target=target, prediction=prediction, **parameters)
+        options: dict[str, Any] = {
+            "structure": structure,
+            "target": target,
+            "prediction": prediction,
+            **parameters,
+        }
+        loss = define("formula", formula, **options)
     as_written = replace(loss.entry, computed=())
 
     def part(entry: Any) -> dict[str, Any]:

@@ -49,7 +49,6 @@ MEANING: dict[str, Callable[..., Any]] = {
     "polygamma2": lambda x: sympy.polygamma(2, x),
     "xlog1py": lambda x, y: x * sympy.log(1 + y),
     "xlogy": lambda x, y: x * sympy.log(y),
-    "xmuly": lambda x, y: x * y,
 }
 
 

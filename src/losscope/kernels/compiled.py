@@ -92,7 +92,18 @@ class CompiledLoss:
         for each in (self.entry, self.through):
             if each is not None:
                 parts.append(
-                    repr((each.structure, each.name, each.forms, each.computed, each.residual, list(each.parameters), each.prediction, each.target))
+                    repr(
+                        (
+                            each.structure,
+                            each.name,
+                            each.forms,
+                            each.computed,
+                            each.residual,
+                            list(each.parameters),
+                            each.prediction,
+                            each.target,
+                        )
+                    )
                 )
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 

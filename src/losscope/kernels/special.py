@@ -10,13 +10,22 @@ from types import FunctionType
 
 def over(namespace):
     """These functions added to a namespace which has none of its own by their names, each in that namespace's words."""
-    for name, each in list(globals().items()):
-        if isinstance(each, FunctionType) and each is not over and each.__module__ == __name__:
-            namespace.setdefault(name, FunctionType(each.__code__, namespace, name))
+    for each in written():
+        there = FunctionType(each.__code__, namespace, each.__name__)
+        there.__doc__ = each.__doc__
+        namespace.setdefault(each.__name__, there)
     return namespace
 
 
-def finite(x):
+def written():
+    """The functions of this file, in its order; those with a leading underscore are parts of others."""
+    here = [
+        each for each in globals().values() if isinstance(each, FunctionType) and each.__module__ == __name__
+    ]
+    return [each for each in here if each not in (over, written)]
+
+
+def _finite(x):
     """Whether x is neither infinite nor NaN."""
     return x - x == real(0)
 
@@ -26,14 +35,14 @@ def hypot(a, b):
     x, y = absolute(a), absolute(b)
     large = maximum(x, y)
     ratio = minimum(x, y) / where(large > real(0), large, real(1))
-    return where(finite(large), large * sqrt(real(1) + ratio * ratio), large)
+    return where(_finite(large), large * sqrt(real(1) + ratio * ratio), large)
 
 
 def unit(a, b):
     """a / hypot(a, b), 0 at (0, 0); 3 ulp."""
     length = hypot(a, b)
     return where(
-        (length > real(0)) & finite(a), a / where(length > real(0), length, real(1)), sign(a + real(0) * b)
+        (length > real(0)) & _finite(a), a / where(length > real(0), length, real(1)), sign(a + real(0) * b)
     )
 
 
@@ -53,11 +62,10 @@ def pow1pm1(x, q):
 
 def pow1px2m1(x, q):
     """(1 + x^2)^q - 1; 5 ulp, times 2q where that is large."""
-    t = q * log1px2(x)
-    near = (absolute(t) < real(0.5)) | (absolute(x) < real(1))
-    return where(
-        near, expm1(where(near, t, real(0))), power(hypot(real(1), x), real(2) * q) - real(1)
-    )
+    a = absolute(x)
+    t = where(a < real(1e-9), (q * x) * x, q * log1px2(x))  # x^2 may be nothing where q x^2 is not
+    near = (absolute(t) < real(0.5)) | (a < real(1))
+    return where(near, expm1(where(near, t, real(0))), power(hypot(real(1), x), real(2) * q) - real(1))
 
 
 def sinh(x):
@@ -103,9 +111,9 @@ def atan(x):
     a = absolute(x)
     high, middle = a > real(2.414213562373095), a > real(0.41421356237309503)
     z = where(
-        high, real(-1) / where(high, a, real(1)), where(middle & finite(a), (a - real(1)) / (a + real(1)), a)
+        high, real(-1) / where(high, a, real(1)), where(middle & _finite(a), (a - real(1)) / (a + real(1)), a)
     )
-    z = where(finite(a), z, real(0))
+    z = where(_finite(a), z, real(0))
     w = z * z
     # (atan(z)/z - 1)/z^2 at w
     tail = polynomial(
@@ -131,7 +139,7 @@ def atan(x):
     return where(x < real(0), -size, where(x == x, size, x))
 
 
-def quarter_turns(x):
+def _quarter_turns(x):
     """k, a whole number, and x - k pi/2 within about pi/4. Its rounding is that of a last place of x."""
     k = nearest(x * real(0.6366197723675814))
     rest = x - k * real(1.5707963267948966)
@@ -139,7 +147,7 @@ def quarter_turns(x):
     return k, minimum(maximum(rest, real(-0.8)), real(0.8))
 
 
-def sine_of(k, rest):
+def _sine_of(k, rest):
     """sin(rest + k pi/2)."""
     k = k - real(4) * nearest(k * real(0.25))
     w = rest * rest
@@ -181,17 +189,17 @@ def sine_of(k, rest):
 
 def sin(x):
     """Sine; 2 ulp, times x/tan(x) where that is large."""
-    k, rest = quarter_turns(x)
-    return sine_of(k, rest)
+    k, rest = _quarter_turns(x)
+    return _sine_of(k, rest)
 
 
 def cos(x):
     """Cosine; 2 ulp, times x tan(x) where that is large."""
-    k, rest = quarter_turns(x)
-    return sine_of(k + real(1), rest)
+    k, rest = _quarter_turns(x)
+    return _sine_of(k + real(1), rest)
 
 
-def erfc_above(x):
+def _erfc_above(x):
     """erfc(x) for x >= 1/2, of (1 + 2x) exp(x^2) erfc(x), which is flat; 4 ulp, times x^2."""
     t = real(1) - real(7.5) / (x + real(3.75))
     flat = polynomial(
@@ -246,13 +254,13 @@ def erf(x):
             real(1.1283791670955126),
         ),
     )
-    size = where(a < real(0.75), near, real(1) - erfc_above(maximum(a, real(0.5))))
+    size = where(a < real(0.75), near, real(1) - _erfc_above(maximum(a, real(0.5))))
     return where(x < real(0), -size, where(x == x, size, x))
 
 
 def erfc(x):
     """1 - erf(x); 5 ulp, times x^2 for x above 1."""
-    above = erfc_above(maximum(x, real(0.5)))
+    above = _erfc_above(maximum(x, real(0.5)))
     return where(x > real(0.5), above, real(1) - erf(where(x > real(0.5), real(0), x)))
 
 

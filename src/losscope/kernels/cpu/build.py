@@ -104,7 +104,11 @@ def source(entry: Entry, through: Entry | None, dtype: str) -> str:
         slopes = (gathered.value, gathered.gradient, two_sided(derived.target_gradient))
         formulas += "\n\n" + function("both", structure.ARGUMENTS, parameters, slopes, derived.residual)
     formulas += "\n\n" + _outside(entry, through)
-    parts += ["@formula\n" + inspect.getsource(each) for each in _written_in(composed) + [each for each in _written_in(special) if each is not special.over]]
+    parts += [
+        "@formula\n" + inspect.getsource(each)
+        for each in _written_in(composed)
+        + special.written()
+    ]
     parts.append(formulas.replace("def ", "@formula\ndef "))
     modules = [import_module(f"losscope.kernels.cpu.{each}") for each in structure.LOOPS]
     parts += [f"{name} = {value}" for each in modules for name, value in vars(each).items() if name.isupper()]
