@@ -6,11 +6,13 @@ import ctypes
 import math
 import mmap
 import operator
+import re
 import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import ml_dtypes
 import numpy as np
@@ -21,10 +23,10 @@ from llvmlite import ir
 from mpmath import mp, mpf
 
 from losscope.engine import entrance, lanes, machine
-from losscope.engine.arrays import STORED
+from losscope.engine.arrays import STORED, Stored
 from losscope.engine.function import Function, larger, smaller
 from losscope.engine.kernel import Kernel, Signature
-from losscope.engine.lanes import F32, F64, I32, I64, LANES, POINTER, Lanes, converted, fma, where
+from losscope.engine.lanes import F32, F64, I16, I32, I64, LANES, POINTER, Lanes, converted, fma, where
 from losscope.kernels.loops import sums
 from traced import Traced, address, assert_same_bits, compiled, dtype_of, fresh
 
@@ -374,32 +376,30 @@ def test_rooms_begin_with_a_cache_line_and_hold_what_is_left_in_them():
 
 # --- halves
 
-needs_halves = pytest.mark.skipif(
-    not machine.host().has_halves, reason="this processor does not convert float16"
-)
-HALVES = [pytest.param("float16", marks=needs_halves), "bfloat16"]
+# float16 twice: as this processor converts it, and as others must, by way of its bits.
+HALVES = [STORED["float16"], Stored("float16", I16, F32, 2), STORED["bfloat16"]]
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("stored", HALVES)
+@pytest.mark.parametrize("stored", HALVES, ids=["float16", "float16 by its bits", "bfloat16"])
 def test_every_half_is_read_exactly(stored, width):
     every = np.arange(65536, dtype="uint16").view(dtype_of(stored))
     assert_same_bits(Traced(lambda x: x, [stored], ["float32"], width)(every), every.astype("float32"))
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("stored", HALVES)
+@pytest.mark.parametrize("stored", HALVES, ids=["float16", "float16 by its bits", "bfloat16"])
 def test_every_half_is_written_as_it_was_read(stored, width):
     every = np.arange(65536, dtype="uint16").view(dtype_of(stored))
     assert_same_bits(Traced(lambda x: x, [stored], [stored], width)(every), every)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("stored", HALVES)
+@pytest.mark.parametrize("stored", HALVES, ids=["float16", "float16 by its bits", "bfloat16"])
 def test_halves_are_rounded_once_to_even(stored, width):
     """At every half, halfway to the next, and at the floats on either side; and anywhere."""
     dtype = dtype_of(stored)
-    finite = np.arange(0x7F80 if stored == "bfloat16" else 0x7C00, dtype="uint16")
+    finite = np.arange(0x7F80 if stored.name == "bfloat16" else 0x7C00, dtype="uint16")
     low = finite.view(dtype).astype("float64")
     high = np.append(low[1:], 2 * low[-1] - low[-2])  # beyond the largest, where infinity would be the next
     with np.errstate(over="ignore"):
@@ -738,6 +738,25 @@ def test_other_threads_run_while_a_kernel_does():
     waited = run(address(word), 0, 1)[0]
     other.join()
     assert waited < 3000
+
+
+def test_results_that_a_kernel_does_not_set_are_nought():
+    k = Kernel(fresh("idle"), Signature((), ()))
+    k.finish()
+    assert compiled(k)(0, 1) == (0, 0.0, 0.0)
+
+
+def test_the_readmes_example_runs():
+    text = (Path(machine.__file__).parent / "README.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names = {}
+    exec(example, names)
+    size = 100_003
+    x, y = np.random.default_rng(0).normal(size=(2, size)).astype("float32")
+    for threads in (1, 3):
+        out = np.zeros(size, "float32")
+        names["add"](x, y, out, size, TEAM, threads, 0.5)
+        assert_same_bits(out, np.float32(0.5) * (x + y))
 
 
 # --- object files

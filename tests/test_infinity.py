@@ -12,23 +12,32 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import ACTIVATIONS, DISTANCE, ELEMENTWISE, SOFTMAX
 from numpy import inf, nan
 from numpy.testing import assert_allclose, assert_array_equal
 
 import losscope as ls
+from conftest import ACTIVATIONS, DISTANCE, ELEMENTWISE, SOFTMAX
 from losscope.kernels import reference
 from losscope.torch import functional as F
 from losscope.torch.pointwise import Pointwise
 
-STRICT = sorted((each.entry for each in vars(F).values() if isinstance(each, Pointwise)), key=lambda e: e.name)
-ENTRIES = {name: ls.get(name).entry for name in ELEMENTWISE + ACTIVATIONS} | {each.name: each for each in STRICT}
+STRICT = sorted(
+    (each.entry for each in vars(F).values() if isinstance(each, Pointwise)), key=lambda e: e.name
+)
+ENTRIES = {name: ls.get(name).entry for name in ELEMENTWISE + ACTIVATIONS} | {
+    each.name: each for each in STRICT
+}
 GROWING = np.array([1e50, 1e100, 1e150])
 TARGETS = {
     "sign": [-1, 1], "label": [0, 1], "count": [0, 0.5, 3], "probability": [0, 0.3, 1], "nonnegative": [0, 1, inf],
     "positive": [0.1, 1, inf], "real": [-inf, -1, 0, 2, inf],
 }  # fmt: skip
-PREDICTIONS = {"probability": [0, 1], "nonnegative": [0, 2, inf], "positive": [1, inf], "real": [-inf, -1, 0, 2, inf]}
+PREDICTIONS = {
+    "probability": [0, 1],
+    "nonnegative": [0, 2, inf],
+    "positive": [1, inf],
+    "real": [-inf, -1, 0, 2, inf],
+}
 
 
 def cases(entry: Any) -> list[tuple[float, float]]:
@@ -116,7 +125,9 @@ def test_what_has_no_limit_is_stated(name: str) -> None:
 
 @pytest.mark.parametrize("target", [inf, -inf])
 def test_a_count_is_finite(target: float) -> None:
-    with pytest.raises(ls.LossError, match=r"target\[1\] is out of its domain. Got: -?inf. Expected: a count"):
+    with pytest.raises(
+        ls.LossError, match=r"target\[1\] is out of its domain. Got: -?inf. Expected: a count"
+    ):
         ls.poisson([0.5, 0.5], [1, target])
     with pytest.raises(ls.LossError, match="finite"):
         ls.poisson(torch.tensor([0.5]), torch.tensor([target]))
@@ -138,9 +149,7 @@ def test_a_masked_vocabulary(dtype: torch.dtype, reduction: str) -> None:
             found, scale = found.sum(), 1.0
         else:
             scale = 0.5 if reduction == "batchmean" else 1.0
-        whole = torch.nn.functional.kl_div(
-            x.detach()[kept].double(), teacher[kept].double(), reduction="sum"
-        )
+        whole = torch.nn.functional.kl_div(x.detach()[kept].double(), teacher[kept].double(), reduction="sum")
         assert_allclose(found.item(), whole.item() * scale, rtol=0.02 if dtype in (torch.bfloat16, torch.float16) else 1e-6, atol=2e-3 if dtype in (torch.bfloat16, torch.float16) else 1e-7)  # fmt: skip
         assert_allclose(x.grad.double(), -teacher.double() * scale, rtol=0.01, atol=1e-6)
 
@@ -161,7 +170,11 @@ def test_no_loss_is_less_than_0_by_its_sign() -> None:
     tried = 0
     for name in ELEMENTWISE + SOFTMAX:
         loss = ls.get(name)
-        z = np.array([[0.0, 1.0], [1.0, 0.0]]) if loss.entry.over == "rows" else np.array([-800.0, 0.0, 1.0, 800.0])
+        z = (
+            np.array([[0.0, 1.0], [1.0, 0.0]])
+            if loss.entry.over == "rows"
+            else np.array([-800.0, 0.0, 1.0, 800.0])
+        )
         y = z.copy()
         if loss.structure == "softmax":
             z, y = np.array([[800.0, 0.0], [0.0, 800.0]]), np.array([0, 1])

@@ -336,6 +336,7 @@ def test_one_hot_rows_are_index_targets(seed: int, smoothing: float, weighted: b
     options = {"label_smoothing": smoothing}
     if weighted:
         options["class_weight"] = np.random.default_rng(seed).uniform(0.1, 3, CLASSES)
+    options["reduction"] = "sum"  # what a mean is over differs where classes are weighed
     by_index = ls.cross_entropy.value_and_grad(logits, index, **options)
     by_row = ls.cross_entropy.value_and_grad(logits, ls.one_hot(index, CLASSES), **options)
     assert_allclose(by_row[0], by_index[0], rtol=1e-12)
@@ -540,41 +541,6 @@ def test_one_nan_logit_spoils_its_row_wherever_it_stands(kind: str, classes: int
         for output in ls.cross_entropy.value_grad_curvature(logits, target, reduction="none", **options):
             assert np.isnan(output[:classes]).all()
             assert not np.isnan(output[classes]).any()
-
-
-def far(loss: ls.Loss, dtype: type) -> tuple[float, list[float]]:
-    """A number far out (but finite), and the targets to try."""
-    name = loss.entry.target.name
-    return float(np.finfo(dtype).max) / 4, {
-        "sign": [-1.0, 1.0],
-        "count": [0.0, 3.0],
-        "real": [0.0, -2.0],
-    }.get(name, [0.0, 0.5, 1.0])
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(
-    "name", [n for n in ALL if ls.get(n).entry.prediction.name == "real" and n not in SOFTMAX + DISTANCE]
-)
-def test_infinity_gives_the_limit_or_what_is_stated(name: str, dtype: type) -> None:
-    loss = ls.get(name)
-    large, targets = far(loss, dtype)
-    for target in [None] if loss.structure == "activation" else targets:
-        for side in (-1, 1):
-            at = np.array([side * large, side * inf], dtype)
-            rest = () if target is None else (np.full(2, target, dtype),)
-            value, gradient, _ = loss.value_grad_curvature(at, *rest, reduction="none")
-            assert not np.isnan([value[0], gradient[0]]).any(), "finite in, NaN out"
-            for out in (value, gradient):
-                if loss.entry.infinite and np.isnan(out[1]):
-                    continue  # as its documentation says
-                limit = np.sign(out[0]) * inf if abs(out[0]) > large / 1000 else out[0]
-                assert_allclose(out[1], limit, err_msg=f"{side}inf against {target}")
-
-
-@pytest.mark.parametrize("name", ALL)
-def test_an_infinite_result_is_stated_where_it_is_nan(name: str) -> None:
-    assert ls.get(name).entry.infinite == "" or "NaN" in ls.get(name).entry.infinite
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

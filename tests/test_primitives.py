@@ -25,7 +25,7 @@ from traced import Traced, assert_same_bits
 DTYPES = ["float32", "float64"]
 UNARY = ["exp", "exp_nonpositive", "log", "log1p", "expm1", "sqrt", "tanh", "sigmoid", "softplus"]
 UNARY += ["log_cosh", "sech2", "log1pmx", "expm1mx", "log1p_unit", "cos_arctan", "sin_arctan", "sqrt1px2m1"]
-BINARY = ["power", "xlogy", "xlog1py", "xdivy"]
+BINARY = ["power", "xlogy", "xlog1py", "xdivy", "xmuly"]
 TWO_SIDED = ["two_sided_softplus", "two_sided_sigmoid"]
 EXACTLY = ["abs", "sign", "minimum", "maximum", "unless_nan", "where", "real", "xmuly"]  # no error to bound
 # Their error is bounded over the condition of the problem: an angle of 1e30 says nothing of its sine.
@@ -126,6 +126,7 @@ EXACT = {
     "expm1mx": small_or(1e-6, [1 / mp.factorial(n) for n in range(2, 10)], lambda x: mp.expm1(x) - x),
     "xlog1py": lambda x, y: x * mp.log1p(y),
     "xdivy": lambda x, y: x / y,
+    "xmuly": lambda x, y: x * y,
     "cos_arctan": lambda x: 1 / mp.sqrt(1 + x * x),
     "sin_arctan": lambda x: x / mp.sqrt(1 + x * x),
     "sqrt1px2m1": lambda x: x * x / (1 + mp.sqrt(1 + x * x)),
@@ -161,6 +162,7 @@ DOUBLE = {
     "expm1mx": series_or(1e-4, 1 / 2, 1 / 6, 1 / 24, lambda x: np.expm1(x) - x),
     "xlog1py": lambda x, y: x * np.log1p(y),
     "xdivy": lambda x, y: x / y,
+    "xmuly": lambda x, y: x * y,
     "cos_arctan": lambda x: 1 / np.hypot(1, x),
     "sin_arctan": lambda x: x / np.hypot(1, x),
     "sqrt1px2m1": lambda x: x * (x / (1 + np.hypot(1, x))),
@@ -259,7 +261,7 @@ def powers(dtype, seed=0):
 
 def worst_binary(name, dtype, seed=0):
     pairs = powers(dtype, seed)[:: 1 if name == "power" else -1]
-    if name in ("xlogy", "xlog1py", "xdivy"):  # a product that is denormal is no longer one rounding off
+    if name != "power":  # a product that is denormal is no longer one rounding off
         keep = abs(truth_in_doubles(name, *pairs)) > float(np.finfo(dtype).tiny)
         pairs = tuple(each[keep] for each in pairs)
     errors = ulps(loop(name, dtype)(*pairs), truth(name, *pairs))
@@ -404,7 +406,9 @@ def test_two_sided_softplus_at_infinity_has_no_term_without_a_share(dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_unless_nan_and_xdivy_at_their_limits(dtype):
+def test_products_of_nought_and_unless_nan_at_their_limits(dtype):
+    result = loop("xmuly", dtype)([0, 0, -0.0, 0, nan, 1, inf], [0, inf, -inf, nan, 0, 0, 2])
+    np.testing.assert_array_equal(result, [0, 0, 0, nan, nan, 0, inf])
     np.testing.assert_array_equal(
         loop("unless_nan", dtype)([nan, 1, inf, -0.0], [2, 3, nan, 4]), [nan, 3, nan, 4]
     )

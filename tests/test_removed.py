@@ -4,16 +4,17 @@ without it, by every path, and nobody is told off for what is not there."""
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from conftest import LOSSES, SOFTMAX, batch, beside, derivatives
 from numpy import inf, nan
 from numpy.testing import assert_allclose
 
 import losscope as ls
+from conftest import LOSSES, SOFTMAX, batch, beside, derivatives
 from losscope.torch import functional as F
 
 ROWS = 41  # the vectorised part of a loop and its remainder
@@ -29,7 +30,9 @@ def spoiled(name: str, kind: str, dtype: str = "float64") -> tuple[Any, tuple, d
     if kind == "probabilities":
         target = ls.one_hot(target, prediction.shape[-1], dtype)
     for array in (prediction, target, *rest.values()):
-        of_rows = BAD.reshape(-1, *[1] * (array.ndim - 1)).astype(array.dtype if array.dtype.kind == "f" else float)
+        of_rows = BAD.reshape(-1, *[1] * (array.ndim - 1)).astype(
+            array.dtype if array.dtype.kind == "f" else float
+        )
         array[GONE] = [99, -7, 4, -1, 1000, -100] if array.dtype.kind == "i" else of_rows
     weight = np.random.default_rng(7).uniform(0.5, 2, ROWS)
     weight[GONE] = 0
@@ -82,7 +85,8 @@ def test_of_tensors_by_kernel_and_by_operations(name: str, kind: str) -> None:
         assert (gradient[~there] == 0).all()
         assert_allclose(gradient[there], expected[1], rtol=1e-6, atol=1e-12)
     unreduced = loss(x.detach(), y, weight=w, reduction="none", **options)
-    assert (unreduced[~there] == 0).all() and unreduced[there].isfinite().all()
+    assert (unreduced[~there] == 0).all()
+    assert unreduced[there].isfinite().all()
 
 
 @pytest.mark.parametrize("classes", [4, 40, 600])
@@ -158,12 +162,18 @@ def test_of_pytorchs_functions(name: str, reduction: str) -> None:
     for bad in (0.5, 7.0 if name == "binary_cross_entropy" else nan):
         x, t = torch.where(gone, bad, z).requires_grad_(), torch.where(gone, bad, y)
         if bad == 7.0:
-            with pytest.raises(RuntimeError, match="between 0 and 1"):  # as PyTorch, which looks at all of them
+            with pytest.raises(
+                RuntimeError, match="between 0 and 1"
+            ):  # as PyTorch, which looks at all of them
                 function(x, t, weight=weight, reduction=reduction)
             return
-        for call in (function, lambda *each, **options: torch.func.vmap(lambda x: function(x, *each[1:], **options))(each[0][None])[0]):  # fmt: skip
+        for mapped in (False, True):
             x = x.detach().requires_grad_()
-            value = call(x, t, weight=weight, reduction=reduction)
+            if mapped:
+                one = partial(function, target=t, weight=weight, reduction=reduction)
+                value = torch.func.vmap(one)(x[None])[0]
+            else:
+                value = function(x, t, weight=weight, reduction=reduction)
             value.sum().backward()
             assert (x.grad[gone] == 0).all()
             results.append((value.detach(), x.grad))
@@ -172,16 +182,16 @@ def test_of_pytorchs_functions(name: str, reduction: str) -> None:
         assert_allclose(gradient, results[0][1], rtol=1e-9, atol=1e-15)
 
 
-def test_rows_of_multi_margin() -> None:
-    for rows in (5, 12_000):  # few, which are PyTorch's otherwise, and many
-        scores = torch.randn(rows, 4, dtype=torch.float64)
-        target, weight = torch.arange(rows) % 4, torch.tensor([1.0, 0.0, 2.0, 1.0], dtype=torch.float64)
-        expected = torch.nn.functional.multi_margin_loss(scores, target, weight=weight, reduction="sum").item()
-        scores[target == 1] = nan
-        x = scores.requires_grad_()
-        found = F.multi_margin_loss(x, target, weight=weight, reduction="sum")
-        found.backward()
-        assert_allclose(found.item(), expected, rtol=1e-9)
-        assert (x.grad[target == 1] == 0).all()
-        gradient = torch.func.grad(lambda s: F.multi_margin_loss(s, target, weight=weight, reduction="sum"))
-        assert (gradient(scores.detach())[target == 1] == 0).all()
+@pytest.mark.parametrize("rows", [5, 12_000])  # few, which are PyTorch's otherwise, and many
+def test_rows_of_multi_margin(rows: int) -> None:
+    scores = torch.randn(rows, 4, dtype=torch.float64)
+    target, weight = torch.arange(rows) % 4, torch.tensor([1.0, 0.0, 2.0, 1.0], dtype=torch.float64)
+    expected = torch.nn.functional.multi_margin_loss(scores, target, weight=weight, reduction="sum").item()
+    scores[target == 1] = nan
+    x = scores.requires_grad_()
+    found = F.multi_margin_loss(x, target, weight=weight, reduction="sum")
+    found.backward()
+    assert_allclose(found.item(), expected, rtol=1e-9)
+    assert (x.grad[target == 1] == 0).all()
+    gradient = torch.func.grad(lambda s: F.multi_margin_loss(s, target, weight=weight, reduction="sum"))
+    assert (gradient(scores.detach())[target == 1] == 0).all()

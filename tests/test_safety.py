@@ -403,6 +403,19 @@ def test_a_directory_of_another_user_is_not_trusted(copy: Path) -> None:
     assert run(HUBER, copy) == COLD
 
 
+@POSIX
+@pytest.mark.parametrize("which", ["*.py", "*.kernel"])
+def test_a_file_others_may_write_to_is_not_trusted(copy: Path, which: str) -> None:
+    """It is run as it is read, whatever its checksum."""
+    before = run(HUBER, copy)
+    for each in copy.glob(which):
+        each.chmod(0o666)
+    after = run(HUBER, copy)
+    assert before == WARM
+    assert after != WARM
+    assert after["value"] == RIGHT
+
+
 @pytest.mark.parametrize("where", ["under a file", "/proc/nowhere", "no room"])
 def test_no_cache_is_no_error(tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if where == "no room":

@@ -116,6 +116,40 @@ def test_patch_replaces_and_restores_completely():
         del sys.modules["someones_training"]
 
 
+def test_what_patch_left_and_what_unpatch_leaves_is_said():
+    import sys
+    from functools import partial
+
+    from losscope.torch import patched
+
+    user = types.ModuleType("someones_training")
+    exec("class Model:\n    criterion = None\ndef train(x, loss=None): pass", vars(user))
+    user.losses = {"l1": F.l1_loss, "more": [F.huber_loss]}
+    user.smoothed = partial(F.cross_entropy, label_smoothing=0.1)
+    user.Model.criterion, user.train.__defaults__ = F.kl_div, (F.mse_loss,)
+    user.soft = F.soft_margin_loss
+    sys.modules["someones_training"] = user
+    try:
+        with patch():
+            user.taken_meanwhile = F.poisson_nll_loss
+            theirs = F.hinge_embedding_loss
+            F.hinge_embedding_loss = print
+            assert [each for each in patched().pytorchs if each.startswith("someones")] == [
+                "someones_training.Model.criterion (kl_div)",
+                "someones_training.losses['l1'] (l1_loss)",
+                "someones_training.losses['more'][0] (huber_loss)",
+                "someones_training.smoothed (cross_entropy)",
+                "someones_training.train, a default (mse_loss)",
+            ]
+            assert "torch.nn.functional.mse_loss (mse_loss)" in patched().ours
+        assert patched().ours == ("someones_training.taken_meanwhile (poisson_nll_loss)",)
+        assert F.hinge_embedding_loss is print  # assigned anew: not ours to take away
+        assert theirs is L.hinge_embedding_loss
+    finally:
+        del sys.modules["someones_training"]
+        F.hinge_embedding_loss = L.torchs["hinge_embedding_loss"]
+
+
 def test_every_torch_class_reaches_ours_under_patch(monkeypatch):
     seen = []
     for name in L.__all__:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from losscope.engine import entrance, machine
-from losscope.engine.arrays import STORED
+from losscope.engine.arrays import STORED, Stored
 from losscope.engine.kernel import Kernel, Signature
 from losscope.engine.lanes import LANES, Lanes, converted
 from losscope.engine.machine import X86_64_V3, X86_64_V4
@@ -36,7 +36,10 @@ def address(array: np.ndarray) -> int:
 
 
 def traced(
-    body: Callable[..., Any], given: Sequence[str], results: Sequence[str], width: int = LANES
+    body: Callable[..., Any],
+    given: Sequence[str | Stored],
+    results: Sequence[str | Stored],
+    width: int = LANES,
 ) -> Kernel:
     """A kernel that puts `body`, over lanes, between arrays: one for each argument, one for each result.
 
@@ -51,7 +54,7 @@ def traced(
         made = body(*lanes)
         made = made if isinstance(made, tuple | list) else [made]
         made = [each if isinstance(each, Lanes) else lanes[0].constant(each) for each in made]
-        return [converted(each, STORED[kind].computed) for each, kind in zip(made, results, strict=True)]
+        return [converted(each, stored(kind).computed) for each, kind in zip(made, results, strict=True)]
 
     def many(at: Lanes, mask: Lanes | None, _: Any) -> list[Lanes]:
         for out, value in zip(outputs, found(*(each.load(at, mask) for each in inputs)), strict=True):
@@ -77,8 +80,8 @@ class Traced:
     def __init__(
         self,
         body: Callable[..., Any],
-        given: Sequence[str],
-        results: Sequence[str],
+        given: Sequence[str | Stored],
+        results: Sequence[str | Stored],
         width: int = LANES,
         processor: Any = None,
     ):
@@ -94,13 +97,19 @@ class Traced:
         return found[0] if len(found) == 1 else found
 
 
-def dtype_of(stored: str) -> Any:
+def stored(kind: str | Stored) -> Stored:
+    """How numbers are stored, by its name or as it is."""
+    return STORED[kind] if isinstance(kind, str) else kind
+
+
+def dtype_of(kind: str | Stored) -> Any:
     """NumPy's dtype of numbers that are stored so."""
-    if stored == "bfloat16":
+    name = stored(kind).name
+    if name == "bfloat16":
         import ml_dtypes
 
         return np.dtype(ml_dtypes.bfloat16)
-    return np.dtype(stored)
+    return np.dtype(name)
 
 
 def same_bits(one: np.ndarray, two: np.ndarray) -> np.ndarray:

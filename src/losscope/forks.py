@@ -4,8 +4,8 @@ then, it would wait without end.
 And no fork waits without end for what may itself be waiting. Hooks before a fork run in the reverse order of their
 registration, and by then another library's may have its lock, which an import on another thread is waiting for: that of
 `logging` had. So ours are registered anew by whoever begins to import or compile, to run before all that there are by
-then; and where one has waited for `PATIENCE` all the same, the fork goes on. Its child then has locks of its own, forgets
-what other threads were importing, and imports and compiles by itself.
+then; and where one has waited for `PATIENCE` all the same, the fork goes on. Its child then has locks of its own, and
+compiles by itself. What other threads were importing, ours or not, every child forgets, and imports by itself.
 """
 
 from __future__ import annotations
@@ -75,8 +75,7 @@ def _in_child() -> None:
     _had.clear()
     for holder, name in missed:
         setattr(holder, name, RLock())
-    if missed:
-        _forget_half_imported()
+    _forget_half_imported()
 
 
 def _forget_half_imported() -> None:

@@ -20,7 +20,7 @@ from losscope.compare.results import Store, bearing_on_a_run
 from losscope.compare.settings import METRICS, Settings, check, settle
 from losscope.compare.task import DEFAULT_LOSSES, Encoding, Task, decide, encoding_of
 from losscope.compare.training import Job
-from losscope.kernels.cpu.build import fingerprint
+from losscope.kernels.compiled import compiled
 
 if TYPE_CHECKING:
     from losscope.report import Table
@@ -251,7 +251,7 @@ def _resolve(loss: Any) -> ls.Loss:
 
 def _formula(loss: ls.Loss) -> str:
     """What a loss computes, beyond its name: one of a user's own may change its formula, or a default."""
-    return f"{fingerprint(loss.entry, loss.activation, 'float32')} {loss.parameters}"
+    return f"{compiled(loss.entry, loss.activation).fingerprint} {loss.parameters}"
 
 
 def _repeated(losses: Sequence[Any]) -> tuple[str, ...]:

@@ -10,6 +10,8 @@ from typing import Any
 
 from llvmlite import ir
 
+from losscope.engine import machine
+from losscope.engine.halves import READ, WRITE
 from losscope.engine.lanes import (
     F16,
     F32,
@@ -21,20 +23,21 @@ from losscope.engine.lanes import (
     POINTER,
     VOID,
     Lanes,
-    bits,
     constant,
     converted,
     declared,
-    from_bits,
     kind_of,
     suffix_of,
-    where,
 )
 
 
 @dataclass(frozen=True)
 class Stored:
-    """How numbers lie in memory: the element that is loaded, and the one it is computed in."""
+    """How numbers lie in memory: the element that is loaded, and the one it is computed in.
+
+    >>> STORED["bfloat16"].size, STORED["bfloat16"].computed == F32, STORED["bfloat16"].computed_name
+    (2, True, 'float32')
+    """
 
     name: str
     element: Any
@@ -42,8 +45,13 @@ class Stored:
     size: int  # bytes
 
     @property
+    def as_bits(self) -> bool:
+        """Whether they are converted by way of their bits."""
+        return bool(self.element == I16)
+
+    @property
     def computed_name(self) -> str:
-        """How numbers lie in memory that are not rounded: weights of rows, what is kept between passes."""
+        """The name of numbers as they are computed: weights of rows, what is kept between passes over memory."""
         return {F32: "float32", F64: "float64"}.get(self.computed, self.name)
 
 
@@ -52,7 +60,7 @@ STORED = {
     for each in (
         Stored("float32", F32, F32, 4),
         Stored("float64", F64, F64, 8),
-        Stored("float16", F16, F32, 2),
+        Stored("float16", F16 if machine.host().has_halves else I16, F32, 2),
         Stored("bfloat16", I16, F32, 2),
         Stored("int64", I64, I64, 8),
         Stored("int32", I32, I32, 4),
@@ -63,7 +71,18 @@ STORED = {
 @dataclass(frozen=True)
 class Array:
     """Numbers from an address on. `streaming` says that they are written past the caches; the address must then be a
-    multiple of a cache line, and so must the distance of every store from it."""
+    multiple of a cache line, and so must the distance of every store from it.
+
+    >>> from losscope.engine.function import Function
+    >>> f = Function(ir.Module("example"), "example", [POINTER, I64])
+    >>> address, i = f.given
+    >>> halves = f.array(address, "float16")
+    >>> halves.store(i, halves.load(i) * 0.5)  # sixteen, read into float32 and rounded once
+    >>> halves.put(0, halves.one(i))  # one
+    >>> f.finish()
+    >>> "fptrunc <16 x float>" in str(f.module)
+    True
+    """
 
     builder: ir.IRBuilder
     address: Any
@@ -125,15 +144,9 @@ class Array:
 
     def _read(self, value: Any) -> Lanes:
         x = Lanes(self.builder, value)
-        if self.stored.name == "bfloat16":  # the upper half of a float32
-            wide = self.builder.zext(value, kind_of(I32, x.width))
-            return from_bits(Lanes(self.builder, wide) << 16)
-        return converted(x, self.stored.computed)
+        return READ[self.stored.name](x) if self.stored.as_bits else converted(x, self.stored.computed)
 
     def _written(self, x: Lanes) -> Lanes:
-        if self.stored.name != "bfloat16":
-            return converted(x, self.stored.element)
-        x = converted(x, F32)
-        whole = bits(x)
-        nearest = whole + 0x7FFF + ((whole >> 16) & 1)
-        return converted(where(x != x, whole.constant(0x7FC00000), nearest) >> 16, I16)
+        if self.stored.as_bits:
+            return WRITE[self.stored.name](converted(x, self.stored.computed))
+        return converted(x, self.stored.element)

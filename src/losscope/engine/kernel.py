@@ -1,8 +1,8 @@
 """A kernel: a function with one argument, the address of its words, that runs blocks of work on one thread or many.
 
 The words of a call are 8 bytes each: first the results (a status, a sum, a weight) and a place for what a kernel leaves its
-threads, then whole numbers (addresses and
-sizes; what is absent is 0), then numbers. So arrays, tensors and whatever comes next call the same machine code.
+threads, then whole numbers (addresses and sizes; what is absent is 0), then numbers. So arrays, tensors and whatever comes
+next call the same machine code.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ PARTS = 8  # for each thread: one that comes late leaves the rest of its share t
 
 @dataclass(frozen=True)
 class Signature:
-    """The names of a call's words, in their order."""
+    """The names of a call's words, in their order.
+
+    >>> Signature(("x", "size"), ("scale",)).words
+    ('status', 'sum', 'weight_sum', 'shared', 'x', 'size', 'parallel', 'threads', 'scale')
+    """
 
     whole: tuple[str, ...]  # addresses and sizes
     numbers: tuple[str, ...]
@@ -41,7 +45,19 @@ class Signature:
 
 
 class Kernel(Function):
-    """A kernel under construction. Words are read afresh where they are used: within `parallel`, by another thread."""
+    """A kernel under construction. Words are read afresh where they are used: within `parallel`, by another thread.
+
+    README.md has an example with blocks and threads.
+
+    >>> from losscope.engine import entrance, machine
+    >>> k = Kernel("ratio", Signature(("n",), ("a", "b")))
+    >>> k.set("sum", k.real("a") / k.real("b"))
+    >>> k.set("status", k.integer("n") + 1)
+    >>> k.finish()
+    >>> ratio = entrance.callable_for(machine.load(machine.object_file(k.module), "ratio"), k.signature)
+    >>> ratio(5, 0, 1, 3.0, 4.0)  # n; no parallel region, one thread; a and b
+    (6, 0.75, 0.0)
+    """
 
     def __init__(self, name: str, signature: Signature):
         super().__init__(ir.Module(name), name, [POINTER])

@@ -26,6 +26,15 @@ class Lanes:
     """A number in each lane, or a single one, or conditions (of one bit each).
 
     Operators take another of the same element, a single one beside many, or a number of Python's.
+
+    >>> from losscope.engine.function import Function
+    >>> f = Function(ir.Module("example"), "example", [kind_of(F32, LANES), F32], kind_of(F32, LANES))
+    >>> many, one = f.given
+    >>> (many.width, one.width), (many * one).width, (many < 0.5).element == I1
+    ((16, 0), 16, True)
+    >>> f.finish(where(many < 0.5, fma(many, many, one), 2.0 * many - one))
+    >>> [name for name in ("llvm.fma.v16f32", "fmul", "fsub", "select") if name in str(f.module)]
+    ['llvm.fma.v16f32', 'fmul', 'fsub', 'select']
     """
 
     __slots__ = ("builder", "compared", "value")

@@ -38,7 +38,8 @@ class Processor:
 
     @property
     def has_halves(self) -> bool:
-        """Whether it converts float16 by itself; elsewhere LLVM would call a library that may not be there."""
+        """Whether it converts float16 by itself; elsewhere LLVM would call a library that may not be there, and
+        `halves` does it."""
         return "x86" not in self.triple or "+f16c" in self.features
 
     def describe(self) -> str:

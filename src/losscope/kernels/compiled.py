@@ -21,8 +21,11 @@ from typing import Any
 import losscope
 from losscope import structures
 from losscope.entry import Entry
-from losscope.forks import undisturbed
+from losscope.engine import machine
+from losscope.forks import undisturbed, wait_for
 from losscope.kernels import store
+
+wait_for(machine, "lock")
 
 Run = Callable[..., tuple[int, float, float]]
 
@@ -45,7 +48,7 @@ class CompiledLoss:
         return found
 
     def _made(self, loop: str, dtype: str, wants: int) -> Run:
-        from losscope.engine import entrance, machine
+        from losscope.engine import entrance
 
         module = import_module(f"losscope.kernels.loops.{loop}")
         name = f"{loop}_{self.fingerprint}_{dtype}_{wants}"

@@ -152,7 +152,7 @@ def _versions() -> dict[str, str]:
     import losscope
 
     found = {"losscope": losscope.__version__}
-    for name in ("numpy", "scipy", "sympy", "numba", "scikit-learn", "torch"):
+    for name in ("numpy", "scipy", "sympy", "llvmlite", "scikit-learn", "torch"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

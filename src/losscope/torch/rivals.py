@@ -74,7 +74,6 @@ class Rivals(Looped):
             values = self.by_operations(input, target, weight, parameters)
             return values if reduction == "none" else values.sum() * scale
         input, target = input.contiguous(), target.contiguous()
-        lowest = -1 if lists else 0
         if class_weight is not None and bool(((target < 0) | (target >= classes)).any()):
             return None
         weight = None if class_weight is None else class_weight[target]
@@ -126,7 +125,7 @@ class Rivals(Looped):
             self.compiled, _COMPUTED[input.dtype], rows, classes, target.numel() // rows, parameters, input.data_ptr(),
             target.data_ptr(), address(weight), target.shape == input.shape,
         )  # fmt: skip
-        if call.run(scale, address(values), address(gradient), address(result)) >= 0:
+        if call.run(scale, address(values), address(gradient), address(result))[0] >= 0:
             raise Outside
 
 

@@ -27,6 +27,7 @@ LEAVES = {
     "margin_ranking_loss": "inputs that differ in shape; `torch.compile`",
     "multilabel_soft_margin_loss": "a weight that wants a gradient",
     "cross_entropy": "a target or weight that wants a gradient",
+    "ctc_loss": "all, once its targets are laid out one after the other",
     "cosine_embedding_loss": "targets other than 1 and -1; `torch.compile`",
     "triplet_margin_loss": "`p` other than 2; `torch.compile`",
     "triplet_margin_with_distance_loss": "a `distance_function` that is not Euclidean; `torch.compile`",
@@ -46,7 +47,7 @@ def table() -> str:
         classes = ", ".join(f"`{each}`" for each, function in nn.FUNCTION_OF.items() if function == name)
         ours = getattr(functional, name) is not functional.torchs[name]
         lines.append(
-            f"| `{name}` | {classes} | {'our kernel' if ours else 'PyTorch'} | {LEAVES[name] if ours else 'all' + BECAUSE.get(name, '')} |"
+            f"| `{name}` | {classes} | {'PyTorch' if not ours or LEAVES[name].startswith('all') else 'our kernel'} | {LEAVES[name] if ours else 'all' + BECAUSE.get(name, '')} |"
         )
     return "\n".join(lines)
 

@@ -21,7 +21,57 @@ def in_block(classes: Lanes) -> Lanes:
     return where(fits < 1, classes.constant(1), fits)
 
 
-def survey(k: Kernel, dtype: str, *, weighted: bool, class_weighted: bool, by_class: bool) -> tuple[Lanes, Lanes]:
+def run_blocks(
+    k: Kernel,
+    rows: Lanes,
+    width: Lanes,
+    dtype: str,
+    blocks_of: Callable[..., None],
+    room: Callable[[], Any] | None = None,
+) -> None:
+    """Run the blocks of rows of so many numbers each, add their sums, write the scaled sum where it is wanted, and end."""
+    fits = in_block(width)
+    blocks = (rows + fits - 1) // fits
+    with k.room(blocks * 2, "float64") as of_blocks:
+        k.leave(of_blocks)
+        k.parallel(blocks, blocks_of, room)
+        total = sums.of_blocks(k, of_blocks, blocks)
+    k.set("sum", total)
+    result = converted(total * k.real("scale"), STORED[dtype].computed)
+    k.when(~k.is_absent("result"), lambda: k.numbers_at("result", dtype).put(0, result))
+    k.finish()
+
+
+def each_row(k: Kernel, first: Lanes, last: Lanes, width: Lanes, value_of: Callable[[Lanes], Lanes]) -> None:
+    """Go through the rows of blocks first..last one by one; of each block, the sum of value_of(row) is kept."""
+    rows, fits, of_blocks = k.integer("rows"), in_block(width), k.left("float64")
+
+    def row(i: Lanes, high: Lanes, low: Lanes) -> list[Lanes]:
+        high, lost = sums.two_sum(high, converted(value_of(i), F64))
+        return [high, low + lost]
+
+    def block(i: Lanes) -> list[Lanes]:
+        low = i * fits
+        high_sum, low_sum = k.loop(low, smaller(low + fits, rows), 1, [k.number(0.0), k.number(0.0)], row)
+        sums.keep(of_blocks, i, (high_sum, low_sum))
+        return []
+
+    k.loop(first, last, 1, [], block)
+
+
+def one_of_row(k: Kernel, name: str, stored: str, row: Lanes, otherwise: float) -> Lanes:
+    """A row's own number of the array that a word is the address of; of an absent array, another."""
+    element = STORED[stored].computed
+    present, absent = (
+        (lambda: [k.numbers_at(name, stored).one(row)]),
+        (lambda: [k.number(otherwise, element)]),
+    )
+    return k.choose(k.is_absent(name), absent, present)[0]
+
+
+def survey(
+    k: Kernel, dtype: str, *, weighted: bool, class_weighted: bool, by_class: bool
+) -> tuple[Lanes, Lanes]:
     """The first row whose class is none (-1: there is none), and the summed weight of the rows that count: what a mean is
     over. Of rows of probabilities (not `by_class`) all count, each by its own weight."""
     rows, classes, ignore = k.integer("rows"), k.integer("classes"), k.integer("ignore")
@@ -80,5 +130,3 @@ def is_at(k: Kernel, at: Lanes, place: Lanes) -> Lanes:
     """In which of the sixteen lanes from `at` on a place lies."""
     apart = converted(place - at, I32)
     return places(k.builder) == in_lanes(apart)
-
-

@@ -25,7 +25,7 @@ from losscope.engine.lanes import F64, I64, LANES, Lanes, converted, folded, in_
 from losscope.kernels.loops import sums
 from losscope.kernels.primitives.exponential import exp_nonpositive
 from losscope.kernels.primitives.logarithm import log
-from losscope.kernels.loops.rows import in_block, is_at, row_sum, survey
+from losscope.kernels.loops.rows import in_block, is_at, row_sum, run_blocks, survey
 
 NEAR = 4096  # logits of the rows that are taken together: with their exponentials they stay in the first cache
 
@@ -73,16 +73,7 @@ def begin(k: Kernel, wrong: Lanes, weighs: Lanes) -> None:
 def finish(k: Kernel, wrong: Lanes, dtype: str, blocks_of: Callable[..., None], room: Callable[[], Any]) -> None:
     """Run the blocks, unless a class is none; add their sums, and write the scaled sum where it is wanted."""
     rows = where(wrong < 0, k.integer("rows"), k.whole(0))
-    fits = in_block(k.integer("classes"))
-    blocks = (rows + fits - 1) // fits
-    with k.room(blocks * 2, "float64") as of_blocks:
-        k.leave(of_blocks)
-        k.parallel(blocks, blocks_of, room)
-        total = sums.of_blocks(k, of_blocks, blocks)
-    k.set("sum", total)
-    result = converted(total * k.real("scale"), STORED[dtype].computed)
-    k.when(~k.is_absent("result"), lambda: k.numbers_at("result", dtype).put(0, result))
-    k.finish()
+    run_blocks(k, rows, k.integer("classes"), dtype, blocks_of, room)
 
 
 class Loop:

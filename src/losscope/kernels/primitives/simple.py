@@ -59,7 +59,7 @@ def xdivy(x: Lanes, y: Lanes) -> Lanes:
 
 @primitive
 def xmuly(x: Lanes, y: Lanes) -> Lanes:
-    """x y, 0 at x = 0 whatever y but NaN; half an ulp."""
+    """x y, 0 at x = 0 whatever y but NaN; 0.5 ulp."""
     return where((x == 0.0) & (y == y), 0.0, x * y)
 
 
@@ -87,12 +87,7 @@ def two_sided_softplus(x: Lanes, a: Lanes, b: Lanes, both: Lanes) -> Lanes:
     infinite x, a term without a share is not there."""
     u = exp_nonpositive(-magnitude(x))
     side = where(x > 0.0, a, -b)
-    return fma(both, log1p_unit(u), _times(side, x))
-
-
-def _times(share: Lanes, x: Lanes) -> Lanes:
-    """share x, 0 of no share, be x infinite; NaN if either is."""
-    return where((share == 0.0) & (x == x), 0.0, share * x)
+    return fma(both, log1p_unit(u), xmuly(side, x))
 
 
 @primitive

@@ -1,1 +1,0 @@
-"""Formulas run on the CPU: Numba kernels, generated once and cached on disk."""

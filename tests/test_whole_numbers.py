@@ -1,0 +1,71 @@
+"""Whole numbers that float32 or float64 does not hold: computed exactly, or refused; never changed without a word."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import losscope as ls
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint32", "uint64"])
+@pytest.mark.parametrize("floating", ["float16", "float32"])
+def test_beside_float32_they_are_computed_in_float64(dtype: str, floating: str) -> None:
+    """2^24 + 1 is no float32: NumPy's own residual is 1."""
+    prediction = np.array([2**15, 3], floating)
+    target = np.array([2**24 + 1, 3], dtype)
+    value, gradient = ls.mae.value_and_grad(prediction, target, reduction="sum")
+    assert value == 2**24 + 1 - 2**15
+    assert gradient.dtype == floating
+    assert gradient.tolist() == [-1, 0]
+    if dtype in ("int32", "int64"):
+        x = torch.tensor(prediction, requires_grad=True)
+        found = ls.mse(x, torch.tensor(target), reduction="none")
+        assert found.dtype is x.dtype
+        found.sum().backward()
+        assert x.grad.dtype is x.dtype
+    assert ls.mae(np.float32([16777216]), np.array([16777217], dtype)) == 1
+
+
+def test_halves_of_tensors_do_not_round_them_either() -> None:
+    for dtype in (torch.bfloat16, torch.float16):
+        for whole in (torch.int16, torch.int64):
+            x = torch.tensor([2048.0], dtype=dtype)
+            assert ls.mae(x, torch.tensor([2049], dtype=whole)) == 1
+
+
+@pytest.mark.parametrize("number", [2**53 + 1, -(2**53) - 1, 2**63 - 1])
+def test_those_that_float64_does_not_hold_are_refused(number: int) -> None:
+    words = rf"target\[1\] is out of its domain. Got: {number}. Expected: a whole number that float64 holds"
+    with pytest.raises(ls.LossError, match=words):
+        ls.mae([1.0, 2.0], [3, number])
+    with pytest.raises(ls.LossError, match=words):
+        ls.mae(torch.tensor([1.0, 2.0]), torch.tensor([3, number]))
+    with pytest.raises(ls.LossError, match="prediction"):
+        ls.contrastive(np.array([[number, 1]]), np.array([[1, 1]]))
+    assert ls.mae([0.0], [2**60]) == 2**60  # which it holds
+    with pytest.raises(ls.LossError, match="18446744073709551615"):
+        ls.mae([0.0], np.array([2**64 - 1], "uint64"))
+    assert ls.cross_entropy([[0.0, 0.0]] * 2, [0, number], ignore_index=number) == np.log(
+        2
+    )  # no number, a name
+
+
+def test_weights_that_are_too_large() -> None:
+    with pytest.raises(ls.LossError, match=r"weight\[1\] is out of its domain. Got: 1e\+300. Expected: a number that float32 holds"):  # fmt: skip
+        ls.mse(np.float32([1, 2]), np.float32([0, 0]), weight=[1.0, 1e300])
+    assert ls.mse([1.0, 2.0], [0.0, 0.0], weight=[1e308, 1e308]) == 2.5
+    numbers = np.array([[1.0, 2.0], [0.0, 0.0], [1e308, 1e308]])
+    for prediction, target, weight in (numbers, torch.tensor(numbers)):
+        with pytest.raises(ls.LossError, match="too large to be added up"):
+            ls.mse.total(prediction, target, weight=weight)
+
+
+def test_constants_are_worked_out_before_float32_meets_them() -> None:
+    tiny = ls.define("constants", "r**2*1e60*exp(-200)")
+    value, gradient, curvature = tiny.value_grad_curvature(np.float32([0.0, 1e10]), np.float32([0.0, 0.0]), reduction="none")  # fmt: skip
+    worth = 1e60 * np.exp(-200.0)
+    np.testing.assert_allclose(value, [0, worth * 1e20], rtol=1e-6)
+    np.testing.assert_allclose(gradient, [0, 2e10 * worth], rtol=1e-6)
+    np.testing.assert_allclose(curvature, 2 * worth, rtol=1e-6)
