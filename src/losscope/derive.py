@@ -12,6 +12,7 @@ from losscope.entry import Entry
 from losscope.errors import LossError, complain
 from losscope.expression import NoDerivative, in_our_words, symbol
 from losscope.parse import parse
+from losscope.rewrite import collected
 from losscope.stable import stable, tidy
 
 PREDICTION, TARGET, RESIDUAL, MARGIN, DISTANCE, COSINE = (
@@ -59,10 +60,16 @@ def names_of(entry: Entry) -> dict[str, sympy.Symbol]:
     return names | {name: symbol(name) for name in entry.parameters}
 
 
+def read(entry: Entry, text: str) -> sympy.Expr:
+    """One of an entry's computed forms, in which every symbol stands under its own name."""
+    own = {name: symbol(name) for name in (*structures.get(entry.structure).ARGUMENTS, "r")}
+    return parse(text, {**names_of(entry), **own}, ours=True)
+
+
 def formula(entry: Entry, text: str | None = None) -> sympy.Expr:
     """The entry's formula (or another form of it) as an expression over its structure's names."""
     if text is None and entry.computed:
-        return parse(entry.computed[0], names_of(entry), ours=True)
+        return read(entry, entry.computed[0])
     return stable(parse(entry.formula if text is None else text, names_of(entry)))
 
 
@@ -74,7 +81,9 @@ def slope_of(expression: sympy.Expr, entry: Entry, activated: sympy.Expr | None 
     slopes = sympy.diff(expression, variable) + sympy.diff(expression, RESIDUAL) * through
     if variable == DISTANCE:
         slopes -= sympy.diff(expression, COSINE)
-    return tidy(in_our_words(slopes))
+    result = tidy(in_our_words(slopes))
+    shorter = collected(result)
+    return shorter if shorter.count_ops() < result.count_ops() else result
 
 
 @lru_cache(512)
@@ -105,7 +114,7 @@ def _derived(entry: Entry, through: Entry | None) -> tuple[sympy.Expr, sympy.Exp
     if through is None:
         residual = PREDICTION - TARGET
         if entry.computed:
-            value, gradient, curvature = (parse(text, names_of(entry), ours=True) for text in entry.computed)
+            value, gradient, curvature = (read(entry, text) for text in entry.computed)
             return value, gradient, curvature, residual
         value, gradient_of, curvature_of = (formula(entry, text) for text in entry.forms)
         gradient = slope_of(gradient_of, entry)
@@ -117,7 +126,7 @@ def _derived(entry: Entry, through: Entry | None) -> tuple[sympy.Expr, sympy.Exp
     names = {"x": PREDICTION, "y": TARGET} | {name: symbol(name) for name in through.parameters}
     residual = parse(through.residual, names) if through.residual else activated - TARGET
     if entry.computed:
-        value, first, second = (parse(text, names_of(entry), ours=True) for text in entry.computed)
+        value, first, second = (read(entry, text) for text in entry.computed)
         value, first, second = (compose(each, activated) for each in (value, first, second))
         rise = slope_of(activated, entry, activated)
         return value, first * rise, second * rise**2 + first * slope_of(rise, entry, activated), residual

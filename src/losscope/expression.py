@@ -484,7 +484,11 @@ SPELLINGS: dict[str, tuple[int, Callable[..., Any]]] = {
 
 
 def symbol(name: str) -> sympy.Symbol:
-    """The real symbol that a name stands for."""
+    """The real symbol that a name stands for.
+
+    >>> symbol("r") ** 2 >= 0
+    True
+    """
     return sympy.Symbol(name, real=True)
 
 
