@@ -66,6 +66,7 @@ class Bench:
             unknown = numpy.flatnonzero(numpy.isnan(found[..., 0]).any(1))
             other = truths(self.instead, self.symbols, rows[unknown])
             found[unknown] = numpy.where(numpy.isnan(found[unknown][..., :1]), other, found[unknown])
+        found[numpy.isnan(found[:, 0, 0])] = numpy.nan  # where there is no value there is no derivative
         return found
 
     def errors(self, order: int, dtype: str, computed: numpy.ndarray) -> numpy.ndarray:

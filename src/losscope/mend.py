@@ -28,39 +28,35 @@ class Judge:
 
     bench: Bench
     residual: Any
-    seen: dict[tuple[int, Any], float] = field(default_factory=dict)
+    seen: dict[tuple[int, Any], numpy.ndarray] = field(default_factory=dict)
     work: int = 0  # operations of all forms that were measured
 
     def score(self, order: int, form: Any) -> float:
-        """0 if every point is within bounds; else the sum of the bits beyond them."""
-        if (order, form) not in self.seen:
-            self.work += 10 + form.count_ops()
-            self.seen[order, form] = self._score(order, form)
-        return self.seen[order, form]
-
-    def _score(self, order: int, form: Any) -> float:
-        return float(sum(each.sum() for each in self.lost(order, form).values()))
+        """0 if every point is good; else the sum of the bits lost beyond."""
+        return float(self.lost(order, form).sum())
 
     def fails(self, order: int, form: Any) -> bool:
         """Whether some point is out of bounds."""
-        return any((each > numpy.log2(BOUND / GOOD)).any() for each in self.lost(order, form).values())
+        return bool((self.lost(order, form) > numpy.log2(BOUND / GOOD)).any())
 
-    def lost(self, order: int, form: Any) -> dict[str, numpy.ndarray]:
-        """dtype -> the bits that a form loses at each point beyond what is good."""
-        bench = self.bench
-        compute = arithmetic(form, list(bench.arguments), list(bench.parameters), self.residual)
-        found = {}
-        for dtype in DTYPES:
-            errors = bench.errors(order, dtype, self._evaluated(compute[dtype], dtype))
-            with numpy.errstate(divide="ignore"):
-                found[dtype] = numpy.clip(numpy.log2(errors / GOOD), 0, 64)
-        return found
+    def lost(self, order: int, form: Any) -> numpy.ndarray:
+        """The bits that a form loses at each point, of both dtypes, beyond what is good."""
+        if (order, form) not in self.seen:
+            self.work += 10 + form.count_ops()
+            bench, found = self.bench, []
+            compute = arithmetic(form, list(bench.arguments), list(bench.parameters), self.residual)
+            for dtype in DTYPES:
+                errors = bench.errors(order, dtype, self._evaluated(compute[dtype], dtype))
+                with numpy.errstate(divide="ignore"):
+                    found.append(numpy.clip(numpy.log2(errors / GOOD), 0, 64))
+            self.seen[order, form] = numpy.concatenate(found)
+        return self.seen[order, form]
 
-    def along(self, variable: Any) -> dict[str, numpy.ndarray]:
-        """dtype -> what an expression comes to at each point, as a kernel computes it."""
+    def along(self, variable: Any) -> numpy.ndarray:
+        """What an expression comes to at each point of both dtypes, as a kernel computes it."""
         bench = self.bench
         compute = arithmetic(variable, list(bench.arguments), list(bench.parameters), self.residual)
-        return {dtype: self._evaluated(compute[dtype], dtype) for dtype in DTYPES}
+        return numpy.concatenate([self._evaluated(compute[dtype], dtype).astype("float64") for dtype in DTYPES])
 
     def _evaluated(self, compute: Any, dtype: str) -> numpy.ndarray:
         at = [self.bench.at[dtype][name] for name in self.bench.names]
@@ -104,30 +100,56 @@ def best(
                         break
 
 
+def _complementary(judge: Judge, order: int, forms: Sequence[Any]) -> list[Any]:
+    """The best form; then those that are good where the ones before them are not."""
+    chosen = [forms[0]]
+    left = judge.lost(order, forms[0])
+    while len(chosen) < MOST_CASES:
+        rest = [each for each in forms if each not in chosen]
+        if not rest or not left.any():
+            break
+        helps = min(rest, key=lambda form: numpy.minimum(left, judge.lost(order, form)).sum())
+        left = numpy.minimum(left, judge.lost(order, helps))
+        chosen.append(helps)
+    return chosen
+
+
 def by_cases(judge: Judge, order: int, forms: Sequence[Any]) -> Found:
-    """One form where some quantity is small and another where it is large, if that loses less than the best alone."""
-    lost = {form: numpy.concatenate(list(judge.lost(order, form).values())) for form in forms}
-    forms = sorted(forms, key=lambda form: (lost[form].sum(), form.count_ops()))
-    chosen, least = Found(forms[0], (forms[0],)), float(lost[forms[0]].sum())
-    if least == 0:
-        return chosen
-    for quantity in _quantities(judge, forms[0]):
-        size = numpy.concatenate(list(judge.along(quantity).values())).astype("float64")
+    """One form where some quantity is small and another where it is large, if that loses less than the best alone; and
+    so once more."""
+    lost = {form: judge.lost(order, form) for form in forms}
+    chosen = min(forms, key=lambda form: (lost[form].sum(), form.count_ops()))
+    parts: tuple[Any, ...] = (chosen,)
+    for _ in range(2):
+        if lost[chosen].sum() <= SLIGHT:
+            break
+        split = _split(judge, lost, float(lost[chosen].sum()) - SLIGHT)
+        if split is None:
+            break
+        one, quantity, border, other = split
+        chosen = sympy.Piecewise((one, quantity < border), (other, True), evaluate=False)
+        parts = tuple(dict.fromkeys(part for each in (one, other) for part in (parts if each not in forms else (each,))))
+        lost[chosen] = judge.lost(order, chosen)
+    return Found(chosen, parts)
+
+
+def _split(judge: Judge, lost: dict[Any, numpy.ndarray], least: float) -> tuple[Any, Any, Any, Any] | None:
+    """The two forms, the quantity and the border between them that lose less than `least`; of all, the least."""
+    found = None
+    for quantity in _quantities(judge, next(iter(lost))):
+        size = judge.along(quantity)
         turn = numpy.argsort(size)
-        for one in forms:
-            below = numpy.concatenate([[0], numpy.cumsum(lost[one][turn])])
-            for other in forms:
-                above = numpy.concatenate([[0], numpy.cumsum(lost[other][turn][::-1])])[::-1]
-                cut = int(numpy.argmin(below + above))
-                if one is other or not 0 < cut < len(size) or not least > (below + above)[cut] + SLIGHT:
+        below = {form: numpy.concatenate([[0], numpy.cumsum(each[turn])]) for form, each in lost.items()}
+        for one in lost:
+            for other in lost:
+                both = below[one] + (below[other][-1] - below[other])
+                cut = int(numpy.argmin(both))
+                if one is other or not 0 < cut < len(size) or both[cut] >= least:
                     continue
                 border = _between(size[turn[cut - 1]], size[turn[cut]])
                 if border is not None:
-                    least = float((below + above)[cut])
-                    chosen = Found(
-                        sympy.Piecewise((one, quantity < border), (other, True), evaluate=False), (one, other)
-                    )
-    return chosen
+                    least, found = float(both[cut]), (one, quantity, border, other)
+    return found
 
 
 def _between(low: float, high: float) -> Any:

@@ -133,9 +133,6 @@ def _with_signs(
 class _Signed(Judge):
     signs: tuple[str, ...] = ()
 
-    def score(self, order: int, form: Any) -> float:
-        return super().score(order, assumed_real(form, self.signs))
-
     def lost(self, order: int, form: Any) -> Any:
         return super().lost(order, assumed_real(form, self.signs))
 

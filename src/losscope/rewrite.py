@@ -93,7 +93,7 @@ def _fewer(e: Any) -> Any:
 
 
 def _terms(e: Any) -> int:
-    return len(Add.make_args(e))
+    return len(Add.make_args(e)) if e != 0 else 0
 
 
 def _substituted(e: Any) -> Iterator[Any]:
@@ -295,7 +295,8 @@ def _parts_of_length(e: Any) -> Any:
                 continue
             k = min(sympy.floor(m), sympy.floor(-whole))
             if k >= 1:
-                rest = e / factor / x**k * base ** (exponent + k)
+                others = Mul(*(each for each in Mul.make_args(e) if each is not factor))
+                rest = others / x**k * base ** (exponent + k)
                 return (
                     _parts_of_length(rest) * unit(x, other) ** k
                     if rest.is_Mul
@@ -405,9 +406,10 @@ def evened(expression: Any) -> Any:
     infinity, below which all is 0 as it should be."""
 
     def one(e: Any) -> Any:
+        if e.is_Pow and e.exp.is_Integer and isinstance(e.base, cos_arctan):
+            odd = e.exp % 2
+            return e.base**odd * (1 + e.base.args[0] ** 2) ** (-(e.exp - odd) / 2)
         if e.is_Pow and e.exp.is_Integer and e.exp % 2 == 0:
-            if isinstance(e.base, cos_arctan):
-                return (1 + e.base.args[0] ** 2) ** (-e.exp / 2)
             if isinstance(e.base, unit) and not e.base.args[0].has(PREDICTION, TARGET, RESIDUAL):
                 c, x = e.base.args
                 return (1 + (x / c) ** 2) ** (-e.exp / 2)
@@ -475,6 +477,39 @@ def near(expression: Any) -> Any:
 
 def _near(a: Any, b: Any) -> Any:
     return log1p(of_residual(sympy.expand(a - b)) / b)
+
+
+def joined(expression: Any) -> Any:
+    """log(a) - log(b) as log(a/b)."""
+
+    def one(e: Any) -> Any:
+        if not e.is_Add:
+            return e
+        logs = [(term, factor) for term in e.args for factor in Mul.make_args(term) if isinstance(factor, log | log1p)]
+        for term, factor in logs:
+            for other, partner in logs:
+                if term is not other and sympy.expand(term / factor + other / partner) == 0:
+                    a, b = (each.args[0] + isinstance(each, log1p) for each in (factor, partner))
+                    return e - term - other + term / factor * log(a / b)
+        return e
+
+    return bottom_up(expression, one)
+
+
+def pythagoras(expression: Any) -> Any:
+    """n + k sin^2 as n cos^2 + (k + n) sin^2, of the angle whose tangent is x: where k is nearly -n, nothing cancels."""
+
+    def one(e: Any) -> Any:
+        if not e.is_Add:
+            return e
+        number, rest = e.as_coeff_Add()
+        for sine in sorted(e.atoms(sin_arctan), key=sympy.default_sort_key):
+            k = rest.coeff(sine, 2) if number != 0 else 0
+            if k != 0 and not k.has(sin_arctan) and sympy.expand(rest - k * sine**2) == 0:
+                return number * cos_arctan(*sine.args) ** 2 + (k + number) * sine**2
+        return e
+
+    return bottom_up(as_angles(expression), one)
 
 
 def apart(expression: Any) -> Any:
@@ -592,5 +627,5 @@ def again(expression: Any) -> Any:
 
 REWRITES: tuple[Callable[[Any], Any], ...] = (
     unguarded, regrouped, collected, factored, spread, lengths, as_exponential, guarded, halved, exponential_out, evened, ratios, near,
-    apart, divergence, softened, moved, of_residual, again,
+    joined, pythagoras, apart, divergence, softened, moved, of_residual, again,
 )  # fmt: skip
