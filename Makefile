@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: run test check format benchmark clean
+.PHONY: run test check format nightly benchmark clean
 
 run: $(VENV)/run  ## install, run the main job on the bundled data, say where the report is
 	$(BIN)/losscope compare --out losscope-report
@@ -20,6 +20,9 @@ check: $(VENV)/test  ## lint, format, types
 format: $(VENV)/test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+nightly: $(VENV)/test  ## 5,000 random formulas, other ones each time: exact, told or refused
+	LOSSCOPE_NIGHTLY=1 $(BIN)/python -m pytest tests/test_formulas_random.py
 
 benchmark: $(VENV)/test  ## the figures of benchmarks/README.md, on this machine
 	$(BIN)/python benchmarks/speed.py

@@ -39,6 +39,13 @@ FUNCTIONS: dict[str, Any] = {
     "cos_arctan": lambda x: 1 / mpmath.sqrt(1 + x * x), "xlogy": lambda x, y: x * mpmath.log(y) if x else mpf(0),
     "xlog1py": lambda x, y: x * mpmath.log1p(y) if x else mpf(0), "xdivy": lambda x, y: x / y if x else mpf(0),
     "xmuly": lambda x, y: x * y if x else mpf(0),
+    "log1px2": _deep(lambda x: mpmath.log1p(x * x)), "sinh": _deep(mpmath.sinh), "cosh": mpmath.cosh,
+    "asinh": lambda x: mpmath.sign(x) * mpmath.log1p(abs(x) + x * x / (1 + mpmath.sqrt(1 + x * x))),
+    "acosh": mpmath.acosh, "atan": mpmath.atan, "sin": mpmath.sin, "cos": mpmath.cos, "erf": mpmath.erf, "erfc": mpmath.erfc,
+    "lgamma": mpmath.loggamma, "digamma": mpmath.digamma, "polygamma1": lambda x: mpmath.polygamma(1, x),
+    "polygamma2": lambda x: mpmath.polygamma(2, x), "hypot": lambda a, b: mpmath.sqrt(a * a + b * b),
+    "unit": lambda a, b: a / mpmath.sqrt(a * a + b * b) if a else mpf(0),
+    "pow1pm1": lambda x, q: mpmath.expm1(q * mpmath.log1p(x)), "pow1px2m1": lambda x, q: mpmath.expm1(q * mpmath.log1p(x * x)),
     "minimum": min, "maximum": max,
 }  # fmt: skip
 _NAMES = {primitive: name for name, (_, primitive) in PRIMITIVES.items()} | {sympy.exp: "exp"}

@@ -14,7 +14,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 import losscope as ls
 from conftest import ACTIVATIONS, ALL, ELEMENTWISE, batch
 from losscope.catalogue import entries
-from losscope.expression import PRIMITIVES, parse, symbol
+from losscope.expression import PRIMITIVES, symbol
+from losscope.parse import parse
 
 HOSTILE = {
     "attributes": "r.__class__", "attributes of a tuple": "().__class__.__bases__[0].__subclasses__()",
@@ -231,6 +232,10 @@ def test_a_domain_of_ones_own_is_checked() -> None:
 @pytest.mark.parametrize("name", PRIMITIVES)
 def test_every_primitive_can_be_written_and_derived(name: str) -> None:
     count = PRIMITIVES[name][0]
+    if name.startswith("polygamma"):  # the derivatives of lgamma, with which the language ends
+        with pytest.raises(ls.LossError, match="has no derivative of polygamma"):
+            ls.define("mine", f"{name}(r)")
+        return
     arguments = {1: "r", 2: "r, c*r + 3", 3: "r > c, r**2, c*r"}[count]
     loss = ls.define("mine", f"{name}({arguments}) + c*r", c=0.5)
     from losscope.kernels import reference

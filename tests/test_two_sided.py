@@ -7,8 +7,9 @@ import pytest
 
 import losscope as ls
 from losscope.emit.two_sided import two_sided, two_sided_sigmoid, two_sided_softplus
-from losscope.expression import parse, sigmoid, softplus, symbol
+from losscope.expression import sigmoid, softplus, symbol
 from losscope.kernels import reference
+from losscope.parse import parse
 
 NAMES = {name: symbol(name) for name in "xyzw"}
 

@@ -9,7 +9,10 @@ import sympy
 
 from losscope import structures
 from losscope.entry import Entry
-from losscope.expression import in_our_words, parse, symbol
+from losscope.errors import LossError, complain
+from losscope.expression import NoDerivative, in_our_words, symbol
+from losscope.parse import parse
+from losscope.rewrite import collected
 from losscope.stable import stable, tidy
 
 PREDICTION, TARGET, RESIDUAL, MARGIN, DISTANCE, COSINE = (
@@ -51,11 +54,36 @@ class Derived:
         return self.along(self.value, TARGET)
 
 
+def names_of(entry: Entry) -> dict[str, sympy.Symbol]:
+    """What may be named in an entry's formula, and the symbol that each name stands for."""
+    names = {short: symbol(full) for short, full in structures.get(entry.structure).SHORT.items()}
+    return names | {name: symbol(name) for name in entry.parameters}
+
+
+def read(entry: Entry, text: str) -> sympy.Expr:
+    """One of an entry's computed forms, in which every symbol stands under its own name."""
+    own = {name: symbol(name) for name in (*structures.get(entry.structure).ARGUMENTS, "r")}
+    return parse(text, {**names_of(entry), **own}, ours=True)
+
+
 def formula(entry: Entry, text: str | None = None) -> sympy.Expr:
     """The entry's formula (or another form of it) as an expression over its structure's names."""
-    names = {short: symbol(full) for short, full in structures.get(entry.structure).SHORT.items()}
-    names |= {name: symbol(name) for name in entry.parameters}
-    return stable(parse(entry.formula if text is None else text, names))
+    if text is None and entry.computed:
+        return read(entry, entry.computed[0])
+    return stable(parse(entry.formula if text is None else text, names_of(entry)))
+
+
+def slope_of(expression: sympy.Expr, entry: Entry, activated: sympy.Expr | None = None) -> sympy.Expr:
+    """The derivative in the prediction (margin, distance). The residual and the cosine (1 - distance) are names of
+    their own, so the chain rule through them is taken here."""
+    variable = symbol(structures.get(entry.structure).VARIABLE)
+    through = 1 if activated is None else sympy.diff(activated, PREDICTION)
+    slopes = sympy.diff(expression, variable) + sympy.diff(expression, RESIDUAL) * through
+    if variable == DISTANCE:
+        slopes -= sympy.diff(expression, COSINE)
+    result = tidy(in_our_words(slopes))
+    shorter = collected(result)
+    return shorter if shorter.count_ops() < result.count_ops() else result
 
 
 @lru_cache(512)
@@ -66,31 +94,47 @@ def derive(entry: Entry, through: Entry | None = None) -> Derived:
     >>> derive(entries()["half_squared_error"]).gradient
     r
     """
-    variable = symbol(structures.get(entry.structure).VARIABLE)
-    value, gradient_of, curvature_of = (formula(entry, text) for text in entry.forms)
-    bound = {variable: variable}
-    residual = PREDICTION - TARGET
-    if through is not None:
-        activated = formula(through)
-        bound = {PREDICTION: activated}
-        names = {"x": PREDICTION, "y": TARGET} | {name: symbol(name) for name in through.parameters}
-        residual = parse(through.residual, names) if through.residual else activated - TARGET
-        value, gradient_of, curvature_of = (
-            compose(each, activated) for each in (value, gradient_of, curvature_of)
-        )
-    slope = sympy.diff(bound.get(PREDICTION, PREDICTION), PREDICTION)
-
-    def differentiate(expression: sympy.Expr) -> sympy.Expr:
-        # r and cosine (1 - distance) are names of their own, so the chain rule through them is taken here.
-        slopes = sympy.diff(expression, variable) + sympy.diff(expression, RESIDUAL) * slope
-        if variable == DISTANCE:
-            slopes -= sympy.diff(expression, COSINE)
-        return tidy(in_our_words(slopes))
-
-    gradient = differentiate(gradient_of)
-    curvature = differentiate(gradient if curvature_of == gradient_of else differentiate(curvature_of))
+    try:
+        value, gradient, curvature, residual = _derived(entry, through)
+    except NoDerivative as error:
+        raise LossError(
+            complain(
+                f"The language has no derivative of {error}", got=entry.formula, next_step="Leave it out"
+            )
+        ) from None
+    for each in (value, gradient, curvature):
+        if each.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo, sympy.I):
+            raise LossError(complain("The formula has no finite real derivative", got=entry.formula))
     uses_residual = any(each.has(RESIDUAL) for each in (value, gradient, curvature))
     return Derived(value, gradient, curvature, residual if uses_residual else None)
+
+
+def _derived(entry: Entry, through: Entry | None) -> tuple[sympy.Expr, sympy.Expr, sympy.Expr, sympy.Expr]:
+    """Value, gradient, curvature, and what the residual is."""
+    if through is None:
+        residual = PREDICTION - TARGET
+        if entry.computed:
+            value, gradient, curvature = (read(entry, text) for text in entry.computed)
+            return value, gradient, curvature, residual
+        value, gradient_of, curvature_of = (formula(entry, text) for text in entry.forms)
+        gradient = slope_of(gradient_of, entry)
+        curvature = slope_of(
+            gradient if curvature_of == gradient_of else slope_of(curvature_of, entry), entry
+        )
+        return value, gradient, curvature, residual
+    activated = formula(through)
+    names = {"x": PREDICTION, "y": TARGET} | {name: symbol(name) for name in through.parameters}
+    residual = parse(through.residual, names) if through.residual else activated - TARGET
+    if entry.computed:
+        value, first, second = (read(entry, text) for text in entry.computed)
+        value, first, second = (compose(each, activated) for each in (value, first, second))
+        rise = slope_of(activated, entry, activated)
+        return value, first * rise, second * rise**2 + first * slope_of(rise, entry, activated), residual
+    forms = [compose(formula(entry, text), activated) for text in entry.forms]
+    value, gradient_of, curvature_of = forms
+    gradient = slope_of(gradient_of, entry, activated)
+    again = gradient if curvature_of == gradient_of else slope_of(curvature_of, entry, activated)
+    return value, gradient, slope_of(again, entry, activated), residual
 
 
 def compose(expression: sympy.Expr, activated: sympy.Expr) -> sympy.Expr:

@@ -22,8 +22,8 @@ OPTIONS = {
 }
 
 
-def describe(loss: Any) -> str:
-    """What `help(losscope.huber)` shows."""
+def describe(loss: Any, certified: bool = True) -> str:
+    """What `help(losscope.huber)` shows; not `certified`, without what depends on the machine by a tenth of an ulp."""
     entry = loss.entry
     lines = [summary(loss), ""]
     lines += [f"Formula:     {formula(loss)}"]
@@ -46,6 +46,8 @@ def describe(loss: Any) -> str:
     for title, text in (("At ties:", entry.ties), ("At infinity:", entry.infinite)):
         if text:
             lines.append(f"{title:<13}{text}")
+    if certified:
+        lines.append(f"Exactness:   {loss.certificate}")
     if entry.elsewhere and not loss.activation:
         lines.append(
             "Elsewhere:   " + "; ".join(f"{package}: {name}" for package, name in entry.elsewhere.items())
@@ -149,7 +151,7 @@ def page() -> str:
     for task in sorted(families, key=lambda task: task == "activation"):
         lines += ["", f"## {task.capitalize()}"]
         for name in families[task]:
-            lines += ["", f"### {name}", "", "```text", describe(loss.get(name)), "```"]
+            lines += ["", f"### {name}", "", "```text", describe(loss.get(name), certified=False), "```"]
     return "\n".join(lines) + "\n"
 
 

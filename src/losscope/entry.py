@@ -35,7 +35,8 @@ class Entry:
     """One loss or activation.
 
     `formula` is the form whose value is computed; `gradient_of` and `curvature_of` are equal forms whose first
-    and second derivative come out without cancellation, where the formula's own do not (they default to it).
+    and second derivative come out without cancellation, where the formula's own do not (they default to it). `computed`
+    is found, not written: by `certify`, of formulas that are not exact as they stand.
     """
 
     name: str
@@ -53,6 +54,9 @@ class Entry:
     measure: str = ""  # of a distance loss, what it measures: "euclidean", "cosine" or "triplet"
     gradient_of: str = ""
     curvature_of: str = ""
+    computed: tuple[
+        str, ...
+    ] = ()  # value, gradient and curvature as rewriting found them best, where that is otherwise
     residual: str = ""  # activations: activation(x) - target in a form that does not cancel
     ties: str = ""
     infinite: str = ""  # what an infinite prediction gives, where it is not the formula's own limit

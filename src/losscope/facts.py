@@ -15,8 +15,8 @@ class Facts:
 
     `lipschitz` is the steepest slope (None: unbounded); `bounded_influence` whether an outlier's pull stays
     bounded; `redescending` whether it fades to nothing; `jumps` where the loss itself jumps and `kinks` where the
-    slope does, in the residual (or the raw prediction); `efficiency` the asymptotic efficiency under Gaussian noise of unit scale, of a loss of the
-    residual alone (None for others).
+    slope does, in the residual (or the raw prediction); `efficiency` the asymptotic efficiency under Gaussian noise of
+    unit scale, of a loss of the residual alone (None for others); `exactness` what the certificate says of its numbers.
     """
 
     convex: bool
@@ -29,6 +29,7 @@ class Facts:
     kinks: tuple[float, ...]
     jumps: tuple[float, ...]
     efficiency: float | None
+    exactness: str
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -74,6 +75,7 @@ def facts(loss: Any) -> Facts:
         kinks=tuple(kinks),
         jumps=tuple(jumps),
         efficiency=_efficiency(loss),
+        exactness=str(loss.certificate),
     )
 
 

@@ -485,6 +485,13 @@ class Loss:
         """Its second derivative with respect to the (raw) prediction, as a SymPy expression."""
         return self._derived.expanded(2)
 
+    @property
+    def certificate(self) -> Any:
+        """How exact its numbers are, in ulp beside the truth (losscope.certify.Certificate); found once, kept on disk."""
+        from losscope.certify import certificate
+
+        return certificate(self.entry, self.activation)
+
     @once
     def facts(self) -> Any:
         """What can be said of it without data: convex, bounded influence, kinks ... (losscope.facts.Facts)."""

@@ -13,6 +13,10 @@ from sympy import Add, Mul, Pow, S, exp
 from sympy.core.traversal import bottom_up
 
 from losscope.expression import (
+    absolute,
+    acosh,
+    asinh,
+    cosh,
     expm1,
     expm1mx,
     log,
@@ -56,6 +60,9 @@ def _rewritten(e: Any) -> Any:
         return -sigmoid((-e.args[0]).args[0])
     if isinstance(e, log1p):
         return _logarithm_of_one_more(e.args[0])
+    if isinstance(e, acosh):  # acosh(1 + 2 y^2) is 2 asinh(|y|)
+        y = _root((e.args[0] - 1) / 2)
+        return e if y is None else 2 * asinh(absolute(y))
     return e
 
 
@@ -122,6 +129,10 @@ def _logarithm(x: Any) -> Any:
     """log(1 + x), log of a power, of a quotient by one, and of a sum of two exponentials."""
     if isinstance(x, Pow) and x.base.is_positive:
         return x.exp * _logarithm(x.base)
+    if isinstance(x, cosh):
+        return log_cosh(x.args[0])
+    if x.is_Add and (inverse := _inverse_sine(x)) is not None:
+        return inverse
     if isinstance(x, Mul) and all(isinstance(each, exp | sigmoid) or each.is_positive for each in x.args):
         parts = [_logarithm(each) for each in x.args if isinstance(each, exp | sigmoid | Pow)]
         rest = Mul(*(each for each in x.args if not isinstance(each, exp | sigmoid | Pow)))
@@ -137,6 +148,14 @@ def _logarithm(x: Any) -> Any:
                 return log_cosh(a) + log(2 * c)
             return log(c) + a + softplus(b - a + log(d / c))
     return log(x)
+
+
+def _inverse_sine(x: Any) -> Any:
+    """log(y + sqrt(1 + y^2)) is asinh(y)."""
+    for term in x.args:
+        if term.is_Pow and term.exp == S.Half and sympy.expand(term.base - (x - term) ** 2) == 1:
+            return asinh(x - term)
+    return None
 
 
 def _logarithm_of_one_more(x: Any) -> Any:

@@ -15,7 +15,6 @@ identity = activation(
 sigmoid = activation(
     "sigmoid",
     "sigmoid(x)",
-    curvature_of="tanh(x/2)/2",  # the same slope, sech2(x/2)/4, whose own slope does not cancel at 0
     residual="(1 - y)*sigmoid(x) - y*sigmoid(-x)",
     summary="1/(1 + exp(-x)): a probability from a score; its slope is at most 1/4 and vanishes on both sides.",
     aliases=("logistic_sigmoid",),

@@ -136,6 +136,7 @@ def _words(loss: Any) -> dict[str, str]:
     words |= _places(loss)
     if facts.efficiency is not None:
         words["efficiency"] = f"{facts.efficiency:.2%} of the mean's, under Gaussian noise of scale 1"
+    words["exactness"] = facts.exactness
     for name, text in (("at ties", entry.ties), ("at infinity", entry.infinite)):
         if text:
             words[name] = text

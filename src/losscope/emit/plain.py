@@ -25,6 +25,12 @@ class _Printer(SubtractedLast, StrPrinter):
             return self._print(value)
         return f"where({self._print(as_written(condition))}, {self._print(value)}, {self._print(expr.func(*rest, evaluate=False)) if len(rest) > 1 else self._print(rest[0][0])})"
 
+    def _print_And(self, expr: Any) -> str:
+        return " & ".join(f"({self._print(as_written(each))})" for each in expr.args)
+
+    def _print_Or(self, expr: Any) -> str:
+        return " | ".join(f"({self._print(as_written(each))})" for each in expr.args)
+
     def _print_absolute(self, expr: Any) -> str:
         return f"abs({self._print(expr.args[0])})"
 
@@ -37,6 +43,11 @@ def plain(expression: Any) -> str:
     'where(abs(r) <= delta, r, delta*sign(r))'
     """
     return _Printer().doprint(expression.replace(xmuly, lambda x, y: x * y))  # read back, it is one again
+
+
+def exactly(expression: Any) -> str:
+    """One expression as text that is read back as it is, by `parse(..., ours=True)`."""
+    return _Printer().doprint(expression)
 
 
 def as_written(condition: Any) -> Any:

@@ -6,15 +6,15 @@ The text is the same for every target; what differs is the namespace it runs in:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import sympy
 from sympy import Piecewise, S
 
 from losscope.derive import MARGIN, PREDICTION, RESIDUAL, TARGET, Derived
-from losscope.emit.textbook import textbook
 from losscope.emit.two_sided import two_sided_sigmoid, two_sided_softplus
 from losscope.expression import PRIMITIVES, symbol
+from losscope.truth import constant as value_of
 
 NAMES = {primitive: name for name, (_, primitive) in PRIMITIVES.items()} | {sympy.exp: "exp"}
 NAMES |= {each: each.__name__ for each in (two_sided_softplus, two_sided_sigmoid)}
@@ -41,10 +41,10 @@ def function(
     lines = [f"def {name}({', '.join((*arguments, *parameters))}):"]
     taken = [symbol(each) for each in parameters]  # a parameter may be called t0
     if residual is not None and any(each.has(RESIDUAL) for each in results):
-        steps, (last,) = sympy.cse([residual], sympy.numbered_symbols("s", exclude=taken, real=True))
+        steps, (last,) = shared([residual], sympy.numbered_symbols("s", exclude=taken, real=True))
         lines += [f"    {left} = {text(right)}" for left, right in steps]
         lines.append(f"    r = {text(last)}")
-    steps, outputs = sympy.cse(list(results), sympy.numbered_symbols("t", exclude=taken, real=True))
+    steps, outputs = shared(results, sympy.numbered_symbols("t", exclude=taken, real=True))
     lines += [f"    {left} = {text(right)}" for left, right in steps]
     # An activation's formulas never look at the target, so it is not theirs to watch.
     unseen = set() if any(each.has(TARGET, RESIDUAL, MARGIN) for each in results) else {"target"}
@@ -57,6 +57,51 @@ def function(
         guarded.append("".join(f"unless_nan({each}, " for each in silent) + written + ")" * len(silent))
     lines.append(f"    return {', '.join(guarded)}")
     return "\n".join(lines) + "\n"
+
+
+def shared(
+    expressions: Sequence[sympy.Basic], names: Iterator[sympy.Symbol]
+) -> tuple[list[tuple[sympy.Symbol, sympy.Basic]], list[sympy.Basic]]:
+    """Parts that occur more than once, named, and the expressions in those names.
+
+    Whole parts alone: to take a factor out of one product and a reciprocal out of another, as `sympy.cse` does, is to
+    multiply in another order, in which a formula may overflow that does not as it is written.
+    """
+    times: dict[sympy.Basic, int] = {}
+
+    def count(e: sympy.Basic) -> None:
+        times[e] = times.get(e, 0) + 1
+        if times[e] == 1:
+            for part in e.args:
+                count(part)
+
+    for each in expressions:
+        count(each)
+    steps: list[tuple[sympy.Symbol, sympy.Basic]] = []
+    known: dict[sympy.Basic, sympy.Basic] = {}
+
+    def named(e: sympy.Basic) -> sympy.Basic:
+        if not e.args:
+            return e
+        if e not in known:
+            parts = [named(part) for part in e.args]
+            again = e.func(*parts) if any(a is not b for a, b in zip(parts, e.args, strict=True)) else e
+            if times[e] > 1 and _worth_a_name(e):
+                name = next(names)
+                steps.append((name, again))
+                again = name
+            known[e] = again
+        return known[e]
+
+    return steps, [named(each) for each in expressions]
+
+
+def _worth_a_name(e: sympy.Basic) -> bool:
+    if not isinstance(e, sympy.Expr) or e.is_number:
+        return False
+    if e.is_Pow:
+        return not e.exp.is_negative  # a reciprocal is a division of what stands above it
+    return not (e.is_Mul and len(e.args) == 2 and e.args[0].is_number)
 
 
 def carries(expression: sympy.Basic, variable: sympy.Symbol) -> bool:
@@ -124,7 +169,7 @@ def folded(expression: sympy.Expr) -> sympy.Expr:
         return isinstance(e, sympy.Expr) and e.is_number and not (e.is_Number or e.is_NumberSymbol)
 
     def worth(e: sympy.Expr) -> sympy.Expr:
-        number = sympy.N(textbook(e, keep=()), 17)
+        number = value_of(e, 60)
         return number if number.is_Float else e  # no real number, which shows where it is computed
 
     return expression.replace(constant, worth)
@@ -165,11 +210,13 @@ def _product(e: sympy.Basic) -> tuple[str, int]:
         return "*".join(above), _PRODUCT
     if not above:
         above = [_number(S.One)]
-    # One division for each factor below: x*x/(h + d) is written x*(x/(h + d)), which does not overflow in x*x.
-    while below and len(above) > 1:
-        above.append(f"({above.pop()}/{below.pop(0)})")
-    if below:
-        return f"{'*'.join(above)}/{below[0] if len(below) == 1 else '(' + '*'.join(below) + ')'}", _PRODUCT
+    # Each factor below divides one above, in turn: x*x/(h*h) is written (x/h)*(x/h), which overflows neither in x*x
+    # nor in h*h.
+    for k, each in enumerate(below):
+        turn = -1 - k % len(above)
+        above[turn] = f"({above[turn]}/{each})"
+    if len(above) == 1 and below:
+        return above[0][1:-1], _PRODUCT
     return "*".join(above), _PRODUCT
 
 

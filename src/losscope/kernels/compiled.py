@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache, lru_cache
@@ -100,6 +100,7 @@ class CompiledLoss:
                             each.structure,
                             each.name,
                             each.forms,
+                            each.computed,
                             each.residual,
                             list(each.parameters),
                             each.prediction,
@@ -125,7 +126,7 @@ def source(entry: Entry, through: Entry | None) -> str:
     """The text of a formula: its value and derivatives in the prediction, of two numbers also in the target, and what is
     outside its domain."""
     from losscope.derive import derive
-    from losscope.emit.python import function, functions
+    from losscope.emit.python import function
     from losscope.emit.two_sided import two_sided
     from losscope.expression import symbol
     from losscope.stable import softplus
@@ -133,20 +134,28 @@ def source(entry: Entry, through: Entry | None) -> str:
     structure = structures.get(entry.structure)
     parameters = [*entry.parameters, *(through.parameters if through else ())]
     derived = derive(entry, through)
+    parts = [formulas(derived, structure.ARGUMENTS, parameters)]
+    if "target" in structure.ARGUMENTS:
+        slopes = tuple(map(two_sided, (derived.value, derived.gradient, derived.target_gradient)))
+        parts.append(function("both", structure.ARGUMENTS, parameters, slopes, derived.residual))
+    parts.append(_outside(entry, through))
+    # Of a margin, log(1 + exp(margin)) is logsumexp(logits) - logit: one logarithm then serves all classes.
+    parts.append(f"OF_LOGSUMEXP = {derived.value == softplus(symbol(structure.VARIABLE))}\n")
+    return "\n\n".join(parts)
+
+
+def formulas(derived: Any, arguments: Sequence[str], parameters: Sequence[str]) -> str:
+    """The text of `order0..2`, in which what a kernel computes of value, gradient and curvature is written."""
+    from losscope.emit.python import functions
+    from losscope.emit.two_sided import two_sided
+
     gathered = replace(
         derived,
         value=two_sided(derived.value),
         gradient=two_sided(derived.gradient),
         curvature=two_sided(derived.curvature),
     )
-    parts = [functions(gathered, structure.ARGUMENTS, parameters)]
-    if "target" in structure.ARGUMENTS:
-        slopes = (gathered.value, gathered.gradient, two_sided(derived.target_gradient))
-        parts.append(function("both", structure.ARGUMENTS, parameters, slopes, derived.residual))
-    parts.append(_outside(entry, through))
-    # Of a margin, log(1 + exp(margin)) is logsumexp(logits) - logit: one logarithm then serves all classes.
-    parts.append(f"OF_LOGSUMEXP = {derived.value == softplus(symbol(structure.VARIABLE))}\n")
-    return "\n\n".join(parts)
+    return functions(gathered, arguments, parameters)
 
 
 def _outside(entry: Entry, through: Entry | None) -> str:
@@ -164,7 +173,7 @@ def _outside(entry: Entry, through: Entry | None) -> str:
 def toolchain() -> str:
     """A hash of the code that derives, writes, traces and compiles, ours and others'."""
     package = Path(losscope.__file__).parent
-    files = [package / f"{name}.py" for name in ("expression", "stable", "derive")]
+    files = [package / f"{name}.py" for name in ("expression", "parse", "stable", "derive")]
     for folder in ("emit", "structures", "engine", "kernels"):
         files += sorted((package / folder).rglob("*.py"))
     digest = hashlib.sha256()

@@ -6,7 +6,8 @@ cannot, too: any floating dtype, and no compilation.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
+from types import FunctionType
 from typing import Any
 
 import numpy
@@ -14,6 +15,14 @@ from scipy import special
 
 from losscope import structures
 from losscope.entry import Entry
+from losscope.kernels import special as made_of_others
+
+
+def polynomial(x: Any, coefficients: Any) -> Any:
+    total = coefficients[0]
+    for each in coefficients[1:]:
+        total = total * x + each
+    return total
 
 
 def _series(x: Any, first: int, coefficient: Any) -> Any:
@@ -52,6 +61,11 @@ def sqrt1px2m1(x: Any) -> Any:
     return numpy.where(numpy.isinf(x), numpy.abs(x), x * (x / (1 + root)))
 
 
+def _sigmoid(x: Any) -> Any:
+    u = numpy.exp(-numpy.abs(x))  # scipy's is 0 where it is denormal
+    return numpy.where(x < 0, u, 1) / (1 + u)
+
+
 def xdivy(x: Any, y: Any) -> Any:
     return numpy.where((x == 0) & ~numpy.isnan(y), 0, x / y)
 
@@ -68,7 +82,49 @@ NAMESPACE: dict[str, Any] = {
     "cos_arctan": lambda x: 1 / numpy.hypot(1, x), "xlogy": special.xlogy, "xlog1py": special.xlog1py, "xdivy": xdivy, "xmuly": xmuly,
     "minimum": numpy.minimum, "maximum": numpy.maximum, "where": numpy.where, "power": numpy.power,
     "unless_nan": lambda x, result: numpy.where(numpy.isnan(x), numpy.nan, result),
+    "sinh": numpy.sinh, "cosh": numpy.cosh, "asinh": numpy.arcsinh, "acosh": numpy.arccosh, "atan": numpy.arctan,
+    "sin": numpy.sin, "cos": numpy.cos, "erf": special.erf, "erfc": special.erfc, "hypot": numpy.hypot,
+    "lgamma": lambda x: numpy.where(x < 0, numpy.nan, special.gammaln(x)),
+    "digamma": lambda x: numpy.where(x < 0, numpy.nan, special.digamma(x)),
+    "polygamma1": lambda x: numpy.where(x < 0, numpy.nan, special.polygamma(1, x)),
+    "polygamma2": lambda x: numpy.where(x < 0, numpy.nan, special.polygamma(2, x)),
+    "absolute": numpy.abs, "polynomial": polynomial, "nearest": numpy.rint,
 }  # fmt: skip
+made_of_others.over(NAMESPACE)
+
+# What a kernel has of its own, each within about an ulp; all else is made of these, in the kernel's dtype.
+_OWN = (
+    "exp", "log", "log1p", "expm1", "sqrt", "log1pmx", "expm1mx", "tanh", "softplus", "sigmoid", "sech2", "log_cosh",
+    "xlogy", "xlog1py", "power", "log1p_unit", "exp_nonpositive",
+)  # fmt: skip
+
+
+@cache
+def kernels_arithmetic(dtype: str) -> dict[str, Any]:
+    """The namespace in which a formula's text gives what its kernels give, but for the last place of a primitive:
+    each operation rounds to the dtype in the order that is written, fused where the kernel's is."""
+    from losscope.kernels.primitives import simple
+
+    doubles = {**NAMESPACE, "log1p_unit": numpy.log1p, "exp_nonpositive": numpy.exp, "sigmoid": _sigmoid}
+
+    def cast(array: Any) -> Any:
+        return numpy.asarray(array, dtype)[()]
+
+    def once(function: Any) -> Any:
+        return lambda *arguments: cast(function(*(numpy.asarray(each, "float64") for each in arguments)))
+
+    namespace: dict[str, Any] = {**vars(simple), **{name: once(doubles[name]) for name in _OWN}}
+    namespace |= {"real": numpy.dtype(dtype).type, "polynomial": polynomial, "nearest": numpy.rint}
+    namespace |= {"absolute": numpy.abs, "magnitude": numpy.abs, "square_root": numpy.sqrt}
+    namespace["where"] = lambda condition, yes, no: cast(numpy.where(condition, yes, no))
+    namespace["fma"] = once(lambda a, b, c: a * b + c)
+    for name, function in vars(simple).items():
+        written = getattr(function, "__wrapped__", function)
+        if isinstance(written, FunctionType) and written.__module__ == simple.__name__ and name != "real":
+            namespace[name] = FunctionType(written.__code__, namespace, name)
+    namespace |= {"abs": numpy.abs, "sign": numpy.sign, "minimum": numpy.minimum, "maximum": numpy.maximum}
+    namespace["sqrt"] = once(numpy.sqrt)
+    return made_of_others.over(namespace)
 
 
 @lru_cache(512)

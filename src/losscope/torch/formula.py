@@ -19,6 +19,8 @@ from torch import Tensor
 
 from losscope import structures
 from losscope.entry import Entry
+from losscope.kernels import special
+from losscope.kernels.reference import polynomial
 from losscope.torch.eligibility import HALVES
 
 
@@ -225,8 +227,13 @@ _OF_TENSORS: dict[str, Callable[..., Tensor]] = {
     "softplus": softplus, "sigmoid": torch.sigmoid, "sech2": sech2, "log_cosh": log_cosh, "sqrt1px2m1": sqrt1px2m1,
     "sin_arctan": sin_arctan, "cos_arctan": lambda x: 1 / torch.hypot(torch.ones_like(x), x),
     "xlogy": torch.xlogy, "xlog1py": torch.special.xlog1py, "xdivy": xdivy, "xmuly": xmuly,
-    "minimum": torch.minimum, "maximum": torch.maximum, "power": torch.pow,
+    "minimum": torch.minimum, "maximum": torch.maximum, "power": torch.pow, "sinh": torch.sinh, "cosh": torch.cosh,
+    "asinh": torch.asinh, "acosh": torch.acosh, "atan": torch.atan, "sin": torch.sin, "cos": torch.cos,
+    "erf": torch.erf, "erfc": torch.erfc, "hypot": torch.hypot, "lgamma": torch.lgamma, "digamma": torch.digamma,
+    "polygamma1": lambda x: torch.polygamma(1, x), "polygamma2": lambda x: torch.polygamma(2, x),
 }  # fmt: skip
 
 NAMESPACE: dict[str, Any] = {name: _tensors(function) for name, function in _OF_TENSORS.items()}
 NAMESPACE |= {"real": lambda x: x, "where": where, "unless_nan": unless_nan}
+NAMESPACE |= {"absolute": NAMESPACE["abs"], "polynomial": polynomial, "nearest": torch.round}
+special.over(NAMESPACE)

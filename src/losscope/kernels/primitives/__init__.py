@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from losscope.engine.lanes import where
+from losscope.engine.lanes import rounded, where
+from losscope.kernels import special
 from losscope.kernels.primitives import exponential, logarithm, power, simple
+from losscope.kernels.primitives.primitive import polynomial, primitive
 
 NAMESPACE: dict[str, Any] = {
     name: function
@@ -16,3 +18,11 @@ NAMESPACE: dict[str, Any] = {
     for name, function in vars(module).items()
     if getattr(function, "__module__", "") == module.__name__ and hasattr(function, "__wrapped__")
 } | {"real": simple.real, "where": where}
+MADE_OF_OTHERS = special.over(
+    {**NAMESPACE, "absolute": NAMESPACE["abs"], "polynomial": polynomial, "nearest": rounded}
+)
+NAMESPACE |= {
+    each.__name__: primitive(MADE_OF_OTHERS[each.__name__])
+    for each in special.written()
+    if not each.__name__.startswith("_")
+}

@@ -1,0 +1,196 @@
+"""How exact a formula's numbers are: what its kernels compute, beside the truth, at points of every size.
+
+An error is counted in units in the last place (ulp) of the true value, and divided by the condition of the problem:
+how many such units a last-place change of the inputs moves the truth. That is the error which the formula has of its
+own, and no other form could avoid more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy
+import sympy
+
+from losscope.certify import Worst
+from losscope.entry import Parameter
+from losscope.samples import MARGIN, points
+from losscope.truth import truths
+
+BOUND = 8.0  # ulp, times the condition
+DTYPES = ("float32", "float64")
+FLOOR = 2.0**14  # results less than this times the smallest normal number count as nothing
+NOTHING = (
+    1 / 64
+)  # a last-place change that moves the truth by this much of itself leaves nothing to be right or wrong
+
+
+def _last_place(size: numpy.ndarray, dtype: str) -> numpy.ndarray:
+    info = numpy.finfo(dtype)
+    within = numpy.clip(size, FLOOR * float(info.tiny), float(info.max) / 2)
+    return numpy.spacing(within.astype(dtype)).astype("float64")
+
+
+class Bench:
+    """Points of both dtypes, with the truth there of a value and its first two derivatives."""
+
+    def __init__(
+        self,
+        true: Sequence[Any],
+        arguments: Mapping[str, str],
+        parameters: Mapping[str, Parameter],
+        count: int,
+        seed: int = 0,
+        instead: Sequence[Any] = (),
+        of_residual: bool = False,
+    ):
+        """`true`: the expressions as written, without the residual. `instead`: equal ones, for where those overflow."""
+        self.true = tuple(true)
+        self.arguments, self.parameters = dict(arguments), dict(parameters)
+        self.names = [*arguments, *parameters]
+        self.symbols = tuple(sympy.Symbol(name, real=True) for name in self.names)
+        self.at = {
+            dtype: points(arguments, parameters, dtype, count, seed + k) for k, dtype in enumerate(DTYPES)
+        }
+        self.instead, self.of_residual = tuple(instead), of_residual
+        self.truth = {dtype: self._true(self._rows(dtype)) for dtype in DTYPES}
+        self._moved: dict[tuple[str, int], numpy.ndarray] = {}
+
+    def _rows(self, dtype: str) -> numpy.ndarray:
+        return numpy.stack([self.at[dtype][name].astype("float64") for name in self.names], 1)
+
+    def _true(self, rows: numpy.ndarray) -> numpy.ndarray:
+        found = truths(self.true, self.symbols, rows)
+        if self.instead:
+            unknown = numpy.flatnonzero(numpy.isnan(found[..., 0]).any(1))
+            other = truths(self.instead, self.symbols, rows[unknown])
+            found[unknown] = numpy.where(numpy.isnan(found[unknown][..., :1]), other, found[unknown])
+        found[numpy.isnan(found[:, 0, 0])] = numpy.nan  # where there is no value there is no derivative
+        return found
+
+    def errors(self, order: int, dtype: str, computed: numpy.ndarray) -> numpy.ndarray:
+        """Errors in ulp over the condition at each point; 0 where nothing can be said."""
+        errors = self._off(order, dtype, computed)
+        self._conditioned(order, dtype, errors, numpy.flatnonzero(errors > 2))
+        return errors
+
+    def _largest(self, order: int, dtype: str, computed: numpy.ndarray) -> tuple[numpy.ndarray, int]:
+        """The errors, and where the largest is. The condition is asked for only where it may matter: it is 1 or more."""
+        errors = self._off(order, dtype, computed)
+        largest_first, best = numpy.argsort(-errors), 0.0
+        for start in range(0, len(errors), 64):
+            some = largest_first[start : start + 64]
+            if errors[some[0]] <= max(best, 2):
+                break
+            self._conditioned(order, dtype, errors, some)
+            best = max(best, float(errors[some].max()))
+        settled = numpy.where(errors > best, 0, errors) if best > 2 else errors
+        return errors, int(numpy.argmax(settled))
+
+    def _off(self, order: int, dtype: str, computed: numpy.ndarray) -> numpy.ndarray:
+        """Errors in ulp; 0 where the truth is unknown, or no number of the dtype."""
+        info = numpy.finfo(dtype)
+        high, low = self.truth[dtype][:, order, 0], self.truth[dtype][:, order, 1]
+        size, most = numpy.abs(high), float(info.max)
+        with numpy.errstate(all="ignore"):
+            unit = _last_place(size, dtype)
+            errors = numpy.abs((computed.astype("float64") - high) - low) / unit
+            errors[numpy.isnan(errors)] = numpy.inf
+            errors[numpy.isnan(high) | (size > most / 2**MARGIN)] = 0  # no number of the dtype, or hardly
+            least = FLOOR * float(info.tiny)
+            errors[(size < least) & (numpy.abs(computed) <= 2 * least)] = 0
+        return errors
+
+    def _conditioned(self, order: int, dtype: str, errors: numpy.ndarray, doubtful: numpy.ndarray) -> None:
+        """Divide the errors at some points by the condition there; of an ill-conditioned one nothing is left."""
+        moved = self._moved.setdefault((dtype, order), numpy.full(len(errors), numpy.nan))
+        unknown = doubtful[numpy.isnan(moved[doubtful])]
+        if unknown.size:
+            moved[unknown] = self._motion(order, dtype, unknown)
+        ill = moved[doubtful] > NOTHING / float(numpy.finfo(dtype).eps)
+        if (
+            order
+        ):  # where a last place moves the value beyond recognition, its slope is none that could be right
+            slower = self._linear(order - 1, dtype, doubtful)
+            ill |= slower > NOTHING / float(numpy.finfo(dtype).eps)
+        with numpy.errstate(invalid="ignore"):
+            errors[doubtful] = numpy.where(ill, 0, errors[doubtful] / numpy.maximum(1, moved[doubtful]))
+
+    def _motion(self, order: int, dtype: str, which: numpy.ndarray) -> numpy.ndarray:
+        """By how many ulp a last-place change of the arguments moves the truth."""
+        rows, info = self._rows(dtype)[which], numpy.finfo(dtype)
+        here = self.truth[dtype][which, order]
+        unit = _last_place(numpy.abs(here[:, 0]), dtype)
+        moved = numpy.zeros(len(which))
+        for column, name in enumerate(self.names):
+            # A parameter at its default is what the formula is; at any other value it is one more input.
+            default = self.parameters[name].default if name in self.parameters else None
+            given = rows[:, column] != numpy.dtype(dtype).type(default if default is not None else numpy.nan)
+            most = numpy.zeros(len(which))
+            for step in (1, -1):
+                shifted = rows.copy()
+                shifted[:, column] *= 1 + step * float(info.eps)
+                there = truths([self.true[order]], self.symbols, shifted)[:, 0]
+                with numpy.errstate(all="ignore"):
+                    motion = numpy.abs((there[:, 0] - here[:, 0]) + (there[:, 1] - here[:, 1])) / unit
+                most = numpy.fmax(most, motion)
+            moved += numpy.where(given, most, 0)
+        return numpy.fmax(moved, self._linear(order, dtype, which)) if order < len(self.true) - 1 else moved
+
+    def _linear(self, order: int, dtype: str, which: numpy.ndarray) -> numpy.ndarray:
+        """The same by the next derivative, of the argument in which it is taken: a last place of an angle of 1e30 may
+        chance to be a whole turn."""
+        here, slope = self.truth[dtype][which, order, 0], self.truth[dtype][which, order + 1, 0]
+        size = numpy.abs(self._rows(dtype)[which, 0])
+        if "target" in self.names and self.of_residual:
+            size = size + numpy.abs(self._rows(dtype)[which, self.names.index("target")])
+        with numpy.errstate(all="ignore"):
+            return (
+                size * numpy.abs(slope) * float(numpy.finfo(dtype).eps) / _last_place(numpy.abs(here), dtype)
+            )
+
+    def worst(self, order: int, dtype: str, result: Any) -> Worst:
+        """The worst of what was computed for one order at this bench's points."""
+        at = self.at[dtype]
+        count = len(at[self.names[0]])
+        computed = numpy.broadcast_to(numpy.asarray(result), count)
+        errors, i = self._largest(order, dtype, computed)
+        place = {name: float(at[name][i]) for name in self.names}
+        truth = float(self.truth[dtype][i, order, 0])
+        return Worst(float(errors[i]), order, dtype, place, float(computed[i]), truth)
+
+    def certified(self, derived: Any) -> Worst:
+        """The worst of a loss as its kernels compute it: alone, with the gradient, and with the curvature."""
+        from losscope.kernels.compiled import formulas
+        from losscope.kernels.reference import kernels_arithmetic
+
+        code = compile(formulas(derived, list(self.arguments), list(self.parameters)), "<a formula>", "exec")
+        found = []
+        for dtype in DTYPES:
+            namespace = dict(kernels_arithmetic(dtype))
+            exec(code, namespace)
+            for orders in range(len(self.true)):
+                with numpy.errstate(all="ignore"):
+                    results = namespace[f"order{orders}"](*(self.at[dtype][name] for name in self.names))
+                results = results if isinstance(results, tuple) else (results,)
+                found += [self.worst(order, dtype, each) for order, each in enumerate(results)]
+        return max(found, key=lambda worst: worst.error)
+
+
+def arithmetic(
+    expression: Any, arguments: Sequence[str], parameters: Sequence[str], residual: Any
+) -> dict[str, Any]:
+    """dtype -> one expression as its kernels compute it."""
+    from losscope.emit.python import function
+    from losscope.emit.two_sided import two_sided
+    from losscope.kernels.reference import kernels_arithmetic
+
+    source = function("computed", arguments, parameters, [two_sided(expression)], residual)
+    code = compile(source, "<a formula>", "exec")
+    found = {}
+    for dtype in DTYPES:
+        namespace = dict(kernels_arithmetic(dtype))
+        exec(code, namespace)
+        found[dtype] = namespace["computed"]
+    return found

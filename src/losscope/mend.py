@@ -1,0 +1,242 @@
+"""Of equal forms of a formula, the one whose numbers keep their digits: rewritten where it is worst, measured, and kept
+if that helped (P. Panchekha et al., PLDI 2015, doi:10.1145/2737924.2737959)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy
+import sympy
+
+from losscope.certificate import BOUND, DTYPES, Bench, arithmetic
+from losscope.expression import absolute
+from losscope.rewrite import RESIDUAL, REWRITES, as_angles
+
+GOOD = 4.0  # ulp over the condition: a form this good is looked at no further
+MOST_WORK = 2500  # operations of all forms that are measured in the search for one: about a third of a second
+LONGEST = 400  # operations of a form worth measuring
+BREADTH = 3  # forms of which each round makes others
+MOST_CASES = 8  # forms of which two may be put side by side
+SLIGHT = 4.0  # bits, of all points together, for which no form is split in two
+
+
+@dataclass
+class Judge:
+    """Scores forms of one loss: the bits that they lose, over all points of a bench."""
+
+    bench: Bench
+    residual: Any
+    seen: dict[tuple[int, Any], numpy.ndarray] = field(default_factory=dict)
+    work: int = 0  # operations of all forms that were measured
+
+    def score(self, order: int, form: Any) -> float:
+        """0 if every point is good; else the sum of the bits lost beyond."""
+        return float(self.lost(order, form).sum())
+
+    def fails(self, order: int, form: Any) -> bool:
+        """Whether some point is out of bounds."""
+        return bool((self.lost(order, form) > numpy.log2(BOUND / GOOD)).any())
+
+    def lost(self, order: int, form: Any) -> numpy.ndarray:
+        """The bits that a form loses at each point, of both dtypes, beyond what is good."""
+        if (order, form) not in self.seen:
+            self.work += 10 + form.count_ops()
+            bench, found = self.bench, []
+            compute = arithmetic(form, list(bench.arguments), list(bench.parameters), self.residual)
+            for dtype in DTYPES:
+                errors = bench.errors(order, dtype, self._evaluated(compute[dtype], dtype))
+                with numpy.errstate(divide="ignore"):
+                    found.append(numpy.clip(numpy.log2(errors / GOOD), 0, 64))
+            self.seen[order, form] = numpy.concatenate(found)
+        return self.seen[order, form]
+
+    def along(self, variable: Any) -> numpy.ndarray:
+        """What an expression comes to at each point of both dtypes, as a kernel computes it."""
+        bench = self.bench
+        compute = arithmetic(variable, list(bench.arguments), list(bench.parameters), self.residual)
+        return numpy.concatenate(
+            [self._evaluated(compute[dtype], dtype).astype("float64") for dtype in DTYPES]
+        )
+
+    def _evaluated(self, compute: Any, dtype: str) -> numpy.ndarray:
+        at = [self.bench.at[dtype][name] for name in self.bench.names]
+        with numpy.errstate(all="ignore"):
+            return numpy.broadcast_to(numpy.asarray(compute(*at)), len(at[0]))
+
+
+@dataclass(frozen=True)
+class Found:
+    """A form, and the forms that it is made of: itself, or two side by side."""
+
+    form: Any
+    parts: tuple[Any, ...]
+
+
+def best(
+    search: Judge, check: Judge, order: int, starts: Sequence[Any], refused: Collection[Any] = ()
+) -> Found:
+    """The form of one order that loses least: of the given ones, and of what the rewrites make of them, but for the
+    refused. It is sought on few points, and chosen on many."""
+    most = search.work + MOST_WORK
+    forms = {each: search.score(order, each) for each in dict.fromkeys(starts)}
+    done: set[Any] = set()
+    while True:
+        ranked = sorted(forms, key=lambda each: (forms[each], each.count_ops()))
+        first = next((each for each in ranked if each not in refused), ranked[0])
+        if forms[first] == 0 and check.score(order, first) == 0 and first not in refused:
+            return Found(first, (first,))
+        open_forms = [each for each in ranked[: BREADTH + 1] if each not in done][:BREADTH]
+        if not open_forms or search.work > most:
+            return by_cases(
+                check, order, [each for each in ranked if each not in refused][:MOST_CASES] or ranked[:1]
+            )
+        for form in open_forms:
+            done.add(form)
+            search.work += form.count_ops()
+            for other in _others(form):
+                if other not in forms:
+                    forms[other] = search.score(order, other)
+                    if search.work > most:
+                        break
+
+
+def _complementary(judge: Judge, order: int, forms: Sequence[Any]) -> list[Any]:
+    """The best form; then those that are good where the ones before them are not."""
+    chosen = [forms[0]]
+    left = judge.lost(order, forms[0])
+    while len(chosen) < MOST_CASES:
+        rest = [each for each in forms if each not in chosen]
+        if not rest or not left.any():
+            break
+        helps = min(rest, key=lambda form: numpy.minimum(left, judge.lost(order, form)).sum())
+        left = numpy.minimum(left, judge.lost(order, helps))
+        chosen.append(helps)
+    return chosen
+
+
+def by_cases(judge: Judge, order: int, forms: Sequence[Any]) -> Found:
+    """One form where some quantity is small and another where it is large, if that loses less than the best alone; and
+    so once more."""
+    lost = {form: judge.lost(order, form) for form in forms}
+    chosen = min(forms, key=lambda form: (lost[form].sum(), form.count_ops()))
+    parts: tuple[Any, ...] = (chosen,)
+    for _ in range(2):
+        if lost[chosen].sum() <= SLIGHT:
+            break
+        split = _split(judge, lost, float(lost[chosen].sum()) - SLIGHT)
+        if split is None:
+            break
+        one, quantity, border, other = split
+        chosen = sympy.Piecewise((one, quantity < border), (other, True), evaluate=False)
+        parts = tuple(
+            dict.fromkeys(part for each in (one, other) for part in (parts if each not in forms else (each,)))
+        )
+        lost[chosen] = judge.lost(order, chosen)
+    return Found(chosen, parts)
+
+
+def _split(judge: Judge, lost: dict[Any, numpy.ndarray], least: float) -> tuple[Any, Any, Any, Any] | None:
+    """The two forms, the quantity and the border between them that lose less than `least`; of all, the least."""
+    found = None
+    for quantity in _quantities(judge, next(iter(lost))):
+        size = judge.along(quantity)
+        turn = numpy.argsort(size)
+        below = {form: numpy.concatenate([[0], numpy.cumsum(each[turn])]) for form, each in lost.items()}
+        for one in lost:
+            for other in lost:
+                both = below[one] + (below[other][-1] - below[other])
+                cut = int(numpy.argmin(both))
+                if one is other or not 0 < cut < len(size) or both[cut] >= least:
+                    continue
+                border = _between(size[turn[cut - 1]], size[turn[cut]])
+                if border is not None:
+                    least, found = float(both[cut]), (one, quantity, border, other)
+    return found
+
+
+def _between(low: float, high: float) -> Any:
+    """A short number between two: a power of two times a small fraction."""
+    if not numpy.isfinite(high) or not low < high:
+        return None
+    if low <= 0:
+        return sympy.Integer(0) if high > 0 and low < 0 else None
+    middle = numpy.sqrt(low) * numpy.sqrt(high)
+    for digits in range(1, 17):
+        short = float(f"{middle:.{digits}g}")
+        if low < short <= high:
+            return sympy.Rational(f"{short:.{digits}g}")
+    return None
+
+
+def _quantities(judge: Judge, form: Any) -> list[Any]:
+    """What a border may be set in: sizes of the arguments, by themselves and in units of a parameter."""
+    symbols = {str(each): each for each in form.free_symbols}
+    mains = [absolute(symbols[name]) for name in ("r", "prediction", "margin") if name in symbols]
+    if "prediction" in symbols and "target" in symbols:
+        z, y = symbols["prediction"], symbols["target"]
+        signs = judge.bench.arguments.get("target") == "sign"
+        mains += (
+            [z * y, absolute(z * y)] if signs else [absolute(RESIDUAL / y), z / y, absolute(RESIDUAL / z)]
+        )
+    scales = [symbols[name] for name in judge.bench.parameters if name in symbols]
+    return (
+        mains
+        + [each / scale for each in mains for scale in scales]
+        + [each * scale for each in mains for scale in scales]
+    )
+
+
+def _others(form: Any) -> list[Any]:
+    found = []
+    for rewrite in REWRITES:
+        other = attempt(rewrite, form)
+        if other is not None and other != form and other.count_ops() <= LONGEST:
+            found.append(as_angles(other))
+    return found
+
+
+def attempt(rewrite: Callable[[Any], Any], form: Any) -> Any:
+    """What a rewrite makes of a form; None where it comes to no number."""
+    try:
+        other = rewrite(form)
+    except (
+        ArithmeticError,
+        ValueError,
+        TypeError,
+        NotImplementedError,
+        AttributeError,
+        sympy.PolynomialError,
+    ):
+        return None
+    return None if other.has(sympy.nan, sympy.zoo, sympy.oo, -sympy.oo, sympy.I) else other
+
+
+def mended(
+    search: Judge,
+    check: Judge,
+    forms: Sequence[Any],
+    differentiate: Callable[[Any], Any],
+    refused: Collection[Any] = (),
+) -> list[Any]:
+    """Value, gradient and curvature in the forms that lose least; each is sought among rewritings of itself and of the
+    derivatives of the one before."""
+    chosen: list[Found] = []
+    for order, plain in enumerate(forms):
+        starts = [plain]
+        if chosen:
+            derived = [attempt(differentiate, each) for each in chosen[-1].parts]
+            starts += [each for each in derived if each is not None]
+        chosen.append(best(search, check, order, starts, refused))
+    return [each.form for each in chosen]
+
+
+def assumed_positive(form: Any, names: Sequence[str]) -> Any:
+    """The form with these parameters known to be more than 0, which lets more be rewritten."""
+    return form.xreplace({sympy.Symbol(name, real=True): sympy.Symbol(name, positive=True) for name in names})
+
+
+def assumed_real(form: Any, names: Sequence[str]) -> Any:
+    """The form with these parameters known to be real, and no more."""
+    return form.xreplace({sympy.Symbol(name, positive=True): sympy.Symbol(name, real=True) for name in names})

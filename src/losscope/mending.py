@@ -1,0 +1,210 @@
+"""A whole entry, mended: its formula as written is the truth, and what is computed is sought among equal forms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+from zlib import crc32
+
+import sympy
+
+from losscope import structures
+from losscope.certificate import BOUND, DTYPES, Bench, Worst
+from losscope.derive import (
+    COSINE,
+    DISTANCE,
+    PREDICTION,
+    RESIDUAL,
+    TARGET,
+    Derived,
+    derive,
+    formula,
+    names_of,
+    slope_of,
+)
+from losscope.emit.plain import exactly
+from losscope.entry import Entry
+from losscope.errors import LossError, complain
+from losscope.expression import in_our_words, symbol
+from losscope.mend import Judge, assumed_positive, assumed_real, mended
+from losscope.parse import parse
+
+ATTEMPTS = 4  # at forms that are exact alone, and together
+
+
+@dataclass(frozen=True)
+class Mended:
+    """What was found: texts of value, gradient and curvature (none: those that are derived do), the parameters that
+    they need to be more than 0, the worst that is left, and over how many points."""
+
+    computed: tuple[str, ...]
+    positive: tuple[str, ...]
+    worst: Worst
+    points: int
+
+
+def as_it_stands(entry: Entry, through: Entry | None, many: int) -> Mended:
+    """The certificate of what derivation alone gives."""
+    derived = derive(entry, through)
+    judge = Judge(bench(entry, through, many, derived), derived.residual)
+    return Mended((), (), judge.bench.certified(derived), many * len(DTYPES))
+
+
+def mend(entry: Entry, few: int, many: int) -> Mended:
+    """The forms that lose least; those that derivation gives, if they lose nothing."""
+    _refuse_unused(entry)
+    derived = derive(entry)
+    try:
+        check = Judge(bench(entry, None, many, derived), derived.residual)
+    except (NotImplementedError, TypeError):  # SymPy has left the real numbers
+        raise LossError(complain("The formula has no real derivative", got=entry.formula)) from None
+    points = many * len(DTYPES)
+    plainly = check.bench.certified(derived)
+    if plainly.error <= BOUND / 2:
+        return Mended((), (), plainly, points)
+    search = Judge(bench(entry, None, few, derived, seed=7), PREDICTION - TARGET)
+    check.residual = search.residual
+    forms = [derived.value, derived.gradient, derived.curvature]
+    differentiate = partial(slope_of, entry=entry)
+    signs = [
+        name for name, each in entry.parameters.items() if each.default > 0 and each.domain.name != "positive"
+    ]
+    best = Mended((), (), plainly, points)
+    refused: set[Any] = set()
+    least = _lost(check, forms)
+    for _ in range(ATTEMPTS):
+        found = mended(search, check, forms, differentiate, refused)
+        if signs and _lost(check, found):
+            other = _with_signs(search, check, found, differentiate, signs, refused)
+            found = min(found, other, key=lambda forms: _lost(check, forms))
+        settled = _settled(entry, found, check, points)
+        if settled is None:
+            break
+        if settled.worst.error < best.worst.error or (
+            settled.worst.error == best.worst.error and _lost(check, found) < least
+        ):
+            best, least = settled, _lost(check, found)
+        if settled.worst.error <= BOUND or check.fails(settled.worst.order, found[settled.worst.order]):
+            break  # exact, or as good as it gets
+        # Alone the form was exact; parts that it shares with the others are computed once, in another order.
+        refused.add(found[settled.worst.order])
+    return best
+
+
+def _refuse_unused(entry: Entry) -> None:
+    used = {each.name for each in formula(entry).free_symbols}
+    unused = [name for name in entry.parameters if name not in used]
+    if unused:
+        raise LossError(complain(f"The formula does not use the parameter {unused[0]!r}", got=entry.formula))
+    if used and not used - set(entry.parameters) - {"target"}:
+        raise LossError(complain("The formula does not depend on the prediction", got=entry.formula))
+
+
+def _lost(judge: Judge, forms: Sequence[Any]) -> float:
+    return sum(judge.score(order, form) for order, form in enumerate(forms))
+
+
+def _settled(entry: Entry, forms: list[Any], check: Judge, points: int) -> Mended | None:
+    """The forms as they are read again from their texts."""
+    texts = tuple(exactly(form) for form in forms)
+    try:
+        again = derive(replace(entry, computed=texts))
+    except LossError:  # a form that has no text, or no end
+        return None
+    worst = check.bench.certified(again)
+    return Mended(texts, _needed_positive(entry, again, derive(entry)), worst, points)
+
+
+def _with_signs(
+    search: Judge, check: Judge, forms: list[Any], differentiate: Any, signs: list[str], refused: set[Any]
+) -> list[Any]:
+    """The search again, with parameters whose defaults are more than 0 known to be that."""
+    known = [_Signed(each.bench, each.residual, each.seen, signs=tuple(signs)) for each in (search, check)]
+    assumed = [assumed_positive(each, signs) for each in forms]
+    found = mended(
+        known[0], known[1], assumed, differentiate, {assumed_positive(each, signs) for each in refused}
+    )
+    return [assumed_real(each, signs) for each in found]
+
+
+@dataclass
+class _Signed(Judge):
+    signs: tuple[str, ...] = ()
+
+    def lost(self, order: int, form: Any) -> Any:
+        return super().lost(order, assumed_real(form, self.signs))
+
+    def along(self, variable: Any) -> Any:
+        return super().along(assumed_real(variable, self.signs))
+
+
+def _needed_positive(entry: Entry, mended: Derived, plainly: Derived) -> tuple[str, ...]:
+    """The parameters which the forms divide by, or take the root or logarithm of, as the formula itself does not: for
+    them 0 or a negative number is then refused, where it would be a NaN."""
+    needed = []
+    for name, parameter in entry.parameters.items():
+        if parameter.default <= 0 or parameter.domain.name == "positive":
+            continue
+        for value in (0, -sympy.Rational(parameter.default)):
+            change = {symbol(name): value}
+            before = [
+                _undefined(each, change) for each in (plainly.value, plainly.gradient, plainly.curvature)
+            ]
+            after = [_undefined(each, change) for each in (mended.value, mended.gradient, mended.curvature)]
+            if any(b and not a for a, b in zip(before, after, strict=True)):
+                needed.append(name)
+                break
+    return tuple(needed)
+
+
+def _undefined(expression: Any, change: dict[Any, Any]) -> bool:
+    """Whether an expression comes to no real number wherever a parameter has this value."""
+    try:
+        result = in_our_words(expression.xreplace(change))
+    except (ArithmeticError, TypeError, ValueError):
+        return True
+    if result.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo, sympy.I):
+        return True
+    constants = [each.args[0] for each in result.atoms(sympy.Function) if each.args and each.args[0].is_number and type(each).__name__ == "log"]  # fmt: skip
+    return any(not each.is_positive for each in constants)
+
+
+def bench(entry: Entry, through: Entry | None, count: int, derived: Derived, seed: int = 0) -> Bench:
+    """Points of an entry with the truth there: that of its formula as it is written."""
+    true = written(entry, through)
+    parameters = {**entry.parameters, **(through.parameters if through else {})}
+    return Bench(
+        true, arguments(entry, through), parameters, count, crc32(entry.formula.encode()) + seed,
+        [derived.expanded(order) for order in range(3)], through is None and derived.of_residual_alone,
+    )  # fmt: skip
+
+
+def written(entry: Entry, through: Entry | None) -> list[Any]:
+    """Value, gradient and curvature of a formula as it stands, nothing rewritten."""
+    value = parse(entry.formula, names_of(entry))
+    variable = symbol(structures.get(entry.structure).VARIABLE)
+    if entry.structure in ("elementwise", "activation"):
+        value = value.xreplace({RESIDUAL: PREDICTION - TARGET})
+    if through is not None:
+        value = value.xreplace({PREDICTION: parse(through.formula, names_of(through))})
+    result = [value]
+    for _ in range(2):
+        slope = sympy.diff(result[-1], variable)
+        if variable == DISTANCE:
+            slope -= sympy.diff(result[-1], COSINE)
+        result.append(in_our_words(slope))
+    return result
+
+
+def arguments(entry: Entry, through: Entry | None) -> dict[str, str]:
+    """The arguments of an entry's functions, and the names of the domains that they lie in."""
+    names = structures.get(entry.structure).ARGUMENTS
+    known = {"margin": "real", "label": "sign", "cosine": "cosine"}
+    known["distance"] = "real" if entry.measure == "triplet" else "nonnegative"
+    known["prediction"] = (
+        "real" if through is not None or entry.structure == "activation" else entry.prediction.name
+    )
+    known["target"] = entry.target.name
+    return {name: known[name] for name in names}

@@ -1,0 +1,119 @@
+"""Where a formula is looked at: numbers of every size that a dtype has, ordinary ones, and those beside which formulas
+break (0, 1, the parameters, a target that nearly equals the prediction).
+
+Numbers "of every size" are uniform in their bits, as in P. Panchekha et al., Automatically improving accuracy for
+floating point expressions, PLDI (2015). doi:10.1145/2737924.2737959
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy
+
+from losscope.entry import Parameter
+
+MARGIN = 12  # powers of two, left out at both ends of a dtype's range: there 2x may be no number
+
+
+def points(
+    arguments: Mapping[str, str], parameters: Mapping[str, Parameter], dtype: str, count: int, seed: int
+) -> dict[str, numpy.ndarray]:
+    """Name -> `count` numbers of the dtype, for arguments (name -> the name of their domain) and parameters."""
+    rng = numpy.random.default_rng(seed)
+    chosen = {name: _parameter(rng, each, dtype, count) for name, each in parameters.items()}
+    at: dict[str, numpy.ndarray] = {}
+    for name, domain in arguments.items():
+        at[name] = _argument(rng, domain, list(chosen.values()), dtype, count)
+    if "prediction" in at and arguments.get("target") in ("real", "nonnegative", "positive", "count"):
+        _residuals(rng, at, arguments["prediction"], arguments["target"])
+    with numpy.errstate(over="ignore"):
+        return {name: each.astype(dtype) for name, each in (at | chosen).items()}
+
+
+def by_bits(rng: numpy.random.Generator, dtype: str, count: int) -> numpy.ndarray:
+    """Normal numbers, every exponent as likely as every other but for the last few at both ends."""
+    info = numpy.finfo(dtype)
+    sizes = numpy.ldexp(
+        rng.uniform(1, 2, count), rng.integers(info.minexp + MARGIN, info.maxexp - MARGIN, count)
+    )
+    return (rng.choice([-1, 1], count) * sizes).astype(dtype)
+
+
+def ordinary(rng: numpy.random.Generator, count: int) -> numpy.ndarray:
+    """Between about 1e-7 and 1e3, either sign."""
+    return rng.choice([-1, 1], count) * 10 ** rng.uniform(-7, 3, count)
+
+
+def _near(rng: numpy.random.Generator, places: numpy.ndarray, dtype: str) -> numpy.ndarray:
+    """Each place, or up to a dozen last places beside it, or a thousandth, or a tenth."""
+    steps = rng.choice([0, 1, float(numpy.finfo(dtype).eps) * 2, 1e-3, 0.1], len(places)) * rng.integers(
+        -6, 7, len(places)
+    )
+    return places * (1 + steps * (numpy.abs(steps) < 1))
+
+
+def _parameter(rng: numpy.random.Generator, given: Parameter, dtype: str, count: int) -> numpy.ndarray:
+    """The default half of the time; else other sizes of it, and numbers near those where powers change their kind."""
+    default = float(given.default)
+    if given.domain.name == "fraction":
+        other = numpy.where(rng.random(count) < 0.5, rng.random(count), 10 ** rng.uniform(-5, -1, count))
+        other = numpy.clip(other, 1e-6, 1 - 1e-6)
+    else:
+        size = abs(default) or 1.0
+        # What is given as a fraction may have to be one.
+        highest = float(numpy.log2(1 / size)) if 0 < default < 1 else 5.0
+        other = (numpy.sign(default) or 1.0) * size * 2 ** rng.uniform(-5, highest, count)
+        special = rng.choice([size, size, size] if 0 < default < 1 else [1.0, 2.0, size], count) + rng.choice(
+            [-1, 0, 1], count
+        ) * 10 ** rng.uniform(-7, -1, count)
+        other = numpy.where(rng.random(count) < 0.2, (numpy.sign(default) or 1.0) * special, other)
+    return numpy.where(rng.random(count) < 0.5, default, other)
+
+
+def _argument(
+    rng: numpy.random.Generator, domain: str, parameters: list[numpy.ndarray], dtype: str, count: int
+) -> numpy.ndarray:
+    if domain == "sign":
+        return rng.choice([-1.0, 1.0], count)
+    if domain == "label":
+        return rng.choice([0.0, 1.0], count)
+    if domain == "cosine":
+        return rng.uniform(-1, 1, count)
+    if domain == "count":
+        return rng.choice([0.0, 1.0, 2.0, 5.0, 17.0, 1000.0, 123457.0], count)
+    if domain == "probability":
+        low = float(numpy.log10(float(numpy.finfo(dtype).tiny)))
+        tiny, inside = 10 ** rng.uniform(low + 1, 0, count), rng.random(count)
+        close = 1 - 10 ** rng.uniform(-6, 0, count)
+        kinds = [tiny, inside, inside, close, numpy.zeros(count), numpy.ones(count)]
+        return numpy.choose(rng.integers(0, 6, count), kinds)
+    places = numpy.stack([numpy.zeros(count), numpy.ones(count), *parameters])
+    near = _near(rng, places[rng.integers(0, len(places), count), numpy.arange(count)], dtype)
+    kinds = [
+        by_bits(rng, dtype, count).astype("float64"),
+        ordinary(rng, count),
+        ordinary(rng, count),
+        near * rng.choice([-1, 1], count),
+    ]
+    drawn = numpy.choose(rng.choice([0, 0, 0, 1, 1, 2, 3], count), kinds)
+    return numpy.abs(drawn) if domain in ("nonnegative", "positive") else drawn
+
+
+def _residuals(
+    rng: numpy.random.Generator, at: dict[str, numpy.ndarray], prediction: str, target: str
+) -> None:
+    """Half of the targets are 0 (the prediction is then the residual), some lie close to the prediction."""
+    count = len(at["prediction"])
+    kind = rng.integers(0, 6, count)
+    if target == "real":
+        at["target"][kind < 3] = 0.0
+        close = at["prediction"] * (1 - rng.choice([-1, 1], count) * 10 ** rng.uniform(-7, 0, count))
+        at["target"] = numpy.where(kind == 3, close, at["target"])
+    elif prediction in ("real", "nonnegative", "positive", "probability") and target != "count":
+        close = at["target"] * (1 + rng.choice([-1, 1], count) * 10 ** rng.uniform(-7, 0, count))
+        at["prediction"] = numpy.where(kind == 3, numpy.abs(close), at["prediction"])
+    if target == "positive":
+        at["target"][at["target"] == 0] = 1.0
+    if prediction == "positive":
+        at["prediction"][at["prediction"] == 0] = 1.0

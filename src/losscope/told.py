@@ -1,0 +1,81 @@
+"""What a user is told of a formula that is not exact: where, how far off, and by which of its terms."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from losscope.certify import Certificate
+from losscope.entry import Entry
+from losscope.errors import LossError
+
+
+class InexactWarning(UserWarning):
+    """A formula loses digits somewhere, and no form of it is known that does not."""
+
+
+def message(entry: Entry, certificate: Certificate) -> str:
+    """Four lines: the formula, a caret under the term that does it, the worst point, and what to do."""
+    place, why = culprit(entry, certificate)
+    text = " ".join(entry.formula.split())
+    return f"{text}\n{' ' * place}^ {why}\n{certificate.where()}\n{advice(entry, certificate)}"
+
+
+def culprit(entry: Entry, certificate: Certificate) -> tuple[int, str]:
+    """Where in the text that part stands which overflows at the worst point, or whose terms cancel most."""
+    import numpy
+    from flint import arb
+
+    from losscope.derive import RESIDUAL, names_of
+    from losscope.expression import symbol
+    from losscope.parse import places
+    from losscope.truth import compiled, evaluate
+
+    worst = certificate.worst
+    at = dict(worst.at)
+    symbols = [symbol(name) for name in at]
+    point = [arb(value) for value in at.values()]
+    if "prediction" in at and "target" in at:
+        symbols.append(RESIDUAL)
+        point.append(point[list(at).index("prediction")] - point[list(at).index("target")])
+
+    def size(expression: Any) -> Any:
+        balls = evaluate(compiled((expression,), tuple(symbols)), point)
+        return abs(balls[0]) if balls and balls[0].is_finite() else None
+
+    most = float(numpy.finfo(worst.dtype).max)
+    found, cancelled = (0, "loses digits here"), 4.0
+    for column, node, expression in places(entry.formula, names_of(entry)):
+        whole = size(expression)
+        if whole is None or whole > most:
+            return column, f"overflows in {worst.dtype}"
+        if (
+            not isinstance(node, ast.BinOp)
+            or not isinstance(node.op, ast.Add | ast.Sub)
+            or not expression.is_Add
+        ):
+            continue
+        terms = [each for each in map(size, expression.args) if each is not None]
+        largest = max((float(each) for each in terms), default=0.0)
+        if largest > cancelled * float(whole):
+            found, cancelled = (
+                (column, "the terms cancel"),
+                largest / float(whole) if whole > 0 else numpy.inf,
+            )
+    return found
+
+
+def advice(entry: Entry, certificate: Certificate) -> str:
+    """What to do: take the form that comes nearest, or stay away from there."""
+    if entry.computed:
+        form = entry.computed[certificate.worst.order]
+        return (
+            f"The nearest form found, which is computed: {form}"
+            if len(form) <= 300
+            else "Computed is the nearest form found; losscope form prints it"
+        )
+    return "No form is known that does better there; write the term so that nothing cancels or overflows"
+
+
+def refuse(entry: Entry, certificate: Certificate) -> LossError:
+    return LossError(f"{entry.name} is not exact:\n{message(entry, certificate)}")

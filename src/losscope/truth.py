@@ -1,0 +1,251 @@
+"""The true value of an expression, to as many digits as it takes.
+
+Arithmetic is that of balls (Arb): a number and a bound of its error. Where a ball is too wide to tell the digits that a
+float64 has, or on which side of a comparison it lies, the same is done again with more digits. So a truth is never a
+guess: it is known to more than the last place of a double, or said to be unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy
+import sympy
+from flint import arb, ctx
+from sympy import Piecewise, S
+
+from losscope.expression import PRIMITIVES
+
+PRECISIONS = (128, 1300, 6000)  # bits; the last tells 1 from 1 + 1e-308**5
+ENOUGH = 75  # bits of a result
+NOTHING = 1e-320  # what is surely less in size is as good as 0
+NAN, ZERO, ONE = arb.nan(), arb(0), arb(1)
+
+
+class Undecided(ArithmeticError):
+    """A comparison of balls that overlap."""
+
+
+class _Digits:
+    """How undecided comparisons are answered: with more digits, or, when there are no more, as of equals."""
+
+    last = False
+
+
+def _less(a: Any, b: Any) -> bool:
+    if a < b:
+        return True
+    if a >= b or _Digits.last or not (a.is_finite() and b.is_finite()):
+        return False
+    raise Undecided
+
+
+def _at_most(a: Any, b: Any) -> bool:
+    if a <= b:
+        return True
+    if a > b or not (a.is_finite() and b.is_finite()):
+        return False
+    if _Digits.last:
+        return True
+    raise Undecided
+
+
+def _sign(x: Any) -> Any:
+    if _less(ZERO, x):
+        return ONE
+    return -ONE if _less(x, ZERO) else NAN if x.is_nan() else ZERO
+
+
+def _where(condition: bool, yes: Any, no: Any) -> Any:
+    return yes if condition else no
+
+
+def _larger(a: Any, b: Any) -> Any:
+    return NAN if a.is_nan() or b.is_nan() else a.max(b)
+
+
+def _smaller(a: Any, b: Any) -> Any:
+    return NAN if a.is_nan() or b.is_nan() else a.min(b)
+
+
+def _power(x: Any, y: Any) -> Any:
+    if y.is_exact() and y.is_integer():
+        return x ** int(y.unique_fmpz())
+    if x.is_zero():
+        return ZERO if y > 0 else NAN
+    return x**y
+
+
+def _softplus(x: Any) -> Any:
+    return x.exp().log1p() if x < 0 else x + (-x).exp().log1p()
+
+
+def _sigmoid(x: Any) -> Any:
+    return ONE / (ONE + (-x).exp()) if x > 0 else x.exp() / (ONE + x.exp())
+
+
+def _hypot(a: Any, b: Any) -> Any:
+    return (a * a + b * b).sqrt()
+
+
+def _log_cosh(x: Any) -> Any:
+    x = abs(x)
+    return x + (-2 * x).exp().log1p() - arb(2).log()
+
+
+def _positive(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda x: function(x) if x > 0 else NAN
+
+
+def _sech2(x: Any) -> Any:
+    t = (-2 * abs(x)).exp()
+    return 4 * t / (1 + t) ** 2
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "abs": abs, "sign": _sign, "exp": arb.exp, "log": arb.log, "sqrt": arb.sqrt, "log1p": arb.log1p,
+    "expm1": arb.expm1, "log1pmx": lambda x: x.log1p() - x, "expm1mx": lambda x: x.expm1() - x, "softplus": _softplus,
+    "sigmoid": _sigmoid, "tanh": arb.tanh, "sech2": _sech2, "log_cosh": _log_cosh,
+    "sqrt1px2m1": lambda x: x * x / (ONE + _hypot(ONE, x)), "sin_arctan": lambda x: x / _hypot(ONE, x),
+    "cos_arctan": lambda x: ONE / _hypot(ONE, x), "log1px2": lambda x: (x * x).log1p(), "sinh": arb.sinh,
+    "cosh": arb.cosh, "asinh": arb.asinh, "acosh": arb.acosh, "atan": arb.atan, "sin": arb.sin, "cos": arb.cos,
+    "erf": arb.erf, "erfc": arb.erfc, "lgamma": _positive(arb.lgamma), "digamma": _positive(arb.digamma),
+    "polygamma1": _positive(lambda x: arb(2).zeta(x)), "polygamma2": _positive(lambda x: -2 * arb(3).zeta(x)),
+    "xlogy": lambda x, y: ZERO if x.is_zero() and not y.is_nan() else x * y.log(),
+    "xlog1py": lambda x, y: ZERO if x.is_zero() and not y.is_nan() else x * y.log1p(),
+    "xdivy": lambda x, y: ZERO if x.is_zero() and not y.is_nan() else x / y,
+    "xmuly": lambda x, y: ZERO if x.is_zero() and not y.is_nan() else x * y,
+    "minimum": _smaller, "maximum": _larger, "hypot": _hypot,
+    "unit": lambda a, b: ZERO if a.is_zero() else a / _hypot(a, b),
+    "pow1pm1": lambda x, q: (q * x.log1p()).expm1() if x > -1 else _power(1 + x, q) - 1,
+    "pow1px2m1": lambda x, q: (q * (x * x).log1p()).expm1(), "where": _where,
+}  # fmt: skip
+
+_NAMES = {primitive: name for name, (_, primitive) in PRIMITIVES.items()} | {sympy.exp: "exp"}
+
+
+@lru_cache(256)
+def compiled(expressions: tuple[Any, ...], symbols: tuple[Any, ...]) -> Callable[..., tuple[Any, ...]]:
+    """Expressions as one function of balls; parts that they share are computed once."""
+    names = {each: f"v{index}" for index, each in enumerate(symbols)}
+    steps: Any = []
+    results = expressions  # constants as they stand: to rebuild one, SymPy may ask for its value, and so on
+    if symbols:
+        steps, results = sympy.cse(list(expressions), sympy.numbered_symbols("t", real=True))
+    lines = [f"def f({', '.join(names.values())}):"]
+    for left, right in steps:
+        lines.append(f"    {left} = {_text(right, names)}")
+        names[left] = str(left)
+    lines.append("    return (" + "".join(_text(each, names) + ", " for each in results) + ")")
+    namespace: dict[str, Any] = {f"f_{name}": function for name, function in FUNCTIONS.items()}
+    namespace |= {"less": _less, "at_most": _at_most, "power": _power, "arb": arb}
+    exec("\n".join(lines), namespace)  # of our own making: names of ours, numbers, and FUNCTIONS
+    return namespace["f"]
+
+
+def _text(e: Any, names: dict[Any, str]) -> str:
+    if e in names:
+        return names[e]
+    if e.is_Rational:
+        return f"arb({e.p})" if e.q == 1 else f"(arb({e.p})/{e.q})"
+    if e.is_NumberSymbol:
+        return {sympy.pi: "arb.pi()", sympy.E: "arb.const_e()"}[e]
+    if e.is_Float:
+        return _text(sympy.Rational(e), names)
+    if e.is_Number:
+        return "arb.nan()"
+    if isinstance(e, Piecewise):
+        (value, condition), *rest = e.args
+        if condition == sympy.true or not rest:
+            return _text(value, names)
+        others = _text(e.func(*rest, evaluate=False), names) if len(rest) > 1 else _text(rest[0][0], names)
+        return f"({_text(value, names)} if {_text(condition, names)} else {others})"
+    if e.is_Relational:
+        left, right = (_text(each, names) for each in e.args)
+        return {"<": f"less({left}, {right})", "<=": f"at_most({left}, {right})", ">": f"less({right}, {left})", ">=": f"at_most({right}, {left})"}[e.rel_op]  # fmt: skip
+    if isinstance(e, sympy.And | sympy.Or):
+        return (
+            "("
+            + (" and " if isinstance(e, sympy.And) else " or ").join(_text(each, names) for each in e.args)
+            + ")"
+        )
+    if e in (sympy.true, sympy.false):
+        return str(bool(e))
+    parts = [_text(each, names) for each in e.args]
+    if e.is_Add:
+        return f"({' + '.join(parts)})"
+    if e.is_Mul:
+        return f"({'*'.join(parts)})"
+    if e.is_Pow:
+        if e.exp.is_Integer:
+            return f"{parts[0]}**({int(e.exp)})"
+        if e.exp == S.Half:
+            return f"f_sqrt({parts[0]})"
+        return f"power({parts[0]}, {parts[1]})"
+    if e.func not in _NAMES:
+        raise NotImplementedError(f"no truth is known of {e.func}")
+    return f"f_{_NAMES[e.func]}({', '.join(parts)})"
+
+
+def evaluate(function: Callable[..., tuple[Any, ...]], point: Sequence[Any]) -> tuple[Any, ...]:
+    """The balls at one point, narrow enough for a double wherever they can be."""
+    before, results = ctx.prec, ()
+    try:
+        for precision in PRECISIONS:
+            ctx.prec, _Digits.last = precision, precision == PRECISIONS[-1]
+            try:
+                results = function(*point)
+            except Undecided:
+                continue
+            except ZeroDivisionError:
+                return ()
+            if all(map(_narrow, results)):
+                break
+        return results
+    finally:
+        ctx.prec = before
+
+
+def _narrow(ball: Any) -> bool:
+    return ball.rel_accuracy_bits() >= ENOUGH or (ball.is_finite() and abs(ball) < NOTHING)
+
+
+def _in_two_parts(ball: Any) -> tuple[float, float]:
+    """A ball as the sum of two doubles; NaN where it is unknown. What is smaller than any double is 0."""
+    if not _narrow(ball) or not ball.is_finite():
+        return (numpy.nan, 0.0)
+    high = float(ball)
+    return (high, float(ball - high)) if numpy.isfinite(high) else (high, 0.0)
+
+
+def truths(expressions: Sequence[Any], symbols: Sequence[Any], points: Any) -> numpy.ndarray:
+    """Array (points, expressions, 2): each true value as the sum of two doubles, NaN where it has none."""
+    function = compiled(tuple(expressions), tuple(symbols))
+    found = numpy.full((len(points), len(expressions), 2), numpy.nan)
+    before, ctx.prec = ctx.prec, PRECISIONS[0]
+    try:
+        for i, row in enumerate(numpy.asarray(points, "float64").reshape(len(points), len(symbols)).tolist()):
+            point = [arb(x) for x in row]
+            try:
+                balls = function(*point)
+                if not all(map(_narrow, balls)):
+                    balls = evaluate(function, point)
+            except Undecided:
+                balls = evaluate(function, point)
+            except ZeroDivisionError:
+                continue
+            for k, ball in enumerate(balls):
+                found[i, k] = _in_two_parts(ball)
+    finally:
+        ctx.prec = before
+    return found
+
+
+def constant(expression: Any, precision: int) -> Any:
+    """A constant of the language as a SymPy number: what SymPy asks for when it compares one."""
+    (ball,) = evaluate(compiled((expression,), ()), ()) or (NAN,)
+    if not ball.is_finite():
+        return S.NaN
+    return sympy.Float(ball.mid().str(int(precision / 3.3) + 5, radius=False), precision=precision)

@@ -1,0 +1,101 @@
+"""Any formula: exact, or told where not, or refused. Nothing else, ever.
+
+`make test` tries some hundreds; `make nightly` some thousands, other ones each time.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Any
+from zlib import crc32
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import losscope as ls
+from losscope.certificate import BOUND
+from losscope.derive import derive
+from losscope.expression import PRIMITIVES, SPELLINGS
+from losscope.mending import bench
+from losscope.told import InexactWarning
+from test_formulas import worst_of_kernels
+
+NIGHTLY = os.environ.get("LOSSCOPE_NIGHTLY")
+MANY = 5_000 if NIGHTLY else 300
+RARE = 25  # one formula of so many is compiled, and its kernels judged
+
+UNARY = sorted(
+    name for name, (count, _) in {**PRIMITIVES, **SPELLINGS}.items() if count == 1 and name not in ("polygamma1", "polygamma2", "trigamma")
+)  # fmt: skip
+BINARY = sorted(name for name, (count, _) in {**PRIMITIVES, **SPELLINGS}.items() if count == 2)
+
+leaves = st.sampled_from(["r", "r", "r", "z", "y", "c", "1", "2", "0.5", "3", "1e-3", "pi"])
+
+
+def grown(parts: Any) -> Any:
+    """Larger formulas of smaller ones, as people write them."""
+    return st.one_of(
+        st.tuples(parts, st.sampled_from("+-*/"), parts).map(lambda t: f"({t[0]} {t[1]} {t[2]})"),
+        st.tuples(parts, st.sampled_from(["2", "3", "4", "0.5", "-1", "c", "(c - 1)"])).map(
+            lambda t: f"({t[0]})**{t[1]}"
+        ),
+        st.tuples(st.sampled_from(UNARY), parts).map(lambda t: f"{t[0]}({t[1]})"),
+        st.tuples(st.sampled_from(BINARY), parts, parts).map(lambda t: f"{t[0]}({t[1]}, {t[2]})"),
+        st.tuples(parts, st.sampled_from(["<", "<=", ">", ">="]), parts, parts, parts).map(
+            lambda t: f"where({t[0]} {t[1]} {t[2]}, {t[3]}, {t[4]})"
+        ),
+    )
+
+
+formulas = st.recursive(leaves, grown, max_leaves=7)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _a_cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    before = os.environ.get("LOSSCOPE_CACHE_DIR")
+    os.environ["LOSSCOPE_CACHE_DIR"] = str(tmp_path_factory.mktemp("formulas"))
+    yield
+    os.environ.pop("LOSSCOPE_CACHE_DIR") if before is None else os.environ.__setitem__(
+        "LOSSCOPE_CACHE_DIR", before
+    )
+
+
+outcomes: dict[str, int] = {"exact": 0, "told": 0, "refused": 0}
+
+
+@settings(
+    max_examples=MANY,
+    deadline=None,
+    derandomize=not NIGHTLY,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(formulas)
+def test_any_formula_is_exact_or_told_or_refused(formula: str) -> None:
+    options = {"c": 1.5} if "c" in formula.replace("cos", "").replace("arc", "").replace("acosh", "") else {}
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            loss = ls.define("random", formula, **options)
+        except ls.LossError as refusal:
+            outcomes["refused" if str(refusal) else "refused without a word"] += 1
+            return
+    told = [str(each.message) for each in said if issubclass(each.category, InexactWarning)]
+    if told:
+        assert len(told) == 1
+        assert len(told[0].splitlines()) == 4
+        outcomes["told"] += 1
+        return
+    outcomes["exact"] += 1
+    worst = bench(loss.entry, None, 300, derive(loss.entry), seed=99).certified(derive(loss.entry))
+    assert worst.error <= BOUND, worst
+    if crc32(formula.encode()) % RARE == 0:
+        error, where = worst_of_kernels(loss, 200, seed=5)
+        assert error <= BOUND, where
+
+
+def test_random_formulas_come_to_every_end() -> None:
+    assert sum(outcomes.values()) >= MANY / 2
+    assert min(outcomes.values()) > MANY / 50, outcomes

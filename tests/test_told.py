@@ -1,0 +1,177 @@
+"""What is said of a formula: its certificate, a warning of four lines, a refusal; by Python and by the command line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import warnings
+
+import numpy as np
+import pytest
+
+import losscope as ls
+from losscope.catalogue import entries
+from losscope.certify import certificate
+from losscope.cli import main
+from losscope.told import InexactWarning
+
+HARD = "lgamma(z**2 + y + 1) - lgamma(y + 1) - r"
+ISSUE = [
+    "exp(r)-r-1", "r**2/(c**2+r**2)", "4*(sqrt(1+(r/2)**2)-1)", "sqrt(r**2+1e-6)-1e-3", "r*log(r+sqrt(1+r**2))-sqrt(1+r**2)+1",
+    "(1-sigmoid(y*z)**0.7)/0.7", "1-tanh(y*z)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("formula", ISSUE)
+def test_what_was_silent_is_exact(formula: str) -> None:
+    options = {"c": 1.0} if "c**" in formula else {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        loss = ls.define(
+            "mine", formula, strict=True, target="sign" if "y*z" in formula else "real", **options
+        )
+    assert loss.certificate.exact
+    assert str(loss.certificate).startswith("exact to ")
+
+
+def test_it_is_never_below_zero_where_the_truth_is_not() -> None:
+    loss = ls.define("mine", "exp(r)-r-1")
+    for dtype in (np.float32, np.float64):
+        r = np.array([1e-6, -1e-6, 1e-12], dtype)
+        np.testing.assert_allclose(loss(r, 0 * r, reduction="none"), r.astype("f8") ** 2 / 2, rtol=2e-6)
+    welsch = ls.define("mine", "r**2/(c**2+r**2)", c=1.0)
+    value, gradient = welsch.value_and_grad(np.float32([1e5, 1e25]), np.zeros(2, "f4"), reduction="none")
+    np.testing.assert_array_equal(value, 1)
+    np.testing.assert_allclose(gradient, [2e-15, 0], rtol=1e-6)
+
+
+def test_a_warning_has_four_lines_and_a_caret_under_the_term() -> None:
+    with pytest.warns(InexactWarning) as said:
+        loss = ls.define("mine", HARD)
+    (message,) = [str(each.message) for each in said]
+    formula, caret, point, advice = message.splitlines()
+    assert formula == HARD
+    assert caret.lstrip().startswith("^ ")
+    assert formula[caret.index("^") :].startswith("z**2")  # which overflows
+    assert "at prediction = " in point
+    assert ", true " in point
+    assert advice
+    assert not loss.certificate.exact
+    assert str(loss.certificate).startswith("not exact: at prediction = ")
+
+
+def test_terms_that_cancel_are_named() -> None:
+    with pytest.warns(InexactWarning) as said:
+        ls.define("mine", "lgamma(abs(r) + 3) - lgamma(abs(r) + 2) - log(abs(r) + 2) + r**2", strict=False)
+    _, caret, _, _ = str(said[0].message).splitlines()
+    assert caret.endswith("the terms cancel")
+
+
+def test_strict_is_an_error_that_says_the_same() -> None:
+    with pytest.raises(ls.LossError, match="mine is not exact") as caught:
+        ls.define("mine", HARD, strict=True)
+    assert HARD in str(caught.value)
+
+
+def test_a_formula_is_examined_once() -> None:
+    loss = ls.define("mine", "exp(1.25*r) - 1.25*r - 1")
+    start = time.process_time()
+    for _ in range(20):
+        again = ls.define("mine", "exp(1.25*r) - 1.25*r - 1")
+    assert time.process_time() - start < 1
+    assert again == loss
+    assert again.certificate == loss.certificate
+
+
+def test_a_parameter_that_must_be_positive_is_refused_where_it_is_not() -> None:
+    loss = ls.define("mine", "sqrt(r**2 + c**2) - c", c=0.5)
+    assert loss.certificate.exact
+    for c in (0.5, 2.0):
+        assert loss([3.0], [0.0], c=c) == pytest.approx(np.hypot(3, c) - c, rel=1e-15)
+    with pytest.raises(ls.LossError, match="more than 0"):
+        loss([3.0], [0.0], c=-2.0)
+
+
+@pytest.mark.parametrize("name", [name for name, entry in entries().items() if entry.structure != "distance"])
+def test_every_entry_has_a_certificate(name: str) -> None:
+    found = certificate(entries()[name])
+    assert found.points >= 4096
+    if (
+        name == "binary_focal" and not found.exact
+    ):  # p_t^(gamma - 2) overflows for a soft label, below gamma = 2
+        assert found.worst.order == 2
+        assert found.worst.at["gamma"] < 2
+        return
+    assert found.exact, found
+
+
+def test_it_is_told_by_show_help_and_facts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "exact to " in ls.huber.facts.exactness
+    assert "Exactness:   exact to " in (ls.huber.__doc__ or "")
+    assert main(["show", "huber"]) == 0
+    assert "exact to" in capsys.readouterr().out
+    assert main(["show", "huber", "--json"]) == 0
+    assert "exact to" in json.loads(capsys.readouterr().out)[0]["facts"]["exactness"]
+
+
+def test_the_form_of_a_formula(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["form", "exp(r) - r - 1"]) == 0
+    shown = capsys.readouterr().out
+    assert "expm1mx(r)" in shown
+    assert "not exact: at prediction" in shown
+    assert "exact to" in shown
+    assert main(["form", "r**2/(r**2 + c**2)", "c=1", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["exact"]
+    assert not found["same"]
+    assert found["before"]["exactness"].startswith("not exact")
+    assert main(["form", "r**2"]) == 0
+    assert "Nothing is rewritten" in capsys.readouterr().out
+    assert main(["form", "r**2*c", "c"]) == 2
+    assert "name=number" in capsys.readouterr().err
+    assert main(["form", "r**2 + foo"]) == 2
+    assert "Unknown name" in capsys.readouterr().err
+
+
+SILLY = {
+    "factors of abs": "*".join(f"abs(r - {i})" for i in range(150)), "factors of max": "*".join(f"max(r, {i})" for i in range(60)),
+    "factors of sigmoid": "*".join(f"sigmoid({i + 1}*r)" for i in range(150)), "a comparison of constants": "where(1 < softplus(1), r, 0)",
+    "another": "where(0 < softplus(1), r, 0)", "a third": "where(1 < maximum(1, 2), r, 0)", "a root": "where(sqrt(log(0.5)) < r, r, 0)",
+    "a power of -1": "(-1)**r", "a power of 0": "0**r", "by zero": "r/0", "by zero, in words": "xdivy(r, 0)", "a surrogate": "r*\ud800",
+    "deep comparisons": "r", "log of 0": "log(0)*r", "beyond a double": "gamma(1000)*r",
+}  # fmt: skip
+for _i in range(8):
+    SILLY["deep comparisons"] = f"where({SILLY['deep comparisons']} < {_i}, r, {_i})"
+TAKEN = ("a comparison of constants", "another", "a third")  # which of them are formulas
+LIMITED = """
+import resource, sys, time, warnings
+import losscope as ls
+ls.define("mine", "r**2")
+warnings.simplefilter("ignore")
+start, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    ls.define("mine", sys.argv[1].encode().decode("unicode_escape"))
+except ls.LossError:
+    pass
+print(time.process_time() - start, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+@pytest.mark.parametrize("kind", SILLY)
+def test_silly_text_is_answered_when_it_is_defined(kind: str) -> None:
+    if kind in TAKEN:
+        assert ls.define("mine", SILLY[kind]).certificate.exact
+        return
+    with pytest.raises(ls.LossError) as caught:
+        ls.define("mine", SILLY[kind])
+    assert len(str(caught.value)) < 3 * len(SILLY[kind]) + 500
+
+
+def test_silly_text_takes_neither_time_nor_memory() -> None:
+    for kind in ("factors of abs", "deep comparisons", "by zero, in words"):
+        written = SILLY[kind].encode("unicode_escape").decode()
+        seconds, megabytes = map(float, subprocess.run([sys.executable, "-c", LIMITED, written], capture_output=True, text=True, check=True).stdout.split())  # fmt: skip
+        assert seconds < 1
+        assert megabytes < 200
