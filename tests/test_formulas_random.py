@@ -79,8 +79,7 @@ def test_any_formula_is_exact_or_told_or_refused(formula: str) -> None:
         warnings.simplefilter("always")
         try:
             loss = ls.define("random", formula, **options)
-        except ls.LossError as refusal:
-            assert str(refusal)
+        except ls.LossError:
             outcomes["refused"] += 1
             return
     told = [str(each.message) for each in said if issubclass(each.category, InexactWarning)]
