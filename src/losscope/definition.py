@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numbers
 import sys
-import warnings
 from typing import Any
 
 from losscope import catalogue, domain, structures
@@ -78,11 +77,11 @@ def define(
     )
     entry, certificate = certified(entry, mend=True)
     if not certificate.exact:
-        from losscope.told import InexactWarning, message, refuse
+        from losscope.told import refuse, warn
 
         if strict:
             raise refuse(entry, certificate)
-        warnings.warn(message(entry, certificate), InexactWarning, stacklevel=2)
+        warn(entry, certificate)
     return Loss(entry)
 
 

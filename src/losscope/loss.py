@@ -203,7 +203,12 @@ class Loss:
                 complain(f"{self.entry.name} and {entry.name} both have a parameter {clash.pop()!r}")
             )
         given = activation.parameters if isinstance(activation, Loss) else {}
-        return Loss(self.entry, entry, {**self.parameters, **given, **parameters})
+        loss = Loss(self.entry, entry, {**self.parameters, **given, **parameters})
+        if catalogue.entries().get(self.entry.name) is not self.entry and not loss.certificate.exact:
+            from losscope.told import warn
+
+            warn(self.entry, loss.certificate, entry)
+        return loss
 
     # -- computing
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from typing import Any
 
 from losscope.certify import Certificate
@@ -14,11 +15,24 @@ class InexactWarning(UserWarning):
     """A formula loses digits somewhere, and no form of it is known that does not."""
 
 
-def message(entry: Entry, certificate: Certificate) -> str:
+def warn(entry: Entry, certificate: Certificate, through: Entry | None = None) -> None:
+    """Warn whoever called what calls this."""
+    warnings.warn(message(entry, certificate, through), InexactWarning, stacklevel=3)
+
+
+def message(entry: Entry, certificate: Certificate, through: Entry | None = None) -> str:
     """Four lines: the formula, a caret under the term that does it, the worst point, and what to do."""
-    place, why = culprit(entry, certificate)
+    if through is None:
+        place, why = culprit(entry, certificate)
+    else:
+        place, why = 0, f"loses digits through {through.name}, of a raw score"
+    last = (
+        advice(entry, certificate)
+        if through is None
+        else "Define the loss of the raw score as one formula of z, which can be rewritten"
+    )
     text = " ".join(entry.formula.split())
-    return f"{text}\n{' ' * place}^ {why}\n{certificate.where()}\n{advice(entry, certificate)}"
+    return f"{text}\n{' ' * place}^ {why}\n{certificate.where()}\n{last}"
 
 
 def culprit(entry: Entry, certificate: Certificate) -> tuple[int, str]:
