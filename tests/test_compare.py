@@ -169,6 +169,30 @@ def test_a_quantile_is_the_question_and_never_tuned():
     assert [rival.open for rival in read(["pinball:quantile=0.9", "huber"], tune=True)] == [(), ("delta",)]
 
 
+def test_a_quantile_left_open_is_refused():
+    with pytest.raises(ValueError, match="quantile of pinball is the question"):
+        read(["pinball:quantile=?"])
+
+
+@pytest.mark.parametrize("model", ["linear", "mlp"])
+def test_rows_of_weight_0_are_not_there(model):
+    rng = np.random.default_rng(5)
+    frame = pd.DataFrame({"x": rng.normal(size=200), "w": rng.integers(0, 2, 200)}).assign(
+        y=lambda f: f.x + rng.normal(size=200)
+    )
+    spoilt = frame.assign(y=frame.y.where(frame.w > 0, 1e4 * rng.normal(size=200)))
+    options = {"model": model, "splits": 2, "epochs": 3, "grid": 1, "hidden": 4, "weights": "w"}
+    result = ls.compare(spoilt, "y", ["mae", "huber"], **options, metric="mae")
+    assert result.summaries["absolute_error"].mean("mae") < 1e3
+    several = spoilt.drop(columns="y").assign(
+        kind=np.where(frame.x > 0.4, "a", np.where(frame.x < -0.4, "b", "c"))
+    )
+    assert (
+        ls.compare(several, "kind", ["ce", "bce"], **options).summaries["cross_entropy"].mean("accuracy")
+        > 0.3
+    )
+
+
 def test_whether_a_chosen_parameter_mattered_is_said():
     result = ls.compare("diabetes", losses=["mse", "huber:delta=?"], **SMALL)
     (said,) = [sentence for sentence in result.findings() if sentence.startswith("huber:delta=?: delta")]
@@ -224,8 +248,8 @@ def test_if_no_loss_beats_the_constant_that_is_the_first_sentence():
     rng = np.random.default_rng(2)
     frame = pd.DataFrame({"x": rng.normal(size=120), "z": rng.normal(size=120), "y": rng.normal(size=120)})
     result = ls.compare(frame, "y", ["mse", "mae"], model="linear", splits=3)
-    assert result.findings()[0].startswith("**No loss beats a constant** by RMSE")
-    assert str(result).startswith("No loss beats a constant by RMSE")
+    assert result.findings()[0].startswith("**No loss is clearly better than a constant** by RMSE")
+    assert str(result).startswith("No loss is clearly better than a constant by RMSE")
 
 
 def test_losses_that_estimate_different_quantiles_are_not_ranked_by_one_of_them():

@@ -127,7 +127,12 @@ def _add_model(group: Any) -> None:
     add("--folds", type=int, metavar="N", help="instead: every row is tested on once, in N parts")
     add("--seeds", type=int, default=1, metavar="N", help="starts and batch orders in each split (default 1)")
     add("--hidden", type=int, default=64, metavar="N", help="hidden units of the mlp (default 64)")
-    add("--epochs", type=int, metavar="N", help="at most so many; the best by validation is kept")
+    add(
+        "--epochs",
+        type=int,
+        metavar="N",
+        help="at most so many, of which the best by validation is kept (default 12 to 50, fewer for more rows)",
+    )
     add("--batch-size", type=int, default=64, metavar="N", help="rows per batch (default 64)")
     add("--optimizer", default="sgd", metavar="NAME", help="sgd (with momentum 0.9; default) or adam")
     add("--learning-rate", type=float, metavar="X", help="the rate all losses share and the middle of the grid "

@@ -41,8 +41,9 @@ def over_splits(
     jackknife over blocks), of which there are many; what the splits differ by beyond it and beyond chance, from the
     splits, of which there are few: the quantile is Student's, its degrees of freedom those of the two parts together (Satterthwaite). The
     splits share training rows, so their mean is less certain than the square root of their number says: its variance is
-    (1/J + test/other) times that of one split (Nadeau and Bengio, Inference for the generalization error, Machine
-    Learning 52 (2003), doi:10.1023/A:1024068626366). Where all splits are tested on the same rows, averaging them does
+    (1/J + test/other) times their sample variance (Nadeau and Bengio, Inference for the generalization error, Machine
+    Learning 52 (2003), doi:10.1023/A:1024068626366), which is (rho + (1 - rho)/J) times the variance of one, their
+    correlation rho being test/(test + other). Where all splits are tested on the same rows, averaging them does
     nothing to the part of the rows.
 
     >>> left_out = np.array([[1.01, 0.99, 1.0]] * 5) * 1.0
@@ -57,13 +58,17 @@ def over_splits(
         between = float(np.var(differences, ddof=1)) / count if count > 1 else 0.0
         parts = ((of_rows, blocks - 1), (between, count - 1))
     else:
-        widened = 1 / count + test_rows / other_rows if count > 1 else 1.0
+        alike = test_rows / (test_rows + other_rows) if count > 1 else 0.0  # the correlation of two splits
         of_rows = float(np.mean(np.var(left_out, axis=1)) * (blocks - 1))
         between = float(np.var(differences, ddof=1)) if count > 1 else 0.0
+        expected = (1 - alike) * of_rows  # what correlated splits scatter by because of their test rows
         # Fewer than a dozen splits scatter widely by chance alone.
         by_chance = chi2.ppf(BY_CHANCE, count - 1) / (count - 1) if count > 1 else 1.0
-        beyond = between - of_rows if between > by_chance * of_rows else 0.0
-        parts = ((widened * of_rows, count * (blocks - 1)), (widened * beyond, count - 1))
+        beyond = between - expected if between > by_chance * expected else 0.0
+        parts = (
+            ((alike + (1 - alike) / count) * of_rows, count * (blocks - 1)),
+            ((1 / count + test_rows / other_rows) * beyond, count - 1),
+        )
     variance = sum(part for part, _ in parts)
     if not variance > 0:
         return Difference(float(np.mean(differences)), 0.0 if variance == 0 else math.inf)

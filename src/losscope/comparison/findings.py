@@ -52,12 +52,11 @@ def _none_beats(outcome: Outcome, found: Verdict) -> str:
     ours, theirs = (_mean(outcome, name, metric) for name in (best, CONSTANT))
     a, b = say.told_apart(metric, [ours, theirs])
     over = found.over_constant
-    how = f": the difference, {say.difference(metric, over)}, is {_against(over)}" if over else ""
-    return f"**No loss beats a constant** by {metric.words}: the best, {best}, has {a}, the best constant {b}{how}."
-
-
-def _against(found: Difference) -> str:
-    return "within its uncertainty" if not found.clear else "against it"
+    how = f", a difference of {say.difference(metric, over)}" if over else ""
+    return (
+        f"**No loss is clearly better than a constant** by {metric.words}: the best, {best}, has {a}, the best constant "
+        f"{b}{how}."
+    )
 
 
 def _by_accuracy(outcome: Outcome, share: float) -> Iterator[str]:
@@ -90,10 +89,10 @@ def _verdict(outcome: Outcome, found: Verdict) -> list[str]:
         only = (
             f"{name} alone estimates {question.about}"
             if len(question.rivals) == 1
-            else f"Only {name} can be judged"
+            else f"Only {name} can be judged by {metric.words}"
         )
         only = f"{name} estimates {question.about}" if len(outcome.losses) == 1 else only
-        said.append(f"{only} by {metric.words}: {ours}, where the best constant has {theirs}.")
+        said.append(f"{only}: its {metric.words} is {ours}, that of the best constant {theirs}.")
     if found.without:
         said.append(_without(outcome, found))
     return said

@@ -30,10 +30,11 @@ class Numbers:
 
     def apply(self, frame: pd.DataFrame) -> np.ndarray:
         """float64 (rows, columns)."""
-        if not self.first and all(frame[name].dtype.kind in "iufb" for name in self.names):
-            values = frame.loc[:, list(self.names)].to_numpy(np.float64, copy=True)
+        part = frame.loc[:, list(self.names)]
+        if not self.first and all(dtype.kind in "iufb" for dtype in part.dtypes):
+            values = part.to_numpy(np.float64, copy=True)
         else:
-            values = self._one_by_one(frame)
+            values = self._one_by_one(part)
         values[np.isinf(values)] = np.nan
         if any(self.exponents):
             values = np.ldexp(values, -np.array(self.exponents))
@@ -42,8 +43,7 @@ class Numbers:
 
     def _one_by_one(self, frame: pd.DataFrame) -> np.ndarray:
         values = np.empty((len(frame), len(self.names)))
-        for at, name in enumerate(self.names):
-            column = frame[name]
+        for at, (name, column) in enumerate(frame.items()):
             if name in self.first:
                 dates = pd.to_datetime(column, errors="coerce")
                 values[:, at] = (dates - pd.Timestamp(self.first[name])).dt.total_seconds() / 86400.0

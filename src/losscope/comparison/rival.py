@@ -136,6 +136,11 @@ def _named(text: str) -> Rival:
         if name not in loss.parameters:
             known = ", ".join(loss.parameters) or "none"
             raise DataError(f"{loss.name} has no parameter {name!r} to choose (it has {known})")
+        if _asks(loss, name):
+            raise DataError(
+                f"{name} of {loss.name} is the question, not a parameter to choose: with each value it estimates "
+                f"something else; give one, as in {loss.entry.name}:{name}=0.9"
+            )
     return Rival(_shown(loss, opened), loss, tuple(opened))
 
 

@@ -13,7 +13,8 @@ from losscope.errors import did_you_mean
 OPTIMIZERS = ("sgd", "adam")
 # Chosen so that the middle of the grid trains each bundled set under its default losses without diverging.
 LEARNING_RATES = {("sgd", "numbers"): 0.01, ("sgd", "classes"): 0.1, ("adam", "numbers"): 0.003}
-LARGE_DATA = 5_000
+# Epochs at most, unless asked for: so many that training sees about so many rows in all.
+ROW_EPOCHS, FEWEST_EPOCHS, MOST_EPOCHS = 500_000, 12, 50
 # Half a decade a step: the grid may walk three decades either way from the shared rate.
 FARTHEST_STEP = 6
 
@@ -115,7 +116,7 @@ def settle(asked: Asked, numeric: bool, training_rows: int, splits: int) -> Sett
         optimizer=asked.optimizer,
         momentum=0.9 if asked.optimizer == "sgd" else 0.0,
         batch_size=asked.batch_size,
-        epochs=asked.epochs if asked.epochs is not None else (50 if training_rows <= LARGE_DATA else 20),
+        epochs=asked.epochs or min(max(ROW_EPOCHS // training_rows, FEWEST_EPOCHS), MOST_EPOCHS),
         learning_rate=(asked.learning_rate or default_rate) if module.TUNES_RATE else None,
         grid=asked.grid,
         seeds=asked.seeds,

@@ -100,8 +100,7 @@ class _View:
         made = replace(self.forecast(outputs), threshold=threshold)
         target = self.prepared.target[rows]
         found = {metric.name: metric.of(target, made, part.weight) for metric in self.metrics}
-        weight = {} if part.weight is None else {"weight": part.weight.astype(np.float32)}
-        return {**found, "own": float(self.loss(outputs.astype(np.float32), part.seen, **weight))}
+        return {**found, "own": float(self.loss(outputs.astype(np.float32), part.seen, **_weight(part)))}
 
     def judge(self, run: dict[str, Any], outputs_of: Outputs) -> bool:
         """Write what a fitted model is worth into its run; False where something is not finite."""
@@ -134,7 +133,7 @@ class _View:
         judged = outputs_of(self.prepared.features[validation])
         if not (np.isfinite(outputs).all() and np.isfinite(judged).all()):
             return {}
-        value, gradient = self.loss.value_and_grad(outputs.astype(np.float32), part.seen)
+        value, gradient = self.loss.value_and_grad(outputs.astype(np.float32), part.seen, **_weight(part))
         point: dict[str, float | None] = {"loss": float(value)}
         target = self.prepared.target[self.watched]
         encoding = self.rival.encoding
@@ -171,3 +170,12 @@ class _View:
             "sigma": sigma,
             "beyond_suggested": float(np.mean(np.abs(residual) > suggested)),
         }
+
+
+def _weight(rows: models.Rows) -> dict[str, np.ndarray]:
+    """The rows' weights as a call of the loss takes them: one for each output, or for each row of classes."""
+    if rows.weight is None:
+        return {}
+    weight = rows.weight.astype(np.float32)
+    spread = weight if rows.seen.ndim == 1 else np.repeat(weight[:, None], rows.seen.shape[1], axis=1)
+    return {"weight": spread}

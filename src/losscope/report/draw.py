@@ -241,7 +241,8 @@ class _Cell:
                 x, over = np.asarray(curve.x, dtype=float), level(curve.y) - level(top)
                 crossing = np.flatnonzero(np.sign(over[:-1]) * np.sign(over[1:]) < 0)
                 part = over[crossing] / (over[crossing] - over[crossing + 1])
-            at = x[crossing] + part * (x[crossing + 1] - x[crossing])
+                at = x[crossing] + part * (x[crossing + 1] - x[crossing])
+            at = at[np.isfinite(at)]
             axes.plot(
                 at, np.full(len(at), top), linestyle="none", marker="^", markersize=6,
                 markerfacecolor=curve.look.colour, markeredgecolor="none", clip_on=False, zorder=4,
