@@ -275,15 +275,15 @@ def picture(names: Sequence[str], example: Rows) -> Chart:
         [Line(margin, each[order], label_of(name)) for name, each in curves.items()] for order in (0, 1)
     )
     name, x, y = example
-    weights, best = np.linspace(-1, 2, 301), fit(CROSS, x, y, 0.1)
+    shift, best = np.linspace(-4, 4, 801), fit(CROSS, x, y, 0.1)
     mean = [
-        Line(weights, [at(each, y * (x @ (w * best)))[0].mean() for w in weights], label_of(each))
+        Line(shift, [at(each, y * (x @ best + by))[0].mean() for by in shift], label_of(each))
         for each in (ZERO_ONE, CROSS)
     ]
     axis = say("margin: score times label")
     return Chart(
         [Panel(say("Loss"), axis, say("loss"), value, y_limits=(-0.1, 4.0)), Panel(say("Gradient"), axis, say("slope of the loss"), slope, y_limits=(-4.0, 2.0)),
-         Panel(say("Mean over a data set: {name}", name=say(name)), say("all weights times"), say("mean loss"), mean)],
+         Panel(say("Mean over a data set: {name}", name=say(name)), say("intercept moved by"), say("mean loss"), mean)],
         caption=say("The 0-1 loss is a step: no slope says which way to go, and its mean is a staircase. Each surrogate has a slope where the answer is wrong;"
                     " that of squared error turns up again where it is too right."),
         name="surrogates",

@@ -42,7 +42,7 @@ WORDS = {
     "made, rare class": "人造，稀少类别",
     "digits: 8 or another": "数字：8 或其他",
     "digits: 1 or another": "数字：1 或其他",
-    "all weights times": "所有权重乘以",
+    "intercept moved by": "截距移动",
     "mean loss": "平均损失",
     "The 0-1 loss is a step: no slope says which way to go, and its mean is a staircase. Each surrogate has a slope where the answer is wrong; that of squared error turns up again where it is too right.": "0-1 损失是一个台阶：没有斜率指示方向，它的均值是一段楼梯。每个替代损失在答错处都有斜率；平方误差在答得太对处又翘起来。",
     "log loss on test rows": "测试行上的对数损失",
