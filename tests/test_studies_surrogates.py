@@ -66,10 +66,10 @@ def test_the_parts_are_apart_and_have_both_classes() -> None:
 def test_the_best_scores_are_known() -> None:
     for chance in (0.1, 0.7):
         odds = np.log(chance / (1 - chance))
-        assert surrogates.best_score("binary_cross_entropy", chance) == pytest.approx(odds, abs=1e-4)
-        assert surrogates.best_score("exponential loss", chance) == pytest.approx(odds / 2, abs=1e-4)
-        assert surrogates.best_score("squared_error", chance) == pytest.approx(2 * chance - 1, abs=1e-4)
-        assert surrogates.best_score("hinge", chance) == pytest.approx(np.sign(odds), abs=1e-4)
+        assert two_classes.best_score("binary_cross_entropy", chance) == pytest.approx(odds, abs=1e-4)
+        assert two_classes.best_score("exponential loss", chance) == pytest.approx(odds / 2, abs=1e-4)
+        assert two_classes.best_score("squared_error", chance) == pytest.approx(2 * chance - 1, abs=1e-4)
+        assert two_classes.best_score("hinge", chance) == pytest.approx(np.sign(odds), abs=1e-4)
 
 
 def test_the_claims() -> None:
@@ -82,6 +82,7 @@ def test_the_claims() -> None:
     wide = verdict_of("wide margin")
     assert wide.startswith("holds when")
     assert "squared error" not in wide
+    assert verdict_of("its sigmoid is as good") == DOES_NOT_HOLD
     assert verdict_of("smaller loss has the better metric") == DOES_NOT_HOLD
     assert verdict_of("high accuracy") == DOES_NOT_HOLD
 
@@ -102,13 +103,14 @@ def test_verdicts_can_go_either_way() -> None:
     assert [surrogates.most_accurate(rows("accuracy", gain), names).verdict for gain in (0.1, -0.1, 0.0)] == [
         HOLDS, DOES_NOT_HOLD, NOT_DECIDED]  # fmt: skip
 
-    def probabilities(raw: float, calibrated: float) -> str:
-        found = rows("log loss", raw) + rows("log loss, calibrated", calibrated)
-        return surrogates.good_probabilities(found, names).verdict
+    def probabilities(gain: float) -> str:
+        return surrogates.good_probabilities(
+            rows("log loss", gain), names, "log loss", "they are as good."
+        ).verdict
 
-    assert probabilities(-0.2, 0.0) == "holds when the scores are calibrated on other rows first"
-    assert [probabilities(-0.2, -0.2), probabilities(0.0, 0.0), probabilities(-0.02, 0.0)] == [
-        DOES_NOT_HOLD, HOLDS, NOT_DECIDED]  # fmt: skip
+    assert [probabilities(each) for each in (-0.2, 0.0, -0.02)] == [DOES_NOT_HOLD, HOLDS, NOT_DECIDED]
+    assert "better probabilities" in surrogates.advice(rows("log loss", -0.2), names)
+    assert "better probabilities" not in surrogates.advice(rows("log loss", 0.0), names)
     assert [surrogates.threshold(rows("F1, threshold", gain) + rows("F1", 0.0)).verdict for gain in (0.5, -0.5)] == [
         HOLDS, DOES_NOT_HOLD]  # fmt: skip
     runs = [{"data": f"{n}", "split": 0, "test": {"log loss": loss, "accuracy": right}} for n in range(9) for loss, right in ((1, 1), (2, 0))]  # fmt: skip

@@ -46,7 +46,8 @@ def markdown(found: Found) -> str:
         "",
     ]
     for group, claims in by_group(found):
-        lines += [f"## {(group or 'more').capitalize()}", ""]
+        title = group or "more"
+        lines += [f"## {title[:1].upper()}{title[1:]}", ""]  # capitalize() would make Smooth l1 of smooth L1
         lines += _table(
             ("claim", "verdict", "study"),
             ([claim.claim, f"**{claim.verdict}**", f"`{name}`"] for name, _, claim in claims),

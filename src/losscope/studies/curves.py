@@ -109,8 +109,8 @@ def kink(curve: Record) -> Claim:
     return Claim(
         say("L1 has a kink at an error of 0: its gradient jumps from -1 to 1."),
         HOLDS if at == (0.0,) and abs(size - 2) < 1e-9 else DOES_NOT_HOLD,
-        say("The gradient jumps by {size:.4g}; where: {places}. At 0 itself the library gives {here:g}, by convention.",
-            size=size, places=places(at), here=curve["at_zero"]["gradient"]),
+        say("The gradient jumps by {size:.4g} at an error of {places}; at 0 itself the library gives {here:g}, by convention." if at
+            else "The gradient jumps nowhere.", size=size, places=places(at), here=curve["at_zero"]["gradient"]),
         "absolute error",
     )  # fmt: skip
 
@@ -122,8 +122,8 @@ def smooth_everywhere(curve: Record, claim: str, group: str) -> Claim:
         claim,
         verdict.over({say("smooth means that the slope has no jump"): HOLDS if none else DOES_NOT_HOLD,
                       say("smooth means that the curvature has no jump either"): HOLDS if none and not bend else DOES_NOT_HOLD}),
-        say("Jumps of the gradient: {slope}; of the curvature: {bend}, by {size:.4g}.", slope=places(slope), bend=places(bend),
-            size=size_of_jump(curve, "curvature")),
+        say("The gradient jumps at: {slope}. The curvature jumps by {size:.4g} at: {bend}." if bend else
+            "The gradient jumps at: {slope}. The curvature jumps nowhere.", slope=places(slope), bend=places(bend), size=size_of_jump(curve, "curvature")),
         group,
     )  # fmt: skip
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 import losscope as ls
 from losscope.errors import LossError, complain
@@ -20,6 +19,7 @@ from losscope.studies.two_classes import (
     Rows,
     at,
     best_cut,
+    best_score,
     bundled,
     calibration,
     fit,
@@ -55,7 +55,9 @@ def experiment(
         answer=joined([say("The 0-1 loss counts errors, and a count does not change when a weight moves a little: its gradient is 0, so descent stands still."
                            " A surrogate has a slope there."), advice(rows, names)], " "),
         done=DONE,
-        claims=[trainable(stuck), above(names), fewest_errors(names), not_punished(names), most_accurate(rows, names), good_probabilities(rows, names),
+        claims=[trainable(stuck), above(names), fewest_errors(names), not_punished(names), most_accurate(rows, names),
+                good_probabilities(rows, names, "log loss", say("Whichever surrogate a score was trained on, its sigmoid is as good a probability as cross-entropy's.")),
+                good_probabilities(rows, names, "log loss, calibrated", say("Scores of other surrogates are as good probabilities as cross-entropy's once they are calibrated on other rows.")),
                 same_order(runs), good_accuracy(sets), threshold(rows)],
         charts=[picture(names, sets[0]), trade(runs)],
         tables=[pivot([{**each, "metric": say(metric), "number": each[metric]} for each in rows for metric in METRICS if each["metric"] == metric],
@@ -155,15 +157,6 @@ def fewest_errors(names: Sequence[str]) -> Claim:
     )  # fmt: skip
 
 
-def best_score(name: str, chance: float) -> float:
-    """The score with the least mean loss where the label is 1 with this chance."""
-
-    def mean(score: float) -> float:
-        return float(chance * at(name, [score])[0][0] + (1 - chance) * at(name, [-score])[0][0])
-
-    return float(minimize_scalar(mean, bounds=(-8, 8), method="bounded", options={"xatol": 1e-7}).x)
-
-
 def not_punished(names: Sequence[str]) -> Claim:
     margin = np.linspace(1.5, 20, 371)
     slope = {name: float(at(name, margin)[1].max()) for name in names}
@@ -212,19 +205,14 @@ def advice(rows: Sequence[Record], names: Sequence[str]) -> str:
                        worse=joined(worse, ", ")), metric], " ")  # fmt: skip
 
 
-def good_probabilities(rows: Sequence[Record], names: Sequence[str]) -> Claim:
-    """Said of all of them: one that is surely worse is enough against it."""
-    gains = {metric: {name: verdict.median(_gains(rows, metric, name, -1.0)) for name in names if name != CROSS} for metric in METRICS[2:]}  # fmt: skip
-
-    def as_good(metric: str) -> str:
-        found = gains[metric].values()
-        return HOLDS if all(each.high <= MATTERS for each in found) else DOES_NOT_HOLD if any(each.low > MATTERS for each in found) else verdict.NOT_DECIDED  # fmt: skip
-
+def good_probabilities(rows: Sequence[Record], names: Sequence[str], metric: str, claim: str) -> Claim:
+    """Said of all surrogates: one that is surely worse is enough against it."""
+    gains = {name: verdict.median(_gains(rows, metric, name, -1.0)) for name in names if name != CROSS}
+    as_good, worse = all(each.high <= MATTERS for each in gains.values()), any(each.low > MATTERS for each in gains.values())  # fmt: skip
     return Claim(
-        say("Whichever surrogate a score was trained on, its sigmoid is as good a probability as cross-entropy's."),
-        verdict.over({say("the scores are calibrated on other rows first"): as_good("log loss, calibrated"), say("the scores are taken as they are"): as_good("log loss")}),
-        say("Median log loss more than cross-entropy's over the data sets (99% interval), as they are: {raw}. Calibrated: {calibrated}. Less than 0.02"
-            " counts as as good.", raw=_shown(gains["log loss"]), calibrated=_shown(gains["log loss, calibrated"])),
+        claim,
+        HOLDS if as_good else DOES_NOT_HOLD if worse else verdict.NOT_DECIDED,
+        say("Median log loss more than cross-entropy's over the data sets (99% interval): {shown}. Less than 0.02 counts as as good.", shown=_shown(gains)),
         "cross-entropy",
     )  # fmt: skip
 
@@ -287,15 +275,15 @@ def picture(names: Sequence[str], example: Rows) -> Chart:
         [Line(margin, each[order], label_of(name)) for name, each in curves.items()] for order in (0, 1)
     )
     name, x, y = example
-    weights, best = np.linspace(-1, 2, 301), fit(CROSS, x, y, 0.1)
+    shift, best = np.linspace(-4, 4, 801), fit(CROSS, x, y, 0.1)
     mean = [
-        Line(weights, [at(each, y * (x @ (w * best)))[0].mean() for w in weights], label_of(each))
+        Line(shift, [at(each, y * (x @ best + by))[0].mean() for by in shift], label_of(each))
         for each in (ZERO_ONE, CROSS)
     ]
     axis = say("margin: score times label")
     return Chart(
         [Panel(say("Loss"), axis, say("loss"), value, y_limits=(-0.1, 4.0)), Panel(say("Gradient"), axis, say("slope of the loss"), slope, y_limits=(-4.0, 2.0)),
-         Panel(say("Mean over a data set: {name}", name=say(name)), say("all weights times"), say("mean loss"), mean)],
+         Panel(say("Mean over a data set: {name}", name=say(name)), say("intercept moved by"), say("mean loss"), mean)],
         caption=say("The 0-1 loss is a step: no slope says which way to go, and its mean is a staircase. Each surrogate has a slope where the answer is wrong;"
                     " that of squared error turns up again where it is too right."),
         name="surrogates",

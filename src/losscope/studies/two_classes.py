@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import minimize, minimize_scalar
 from sklearn import datasets
 
 import losscope as ls
@@ -68,6 +68,15 @@ def fit(name: str, x: np.ndarray, y: np.ndarray, penalty: float) -> np.ndarray:
         return float(value.mean() + (free * w**2).sum() / 2), x.T @ (slope * y) / len(y) + free * w
 
     return minimize(objective, np.zeros(x.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": 300}).x
+
+
+def best_score(name: str, chance: float) -> float:
+    """The score with the least mean loss where the label is 1 with this chance."""
+
+    def mean(score: float) -> float:
+        return float(chance * at(name, [score])[0][0] + (1 - chance) * at(name, [-score])[0][0])
+
+    return float(minimize_scalar(mean, bounds=(-8, 8), method="bounded", options={"xatol": 1e-7}).x)
 
 
 def stratified(y: np.ndarray, random: np.random.Generator) -> list[np.ndarray]:

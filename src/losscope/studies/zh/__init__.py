@@ -24,6 +24,8 @@ WORDS = {
     "half squared error through sigmoid": "经 sigmoid 的平方误差(乘 1/2)",
     "squared error through sigmoid": "经 sigmoid 的平方误差",
     "binary cross-entropy": "二元交叉熵",
+    "hinge": "合页损失",
+    "squared hinge": "平方合页损失",
     "binary cross-entropy of probability through sigmoid": "经 sigmoid 的二元交叉熵",
     # pages
     "What people say about losses, and what is so": "关于损失函数的说法与事实",
