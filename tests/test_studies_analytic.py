@@ -15,8 +15,6 @@ from losscope.studies import (
     curves,
     entropy,
     get,
-    lines,
-    robustness,
     stability,
     which_delta,
 )
@@ -24,7 +22,6 @@ from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Result
 
 NAMES = (
     "curves",
-    "robustness",
     "stability",
     "entropy",
     "which-delta",
@@ -114,67 +111,6 @@ def test_curves_verdicts_can_go_either_way():
 def test_curves_refuses_what_is_no_function_of_the_error(name):
     with pytest.raises(LossError, match="not a function of a real error"):
         get("curves")(losses=(name,))
-
-
-# -- 6 robustness, and the solvers
-
-
-def test_absolute_line_is_exact():
-    x = numpy.array([0.0, 1, 2, 3, 4])
-    assert lines.least_absolute(lines.with_ones(x), numpy.array([1.0, 3, 5, 7, 100])) == pytest.approx(
-        [1, 2], abs=1e-9
-    )
-
-
-@pytest.mark.parametrize("name", ["huber:delta=1.345", "smooth_l1", "log_cosh", "pseudo_huber"])
-def test_the_optimiser_ends_where_the_gradient_is_nothing(name):
-    random = numpy.random.default_rng(3)
-    design = lines.with_ones(random.normal(0, 1, (50, 3)) * [1, 10, 100])
-    target = random.standard_t(2, 50)
-    gradient = ls.get(name).value_and_grad(design @ lines.fit(ls.get(name), design, target), target)[1]
-    assert numpy.abs(design.T @ gradient).max() < 1e-5
-
-
-def test_robustness_solvers_agree_with_others(results):
-    checks = results["robustness"].numbers["solvers"]
-    assert len(checks) == 7
-    for name, each in checks.items():
-        assert each["ours"] <= each["theirs"] * (1 + 1e-8), name
-        assert each["ours"] == pytest.approx(each["theirs"], rel=1e-6), name
-
-
-def test_robustness_breakdown(results):
-    numbers = results["robustness"].numbers
-    assert numbers["breakdown"]["squared_error"] < 0.3 <= 0.4 < numbers["breakdown"]["absolute_error"]
-    assert numbers["breakdown_at_one_end"]["absolute_error"] < 0.4
-
-
-def test_robustness_verdicts_can_go_either_way():
-    distances = numpy.array([0.0, 1, 10, 100])
-    flat, steep, back = [0.0, 0.1, 0.1, 0.1], [0.0, 0.1, 1.0, 10.0], [0.0, 1.0, 0.1, 0.001]
-    assert robustness.judge_unbounded(steep, distances).verdict == HOLDS
-    assert robustness.judge_unbounded(flat, distances).verdict == DOES_NOT_HOLD
-
-    def said(near, far):
-        return robustness.judge_robust(
-            {"absolute_error": near}, {"absolute_error": far, "squared_error": steep}, distances
-        ).verdict[:10]
-
-    assert [said(flat, flat), said(flat, steep), said(steep, steep)] == [
-        HOLDS,
-        "holds when",
-        DOES_NOT_HOLD[:10],
-    ]
-    others = dict.fromkeys(robustness.NAMES, flat)
-    assert robustness.judge_redescending({**others, "tukey": back}, distances).verdict == HOLDS
-    assert robustness.judge_redescending({**others, "tukey": flat}, distances).verdict == DOES_NOT_HOLD
-    shares = numpy.array([0.1, 0.3, 0.5])
-    late, early = {"absolute_error": [0, 0, 9]}, {"absolute_error": [0, 9, 9]}
-    assert robustness.judge_breakdown(late, late, shares).verdict == HOLDS
-    assert robustness.judge_breakdown(late, early, shares).verdict.startswith("holds when")
-    assert robustness.judge_breakdown(early, early, shares).verdict == DOES_NOT_HOLD
-    assert [robustness.judge_price(ratio, 9).verdict for ratio in (1.0, 0.64)] == [HOLDS, DOES_NOT_HOLD]
-    assert robustness.judge_solvers({"mse": {"ours": 2.0, "theirs": 1.0}}).verdict == DOES_NOT_HOLD
 
 
 # -- 7 stability
