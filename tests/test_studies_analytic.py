@@ -15,14 +15,12 @@ from losscope.studies import (
     curves,
     entropy,
     get,
-    stability,
     which_delta,
 )
 from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Result
 
 NAMES = (
     "curves",
-    "stability",
     "entropy",
     "which-delta",
 )
@@ -111,59 +109,6 @@ def test_curves_verdicts_can_go_either_way():
 def test_curves_refuses_what_is_no_function_of_the_error(name):
     with pytest.raises(LossError, match="not a function of a real error"):
         get("curves")(losses=(name,))
-
-
-# -- 7 stability
-
-
-def test_stability_gives_the_worked_example_and_the_interval(results):
-    numbers = results["stability"].numbers
-    assert {name: round(value, 12) for name, value in numbers["worked_example"].items()} == {
-        "L1": 3.1,
-        "L2": 2.15,
-    }
-    square, constant = (
-        numbers["intervals"]["a line through the corners of the unit square"],
-        numbers["intervals"]["a constant for 1, 2, 4, 9"],
-    )
-    assert square["intervals"] == {"intercept": [0.0, 1.0], "slope": [-1.0, 1.0]}
-    assert constant["intervals"] == {"constant": [2.0, 4.0]}
-    assert square["least_squares"] == pytest.approx({"intercept": 0.5, "slope": 0.0})
-
-
-def test_stability_finds_a_true_jump_only():
-    places = numpy.linspace(0, 1, 11)
-    assert stability.sweep(lambda x: 1.0 if x > 0.33 else 0.0, places).jumps == ((0.33, 1.0),)
-    assert stability.sweep(lambda x: math.tanh(50 * (x - 0.5)), places).jumps == ()
-    assert [
-        stability.judge_jumps(stability.sweep(each, places)).verdict
-        for each in (lambda x: float(x > 0.33), lambda x: x)
-    ] == [HOLDS, DOES_NOT_HOLD]
-
-
-def test_stability_verdicts_can_go_either_way(results):
-    still, moving = (
-        stability.Sweep([0, 1], [0.0, 0.1], ((0.5, 0.1),)),
-        stability.Sweep([0, 1], [0.0, 1.0], ()),
-    )
-    wild = stability.Sweep([0, 1], [0.0, 2.0], ((0.5, 2.0),))
-    assert stability.judge_continuous(still).verdict == DOES_NOT_HOLD
-    assert stability.judge_stable(
-        {"L1": still, "L2": moving}, {"L1": still, "L2": moving}
-    ).verdict.startswith("holds when")
-    assert stability.judge_stable({"L1": wild, "L2": moving}, {"L1": wild, "L2": moving}).verdict == HOLDS
-    assert (
-        stability.judge_stable({"L1": moving, "L2": moving}, {"L1": moving, "L2": moving}).verdict
-        == DOES_NOT_HOLD
-    )
-    point = {"one": {"sum": 1.0, "intervals": {"constant": (1.0, 1.0)}}}
-    assert stability.judge_unique(point).verdict == HOLDS
-    assert stability.judge_unique(results["stability"].numbers["intervals"]).verdict == DOES_NOT_HOLD
-    assert [stability.judge_rank(*ranks).verdict[:10] for ranks in ((2, 2), (2, 1), (1, 1))] == [
-        HOLDS,
-        "holds when",
-        DOES_NOT_HOLD[:10],
-    ]
 
 
 # -- 9 entropy

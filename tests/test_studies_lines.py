@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("sklearn")
 
 import losscope as ls
-from losscope.studies import descent, get, lines, outliers, robustness
+from losscope.studies import descent, get, lines, outliers, robustness, stability
 from losscope.studies.outliers import HUBER, L1, L2, SMOOTH, TUKEY
 from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Result
 from losscope.studies.verdict import NOT_DECIDED
@@ -182,3 +182,106 @@ def test_robustness_verdicts_can_go_either_way() -> None:
     gone, stayed = np.array([True] * 9), np.array([False] * 9)
     assert robustness.never_diverges(np.array([0.9]), stayed).verdict == DOES_NOT_HOLD
     assert robustness.never_diverges(np.array([1.1]), gone).verdict == HOLDS
+
+
+# -- stability
+
+
+def test_stability_gives_the_worked_example_and_every_best_line() -> None:
+    numbers = result("stability").numbers
+    assert {name: round(value, 12) for name, value in numbers["worked_example"].items()} == {
+        L1: 3.1,
+        L2: 2.15,
+    }
+    found = numbers["solutions"]
+    assert found["constant"].tolist() == [2.0, 4.0]
+    assert [found["at_0"].tolist(), found["at_1"].tolist()] == [[0.0, 1.0], [0.0, 1.0]]
+    assert found["sums"] == pytest.approx([2.0] * 4)
+    assert found["wrong_pair"] == pytest.approx(4.0)
+    assert found["l2"] == pytest.approx([0.5, 0.0])
+
+
+def test_the_fan_is_all_best_lines_and_nothing_else() -> None:
+    """Against the sum itself, over a grid of lines."""
+    square = stability.SQUARE
+    for at_0 in np.linspace(-0.5, 1.5, 21):
+        for at_1 in np.linspace(-0.5, 1.5, 21):
+            total = np.abs(at_0 + (at_1 - at_0) * square[:, 0] - square[:, 1]).sum()
+            inside = 0 <= at_0 <= 1 and 0 <= at_1 <= 1
+            assert (total < 2 + 1e-9) == inside, (at_0, at_1)
+    panel = result("stability").charts[0].panels[-1]
+    drawn = [each for each in panel.items if getattr(each, "style", "") == "faint"]
+    assert len(drawn) == 49
+    for each in drawn:
+        heights = np.interp([0, 1], each.x, each.y)
+        assert np.all((heights > -1e-9) & (heights < 1 + 1e-9))
+
+
+def test_stability_finds_a_true_jump_only() -> None:
+    places = np.linspace(0, 1, 11)
+    assert stability.sweep(lambda x: 1.0 if x > 0.33 else 0.0, places)["jumps"] == [(0.33, 1.0)]
+    assert stability.sweep(lambda x: float(np.tanh(50 * (x - 0.5))), places)["jumps"] == []
+
+
+def test_the_largest_jump_is_seen_by_another_solver() -> None:
+    from sklearn.linear_model import QuantileRegressor
+
+    run = stability.of(result("stability").numbers["swept"], L1, stability.SIDEWAYS)[0]
+    at, size = max(run["jumps"], key=lambda jump: abs(jump[1]))
+    slopes = [
+        QuantileRegressor(quantile=0.5, alpha=0)
+        .fit(np.append(run["x"], at + step)[:, None], np.append(run["y"], stability.HEIGHT))
+        .coef_[0]
+        for step in (-1e-5, 1e-5)
+    ]
+    assert slopes[1] - slopes[0] == pytest.approx(size, abs=1e-3)
+
+
+def test_l1_swings_about_a_constant_by_the_step_and_the_others_settle() -> None:
+    """One number, its median and its mean: descent on |w - 0| at a rate of 0.3 swings between two places."""
+    one, zero = np.ones((1, 1)), np.zeros(1)
+    paths = {
+        name: descent.descend(ls.get(name), one, zero, [0.3] * 200, np.array([1.0]))[:, 0]
+        for name in (L1, SMOOTH, L2)
+    }
+    assert abs(paths[L1][-1] - paths[L1][-2]) == pytest.approx(0.3)
+    assert abs(paths[SMOOTH][-1]) < 1e-9
+    assert abs(paths[L2][-1]) < 1e-9
+
+
+def test_stability_verdicts() -> None:
+    assert verdict_of("stability", "L1 line jump") == HOLDS
+    assert verdict_of("stability", "best L1") == "holds when the inputs of a line are drawn at random"
+    assert verdict_of("stability", "best L2") == "holds when the inputs are not all the same"
+    assert verdict_of("stability", "settle") == "holds when the learning rate stays the same"
+
+
+def test_stability_verdicts_can_go_either_way() -> None:
+    calm: dict[str, Any] = {"jumps": [], "travel": 1.0}
+    wild: dict[str, Any] = {"jumps": [(0.5, 2.0)], "travel": 2.0}
+    assert [stability.jumps([each]).verdict for each in (wild, calm)] == [HOLDS, NOT_DECIDED]
+    assert [stability.continuous([each]).verdict for each in (calm, wild)] == [HOLDS, DOES_NOT_HOLD]
+
+    def stable(l1: dict[str, Any], lifted: float) -> str:
+        made = []
+        for loss, moved, up in ((L1, l1, lifted), (L2, calm, 1.0)):
+            made += [{"loss": loss, "how": stability.SIDEWAYS, **moved} for _ in range(8)]
+            made += [{"loss": loss, "how": stability.UPWARD, "travel": up, "jumps": []} for k in range(8)]
+        return stability.stable(made).verdict
+
+    assert [stable(wild, 2.0), stable(calm, 0.1)] == [HOLDS, DOES_NOT_HOLD]
+    assert stable(wild, 0.1) == "holds when stable means that the line does not jump"
+    point = {"at_0": [1, 1], "at_1": [1, 1], "sums": [1, 1], "constant": [1, 1], "wrong_pair": 1.0}
+    assert stability.one_l1(point, [0.0] * 8).verdict == HOLDS
+    assert stability.one_l1(stability.solutions(), [1.0] * 8).verdict == DOES_NOT_HOLD
+
+    def settles(same: float, falls: float) -> str:
+        runs = [
+            {"loss": loss, "rates": rates, "above": np.geomspace(1, falls if rates == stability.FALLS else same, 801)}
+            for loss, rates, _ in stability.DESCENTS for _ in range(8)
+        ]  # fmt: skip
+        return stability.settles(runs).verdict
+
+    assert [settles(1, 1), settles(1, 1e-9), settles(1e-9, 1e-9)] == [
+        HOLDS, "holds when the learning rate stays the same", DOES_NOT_HOLD,
+    ]  # fmt: skip

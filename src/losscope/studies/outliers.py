@@ -28,7 +28,7 @@ def losses(more: Sequence[str] = ()) -> dict[str, ls.Loss]:
 
 def sample(points: int, seed: int, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Inputs, targets, and the order in which points go bad: the same for every loss."""
-    random = np.random.default_rng([seed, number])
+    random = np.random.default_rng([seed, number] if number else seed)
     x = np.linspace(-2, 2, points)
     return x, INTERCEPT + SLOPE * x + random.normal(0, 1, points), random.permutation(points)
 

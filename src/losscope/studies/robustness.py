@@ -233,7 +233,7 @@ def scatter(known: Mapping[str, ls.Loss], x: np.ndarray, y: np.ndarray, out: flo
     """The first sample, with its lines."""
     last = is_last(x)
     cases = {say("No outlier"): (x, y), say("One point off in y"): (x, y + far * last),
-             say("One point far out in x, off in y"): (x + out / 4 * last, y + (outliers.SLOPE * out / 4 - 2 * far) * last)}  # fmt: skip
+             say("One point far out in x, off in y"): (x + out * last, y + (outliers.SLOPE * out - 5 * far) * last)}  # fmt: skip
     panels = []
     for title, (right, up) in cases.items():
         fits = {name: tuple(lines.fit(known[name], lines.with_ones(right), up)) for name in (L2, L1, HUBER, TUKEY)}  # fmt: skip
