@@ -3,494 +3,315 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
-from losscope.studies import lines
-from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, holds_when, silent
+import numpy as np
 
-if TYPE_CHECKING:
-    from losscope.report import Chart, Table
+import losscope as ls
+from losscope.report import Chart, Line, Panel, Table
+from losscope.studies import lines, outliers, verdict
+from losscope.studies.outliers import HUBER, L1, L2, SMOOTH, TUKEY, is_last
+from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Range, Result, say, silent
+from losscope.studies.text import joined
+from losscope.studies.views import Record, chart, fitted, label_of
 
-SLOPE, INTERCEPT = 2.0, 1.0  # of the true line; noise has a standard deviation of 1
-NAMES = ("squared_error", "absolute_error", "smooth_l1", "huber:delta=1.345", "log_cosh")
-TUKEY = ("tukey", "where(abs(r) <= c, c**2/6*(1 - (1 - (r/c)**2)**3), c**2/6)", 4.685)
+ROBUST = (L1, SMOOTH, HUBER, TUKEY)
 BROKEN = 5.0  # standard deviations of the noise: a fit this far off is no fit
-BOUNDED = 1.05  # a shift that grows by less than this factor while the point goes ten times as far
-
-
-def losses() -> dict[str, Any]:
-    """The losses of the study by name; the redescending one is defined as a user would."""
-    import losscope as ls
-
-    found = {name: ls.get(name) for name in NAMES}
-    return {**found, TUKEY[0]: ls.define(TUKEY[0], TUKEY[1], c=TUKEY[2])}
+FORGOTTEN = 0.01  # the same: a shift this small is none
+LESS = 0.5  # a loss is less sensitive than another if its line shifts at most half as far
+A_THIRD = 0.35  # somewhat more
+IN_Y, IN_X = say("off in y"), say("off in y, and far out in x")
+WHERE = {IN_Y: say("the outlier is off in y only"), IN_X: say("it lies far out in x")}
+ANYWHERE, ONE_END = say("bad points scattered"), say("bad points at one end")
+NOISES = {"normal": say("the noise is normal"), "laplace": say("the noise has heavy tails (Laplace)")}
 
 
 def experiment(
-    *,
-    quick: bool = False,
-    seed: int = 0,
-    progress: Progress = silent,
-    points: Annotated[int, "points of the line"] = 40,
-    far: Annotated[float, "how far bad points lie, in standard deviations of the noise"] = 30.0,
-) -> Result:
-    """Drag one point up, one point up that lies far out in x, and a growing share; check every solver."""
-    import numpy
-
-    _check(points, far)
-    x = numpy.linspace(-2, 2, points)
-    y = INTERCEPT + SLOPE * x + numpy.random.default_rng(seed).normal(0, 1, points)
-    known = losses()
-    progress(0.0, "checking the solvers")
-    checks = check_solvers(known, lines.with_ones(x), y)
-    distances = _distances(far, quick)
-    progress(0.2, "dragging one point")
-    near = {name: drag(loss, x, y, distances, out=0.0) for name, loss in known.items()}
-    progress(0.35, "dragging a point far out")
-    # One point outweighs all others when it lies farther out than they do together.
-    out = 2 * float(numpy.abs(x).sum())
-    leverage = {name: drag(loss, x, y, distances, out) for name, loss in known.items()}
-    progress(0.55, "spoiling a share")
-    counts = numpy.arange(0, points // 2 + points // 10 + 1, 4 if quick else 2)
-    shares = counts / points
-    spoilt = {name: spoil(loss, x, y, counts, far, _order(points, seed)) for name, loss in known.items()}
-    progress(0.75, "spoiling one end")
-    ended = {name: spoil(loss, x, y, counts, far, numpy.arange(points)[::-1]) for name, loss in known.items()}
-    progress(0.95, "clean samples")
+    *, quick: bool = False, seed: int = 0, progress: Progress = silent,
+    points: Annotated[int, Range(10, 1000), "points of the line"] = 40,
+    far: Annotated[float, Range(6, 1e6), "how far bad points lie, in standard deviations of the noise"] = 30.0,
+    samples: Annotated[int, Range(1, 1000), "samples of points (16 at most with --quick)"] = 50,
+    loss: Annotated[tuple[str, ...], "more losses of one number to fit the line under"] = (),
+) -> Result:  # fmt: skip
+    """Drag one point up, one that lies far out in x, and spoil a growing share; and descend by gradients."""
+    known, x = outliers.losses(loss), np.linspace(-2, 2, points)
+    out = 2 * float(np.abs(x).sum())  # where one point outweighs all others
+    distances = np.append(np.geomspace(2, far, 3 if quick else 8), 10 * far)
+    shares = np.array([0.1, 0.2, 0.35, 0.5]) if quick else np.arange(13) / 20
+    dragged, spoilt = [], []
+    number = min(samples, 16) if quick else samples
+    for at in range(number):
+        progress(0.8 * at / number, say("sample {sample} of {number}", sample=at + 1, number=number))
+        found = one_sample(known, outliers.sample(points, seed, at), distances, shares, out, far)
+        dragged += found[0]
+        spoilt += found[1]
+    progress(0.85, say("clean samples"))
+    errors = [outliers.clean_errors(known, x, kind, np.random.default_rng([seed, 10**6, k]), 200 if quick else 500) for k, kind in enumerate(NOISES)]  # fmt: skip
+    times = np.array(
+        [outliers.proportion(*outliers.sample(points, seed, at)[:2], far) for at in range(number)]
+    )
+    left, diverged = outliers.search(seed, 40 if quick else 300)
+    claims = [unbounded(times), robust(dragged), smoother(dragged), redescending(dragged), stands(spoilt), price(errors), never_diverges(left, diverged)]  # fmt: skip
+    descents = outlier_of_descent(*outliers.sample(points, seed, 0)[:2])
     return Result(
-        done=_done(points, far, out),
-        claims=[
-            judge_solvers(checks),
-            judge_unbounded(near["squared_error"], distances),
-            judge_robust(near, leverage, distances),
-            judge_redescending(near, distances),
-            judge_breakdown(spoilt, ended, shares),
-            judge_clean(known, x, seed, 100 if quick else 200),
-        ],
-        charts=[_influence(known), _dragging(near, leverage, distances), _shares(spoilt, ended, shares)],
-        tables=[_table(near, leverage, spoilt, ended, distances, shares), _check_table(checks)],
-        numbers={
-            "distances": distances,
-            "shift_near": near,
-            "shift_far_out": leverage,
-            "shares": shares,
-            "shift_by_share": spoilt,
-            "shift_by_share_at_one_end": ended,
-            "breakdown": {name: breakdown(each, shares) for name, each in spoilt.items()},
-            "breakdown_at_one_end": {name: breakdown(each, shares) for name, each in ended.items()},
-            "far_out": out,
-            "solvers": checks,
-        },
-    )
+        answer=answer(claims[0].verdict, claims[1].verdict, claims[3].verdict),
+        done=done(points, far, out, number), claims=claims,
+        charts=[scatter(known, *outliers.sample(points, seed, 0)[:2], out, far), dragging(dragged), breaking(spoilt), influence(known),
+                chart(descents, "left", line="outlier", labels=(say("step"), say("loss above its least (share)")), name="descent", y_scale="log",
+                      title="Descent on a linear model", caption=say("Gradient descent on the mean squared error at one learning rate. A wild target changes where it goes, not"
+                      " how fast: the curvature has no target in it. A wild input does change the curvature, and the same rate is too large for it."))],
+        tables=[summary(dragged, spoilt)],
+        derivation=DERIVATION, sources=SOURCES,
+        numbers={"far_out": out, "dragged": dragged, "spoilt": spoilt, "times": times, "descents": descents, "left": left, "diverged": diverged,
+                 "clean": {kind: {name: each.mean() for name, each in found.items()} for kind, found in zip(NOISES, errors)}},
+    )  # fmt: skip
 
 
-def _check(points: int, far: float) -> None:
-    from losscope.errors import LossError, complain
-
-    if points < 10 or not 6 <= far < 1e6:
-        got = f"points {points}, far {far:g}"
-        raise LossError(complain("points must be 10 or more, and far from 6 to a million", got=got))
-
-
-def _distances(far: float, quick: bool) -> Any:
-    """Where the dragged point stops: close by first, then ever farther."""
-    import numpy
-
-    close, away = (7, 5) if quick else (21, 15)
-    return numpy.unique(
-        numpy.concatenate([numpy.linspace(0, 10, close), numpy.geomspace(10, 10 * far, away)])
-    )
-
-
-def _order(points: int, seed: int) -> Any:
-    """Which points go bad first: the same for every loss."""
-    import numpy
-
-    return numpy.random.default_rng([seed, 1]).permutation(points)
+def one_sample(
+    known: Mapping[str, ls.Loss],
+    sample: Any,
+    distances: np.ndarray,
+    shares: np.ndarray,
+    out: float,
+    far: float,
+) -> tuple[list[Record], list[Record]]:
+    """One sample under every loss: one point dragged away, and a growing share spoilt."""
+    x, y, order = sample
+    counts = np.round(shares * len(x)).astype(int)
+    return (
+        [{"loss": name, "place": place, "distances": distances, **outliers.drag(loss, x, y, distances, right)}
+         for name, loss in known.items() for place, right in ((IN_Y, 0.0), (IN_X, out))],
+        [{"loss": name, "place": place, "shares": counts / len(x), "shifts": outliers.spoil(loss, x, y, counts, far, which)}
+         for name, loss in known.items() for place, which in ((ANYWHERE, order), (ONE_END, np.arange(len(x))[::-1]))],
+    )  # fmt: skip
 
 
-def shift(one: Any, other: Any, x: Any) -> float:
-    """How far two lines are apart over the inputs: the root of the mean squared difference."""
-    import numpy
-
-    design = lines.with_ones(x)
-    return float(numpy.sqrt(((design @ (numpy.asarray(one) - numpy.asarray(other))) ** 2).mean()))
-
-
-def drag(loss: Any, x: Any, y: Any, distances: Any, out: float) -> list[float]:
-    """The shift of the fit while the last point is lifted; `out`: it is first moved this far to the right."""
-    moved = x.copy()
-    moved[-1] += out
-    base = y.copy()
-    base[-1] += SLOPE * out  # on the true line as far as it can be
-    clean = lines.fit(loss, lines.with_ones(moved[:-1]), base[:-1])
-    shifts = []
-    for distance in distances:
-        lifted = base.copy()
-        lifted[-1] += distance
-        shifts.append(shift(lines.fit(loss, lines.with_ones(moved), lifted), clean, x))
-    return shifts
-
-
-def spoil(loss: Any, x: Any, y: Any, counts: Any, far: float, order: Any) -> list[float]:
-    """The distance of the fit from the true line while this many points are lifted far up."""
-    shifts = []
-    for count in counts:
-        bad = y.copy()
-        bad[order[:count]] += far
-        shifts.append(shift(lines.fit(loss, lines.with_ones(x), bad), [INTERCEPT, SLOPE], x))
-    return shifts
-
-
-def breakdown(shifts: Sequence[float], shares: Any) -> float | None:
-    """The first share of bad points at which the fit is off by more than BROKEN; None if it never is."""
-    return next((float(share) for share, each in zip(shares, shifts) if each > BROKEN), None)
-
-
-def bounded(shifts: Sequence[float], distances: Any) -> bool:
-    """Whether the shift stops growing: hardly more at the far end than a tenth of the way there."""
-    import numpy
-
-    tenth = int(numpy.searchsorted(distances, distances[-1] / 10))
-    return bool(shifts[-1] <= BOUNDED * max(shifts[: tenth + 1]) + 1e-6)
-
-
-def check_solvers(known: Mapping[str, Any], design: Any, target: Any) -> dict[str, dict[str, Any]]:
-    """Our summed loss beside that of an independent solver, on data with three outliers."""
-    bad = target.copy()
-    bad[[3, 17 % len(bad), -2]] += (12.0, -9.0, 25.0)
-    checks = {}
-    for name, loss in known.items():
-        ours = lines.fit(loss, design, bad)
-        by, other = _other_solver(name, loss, design, bad, ours)
-        checks[name] = {
-            "checked_by": by,
-            "ours": lines.summed(loss, ours, design, bad),
-            "theirs": lines.summed(loss, other, design, bad),
-        }
-    huber = _huber_regressor(design, bad)
-    if huber:
-        checks["huber (scale estimated)"] = huber
-    return checks
-
-
-def _other_solver(name: str, loss: Any, design: Any, target: Any, ours: Any) -> tuple[str, Any]:
-    """The same problem by someone else's code: scikit-learn or SciPy."""
-    import numpy
-    from scipy.optimize import least_squares, minimize
-
-    if name == "squared_error":
-        from sklearn.linear_model import LinearRegression
-
-        return (
-            "scikit-learn LinearRegression",
-            LinearRegression(fit_intercept=False).fit(design, target).coef_,
-        )
-    if name == "absolute_error":
-        from sklearn.linear_model import QuantileRegressor
-
-        return (
-            "scikit-learn QuantileRegressor",
-            QuantileRegressor(quantile=0.5, alpha=0, fit_intercept=False, solver="highs")
-            .fit(design, target)
-            .coef_,
-        )
-    if name in ("smooth_l1", "huber:delta=1.345"):
-        scale = loss.parameters.get("delta") or loss.parameters["beta"]
-        start = numpy.zeros(design.shape[1])
-        found = least_squares(
-            lambda b: design @ b - target,
-            start,
-            loss="huber",
-            f_scale=scale,
-            xtol=1e-15,
-            ftol=1e-15,
-            gtol=1e-12,
-        )
-        return "SciPy least_squares(loss='huber')", found.x
-    # No one else has these ready-made: a search that sees values only, from a distance, on the same loss.
-    found = minimize(
-        lambda b: lines.summed(loss, b, design, target),
-        numpy.asarray(ours) + 0.5,
-        method="Nelder-Mead",
-        options={"xatol": 1e-10, "fatol": 1e-12, "maxiter": 4000},
-    )
-    return "SciPy minimize(Nelder-Mead), values only", found.x
-
-
-def _huber_regressor(design: Any, target: Any) -> dict[str, Any] | None:
-    """scikit-learn's HuberRegressor estimates the scale as well; at its scale, its line must be ours."""
-    from sklearn.linear_model import HuberRegressor
-
-    import losscope as ls
-
-    theirs = HuberRegressor(epsilon=1.345, alpha=0, fit_intercept=False, tol=1e-10, max_iter=2000).fit(
-        design, target
-    )
-    loss = ls.get("huber").bind(delta=1.345 * theirs.scale_)
-    ours = lines.fit(loss, design, target)
-    return {
-        "checked_by": "scikit-learn HuberRegressor",
-        "ours": lines.summed(loss, ours, design, target),
-        "theirs": lines.summed(loss, theirs.coef_, design, target),
+def outlier_of_descent(x: np.ndarray, y: np.ndarray) -> list[Record]:
+    """The same rate for clean points, for a wild target, and for a wild input."""
+    last, rate = is_last(x), 0.75 * outliers.largest_rate(x)
+    tried = {
+        say("no outlier"): (x, y),
+        say("one target off by 1,000,000"): (x, y + 1e6 * last),
+        say("one input off by 10"): (x + 10 * last, y),
     }
-
-
-def judge_solvers(checks: Mapping[str, Mapping[str, Any]]) -> Claim:
-    """Ours must not be worse than theirs, and theirs not better."""
-    gaps = {name: (each["ours"] - each["theirs"]) / each["theirs"] for name, each in checks.items()}
-    worst = max(gaps, key=lambda name: gaps[name])
-    evidence = (
-        f"Summed loss of our fit relative to an independent solver's: at worst {gaps[worst]:+.1g}"
-        f" ({worst}), at best {min(gaps.values()):+.1g}."
-    )
-    return Claim(
-        "The solvers used here find the minimum.", HOLDS if gaps[worst] < 1e-8 else DOES_NOT_HOLD, evidence
-    )
-
-
-def judge_unbounded(shifts: Sequence[float], distances: Any) -> Claim:
-    """The L2 line under one dragged point."""
-    evidence = (
-        f"With the point {distances[-1]:g} away the line has moved by {shifts[-1]:.3g}; moving the point ten"
-        " times farther moves the line ten times as far."
-    )
-    if bounded(shifts, distances):
-        return Claim(
-            "One point can move the L2 line as far as you like.",
-            DOES_NOT_HOLD,
-            f"The shift stops at {max(shifts):.3g}.",
-        )
-    return Claim("One point can move the L2 line as far as you like.", HOLDS, evidence)
-
-
-def judge_robust(
-    near: Mapping[str, Sequence[float]], leverage: Mapping[str, Sequence[float]], distances: Any
-) -> Claim:
-    """L1 under a point that is off in y, and under one that is also far out in x."""
-    claim = "L1 is robust: an outlier hardly moves the line."
-    holds_near, holds_far = (
-        bounded(near["absolute_error"], distances),
-        bounded(leverage["absolute_error"], distances),
-    )
-    evidence = (
-        f"A point off in y moves the L1 line by at most {max(near['absolute_error']):.3g}. If the point also"
-        f" lies far out in x, by {leverage['absolute_error'][-1]:.3g} (L2:"
-        f" {leverage['squared_error'][-1]:.3g})."
-    )
-    if holds_near and holds_far:
-        return Claim(claim, HOLDS, evidence)
-    if holds_near:
-        return Claim(claim, holds_when("the outlier is off in y only, and not far out in x"), evidence)
-    return Claim(claim, DOES_NOT_HOLD, evidence)
-
-
-def judge_redescending(near: Mapping[str, Sequence[float]], distances: Any) -> Claim:
-    """The redescending loss far out, against its own worst and against the bounded ones."""
-    last, most = near[TUKEY[0]][-1], max(near[TUKEY[0]])
-    others = min(near[name][-1] for name in ("absolute_error", "huber:delta=1.345", "log_cosh", "smooth_l1"))
-    evidence = (
-        f"Under Tukey's loss the line moves by at most {most:.3g} and is back to within {last:.2g} when the"
-        f" point is {distances[-1]:g} away, where bounded losses that do not redescend still shift it by"
-        f" {others:.2g} or more."
-    )
-    verdict = HOLDS if last < 0.05 * most and last < others else DOES_NOT_HOLD
-    return Claim("A redescending loss forgets an outlier that is far enough away.", verdict, evidence)
-
-
-def judge_breakdown(
-    spoilt: Mapping[str, Sequence[float]], ended: Mapping[str, Sequence[float]], shares: Any
-) -> Claim:
-    """Bounded influence is a statement on one point; the breakdown point on how many, and where."""
-    claim = "The robust losses stand up to bad points until nearly half of them are bad."
-    scattered, at_end = ({name: breakdown(each[name], shares) for name in each} for each in (spoilt, ended))
-
-    def stands(found: Mapping[str, float | None]) -> bool:
-        return all(share is None or share >= 0.4 for name, share in found.items() if name != "squared_error")
-
-    def shown(found: Mapping[str, float | None]) -> str:
-        return ", ".join(f"{name} {_percent(share)}" for name, share in found.items())
-
-    evidence = (
-        f"Share of bad points at which the line is off by more than {BROKEN:g} standard deviations. Scattered:"
-        f" {shown(scattered)}. All at one end: {shown(at_end)}."
-    )
-    if stands(scattered) and stands(at_end):
-        return Claim(claim, HOLDS, evidence)
-    return Claim(
-        claim,
-        (
-            holds_when("the bad points are scattered, not all at one end")
-            if stands(scattered)
-            else DOES_NOT_HOLD
-        ),
-        evidence,
-    )
-
-
-def judge_clean(known: Mapping[str, Any], x: Any, seed: int, repeats: int) -> Claim:
-    """What robustness costs without outliers: the spread of the slope over repeated clean samples."""
-    import numpy
-
-    random, slopes = numpy.random.default_rng([seed, 2]), {"squared_error": [], "absolute_error": []}  # type: ignore[var-annotated]
-    for _ in range(repeats):
-        y = INTERCEPT + SLOPE * x + random.normal(0, 1, len(x))
-        for name, each in slopes.items():
-            each.append(lines.fit(known[name], lines.with_ones(x), y)[1])
-    ratio = float(numpy.var(slopes["squared_error"]) / numpy.var(slopes["absolute_error"]))
-    return judge_price(ratio, repeats)
-
-
-def judge_price(ratio: float, repeats: int) -> Claim:
-    """Free if L1's variance is no more than 2% larger."""
-    evidence = (
-        f"Over {repeats} clean samples with Gaussian noise the slope of the L2 line has {ratio:.0%} of the"
-        " variance of that of the L1 line (2/pi = 64% in the limit)."
-    )
-    return Claim(
-        "Robustness is free: on clean data L1 is as good as L2.",
-        HOLDS if ratio >= 0.98 else DOES_NOT_HOLD,
-        evidence,
-    )
-
-
-def _done(points: int, far: float, out: float) -> list[str]:
     return [
-        (
-            f"{points} points lie around the line y = {INTERCEPT:g} + {SLOPE:g} x with Gaussian noise of"
-            " standard deviation 1. A straight line is fitted under each loss: L2 by least squares, L1"
-            " exactly by a linear programme (HiGHS), the others by BFGS with the library's gradients."
-            " Tukey's loss, which redescends, is not in the catalogue; it is defined from its formula."
-        ),
-        (
-            "First the last point is lifted far above the others. Then the same is done with a point that is"
-            f" also far out in x, at {out:.3g}: twice as far as all others together, where it outweighs them."
-            " The shift is the root mean square distance from the line fitted without that point. Finally a"
-            f" growing share of the points is lifted by {far:g}, all to the same side, and the line is"
-            " compared with the true one. All lengths are in standard deviations of the noise."
-        ),
+        {"outlier": words, "left": outliers.what_is_left(*each, rate, 40)} for words, each in tried.items()
     ]
 
 
-def _influence(known: Mapping[str, Any]) -> Chart:
-    import numpy
+def of(runs: Sequence[Record], name: str, place: str) -> list[Record]:
+    return [run for run in runs if run["loss"] == name and run["place"] == place]
 
-    from losscope.report import Chart, Line, Panel
 
-    error = numpy.concatenate(
-        [numpy.linspace(-8, -1e-9, 320), [numpy.nan], numpy.linspace(1e-9, 8, 320)]
-    )  # a gap at L1's kink
+def shifts(runs: Sequence[Record], name: str, place: str) -> np.ndarray:
+    """Shape (samples, distances or shares)."""
+    return np.array([run["shifts"] for run in of(runs, name, place)])
+
+
+def unbounded(times: np.ndarray) -> Claim:
+    return Claim(
+        say("One point can move the L2 line as far as you like."),
+        verdict.theorem(1e-6 - np.abs(times - 10)),
+        say("The least-squares line is linear in the targets: lifted ten times as far, a point moved it ten times as far in each of {count}"
+            " samples, to within {gap:.1g}.", count=len(times), gap=np.abs(times - 10).max()),
+        "squared error",
+    )  # fmt: skip
+
+
+def robust(dragged: Sequence[Record]) -> Claim:
+    """Hardly: by less than the line is off anyway, from the noise."""
+    moved = {place: shifts(dragged, L1, place)[:, -1] for place in WHERE}
+    clean = np.array([run["clean"] for run in of(dragged, L1, IN_Y)])
+    return Claim(
+        say("L1 is robust: an outlier hardly moves the line."),
+        verdict.over({WHERE[place]: verdict.more_than(verdict.median(clean - each)) for place, each in moved.items()}),
+        say("Off in y it moves the line by {y} in the median over {count} samples; far out in x, by {x}. Without it the line is"
+            " off by {clean:.3g} from the noise alone; less than that counts as hardly.",
+            y=spread(moved[IN_Y]), x=spread(moved[IN_X]), clean=float(np.median(clean)), count=len(clean)),
+        "absolute error",
+    )  # fmt: skip
+
+
+def spread(values: Any) -> str:
+    return say("{median:.3g} ({low:.2g} to {high:.2g})", median=float(np.median(values)), low=float(np.min(values)), high=float(np.max(values)))  # fmt: skip
+
+
+def smoother(dragged: Sequence[Record]) -> Claim:
+    smooth, l2 = ({place: shifts(dragged, name, place)[:, -1] for place in WHERE} for name in (SMOOTH, L2))
+    return Claim(
+        say("Smooth L1 is less sensitive to outliers than L2."),
+        verdict.over({words: verdict.more_than(verdict.median(LESS * l2[place] - smooth[place])) for place, words in WHERE.items()}),
+        say("Off in y, the point moves the line by {0} under smooth L1 and {1} under L2; far out in x, by {2} and {3}: both lines then"
+            " go through the point. At most half as far counts as less.", *(spread(each[place]) for place in WHERE for each in (smooth, l2))),
+        "smooth L1",
+    )  # fmt: skip
+
+
+def redescending(dragged: Sequence[Record]) -> Claim:
+    tukey, huber = shifts(dragged, TUKEY, IN_Y), shifts(dragged, HUBER, IN_Y)
+    return Claim(
+        say("A redescending loss forgets an outlier that is far enough away."),
+        verdict.more_than(verdict.median(FORGOTTEN - tukey[:, -1])),
+        say("With the point {near:g} too high Tukey's line is moved by {most}, with the point {far:g} too high by {last}; Huber's by {huber}.",
+            near=dragged[0]["distances"][0], far=dragged[0]["distances"][-1], most=spread(tukey[:, 0]), last=spread(tukey[:, -1]), huber=spread(huber[:, -1])),
+        "smooth L1",
+    )  # fmt: skip
+
+
+def stands(spoilt: Sequence[Record]) -> Claim:
+    """Bounded influence is about one point; the breakdown point about how many, and where."""
+    at = int(np.flatnonzero(spoilt[0]["shares"] <= A_THIRD + 1e-9)[-1])
+    so = {
+        place: np.all([shifts(spoilt, name, place)[:, : at + 1].max(1) <= BROKEN for name in ROBUST], axis=0)
+        for place in (ANYWHERE, ONE_END)
+    }
+    wins = [int(each.sum()) for each in so.values()]
+    told = [
+        joined(
+            [
+                say("{loss} {share}", loss=label_of(name), share=percent(spoilt, name, place))
+                for name in (L2, *ROBUST)
+            ],
+            ", ",
+        )
+        for place in so
+    ]
+    conditions = (say("the bad points are scattered"), say("they are all at one end"))
+    return Claim(
+        say("The robust losses stand up to bad points until more than a third of them are bad."),
+        verdict.over({words: verdict.more_than(verdict.share(won, len(each)), 0.5) for words, won, each in zip(conditions, wins, so.values())}),
+        say("The share of bad points at which the line is off by more than {broken:g} standard deviations, in the median: scattered, {0}; at one end,"
+            " {1}. At {half:.0%} all robust ones stand in {2} of {count} samples if scattered, in {3} at one end.", *told, *wins,
+            broken=BROKEN, half=spoilt[0]["shares"][at], count=len(so[ANYWHERE])),
+        "absolute error",
+    )  # fmt: skip
+
+
+def percent(spoilt: Sequence[Record], name: str, place: str) -> str:
+    share = outliers.breakdown(of(spoilt, name, place)[0]["shares"], shifts(spoilt, name, place), BROKEN)
+    return say("never") if share == np.inf else say("{share:.0%}", share=share)
+
+
+def price(errors: Sequence[Mapping[str, np.ndarray]]) -> Claim:
+    """As good: its squared distance from the true line at most 2% larger."""
+    gaps = [verdict.mean(1.02 * each[L2] - each[L1]) for each in errors]
+    ratios = [float(each[L2].mean() / each[L1].mean()) for each in errors]
+    return Claim(
+        say("Robustness is free: on clean data L1 is as good as L2."),
+        verdict.over({words: verdict.more_than(gap) for words, gap in zip(NOISES.values(), gaps)}),
+        say("Over {count} clean samples the squared distance of the L2 line from the truth is {0:.0%} of that of the L1 line under normal"
+            " noise (2/pi = 64% in the limit), and {1:.0%} under Laplace noise (200% in the limit).", *ratios, count=len(errors[0][L2])),
+        "absolute error",
+    )  # fmt: skip
+
+
+def never_diverges(left: np.ndarray, diverged: np.ndarray) -> Claim:
+    gone = int(diverged.sum())
+    return Claim(
+        say("An outlier makes gradient descent on a linear model diverge under squared error."),
+        verdict.over({WHERE[IN_Y]: DOES_NOT_HOLD if verdict.theorem(1 - left) == HOLDS else HOLDS,
+                      WHERE[IN_X]: verdict.more_than(verdict.share(gone, len(diverged)), 0.5)}),
+        say("The curvature has no target in it, so a rate that is small enough stays so: in {count} random problems with a target off by up to 1e12 a"
+            " step left at most {most:.4f} of the loss above its least. One input thrown far out made the same rate diverge in {gone} of {count}.",
+            count=len(left), most=float(left.max()), gone=gone),
+        "squared error",
+    )  # fmt: skip
+
+
+def answer(l2: str, l1: str, tukey: str) -> str:
+    return joined([
+        say("Under squared error one point takes the line with it as far as you like, because its pull grows with its distance."
+            if l2 == HOLDS else "In these runs one point did not take the line of squared error along without bound."),
+        say("Absolute error, smooth L1 and Huber limit the pull: a point that is off in y hardly moves their line, but one that also lies far out in"
+            " x takes it along." if l1.startswith("holds when") else "Absolute error, smooth L1 and Huber limit the pull of a point, as the table shows."),
+        say("Only a loss whose pull goes back to 0, such as Tukey's, forgets the point." if tukey == HOLDS else
+            "Whether a loss whose pull goes back to 0 forgets the point, these runs leave open."),
+    ], " ")  # fmt: skip
+
+
+def scatter(known: Mapping[str, ls.Loss], x: np.ndarray, y: np.ndarray, out: float, far: float) -> Chart:
+    """The first sample, with its lines."""
+    last = is_last(x)
+    cases = {say("No outlier"): (x, y), say("One point off in y"): (x, y + far * last),
+             say("One point far out in x, off in y"): (x + out * last, y + (outliers.SLOPE * out - 5 * far) * last)}  # fmt: skip
+    panels = []
+    for title, (right, up) in cases.items():
+        fits = {name: tuple(lines.fit(known[name], lines.with_ones(right), up)) for name in (L2, L1, HUBER, TUKEY)}  # fmt: skip
+        panels.append(Panel(title, "x", say("y (sd of the noise)"), fitted(right, up, fits)))
+    return Chart(panels, name="lines", columns=3, caption=say("The same points, and the lines fitted to them. Off in y, only the L2 line follows the outlier. Far"
+                 " out in x, every line but Tukey's goes to it."))  # fmt: skip
+
+
+def medians(runs: Sequence[Record], x: str, times: float = 1.0) -> list[Record]:
+    """Over the samples."""
+    groups = {(run["loss"], run["place"]): run[x] for run in runs}
+    return [{"loss": loss, "place": place, "x": times * at, "shift": np.median(shifts(runs, loss, place), axis=0)} for (loss, place), at in groups.items()]  # fmt: skip
+
+
+def dragging(dragged: Sequence[Record]) -> Chart:
+    return chart(medians(dragged, "distances"), "shift", x="x", panel="place", name="dragging", x_scale="log", y_scale="log", y_limits=(1e-3, 100),
+                 labels=(say("distance of the point (sd of the noise)"), say("shift of the line (sd)")),
+                 caption=say("One point is dragged away; medians over the samples. Tukey's curve drops off the bottom: the shift goes back to 0."))  # fmt: skip
+
+
+def breaking(spoilt: Sequence[Record]) -> Chart:
+    return chart(medians(spoilt, "shares", 100), "shift", x="x", panel="place", name="breakdown", notes=[(50, say("half"))],
+                 labels=(say("bad points (% of all)"), say("distance from the true line (sd)")),
+                 caption=say("A growing share of the points is lifted, all by the same amount; medians over the samples."))  # fmt: skip
+
+
+def influence(known: Mapping[str, ls.Loss]) -> Chart:
+    error = np.concatenate(
+        [np.linspace(-8, -1e-9, 320), [np.nan], np.linspace(1e-9, 8, 320)]
+    )  # a gap for L1's kink
+    here = ~np.isnan(error)
     items = []
     for name, loss in known.items():
-        x = error if loss.facts.kinks else error[~numpy.isnan(error)]
-        items.append(Line(x, loss.value_and_grad(x, numpy.zeros_like(x), reduction="none")[1], name))
+        slope = np.full_like(error, np.nan)
+        slope[here] = loss.value_and_grad(error[here], np.zeros(here.sum()), reduction="none")[1]
+        items.append(Line(error, slope, label_of(name)))
     panel = Panel(
-        "Influence curves: the pull of one point",
-        "residual (standard deviations of the noise)",
-        "gradient of the loss",
+        say("The pull of one point"),
+        say("residual (sd of the noise)"),
+        say("gradient of the loss"),
         items,
         y_limits=(-4.0, 4.0),
     )
-    return Chart(
-        [panel],
-        caption=(
-            "The pull of an outlier grows without bound under L2, is limited under L1 and its smooth"
-            " relatives, and is zero under Tukey's loss once it is far away."
-        ),
-        name="influence",
-    )
+    return Chart([panel], name="influence", caption=say("Influence curves: the pull of an outlier grows without bound under L2, is limited under L1 and its smooth relatives,"
+                 " and is 0 under Tukey's loss once it is far away."))  # fmt: skip
 
 
-def _dragging(
-    near: Mapping[str, Sequence[float]], leverage: Mapping[str, Sequence[float]], distances: Any
-) -> Chart:
-    from losscope.report import Chart, Line, Panel
-
-    panels = []
-    for title, shifts in (("Off in y", near), ("Off in y, and far out in x", leverage)):
-        items = [Line(distances, each, name) for name, each in shifts.items()]
-        panels.append(
-            Panel(
-                title,
-                "distance of the point (sd of the noise)",
-                "shift of the line (sd of the noise)",
-                items,
-                y_scale="log",
-                x_limits=(0, 60),
-                y_limits=(1e-3, 10),
-            )
-        )
-    return Chart(
-        panels,
-        caption=(
-            "One point is dragged away. Off in y, only L2 follows; far out in x, every convex loss does."
-            " Tukey's curve drops off the bottom: the shift goes back to 0."
-        ),
-        name="dragging",
-    )
-
-
-def _shares(
-    spoilt: Mapping[str, Sequence[float]], ended: Mapping[str, Sequence[float]], shares: Any
-) -> Chart:
-    from losscope.report import Chart, Line, Panel
-
-    panels = []
-    for title, shifts in (("Bad points scattered", spoilt), ("Bad points at one end", ended)):
-        items = [Line(shares * 100, each, name) for name, each in shifts.items()]
-        panels.append(
-            Panel(
-                title,
-                "bad points (% of all)",
-                "distance from the true line (sd of the noise)",
-                items,
-                notes=[(50, "half")],
-            )
-        )
-    return Chart(
-        panels, caption="A growing share of the points is lifted, all by the same amount.", name="breakdown"
-    )
-
-
-def _table(near: Any, leverage: Any, spoilt: Any, ended: Any, distances: Any, shares: Any) -> Table:
-    from losscope.report import Table
-
+def summary(dragged: Sequence[Record], spoilt: Sequence[Record]) -> Table:
     rows = [
         [
-            name,
-            max(near[name]),
-            near[name][-1],
-            leverage[name][-1],
-            _percent(breakdown(spoilt[name], shares)),
-            _percent(breakdown(ended[name], shares)),
+            label_of(name),
+            *(spread(shifts(dragged, name, place)[:, -1]) for place in (IN_Y, IN_X)),
+            *(percent(spoilt, name, place) for place in (ANYWHERE, ONE_END)),
         ]
-        for name in near
+        for name in dict.fromkeys(run["loss"] for run in dragged)
     ]
-    columns = [
-        "loss",
-        "most, in y",
-        f"{distances[-1]:g} off in y",
-        "and far in x",
-        "bad anywhere",
-        "bad at one end",
-    ]
-    caption = "How far one point shifts the line (sd of the noise), and the share of bad points at which the line breaks"
-    return Table(columns, rows, caption=caption)
+    return Table([say("loss"), IN_Y, IN_X, ANYWHERE, ONE_END], rows,
+                 caption=say("By how much the farthest point shifts the line (sd of the noise; median and range over the samples), and the share of bad points at which it breaks"))  # fmt: skip
 
 
-def _percent(share: float | None) -> str:
-    return "never" if share is None else f"{share:.0%}"
+def done(points: int, far: float, out: float, samples: int) -> list[str]:
+    return [
+        say("{samples} samples of {points} points lie around the line y = 1 + 2x with normal noise of standard deviation 1. A line is fitted under each"
+            " loss: L2 by least squares, L1 exactly by a linear programme (HiGHS), the others by BFGS with the library's gradients.", samples=samples, points=points),
+        say("The last point is lifted, up to {most:g} high; then the same with that point far out in x, by {out:.3g}, where it outweighs all others together."
+            " The shift is the root mean square distance from the line fitted without it. Then a growing share of the points is lifted by {far:g}, to the same side.",
+            most=10 * far, out=out, far=far),
+    ]  # fmt: skip
 
 
-def _check_table(checks: Mapping[str, Mapping[str, Any]]) -> Table:
-    from losscope.report import Table
-
-    rows = [
-        [name, each["checked_by"], f"{each['ours']:.9g}", f"{each['theirs']:.9g}"]
-        for name, each in checks.items()
-    ]
-    return Table(
-        ["loss", "checked by", "summed loss, ours", "theirs"],
-        rows,
-        caption="Each solver checked against an independent one, on the same data with three outliers",
-    )
+DERIVATION = [
+    say("Why a wild target cannot make descent on a linear model diverge. One step, with inputs X and the least-squares solution:"),
+    r"$w_{t+1} - w^{*} = \left(I - \eta H\right)\left(w_t - w^{*}\right), \quad H = \frac{2}{n} X^{\top} X$",
+    say("Targets are in the solution and not in H. Descent converges when the rate is below 2 over the largest eigenvalue of H, whatever the targets;"
+        " an input far out makes that eigenvalue large."),
+]  # fmt: skip
+SOURCES = [
+    say("P. J. Huber, Robust estimation of a location parameter (1964), doi:10.1214/aoms/1177703732."),
+    say("F. R. Hampel, The influence curve and its role in robust estimation (1974), doi:10.1080/01621459.1974.10482962."),
+    say("A. E. Beaton and J. W. Tukey, The fitting of power series (1974), doi:10.1080/00401706.1974.10489171."),
+]  # fmt: skip
