@@ -281,9 +281,15 @@ def one_map(runs: Sequence[Record]) -> Claim:
 
 def fails(runs: Sequence[Record]) -> Claim:
     def most(puzzle: str, curved: bool) -> float:
-        return max(max(run["accuracy"]) for run in runs if run["puzzle"] == puzzle and (run["activation"] != NONE) == curved)
+        return max(
+            max(run["accuracy"])
+            for run in runs
+            if run["puzzle"] == puzzle and (run["activation"] != NONE) == curved
+        )
 
-    (xor, circles), (other, rings) = ([most(puzzle, curved) for puzzle in PUZZLES] for curved in (False, True))
+    (xor, circles), (other, rings) = (
+        [most(puzzle, curved) for puzzle in PUZZLES] for curved in (False, True)
+    )
     return Claim(
         say("Without a non-linearity a network of any depth fails on XOR and on two circles; with one it does not."),
         HOLDS if xor <= 0.75 and circles <= 0.75 and min(other, rings) >= 0.99 else DOES_NOT_HOLD,
@@ -312,7 +318,11 @@ def any_function(runs: Sequence[Record]) -> Claim:
 
 def bounded(runs: Sequence[Record]) -> Claim:
     """Bounded outputs would suit the next layer if they kept inputs apart, and unbounded ones did not."""
-    kept = {(run["activation"], run["variance"]): 0.8 <= run["a layer"] <= 1.25 for run in runs if run["activation"] != NONE}
+    kept = {
+        (run["activation"], run["variance"]): 0.8 <= run["a layer"] <= 1.25
+        for run in runs
+        if run["activation"] != NONE
+    }
     suits = all(kept[label, HES] for label in ("sigmoid", "tanh")) and not kept["ReLU", HES]
     shown = joined([say("{label} {factors}", label=label, factors=", ".join(f"{run['a layer']:.2f}" for run in runs if run["activation"] == label))
                     for label in CURVED])  # fmt: skip
@@ -333,6 +343,7 @@ def share_of_a_step(width: int, operations: float) -> float:
 
 def saves_time() -> Claim:
     """Counted, not timed: much on every machine, or on none."""
+
     def much(width: int) -> str:
         least, most = share_of_a_step(width, CHEAP), share_of_a_step(width, DEAR)
         return HOLDS if least > MUCH else DOES_NOT_HOLD if most < MUCH else NOT_DECIDED
@@ -349,7 +360,10 @@ def saves_time() -> Claim:
 
 
 def sparse(runs: Sequence[Record]) -> Claim:
-    before, after = (verdict.mean([run[when] for run in runs if run["learning rate"] == 0.1]) for when in ("zero before", "zero"))
+    before, after = (
+        verdict.mean([run[when] for run in runs if run["learning rate"] == 0.1])
+        for when in ("zero before", "zero")
+    )
     inside = [each.low > 0.35 and each.high < 0.65 for each in (before, after)]
     outside = [each.high < 0.35 or each.low > 0.65 for each in (before, after)]
     return Claim(
@@ -364,7 +378,10 @@ def sparse(runs: Sequence[Record]) -> Claim:
 
 def kills(runs: Sequence[Record]) -> Claim:
     rates = dict.fromkeys(run["learning rate"] for run in runs)
-    more = {rate: verdict.mean([run["dead"] - run["dead before"] for run in runs if run["learning rate"] == rate]) for rate in rates}
+    more = {
+        rate: verdict.mean([run["dead"] - run["dead before"] for run in runs if run["learning rate"] == rate])
+        for rate in rates
+    }
     return Claim(
         say("A learning rate that is too large kills ReLU units for good."),
         verdict.more_than(verdict.mean([a["dead"] - b["dead"] for a, b in zip(
@@ -377,7 +394,9 @@ def kills(runs: Sequence[Record]) -> Claim:
 
 def beaten(runs: Sequence[Record], label: str, by: str) -> verdict.Interval:
     """By how much the test log loss of `label` is above that of `by`, seed by seed."""
-    one, other = ({run["seed"]: run["test"] for run in runs if run["activation"] == each} for each in (label, by))
+    one, other = (
+        {run["seed"]: run["test"] for run in runs if run["activation"] == each} for each in (label, by)
+    )
     return verdict.mean([one[seed] - other[seed] for seed in one if seed in other])
 
 
@@ -415,7 +434,9 @@ def times(repeats: int) -> Table:
         taken: dict[str, list[float]] = {label: [] for label in ("", "sigmoid", "tanh", "ReLU")}
         for repeat in range(repeats + 1):
             for label, seen in taken.items():
-                apply = {"": lambda z: z, "sigmoid": torch.sigmoid, "tanh": torch.tanh, "ReLU": torch.relu}[label]
+                apply = {"": lambda z: z, "sigmoid": torch.sigmoid, "tanh": torch.tanh, "ReLU": torch.relu}[
+                    label
+                ]
                 began = perf_counter()
                 forward(network, features, apply).sum().backward()
                 if repeat:  # the first warms up
@@ -424,7 +445,9 @@ def times(repeats: int) -> Table:
             share = 1 - np.array(taken[""]) / np.array(taken[label])
             rows.append([width, label, *(100 * float(each) for each in np.percentile(share, [50, 5, 95]))])
     columns = [say("units of a layer"), say("activation"), say("share of a step (%)"), say("from"), say("to")]
-    return Table(columns, rows, caption=say("Measured on this machine with PyTorch: the median and 90% of the repeats"))
+    return Table(
+        columns, rows, caption=say("Measured on this machine with PyTorch: the median and 90% of the repeats")
+    )
 
 
 # ------------------------------------------------------------------------------------------ pictures
@@ -440,8 +463,18 @@ def boundaries(seed: int) -> Chart:
         with torch.no_grad():
             scores = forward(network, grid, ACTIVATIONS[label]).reshape(len(side), -1).double().numpy()
         x, inside = features[0].numpy(), target[0].numpy() > 0.5
-        panels.append(Panel(say("Activation: {label}", label=label), say("first input"), say("second input"),
-                            [Region(side, side, scores, say("called inside")), Points(*x[inside].T, say("inner circle")), Points(*x[~inside].T, say("outer circle"))]))
+        panels.append(
+            Panel(
+                say("Activation: {label}", label=label),
+                say("first input"),
+                say("second input"),
+                [
+                    Region(side, side, scores, say("called inside")),
+                    Points(*x[inside].T, say("inner circle")),
+                    Points(*x[~inside].T, say("outer circle")),
+                ],
+            )
+        )
     return Chart(panels, caption=say("Two hidden layers of 16 units. Without a non-linearity the boundary is a straight line, however deep the network."),
                  name="boundaries", columns=3)  # fmt: skip
 
@@ -452,7 +485,12 @@ def approximations(runs: Sequence[Record]) -> Chart:
                     [Line(x, wave(x), say("the function"), style="reference"),
                      *(Line(*run["drawn"], say("{width} units", width=run["width"])) for run in runs if run["activation"] == label and run["width"] in (4, 16, 256))],
                     y_limits=(-2.0, 4.0), notes=[(-3, ""), (3, "3")]) for label in ("tanh", "ReLU")]  # fmt: skip
-    return Chart(panels, caption=say("Fitted on [-3, 3]: the wider, the closer. Outside of it no network knows anything."), name="approximation", columns=2)
+    return Chart(
+        panels,
+        caption=say("Fitted on [-3, 3]: the wider, the closer. Outside of it no network knows anything."),
+        name="approximation",
+        columns=2,
+    )
 
 
 def overfitting(runs: Sequence[Record]) -> Chart:
@@ -469,9 +507,25 @@ def fitted_table(runs: Sequence[Record]) -> Table:
     for label in OVERFITTED:
         here = [run for run in runs if run["activation"] == label]
         if here:
-            rows.append([label, len(here), float(np.mean([run["steps"] for run in here])), 100 * float(np.mean([run["zero"] for run in here])),
-                         (float(np.mean([run["test"] for run in here])), float(np.std([run["test"] for run in here])))])
-    columns = [say("activation"), say("starts"), say("steps to fit"), say("outputs that are 0 (%)"), say("test log loss (nats)")]
+            rows.append(
+                [
+                    label,
+                    len(here),
+                    float(np.mean([run["steps"] for run in here])),
+                    100 * float(np.mean([run["zero"] for run in here])),
+                    (
+                        float(np.mean([run["test"] for run in here])),
+                        float(np.std([run["test"] for run in here])),
+                    ),
+                ]
+            )
+    columns = [
+        say("activation"),
+        say("starts"),
+        say("steps to fit"),
+        say("outputs that are 0 (%)"),
+        say("test log loss (nats)"),
+    ]
     return Table(columns, rows, caption=say("Trained on few digits to one training log loss"))
 
 

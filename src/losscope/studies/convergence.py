@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -132,7 +133,7 @@ def reached(accuracies: Sequence[float], goal: float) -> float:
     >>> reached([0.1, 0.8, 1.0], 0.9) * LOOKS, reached([0.1, 0.2, 0.3], 0.9) * LOOKS
     (1.5, 2.0)
     """
-    for at, (low, high) in enumerate(zip(accuracies[:-1], accuracies[1:])):
+    for at, (low, high) in enumerate(pairwise(accuracies)):
         if high >= goal:
             return (at + (goal - low) / (high - low) if high > low else at) / LOOKS
     return (len(accuracies) - 1) / LOOKS
