@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from time import perf_counter
 from typing import Annotated, Any
 
 import numpy as np
@@ -10,16 +11,22 @@ import torch
 from sklearn.datasets import make_circles
 
 import losscope as ls
-from losscope.report import Table
+from losscope.report import Bars, Chart, Line, Panel, Points, Region, Table
+from losscope.studies import verdict
 from losscope.studies.datasets import Data, bundled
 from losscope.studies.networks import HES, PYTORCHS, cost, forward, one_thread, start
 from losscope.studies.study import (
+    DOES_NOT_HOLD,
+    HOLDS,
+    NOT_DECIDED,
+    Claim,
     Progress,
     Range,
     Result,
     say,
     silent,
 )
+from losscope.studies.text import joined
 from losscope.studies.views import Record, chart, pivot
 
 WIDTH, DEEP = 64, 20
