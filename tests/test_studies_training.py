@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
 
 import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from losscope.studies import activations, convergence, exploding_gradients, get, rule_of_thumb
+from losscope.studies import activations, exploding_gradients, get, rule_of_thumb
 from losscope.studies.study import DOES_NOT_HOLD, HOLDS
 
-STUDIES = (convergence, rule_of_thumb, exploding_gradients, activations)
+STUDIES = (rule_of_thumb, exploding_gradients, activations)
 
 
 # ---------------------------------------------------------------------------------------- what a study is
@@ -48,8 +47,6 @@ def check_result(result, claims):
 @pytest.mark.parametrize(
     ("module", "option"),
     [
-        (convergence, {"epochs": 0}),
-        (convergence, {"accuracy": 1.5}),
         (rule_of_thumb, {"splits": 0}),
         (exploding_gradients, {"learning_rate": -1.0}),
         (activations, {"rows": 3}),
@@ -60,83 +57,6 @@ def test_an_option_out_of_range_is_a_users_mistake(module, option):
 
     with pytest.raises(LossError, match=next(iter(option))):
         get(module.__name__.rpartition(".")[2])(quick=True, **option)
-
-
-# -------------------------------------------------------------------------------------------- convergence
-
-
-def run(*test, validation=None):
-    times = tuple(float(each) for each in range(len(test)))
-    return convergence.Run(times, tuple(validation or test), tuple(test))
-
-
-def test_epochs_to_an_accuracy_lie_on_the_line_between_two_looks():
-    assert run(0.1, 0.8, 1.0).reached(0.9) == pytest.approx(1.5)
-    assert run(0.1, 0.8, 0.7).reached(0.8) == pytest.approx(1.0)
-    assert run(0.1, 0.8, 0.7).reached(0.9) == math.inf
-
-
-def test_faster_is_earlier_and_where_neither_arrives_better_on_the_way():
-    early, late, never, poor = (
-        run(0.1, 0.95, 0.95),
-        run(0.1, 0.5, 0.95),
-        run(0.1, 0.8, 0.8),
-        run(0.1, 0.2, 0.3),
-    )
-    for one, other in ((early, late), (late, never), (never, poor)):
-        assert convergence.faster([one], [other], 0.9) == 1
-        assert convergence.faster([other], [one], 0.9) == 0
-    assert convergence.faster([early], [early], 0.9) == 0
-
-
-def test_verdicts_on_convergence():
-    assert convergence.verdict_over_rates({0.1: 3, 1.0: 3}, 3) == HOLDS
-    assert convergence.verdict_over_rates({0.1: 2, 1.0: 0}, 3) == DOES_NOT_HOLD
-    over = convergence.verdict_over_rates({0.1: 3, 0.3: 3, 1.0: 2}, 3)
-    assert over == "holds when the learning rate is 0.3 or smaller"
-    assert convergence.verdict_over_rates({0.1: 0, 1.0: 3}, 3) == "holds when the learning rate is 1"
-    assert convergence.verdict_over_seeds(3, 3) == HOLDS
-    assert convergence.verdict_over_seeds(2, 3).startswith("holds when ")
-    assert convergence.verdict_over_seeds(1, 3) == DOES_NOT_HOLD
-    assert convergence.verdict_on_rates(3.0, [0.3, 1.0]) == HOLDS
-    assert convergence.verdict_on_rates(1.0, [0.3, 1.0]) == DOES_NOT_HOLD
-
-
-def test_grid_walks_in_half_decades():
-    rate, walked = 0.01, []
-    for _ in range(5):
-        rate = convergence._neighbour(rate, 1)
-        walked.append(rate)
-    assert walked == [0.03, 0.1, 0.3, 1.0, 3.0]
-    assert convergence._neighbour(0.01, -1) == 0.003
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return convergence._data(None)
-
-
-def test_a_training_is_the_same_twice_and_differs_by_seed(digits):
-    import losscope as ls
-
-    def train(seed):
-        return convergence.train(ls.get("cross_entropy"), 0.3, seed, digits.prepared, digits.task, 1, 64)
-
-    assert train(0) == train(0) != train(1)
-
-
-def test_a_training_that_overflows_names_no_class(digits):
-    import losscope as ls
-
-    found = convergence.train(ls.get("half_squared_error"), 1e4, 0, digits.prepared, digits.task, 1, 64)
-    assert found.test[-1] == found.validation[-1] == 0.0
-
-
-def test_convergence_runs_and_the_seed_decides_every_number():
-    options = {"quick": True, "seed": 3, "epochs": 1, "seeds": 1, "batch_size": 128}
-    first = get("convergence")(**options)
-    assert check_result(first, 6) == check_result(get("convergence")(**options), 6)
-    assert [claim.verdict for claim in first.claims]
 
 
 # ------------------------------------------------------------------------------------------ rule of thumb

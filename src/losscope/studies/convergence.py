@@ -2,391 +2,334 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from math import log10
-from statistics import fmean
-from typing import Any
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any
 
-from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, holds_when
+import numpy as np
+import torch
+
+import losscope as ls
+from losscope.report import Chart, Line, Panel, Table, name_of
+from losscope.studies import verdict
+from losscope.studies.datasets import Data, bundled, mnist
+from losscope.studies.networks import cost, forward, one_thread, start
+from losscope.studies.study import Claim, Progress, Range, Result, say, silent
+from losscope.studies.text import joined
+from losscope.studies.views import Record
 
 # Half squared error, because its gradient in the output is the error itself, as cross-entropy's is in the
 # logit: what then differs at one learning rate is the sigmoid's slope, and not a factor of two.
-LOSSES = {
-    "squared error, sigmoid": "half_squared_error@sigmoid",
-    "cross-entropy, sigmoid": "binary_cross_entropy",
-    "cross-entropy, softmax": "cross_entropy",
-    "squared error, raw outputs": "half_squared_error",
-}
-RATES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
-QUICK_RATES = (0.03, 0.1, 0.3, 1.0)
-LARGEST_RATE, SMALLEST_RATE = 100.0, 1e-4
+SQUARED, CROSS, SOFTMAX, RAW = (
+    "half_squared_error@sigmoid", "binary_cross_entropy", "cross_entropy", "half_squared_error",
+)  # fmt: skip
+RATES = tuple(float(f"{10 ** (k / 4 - 1.5):.2g}") for k in range(11))  # 0.032 to 10, for every loss alike
+STANDARDISED, UNIT = say("the inputs are standardised"), say("the inputs are pixels between 0 and 1")
 LOOKS = 4  # an epoch: one look an epoch cannot tell losses apart that are there within the first
 HIDDEN = 64
 
 
-@dataclass(frozen=True)
-class Run:
-    """Accuracies of one training at the times `epochs`; all zero from where it was no longer finite."""
-
-    epochs: tuple[float, ...]
-    validation: tuple[float, ...]
-    test: tuple[float, ...]
-
-    def reached(self, accuracy: float) -> float:
-        """Epochs until the test accuracy is first reached, between two looks by a straight line; else inf."""
-        for before, (time, value) in enumerate(zip(self.epochs[1:], self.test[1:])):
-            if value >= accuracy:
-                start, low = self.epochs[before], self.test[before]
-                return start + (time - start) * (accuracy - low) / (value - low) if value > low else time
-        return float("inf")
-
-    def rank(self, accuracy: float) -> tuple[float, float]:
-        """Smaller is faster: the epochs to the accuracy; if never reached, the mean test accuracy."""
-        return self.reached(accuracy), -fmean(self.test[1:])
-
-
-def faster(one: Sequence[Run], other: Sequence[Run], accuracy: float) -> int:
-    """In how many of the seeds `one` is faster than `other`."""
-    return sum(a.rank(accuracy) < b.rank(accuracy) for a, b in zip(one, other))
-
-
-def verdict_over_rates(wins: Mapping[float, int], seeds: int) -> str:
-    """The verdict from the seeds won at each learning rate: at all rates, at some, at none."""
-    won = [rate for rate, count in sorted(wins.items()) if count == seeds]
-    if len(won) == len(wins):
-        return HOLDS
-    if not won:
-        return DOES_NOT_HOLD
-    if won == sorted(wins)[: len(won)]:
-        return holds_when(f"the learning rate is {won[-1]:g} or smaller")
-    return holds_when(f"the learning rate is {_listed(f'{rate:g}' for rate in won)}")
-
-
-def verdict_over_seeds(wins: int, seeds: int) -> str:
-    """Faster in every seed: holds. In most: says so. Else it does not hold."""
-    if wins == seeds:
-        return HOLDS
-    return holds_when(f"the seed is right ({wins} of {seeds})") if 2 * wins > seeds else DOES_NOT_HOLD
-
-
-def _listed(words: Iterable[str]) -> str:
-    found = list(words)
-    return found[0] if len(found) == 1 else ", ".join(found[:-1]) + " or " + found[-1]
-
-
-@dataclass(frozen=True)
-class _Data:
-    prepared: Any
-    task: Any
-    source: str
-
-
-def _data(data_dir: str | None) -> _Data:
-    from losscope.comparison.data import load
-    from losscope.comparison.preparation import prepare
-    from losscope.comparison.task import decide
-
-    dataset = load("mnist", data_dir=data_dir) if data_dir else load("digits")
-    task = decide(dataset, None, [])
-    return _Data(prepare(dataset, task), task, "MNIST" if data_dir else "scikit-learn's bundled digits")
-
-
-def train(loss: Any, rate: float, seed: int, data: Any, task: Any, epochs: int, batch: int) -> Run:
-    """Plain SGD on the sum over outputs, mean over rows; start and batch order depend on the seed alone."""
-    import torch
-
-    from losscope.comparison.encode import seen
-    from losscope.comparison.task import encoding_of
-    from losscope.studies.network import batches, build
-
-    features = torch.from_numpy(data.features)
-    encoding = encoding_of(loss, task, data.target)
-    target = torch.from_numpy(seen(data, task, encoding).values)
-    model = build(features.shape[1], task.outputs, HIDDEN, seed)
-    optimizer = torch.optim.SGD(model.parameters(), lr=rate)
-    truth = torch.from_numpy(data.target)
-
-    def accuracy(rows: Any) -> float:
-        with torch.no_grad():
-            output = model(features[rows])
-        # Outputs that overflowed name no class: argmax would call NaN the largest and be right at times.
-        right = output.argmax(1) == truth[rows]
-        return float(right.double().mean()) if bool(output.isfinite().all()) else 0.0
-
-    times, validation, test = [0.0], [accuracy(data.validation)], [accuracy(data.test)]
-    for epoch in range(epochs):
-        order = batches(data.train, epoch, seed, batch)
-        stops = {round(len(order) * look / LOOKS): epoch + look / LOOKS for look in range(1, LOOKS + 1)}
-        for step, rows in enumerate(order, 1):
-            optimizer.zero_grad()
-            (loss(model(features[rows]), target[rows], reduction="sum") / len(rows)).backward()
-            optimizer.step()
-            if step in stops:
-                times.append(stops[step])
-                validation.append(accuracy(data.validation))
-                test.append(accuracy(data.test))
-    return Run(tuple(times), tuple(validation), tuple(test))
-
-
-def _neighbour(rate: float, way: int) -> float:
-    """The next of ... 0.1, 0.3, 1, 3, 10 ... up (1) or down (-1)."""
-    half_decade = round(2 * log10(rate)) + way
-    return float(f"{10.0 ** (half_decade // 2) * (3 if half_decade % 2 else 1):g}")
-
-
-class _Trainings:
-    """All runs of the study, each trained once: by loss and learning rate, one run a seed."""
-
-    def __init__(self, data: _Data, epochs: int, seeds: range, batch: int, progress: Progress) -> None:
-        self.data, self.epochs, self.seeds, self.batch, self.progress = data, epochs, seeds, batch, progress
-        self.found: dict[str, dict[float, list[Run]]] = {label: {} for label in LOSSES}
-        self.expected = 1
-
-    def at(self, label: str, rate: float) -> list[Run]:
-        import losscope as ls
-
-        if rate not in self.found[label]:
-            done = sum(map(len, self.found.values()))
-            self.progress(min(done / self.expected, 0.99), f"{label} at learning rate {rate:g}")
-            loss, data = ls.get(LOSSES[label]), self.data
-            self.found[label][rate] = [
-                train(loss, rate, seed, data.prepared, data.task, self.epochs, self.batch)
-                for seed in self.seeds
-            ]
-        return self.found[label][rate]
-
-    def score(self, label: str, rate: float) -> float:
-        """By which a rate is chosen: the mean validation accuracy over the run, so speed counts."""
-        return fmean(fmean(run.validation[1:]) for run in self.at(label, rate))
-
-    def best_rate(self, label: str, rates: Sequence[float]) -> float:
-        """The best of the grid, walked further as long as its best is its edge, then of the rates between."""
-        rates = sorted(rates)
-        while True:
-            best = max(rates, key=lambda rate: self.score(label, rate))
-            if best == rates[-1] and best < LARGEST_RATE:
-                rates.append(_neighbour(best, 1))
-            elif best == rates[0] and best > SMALLEST_RATE:
-                rates.insert(0, _neighbour(best, -1))
-            else:
-                break
-        between = [float(f"{best * factor:.2g}") for factor in (10**-0.25, 10**0.25)]
-        return max([best, *between], key=lambda rate: self.score(label, rate))
+LEAST = 0.01  # of the mean accuracy: less is no reason to choose a loss
+LOSSES = (SQUARED, CROSS, SOFTMAX, RAW)
+MEAN, EARLY, LATE = (
+    say("mean accuracy over the run"),
+    say("epochs to 80% accuracy"),
+    say("epochs to 90% accuracy"),
+)
+# What "faster" can mean; more is better. A rate is tuned on the validation rows by the one it is judged by.
+CRITERIA: dict[str, Callable[[Sequence[float]], float]] = {
+    MEAN: lambda seen: float(np.mean(seen[1:])), EARLY: lambda seen: -reached(seen, 0.8), LATE: lambda seen: -reached(seen, 0.9),
+}  # fmt: skip
 
 
 def experiment(
-    *,
-    quick: bool,
-    seed: int,
-    progress: Progress,
-    data_dir: str | None = None,
-    epochs: int = 5,
-    seeds: int = 3,
-    learning_rate: float = 0.1,
-    accuracy: float = 0.9,
-    batch_size: int = 32,
-) -> Result:
-    """Train the same network under four losses, at the same learning rates and each at its own best."""
-    import torch
-
-    import losscope as ls
-    from losscope.errors import LossError, complain
-
-    if min(epochs, seeds, batch_size) < 1 or learning_rate <= 0 or not 0 < accuracy < 1:
-        raise LossError(complain(
-            "epochs, seeds and batch_size must be 1 or more, learning_rate positive, accuracy between 0 and 1",
-            got=f"{epochs}, {seeds}, {batch_size}, {learning_rate:g}, {accuracy:g}",
-        ))  # fmt: skip
-    threads, ours = torch.get_num_threads(), ls.get_num_threads()
-    torch.set_num_threads(1)  # one thread adds up in one order
-    ls.set_num_threads(1)
-    try:
-        data = _data(data_dir)
-        starts = range(seed, seed + (min(seeds, 2) if quick else seeds))
-        runs = _Trainings(data, epochs, starts, batch_size, progress)
-        rates = sorted({*(QUICK_RATES if quick else RATES), learning_rate})
-        runs.expected = len(LOSSES) * (len(rates) + 3) * len(starts)
-        best = {label: runs.best_rate(label, rates) for label in LOSSES}
-    finally:
-        torch.set_num_threads(threads)
-        ls.set_num_threads(ours)
-    progress(1.0, "done")
+    *, quick: bool = False, seed: int = 0, progress: Progress = silent,
+    data_dir: Annotated[Path | None, "folder of MNIST's files, to learn MNIST instead of scikit-learn's digits"] = None,
+    epochs: Annotated[int, Range(1, 1000), "of every training"] = 5,
+    seeds: Annotated[int, Range(2, 1000), "splits and starts"] = 20,
+    batch_size: Annotated[int, Range(1, 1000), "rows of a step"] = 32,
+) -> Result:  # fmt: skip
+    """The same networks under four losses at the same learning rates, with inputs scaled in two ways."""
+    data = mnist(data_dir, 2000 if quick else 10_000) if data_dir else bundled(["digits"])[0]
+    starts, rates = range(seed, seed + (min(seeds, 8) if quick else seeds)), RATES[:: 2 if quick else 1]
+    todo = [(scaling, loss, rate) for scaling in (STANDARDISED, UNIT) for loss in LOSSES for rate in rates]
+    runs: list[Record] = []
+    with one_thread():
+        for at, (scaling, loss, rate) in enumerate(todo):
+            progress(at / len(todo), say("{loss} at learning rate {rate:g}", loss=name_of(loss), rate=rate))
+            runs += learn(loss, rate, starts, data, scaling, epochs, batch_size)
+    claims = [
+        at_one_rate(runs),
+        tuned(say("Cross-entropy converges faster than squared error through a sigmoid, each at its own best learning rate."), runs, CROSS, SQUARED),
+        tuned(say("Softmax cross-entropy converges faster than squared error on raw outputs, each at its own best learning rate."), runs, SOFTMAX, RAW),
+        larger_rate(runs),
+    ]  # fmt: skip
     return Result(
-        done=_done(data, runs, rates, accuracy),
-        claims=_claims(runs, rates, learning_rate, best, accuracy),
-        charts=_charts(runs, rates, learning_rate, best, data.source),
-        tables=[_table(runs, learning_rate, best, accuracy)],
-        numbers=_numbers(runs, learning_rate, best, accuracy, data.source),
-    )
-
-
-def _done(data: _Data, runs: _Trainings, rates: Sequence[float], accuracy: float) -> list[str]:
-    rows = data.prepared
-    return [
-        f"A network with one hidden layer of {HIDDEN} ReLUs learns {data.source} ({len(rows.train):,} "
-        f"rows for training, {len(rows.validation):,} for choosing the learning rate, {len(rows.test):,} for "
-        f"testing) in {runs.epochs} epochs of plain SGD with batches of {runs.batch}, under four losses and "
-        f"from {len(runs.seeds)} starts. All losses share the same starts and the same order of batches.",
-        "Every loss is summed over the ten outputs and averaged over the rows, and squared error is "
-        "halved, so its gradient in the output is the error. Otherwise one learning rate would be a "
-        "different step for each: a mean over all elements, as `mse` takes it, makes the step a tenth of "
-        "what softmax's is.",
-        f"Each loss is tried at the rates {', '.join(f'{rate:g}' for rate in rates)}. If the best lies at the "
-        "edge of that grid, the grid is extended, and the rates half a step to either side of the best are "
-        "tried too. The best rate is the one with the highest validation accuracy, averaged over the "
-        f"{LOOKS} checks in every epoch. Faster means fewer epochs to {accuracy:.0%} test accuracy or, if "
-        "neither gets there, a higher mean test accuracy over the run.",
-    ]
-
-
-def _claims(
-    runs: _Trainings, rates: Sequence[float], shared: float, best: Mapping[str, float], accuracy: float
-) -> list[Claim]:
-    seeds, squared = len(runs.seeds), "squared error, sigmoid"
-    claims = []
-    for label in ("cross-entropy, sigmoid", "cross-entropy, softmax"):
-        wins = {rate: faster(runs.at(label, rate), runs.at(squared, rate), accuracy) for rate in rates}
-        said = f"Cross-entropy ({label.split()[-1]}) converges faster than squared error through a sigmoid"
-        at_shared = f"{_told(runs, label, shared, accuracy)}, {_told(runs, squared, shared, accuracy)}"
-        counts = ", ".join(f"{count} of {seeds} at {rate:g}" for rate, count in wins.items())
-        claims.append(Claim(
-            f"{said} at the same learning rate.", verdict_over_rates(wins, seeds),
-            f"At {shared:g}: {at_shared}. Seeds in which cross-entropy was faster: {counts}.",
-        ))  # fmt: skip
-        said += ", each at its own best learning rate."
-        claims.append(_tuned(said, runs, label, squared, best, accuracy))
-    claims.append(_tuned(
-        "Cross-entropy (softmax) converges faster than squared error on raw outputs, each at its own best "
-        "learning rate.", runs, "cross-entropy, softmax", "squared error, raw outputs", best, accuracy,
-    ))  # fmt: skip
-    claims.append(_room(runs, best))
-    return claims
-
-
-def _tuned(
-    said: str, runs: _Trainings, one: str, other: str, best: Mapping[str, float], accuracy: float
-) -> Claim:
-    seeds = len(runs.seeds)
-    wins = faster(runs.at(one, best[one]), runs.at(other, best[other]), accuracy)
-    told = [_told(runs, label, best[label], accuracy, at=True) for label in (one, other)]
-    evidence = f"{'; '.join(told)}. Faster in {wins} of {seeds} seeds."
-    return Claim(said, verdict_over_seeds(wins, seeds), evidence)
-
-
-def verdict_on_rates(squared: float, others: Sequence[float]) -> str:
-    """Three times is one step of the grid: a difference that the grid can see."""
-    if squared >= 2.5 * max(others):
-        return HOLDS
-    return DOES_NOT_HOLD
-
-
-def _room(runs: _Trainings, best: Mapping[str, float]) -> Claim:
-    squared = best["squared error, sigmoid"]
-    others = [best["cross-entropy, sigmoid"], best["cross-entropy, softmax"]]
-    return Claim(
-        "Squared error through a sigmoid needs a larger learning rate, because its gradient is small.",
-        verdict_on_rates(squared, others),
-        f"Its best rate is {squared:g}; cross-entropy's {others[0]:g} (sigmoid) and {others[1]:g} (softmax).",
-    )
-
-
-def _told(runs: _Trainings, label: str, rate: float, accuracy: float, at: bool = False) -> str:
-    found = runs.at(label, rate)
-    where = f" at {rate:g}" if at else ""
-    final = f"{fmean(run.test[-1] for run in found):.1%} at the end"
-    times = [run.reached(accuracy) for run in found]
-    if max(times) == float("inf"):
-        arrived = sum(time < float("inf") for time in times)
-        reached = f"{accuracy:.0%} reached in {arrived} of {len(times)} seeds"
-        return f"{label}{where}: {reached}, {final}"
-    return f"{label}{where}: {accuracy:.0%} after {fmean(times):.2f} epochs, {final}"
-
-
-def _table(runs: _Trainings, shared: float, best: Mapping[str, float], accuracy: float) -> Any:
-    from losscope.report import Table
-
-    rows: list[list[Any]] = []
-    for label in LOSSES:
-        for which, rate in (("shared", shared), ("own best", best[label])):
-            found = runs.at(label, rate)
-            times = [run.reached(accuracy) for run in found]
-            mean = fmean(times)
-            final = [100 * run.test[-1] for run in found]
-            rows.append([
-                label, which, rate, "never" if mean == float("inf") else f"{mean:.2f}",
-                (fmean(final), _spread(final)), 100 * fmean(fmean(run.test[1:]) for run in found),
-            ])  # fmt: skip
-    columns = ["loss", "rate is", "learning rate", f"epochs to {accuracy:.0%}"]
-    columns += ["test accuracy at the end (%)", "mean over the run (%)"]
-    return Table(columns, rows, "Means over the seeds; the spread is their standard deviation.")
-
-
-def _spread(values: Sequence[float]) -> float:
-    from statistics import stdev
-
-    return stdev(values) if len(values) > 1 else 0.0
-
-
-def _curve(label: str, runs: Sequence[Run]) -> Any:
-    from losscope.report import Line
-
-    tests = [[100 * value for value in run.test] for run in runs]
-    columns = list(zip(*tests))
-    return Line(
-        runs[0].epochs, [fmean(column) for column in columns], label,
-        low=[min(column) for column in columns], high=[max(column) for column in columns],
+        answer=answered(claims),
+        done=[say("A network with one hidden layer of {hidden} ReLUs learns {data} in {epochs} epochs of plain SGD with batches of {batch}, from"
+                  " {seeds} splits and starts (60% of the rows for training, 20% for choosing the learning rate, 20% for testing). Inputs are"
+                  " standardised, or left as pixels between 0 and 1. Every loss is summed over the ten outputs and averaged over the rows, and"
+                  " squared error is halved, so that its gradient in the output is the error.", hidden=HIDDEN, data=data.name, epochs=epochs,
+                  batch=batch_size, seeds=len(starts)),
+              say("Every loss is tried at the same {count} rates from {low:g} to {high:g}. The best has the highest mean accuracy over the run"
+                  " ({looks} looks an epoch) on the validation rows, and is judged by the same on the test rows. Losses are compared seed by"
+                  " seed; a difference of less than {least:g} of accuracy counts as none. The table repeats this for two other criteria, each"
+                  " tuned by itself.", count=len(rates), low=min(rates), high=max(rates), looks=LOOKS, least=LEAST)],
+        claims=claims,
+        charts=[curves(runs), over_rates(runs)],
+        tables=[differences(runs), at_their_best(runs)],
+        sources=SOURCES,
+        numbers={"data": data.name, "runs": [{"loss": loss, "inputs": scaling, "criterion": criterion, "best rate": best(runs, scaling, loss, criterion),
+                          "test": [CRITERIA[criterion](run["test"]) for run in tuned_runs(runs, scaling, loss, criterion)]}
+                          for scaling in (STANDARDISED, UNIT) for loss in LOSSES for criterion in CRITERIA]},
     )  # fmt: skip
 
 
-def _charts(
-    runs: _Trainings, rates: Sequence[float], shared: float, best: Mapping[str, float], source: str
-) -> list[Any]:
-    from losscope.report import Chart, Line, Panel
+def learn(
+    loss: str, rate: float, seeds: Sequence[int], data: Data, scaling: str, epochs: int, batch: int
+) -> list[Record]:
+    """Plain SGD, one run a seed; a seed decides split, start and batches, the same for every loss and rate."""
+    inputs = data.standardised() if scaling == STANDARDISED else data.scaled()
+    features, index = torch.from_numpy(inputs), torch.from_numpy(data.target)
+    order = [np.random.default_rng(seed).permutation(len(index)) for seed in seeds]
+    rows = torch.from_numpy(np.stack(order))
+    first, second = len(index) * 6 // 10, len(index) * 8 // 10
+    parts = {"validation": rows[:, first:second], "test": rows[:, second:]}
+    function = ls.get(loss)
+    target = torch.nn.functional.one_hot(index).float() if function.structure == "elementwise" else index
+    network = start([features.shape[1], HIDDEN, data.classes], seeds)
+    optimizer = torch.optim.SGD(network, lr=rate)
+    seen = {part: [accuracy(network, features, index, at)] for part, at in parts.items()}
+    mixed = np.random.default_rng([len(index), batch])
+    steps = first // batch
+    stops = {round(steps * look / LOOKS) for look in range(1, LOOKS + 1)}
+    for _ in range(epochs):
+        train = rows[:, mixed.permutation(first)]
+        for step in range(steps):
+            now = train[:, step * batch : (step + 1) * batch]
+            optimizer.zero_grad()
+            cost(function, forward(network, features[now]), target[now]).backward()
+            optimizer.step()
+            if step + 1 in stops:
+                for part, at in parts.items():
+                    seen[part].append(accuracy(network, features, index, at))
+    return [{"loss": loss, "inputs": scaling, "learning rate": rate, "seed": seed,
+             **{part: [float(look[run]) for look in looks] for part, looks in seen.items()}}
+            for run, seed in enumerate(seeds)]  # fmt: skip
 
-    axes = ("epoch", "test accuracy (%)")
-    same = [_curve(label, runs.at(label, shared)) for label in LOSSES]
-    own = [_curve(label, runs.at(label, best[label])) for label in LOSSES]
-    panels = [
-        Panel(f"All at learning rate {shared:g}", *axes, same),
-        Panel("Each at its own best rate", *axes, own),
-    ]
-    tuning = []
-    for label in LOSSES:
-        tried = sorted(runs.found[label])
-        score = [100 * fmean(fmean(run.test[1:]) for run in runs.at(label, rate)) for rate in tried]
-        tuning.append(Line(tried, score, label))
-    label = "mean test accuracy over the run (%)"
-    over = Panel("Accuracy by learning rate", "learning rate", label, tuning, x_scale="log")
-    seeds = len(runs.seeds)
-    caption = f"Training on {source}. Lines are means over {seeds} seeds, bands their range."
+
+def accuracy(network: Any, features: torch.Tensor, index: torch.Tensor, rows: torch.Tensor) -> np.ndarray:
+    """Of each run; 0 where an output is not finite: argmax would call NaN the largest, and be right at times."""
+    with torch.no_grad():
+        output = forward(network, features[rows])
+        right = (output.argmax(-1) == index[rows]).double().mean(1)
+        return np.where(output.isfinite().all(-1).all(-1).numpy(), right.numpy(), 0.0)
+
+
+def reached(accuracies: Sequence[float], goal: float) -> float:
+    """Epochs until the accuracy is first reached, between two looks by a straight line; all of them if it is never.
+
+    >>> reached([0.1, 0.8, 1.0], 0.9) * LOOKS, reached([0.1, 0.2, 0.3], 0.9) * LOOKS
+    (1.5, 2.0)
+    """
+    for at, (low, high) in enumerate(pairwise(accuracies)):
+        if high >= goal:
+            return (at + (goal - low) / (high - low) if high > low else at) / LOOKS
+    return (len(accuracies) - 1) / LOOKS
+
+
+def of(runs: Sequence[Record], scaling: str, loss: str, rate: float) -> list[Record]:
     return [
-        Chart(panels, caption, "learning-curves"),
-        Chart([over], f"Test accuracy, averaged over the whole run and {seeds} seeds.", "learning-rates"),
+        run for run in runs if (run["inputs"], run["loss"], run["learning rate"]) == (scaling, loss, rate)
     ]
 
 
-def _numbers(
-    runs: _Trainings, shared: float, best: Mapping[str, float], accuracy: float, source: str
-) -> dict[str, Any]:
-    def told(label: str, rate: float) -> dict[str, Any]:
-        found = runs.at(label, rate)
-        times = [run.reached(accuracy) for run in found]
-        return {
-            "learning_rate": rate,
-            "epochs_to_accuracy": [None if time == float("inf") else time for time in times],
-            "test_accuracy": [list(run.test) for run in found],
-        }
+def best(runs: Sequence[Record], scaling: str, loss: str, criterion: str = MEAN) -> float:
+    """The rate that is best on the validation rows, on the average of the seeds."""
+    rates = dict.fromkeys(run["learning rate"] for run in runs)
+    return max(
+        rates,
+        key=lambda rate: np.mean(
+            [CRITERIA[criterion](run["validation"]) for run in of(runs, scaling, loss, rate)]
+        ),
+    )
 
-    first = next(iter(runs.found.values()))
-    return {
-        "data": source,
-        "accuracy": accuracy,
-        "epochs": list(next(iter(first.values()))[0].epochs),
-        "shared_rate": {label: told(label, shared) for label in LOSSES},
-        "best_rate": {label: told(label, best[label]) for label in LOSSES},
-        "mean_validation_accuracy": {
-            label: {f"{rate:g}": runs.score(label, rate) for rate in sorted(runs.found[label])}
-            for label in LOSSES
-        },
+
+def tuned_runs(runs: Sequence[Record], scaling: str, loss: str, criterion: str = MEAN) -> list[Record]:
+    return of(runs, scaling, loss, best(runs, scaling, loss, criterion))
+
+
+def ahead(one: Sequence[Record], other: Sequence[Record], criterion: str = MEAN) -> np.ndarray:
+    """By how much `one` is better on the test rows, seed by seed."""
+    judged = CRITERIA[criterion]
+    return np.array([judged(a["test"]) - judged(b["test"]) for a, b in zip(one, other)])
+
+
+def at_one_rate(runs: Sequence[Record]) -> Claim:
+    found = {}
+    for loss in (CROSS, SQUARED):
+        at = {scaling: best(runs, scaling, loss) for scaling in (STANDARDISED, UNIT)}
+        each = [ahead(of(runs, s, CROSS, rate), of(runs, s, SQUARED, rate)) for s, rate in at.items()]
+        found[loss] = verdict.mean(np.mean(each, 0))
+    return Claim(
+        say("Cross-entropy converges faster than squared error through a sigmoid at the same learning rate."),
+        verdict.over({say("the rate is the best one for cross-entropy"): verdict.more_than(found[CROSS], LEAST),
+                      say("the rate is the best one for squared error"): verdict.more_than(found[SQUARED], LEAST)}),
+        say("Cross-entropy's mean accuracy less squared error's, over both scalings: {cross} at the rate that is best for cross-entropy,"
+            " {squared} at the one that is best for squared error, where cross-entropy's larger gradients overshoot.",
+            cross=str(found[CROSS]), squared=str(found[SQUARED])),
+        "cross-entropy",
+    )  # fmt: skip
+
+
+def tuned(said: str, runs: Sequence[Record], one: str, other: str) -> Claim:
+    found = {scaling: verdict.mean(ahead(tuned_runs(runs, scaling, one), tuned_runs(runs, scaling, other)))
+             for scaling in (STANDARDISED, UNIT)}  # fmt: skip
+    shown = joined([say("{difference} when {scaling} (rates {one:g} and {other:g})", difference=str(each), scaling=scaling,
+                        one=best(runs, scaling, one), other=best(runs, scaling, other)) for scaling, each in found.items()])  # fmt: skip
+    return Claim(
+        said,
+        verdict.over({scaling: verdict.more_than(each, LEAST) for scaling, each in found.items()}),
+        say("Difference of the mean accuracies, each loss at its best rate: {shown}.", shown=shown),
+        "cross-entropy",
+    )
+
+
+def larger_rate(runs: Sequence[Record]) -> Claim:
+    """Each seed has its own best rate; the logarithms of their ratios, averaged over both scalings."""
+    rates = sorted({run["learning rate"] for run in runs})
+    seeds = sorted({run["seed"] for run in runs})
+    score = {
+        (run["inputs"], run["loss"], run["seed"], run["learning rate"]): CRITERIA[MEAN](run["validation"])
+        for run in runs
     }
+
+    def own(scaling: str, loss: str, seed: int) -> float:
+        return max(rates, key=lambda rate: score[scaling, loss, seed, rate])
+
+    ratio = verdict.mean(
+        [
+            np.mean([np.log(own(s, SQUARED, seed) / own(s, CROSS, seed)) for s in (STANDARDISED, UNIT)])
+            for seed in seeds
+        ]
+    )
+    return Claim(
+        say("Squared error through a sigmoid needs a larger learning rate than cross-entropy."),
+        verdict.more_than(ratio, float(np.log(1.5))),
+        say("Its best rate is {ratio:.2g} times cross-entropy's (geometric mean over the seeds; {low:.2g} to {high:.2g}): the slope a(1 - a)"
+            " of the sigmoid, 1/4 at most, is a factor of its gradient.", ratio=float(np.exp(ratio.estimate)),
+            low=float(np.exp(ratio.low)), high=float(np.exp(ratio.high))),
+        "squared error",
+    )  # fmt: skip
+
+
+def answered(claims: Sequence[Claim]) -> str:
+    """The sentences follow the verdicts on the tuned losses."""
+    sigmoid, raw = (each.verdict for each in claims[1:3])
+    first = {
+        verdict.HOLDS: say("Yes, through a sigmoid, also when both are tuned."),
+        verdict.DOES_NOT_HOLD: say(
+            "No: through a sigmoid a larger learning rate makes up for squared error's small gradient."
+        ),
+        verdict.NOT_DECIDED: say(
+            "At one learning rate yes; whether it does when both are tuned these runs do not decide."
+        ),
+    }.get(
+        sigmoid,
+        say(
+            "It depends on the inputs: through a sigmoid, when both are tuned, it {verdict}.", verdict=sigmoid
+        ),
+    )
+    second = {
+        verdict.HOLDS: say("Softmax cross-entropy also converges faster than squared error on raw outputs."),
+        verdict.DOES_NOT_HOLD: say("On raw outputs squared error keeps up with softmax cross-entropy."),
+        verdict.NOT_DECIDED: say("Against raw outputs, without the sigmoid, these runs do not decide."),
+    }.get(
+        raw,
+        say(
+            "Against squared error on raw outputs, without the sigmoid, the advantage {verdict}.", verdict=raw
+        ),
+    )
+    return joined([first, second], " ")
+
+
+def curves(runs: Sequence[Record]) -> Chart:
+    panels = []
+    for scaling in (STANDARDISED, UNIT):
+        lines = []
+        for loss in LOSSES:
+            seen = 100 * np.array([run["test"] for run in tuned_runs(runs, scaling, loss)])
+            lines.append(
+                Line(
+                    np.arange(seen.shape[1]) / LOOKS,
+                    seen.mean(0),
+                    name_of(loss),
+                    low=seen.min(0),
+                    high=seen.max(0),
+                )
+            )
+        panels.append(
+            Panel(
+                say("Each at its best rate: {scaling}", scaling=scaling),
+                say("epoch"),
+                say("test accuracy (%)"),
+                lines,
+            )
+        )
+    return Chart(panels, caption=say("Means over the seeds; bands: their range."), name="learning-curves")  # fmt: skip
+
+
+def over_rates(runs: Sequence[Record]) -> Chart:
+    rates = sorted({run["learning rate"] for run in runs})
+    panels = [Panel(say("At every rate: {scaling}", scaling=scaling), say("learning rate"), say("mean test accuracy over the run (%)"),
+                    [Line(rates, [100 * float(np.mean([CRITERIA[MEAN](run["test"]) for run in of(runs, scaling, loss, rate)])) for rate in rates],
+                          name_of(loss)) for loss in LOSSES], x_scale="log") for scaling in (STANDARDISED, UNIT)]  # fmt: skip
+    return Chart(
+        panels,
+        caption=say("All losses at the same rates. Squared error through a sigmoid wants larger ones."),
+        name="learning-rates",
+    )
+
+
+PAIRS = ((CROSS, SQUARED), (SOFTMAX, SQUARED), (SOFTMAX, RAW))
+
+
+def differences(runs: Sequence[Record]) -> Table:
+    """Whether the choice of criterion decides: each is tuned and judged by itself."""
+    rows = [[scaling, name_of(one), name_of(other), *(
+                str(verdict.mean(ahead(tuned_runs(runs, scaling, one, criterion), tuned_runs(runs, scaling, other, criterion), criterion)))
+                for criterion in CRITERIA)]
+            for scaling in (STANDARDISED, UNIT) for one, other in PAIRS]  # fmt: skip
+    return Table([say("inputs"), say("loss"), say("compared with"), *CRITERIA], rows,
+                 caption=say("By how much the first is ahead, with the interval; epochs that are never reached count as all"))  # fmt: skip
+
+
+def at_their_best(runs: Sequence[Record]) -> Table:
+    rows = []
+    for scaling in (STANDARDISED, UNIT):
+        for loss in LOSSES:
+            found = tuned_runs(runs, scaling, loss)
+            means, ends = (
+                [100 * CRITERIA[MEAN](run["test"]) for run in found],
+                [100 * run["test"][-1] for run in found],
+            )
+            rows.append(
+                [
+                    scaling,
+                    name_of(loss),
+                    found[0]["learning rate"],
+                    *((float(np.mean(v)), float(np.std(v, ddof=1))) for v in (means, ends)),
+                ]
+            )
+    return Table([say("inputs"), say("loss"), say("learning rate"), say("mean test accuracy over the run (%)"), say("test accuracy at the end (%)")],
+                 rows, caption=say("Each loss at its best rate: mean and standard deviation over the seeds"))  # fmt: skip
+
+
+SOURCES = [
+    say("M. A. Nielsen, Neural Networks and Deep Learning, chapter 3 (2015), neuralnetworksanddeeplearning.com."),
+    say("L. Hui and M. Belkin, Evaluation of neural architectures trained with square loss vs cross-entropy (ICLR 2021),"
+        " doi:10.48550/arXiv.2006.07322: tuned, squared error on raw outputs is as good on many tasks."),
+    say("P. Golik, P. Doetsch and H. Ney, Cross-entropy vs. squared error training: a theoretical and experimental comparison"
+        " (Interspeech 2013), doi:10.21437/Interspeech.2013-436."),
+]  # fmt: skip
