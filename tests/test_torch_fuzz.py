@@ -422,7 +422,7 @@ def compare(name, call, circumstance, seed):
     for place, (got, pytorchs, true) in enumerate(answers):
         if strange and place and circumstance == "twice":
             continue
-        if got is not None and not near(got, pytorchs, true, strange and place):
+        if got is not None and not near(got, pytorchs, true, strange and place, EPS_OF.get(name, 0.0)):
             return "numbers", got, pytorchs, true
     return None
 
@@ -442,7 +442,11 @@ def worded(error):
     return re.sub(r"0x[0-9a-f]+", "", error[1])
 
 
-def near(got, given, true, slope_of_nan):
+# PyTorch adds 1e-12 to squared lengths: the slope of a short vector's cosine is then off by about that over its square.
+EPS_OF = {"cosine_embedding_loss": 1e-6}
+
+
+def near(got, given, true, slope_of_nan, eps=0.0):
     """As near to the true numbers as PyTorch's, or within a rounding or so of them; or PyTorch's own. The slope of
     a loss that is NaN or infinite is NaN, or the limit, and PyTorch's one of the two."""
     rough = ROUGH.get(got.dtype, 0)
@@ -450,6 +454,7 @@ def near(got, given, true, slope_of_nan):
     room = (
         rough * (true.abs() + true[true.isfinite()].abs().max() if true.isfinite().any() else 0) + rough**1.5
     )
+    room = room + eps
     off, far = (wide - true).abs(), (torchs - true).abs()
     if slope_of_nan:
         got, given, wide = (
@@ -471,6 +476,8 @@ def kernels_for_few_scores_too(monkeypatch):
 
 
 NAMES = [name for name in functional.__all__ if getattr(functional, name) is not functional.torchs[name]]
+# (ctc_loss computes nothing: it lays its targets out and hands over; tests/test_torch_inputs.py has its law.)
+NAMES.remove("ctc_loss")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -545,8 +552,7 @@ def test_two_losses_of_one_name_are_no_two_operators():
     other = Pointwise("squared_error", refuses=True)
     with pytest.raises(ValueError, match="two losses"):
         operators.register(other)
-    x = torch.ones(3)
-    assert operators.traced(other, x, x, "mean", (), None, None) is None
+    assert other.in_a_graph is None  # so that a graph takes PyTorch's own
 
 
 # --- compiled

@@ -165,9 +165,7 @@ class Linear(LossNode):
         for_bias = torch.zeros(classes, dtype=summed_in) if wanted[2] else None
         logits = torch.empty(step, classes, dtype=input.dtype)
         room = (
-            torch.empty(step, classes, dtype=torch.float32 if input.dtype is torch.float16 else input.dtype)
-            if any(wanted)
-            else None
+            torch.empty(step, classes, dtype=input.dtype) if any(wanted) else None
         )
         computed = torch.float64 if input.dtype is torch.float64 else torch.float32
         values, total = [], 0.0
