@@ -63,8 +63,8 @@ def test_links_in_the_documents_lead_somewhere() -> None:
 
 
 def test_the_page_of_losses_is_current() -> None:
-    assert (ROOT / "docs/losses.md").read_text() == describe.page(), (
-        "run: python -m losscope.describe > docs/losses.md"
+    assert (ROOT / "docs/losses.md").read_text() == reference_page.page(), (
+        "run: python -m losscope.reference_page > docs/losses.md"
     )
 
 

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 import losscope as ls
-from losscope.certificate import BOUND, DTYPES, Bench
 from losscope.derive import derive
-from losscope.mending import arguments, written
-from losscope.told import InexactWarning
+from losscope.exactness.bench import DTYPES, Bench
+from losscope.exactness.certificate import BOUND
+from losscope.exactness.mending import arguments, written
+from losscope.exactness.told import InexactWarning
 from papers import PAPERS, Written
 
 

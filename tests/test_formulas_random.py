@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import losscope as ls
-from losscope.certificate import BOUND
 from losscope.derive import derive
+from losscope.exactness.certificate import BOUND
+from losscope.exactness.mending import bench
+from losscope.exactness.told import InexactWarning
 from losscope.expression import PRIMITIVES, SPELLINGS
-from losscope.mending import bench
-from losscope.told import InexactWarning
 from test_formulas import worst_of_kernels
 
 NIGHTLY = os.environ.get("LOSSCOPE_NIGHTLY")

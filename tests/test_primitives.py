@@ -12,10 +12,10 @@ import pytest
 from llvmlite import ir
 from mpmath import mp, mpf
 
-from losscope.certificate import Bench
 from losscope.engine.function import Function
 from losscope.engine.lanes import F16, I32, LANES, VOID
 from losscope.entry import Parameter
+from losscope.exactness.bench import Bench
 from losscope.expression import PRIMITIVES, symbol
 from losscope.kernels import special
 from losscope.kernels.primitives import NAMESPACE

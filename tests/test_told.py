@@ -13,9 +13,9 @@ import pytest
 
 import losscope as ls
 from losscope.catalogue import entries
-from losscope.certify import certificate
 from losscope.cli import main
-from losscope.told import InexactWarning
+from losscope.exactness.certify import certificate
+from losscope.exactness.told import InexactWarning
 
 HARD = "lgamma(z**2 + y + 1) - lgamma(y + 1) - r"
 ISSUE = [

@@ -7,9 +7,9 @@ import sys
 from typing import Any
 
 from losscope import catalogue, domain, structures
-from losscope.certify import certified
 from losscope.entry import Entry, Parameter
 from losscope.errors import LossError, complain, did_you_mean
+from losscope.exactness.certify import certified
 from losscope.expression import PRIMITIVES
 from losscope.loss import Loss
 
@@ -77,7 +77,7 @@ def define(
     )
     entry, certificate = certified(entry, mend=True)
     if not certificate.exact:
-        from losscope.told import refuse, warn
+        from losscope.exactness.told import refuse, warn
 
         if strict:
             raise refuse(entry, certificate)

@@ -133,27 +133,3 @@ def example(loss: Any) -> list[str]:
     else:
         pair = _EXAMPLES.get(loss.entry.target.name, _EXAMPLES["real"])
     return ["import losscope", f"{call}({pair[0]}, {pair[1]})"]
-
-
-def page() -> str:
-    """docs/losses.md: every loss and activation, in words. `python -m losscope.describe > docs/losses.md`."""
-    from losscope import catalogue, loss
-
-    lines = [
-        "# Losses and activations",
-        "",
-        "Made by `python -m losscope.describe > docs/losses.md` from the catalogue; do not edit.",
-        "Prediction first, then target, everywhere.",
-    ]
-    families: dict[str, list[str]] = {}
-    for entry in catalogue.entries().values():
-        families.setdefault(entry.task, []).append(entry.name)
-    for task in sorted(families, key=lambda task: task == "activation"):
-        lines += ["", f"## {task.capitalize()}"]
-        for name in families[task]:
-            lines += ["", f"### {name}", "", "```text", describe(loss.get(name), certified=False), "```"]
-    return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    print(page(), end="")

@@ -205,7 +205,7 @@ class Loss:
         given = activation.parameters if isinstance(activation, Loss) else {}
         loss = Loss(self.entry, entry, {**self.parameters, **given, **parameters})
         if catalogue.entries().get(self.entry.name) is not self.entry and not loss.certificate.exact:
-            from losscope.told import warn
+            from losscope.exactness.told import warn
 
             warn(self.entry, loss.certificate, entry)
         return loss
@@ -492,8 +492,8 @@ class Loss:
 
     @property
     def certificate(self) -> Any:
-        """How exact its numbers are, in ulp beside the truth (losscope.certify.Certificate); found once, kept on disk."""
-        from losscope.certify import certificate
+        """How exact its numbers are, in ulp beside the truth (losscope.exactness.certificate.Certificate); found once, kept on disk."""
+        from losscope.exactness.certify import certificate
 
         return certificate(self.entry, self.activation)
 

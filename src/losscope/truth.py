@@ -16,8 +16,6 @@ import sympy
 from flint import arb, ctx
 from sympy import Piecewise, S
 
-from losscope.expression import PRIMITIVES
-
 PRECISIONS = (128, 1300, 6000)  # bits; the last tells 1 from 1 + 1e-308**5
 ENOUGH = 75  # bits of a result
 NOTHING = 1e-320  # what is surely less in size is as good as 0
@@ -123,7 +121,10 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "pow1px2m1": lambda x, q: (q * (x * x).log1p()).expm1(), "where": _where,
 }  # fmt: skip
 
-_NAMES = {primitive: name for name, (_, primitive) in PRIMITIVES.items()} | {sympy.exp: "exp"}
+
+def _name(function: Any) -> str:
+    """What a primitive, or SymPy's exp, is called among the FUNCTIONS."""
+    return {"absolute": "abs"}.get(function.__name__, function.__name__)
 
 
 @lru_cache(256)
@@ -184,9 +185,9 @@ def _text(e: Any, names: dict[Any, str]) -> str:
         if e.exp == S.Half:
             return f"f_sqrt({parts[0]})"
         return f"power({parts[0]}, {parts[1]})"
-    if e.func not in _NAMES:
+    if _name(e.func) not in FUNCTIONS:
         raise NotImplementedError(f"no truth is known of {e.func}")
-    return f"f_{_NAMES[e.func]}({', '.join(parts)})"
+    return f"f_{_name(e.func)}({', '.join(parts)})"
 
 
 def evaluate(function: Callable[..., tuple[Any, ...]], point: Sequence[Any]) -> tuple[Any, ...]:

@@ -65,10 +65,10 @@ def forms(
     import warnings
     from dataclasses import replace
 
-    from losscope.certify import certificate
     from losscope.definition import define
     from losscope.derive import derive
     from losscope.emit.plain import plain
+    from losscope.exactness.certify import certificate
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -164,9 +164,7 @@ class Linear(LossNode):
         for_weight = torch.empty(weight.shape, dtype=summed_in) if wanted[1] else None
         for_bias = torch.zeros(classes, dtype=summed_in) if wanted[2] else None
         logits = torch.empty(step, classes, dtype=input.dtype)
-        room = (
-            torch.empty(step, classes, dtype=input.dtype) if any(wanted) else None
-        )
+        room = torch.empty(step, classes, dtype=input.dtype) if any(wanted) else None
         computed = torch.float64 if input.dtype is torch.float64 else torch.float32
         values, total = [], 0.0
         for first in range(0, rows, step):

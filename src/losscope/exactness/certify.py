@@ -5,56 +5,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from losscope.entry import Entry, positive
+from losscope.exactness.certificate import Certificate, Worst
 from losscope.kernels import store
 
 FEW, MANY = 256, 2048  # points of each dtype: to search with, and to certify with
-
-
-@dataclass(frozen=True)
-class Worst:
-    """The point where a form is furthest from the truth, in ulp over the condition of the problem there."""
-
-    error: float
-    order: int
-    dtype: str
-    at: Mapping[str, float]
-    computed: float
-    truth: float
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """How exact the numbers of a formula are: the worst of its value, gradient and curvature over `points` points."""
-
-    worst: Worst
-    points: int
-
-    @property
-    def exact(self) -> bool:
-        """Whether all are within 8 ulp, times the condition of the problem."""
-        from losscope.certificate import BOUND
-
-        return self.worst.error <= BOUND
-
-    def __str__(self) -> str:
-        if self.exact:
-            return f"exact to {max(self.worst.error, 0.5):.1f} ulp on {self.points:,} points"
-        return f"not exact: {self.where()}"
-
-    def where(self) -> str:
-        """The worst point in words."""
-        worst = self.worst
-        at = ", ".join(f"{name} = {value:.9g}" for name, value in worst.at.items())
-        order = ("value", "gradient", "curvature")[worst.order]
-        return f"at {at} the {order} is {worst.computed:.6g} in {worst.dtype}, true {worst.truth:.6g}"
 
 
 def certified(entry: Entry, through: Entry | None = None, mend: bool = False) -> tuple[Entry, Certificate]:
@@ -88,7 +49,7 @@ def _read(stored: bytes | None) -> Any:
 
 def _made(entry: Entry, through: Entry | None, mend: bool) -> dict[str, Any]:
     """Found anew."""
-    from losscope import mending
+    from losscope.exactness import mending
 
     found = mending.mend(entry, FEW, MANY) if mend else mending.as_it_stands(entry, through, MANY)
     worst = asdict(found.worst)
@@ -111,22 +72,13 @@ def _key(entry: Entry, through: Entry | None, mend: bool) -> str:
 @cache
 def _sources() -> str:
     """A hash of the code that a certificate depends on, ours and others'."""
-    package = Path(__file__).parent
-    names = (
-        "expression",
-        "parse",
-        "stable",
-        "derive",
-        "rewrite",
-        "mend",
-        "mending",
-        "samples",
-        "truth",
-        "certificate",
-        "certify",
-    )
-    files = [package / f"{name}.py" for name in names] + sorted((package / "emit").glob("*.py"))
-    files += [package / f"kernels/{name}.py" for name in ("reference", "special")]
+    package = Path(__file__).parents[1]
+    files = [
+        package / f"{name}.py" for name in ("expression", "parse", "stable", "derive", "rewrite", "truth")
+    ]
+    files += [package / f"kernels/{name}.py" for name in ("arithmetic", "reference", "special")]
+    for folder in ("emit", "exactness"):
+        files += sorted((package / folder).glob("*.py"))
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())

@@ -10,7 +10,8 @@ from typing import Any
 import numpy
 import sympy
 
-from losscope.certificate import BOUND, DTYPES, Bench, arithmetic
+from losscope.exactness.bench import DTYPES, Bench, arithmetic
+from losscope.exactness.certificate import BOUND
 from losscope.expression import absolute
 from losscope.rewrite import RESIDUAL, REWRITES, as_angles
 

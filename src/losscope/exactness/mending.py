@@ -11,7 +11,6 @@ from zlib import crc32
 import sympy
 
 from losscope import structures
-from losscope.certificate import BOUND, DTYPES, Bench, Worst
 from losscope.derive import (
     COSINE,
     DISTANCE,
@@ -27,8 +26,10 @@ from losscope.derive import (
 from losscope.emit.plain import exactly
 from losscope.entry import Entry
 from losscope.errors import LossError, complain
+from losscope.exactness.bench import DTYPES, Bench
+from losscope.exactness.certificate import BOUND, Worst
+from losscope.exactness.mend import Judge, assumed_positive, assumed_real, mended
 from losscope.expression import in_our_words, symbol
-from losscope.mend import Judge, assumed_positive, assumed_real, mended
 from losscope.parse import parse
 
 ATTEMPTS = 4  # at forms that are exact alone, and together

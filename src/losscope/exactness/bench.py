@@ -13,12 +13,11 @@ from typing import Any
 import numpy
 import sympy
 
-from losscope.certify import Worst
 from losscope.entry import Parameter
-from losscope.samples import MARGIN, points
+from losscope.exactness.certificate import Worst
+from losscope.exactness.samples import MARGIN, points
 from losscope.truth import truths
 
-BOUND = 8.0  # ulp, times the condition
 DTYPES = ("float32", "float64")
 FLOOR = 2.0**14  # results less than this times the smallest normal number count as nothing
 NOTHING = (
@@ -162,8 +161,8 @@ class Bench:
 
     def certified(self, derived: Any) -> Worst:
         """The worst of a loss as its kernels compute it: alone, with the gradient, and with the curvature."""
+        from losscope.kernels.arithmetic import kernels_arithmetic
         from losscope.kernels.compiled import formulas
-        from losscope.kernels.reference import kernels_arithmetic
 
         code = compile(formulas(derived, list(self.arguments), list(self.parameters)), "<a formula>", "exec")
         found = []
@@ -184,7 +183,7 @@ def arithmetic(
     """dtype -> one expression as its kernels compute it."""
     from losscope.emit.python import function
     from losscope.emit.two_sided import two_sided
-    from losscope.kernels.reference import kernels_arithmetic
+    from losscope.kernels.arithmetic import kernels_arithmetic
 
     source = function("computed", arguments, parameters, [two_sided(expression)], residual)
     code = compile(source, "<a formula>", "exec")

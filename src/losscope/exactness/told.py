@@ -6,9 +6,9 @@ import ast
 import warnings
 from typing import Any
 
-from losscope.certify import Certificate
 from losscope.entry import Entry
 from losscope.errors import LossError
+from losscope.exactness.certificate import Certificate
 
 
 class InexactWarning(UserWarning):
