@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import losscope as ls
-from losscope import cli, describe
+from losscope import cli, reference_page
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

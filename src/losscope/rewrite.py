@@ -509,7 +509,7 @@ def pythagoras(expression: Any) -> Any:
             return e
         number, rest = e.as_coeff_Add()
         for sine in sorted(e.atoms(sin_arctan), key=sympy.default_sort_key):
-            k = rest.coeff(sine, 2) if number != 0 else 0
+            k: Any = rest.coeff(sine, 2) if number != 0 else 0
             if k != 0 and not k.has(sin_arctan) and sympy.expand(rest - k * sine**2) == 0:
                 return number * cos_arctan(*sine.args) ** 2 + (k + number) * sine**2
         return e

@@ -46,7 +46,7 @@ class Numbers:
         for at, (name, column) in enumerate(frame.items()):
             if name in self.first:
                 dates = pd.to_datetime(column, errors="coerce")
-                values[:, at] = (dates - pd.Timestamp(self.first[name])).dt.total_seconds() / 86400.0
+                values[:, at] = (dates - pd.Timestamp(self.first[str(name)])).dt.total_seconds() / 86400.0
             elif column.dtype.kind in "iufb":
                 values[:, at] = column.to_numpy(np.float64)
             else:

@@ -235,23 +235,19 @@ def answered(claims: Sequence[Claim]) -> str:
         verdict.NOT_DECIDED: say(
             "At one learning rate yes; whether it does when both are tuned these runs do not decide."
         ),
-    }.get(
-        sigmoid,
-        say(
-            "It depends on the inputs: through a sigmoid, when both are tuned, it {verdict}.", verdict=sigmoid
-        ),
-    )
+    }
     second = {
         verdict.HOLDS: say("Softmax cross-entropy also converges faster than squared error on raw outputs."),
         verdict.DOES_NOT_HOLD: say("On raw outputs squared error keeps up with softmax cross-entropy."),
         verdict.NOT_DECIDED: say("Against raw outputs, without the sigmoid, these runs do not decide."),
-    }.get(
-        raw,
-        say(
-            "Against squared error on raw outputs, without the sigmoid, the advantage {verdict}.", verdict=raw
-        ),
+    }  # fmt: skip
+    by_inputs = say(
+        "It depends on the inputs: through a sigmoid, when both are tuned, it {verdict}.", verdict=sigmoid
     )
-    return joined([first, second], " ")
+    otherwise = say(
+        "Against squared error on raw outputs, without the sigmoid, the advantage {verdict}.", verdict=raw
+    )
+    return joined([first.get(str(sigmoid), by_inputs), second.get(str(raw), otherwise)], " ")  # fmt: skip
 
 
 def curves(runs: Sequence[Record]) -> Chart:

@@ -276,7 +276,7 @@ def at_the_jump(first: Sequence[Record]) -> list[Panel]:
         say("L1, just after"): (L1, place + 1e-3),
         say("L2, before and after"): (L2, place),
     }
-    fits = {
+    fits: dict[Any, Any] = {
         label: tuple(METHODS[loss](lines.with_ones(np.append(run["x"], at)), np.append(run["y"], HEIGHT)))
         for label, (loss, at) in cases.items()
     }
@@ -285,8 +285,10 @@ def at_the_jump(first: Sequence[Record]) -> list[Panel]:
 
 
 def fan(found: Mapping[str, Any]) -> Panel:
-    heights = [(a, b) for a in np.linspace(*found["at_0"], 7) for b in np.linspace(*found["at_1"], 7)]
-    drawn = fitted(*SQUARE.T, {say("L2: the one best line"): tuple(found["l2"])}, points=say("four points"), fan=[(a, b - a) for a, b in heights])  # fmt: skip
+    ends: Any = [np.linspace(low, high, 7) for low, high in (found["at_0"], found["at_1"])]
+    heights = [(a, b) for a in ends[0] for b in ends[1]]
+    x, y = SQUARE.T
+    drawn = fitted(x, y, {say("L2: the one best line"): tuple(found["l2"])}, points=say("four points"), fan=[(a, b - a) for a, b in heights])  # fmt: skip
     return Panel(say("All best L1 lines"), "x", "y", drawn)
 
 
@@ -302,7 +304,7 @@ def pieces(run: Record) -> list[Record]:
 def told(claims: Sequence[Claim], swept: Sequence[Record]) -> Table:
     """The table that tutorials print, with what these runs make of it."""
     up = [float(np.mean([run["travel"] for run in of(swept, loss, UPWARD)])) for loss in METHODS]
-    rows = [[say("robust"), say("yes"), say("no"), say("lifted by 30, a point moves the slope by {0:.2f} under L1, {1:.2f} under L2", *up)],
+    rows: list[list[Any]] = [[say("robust"), say("yes"), say("no"), say("lifted by 30, a point moves the slope by {0:.2f} under L1, {1:.2f} under L2", *up)],
             [say("stable"), say("no"), say("yes"), claims[2].verdict],
             [say("solutions"), say("several"), say("one"), joined([say("L1, one: {verdict}", verdict=claims[3].verdict), say("L2, one: {verdict}", verdict=claims[4].verdict)])]]  # fmt: skip
     return Table([say("the table says"), "L1", "L2", say("these runs")], rows, caption=say("The table that tutorials print, and its conditions (robustness: study `robustness`)"))  # fmt: skip

@@ -96,7 +96,7 @@ def main():
         for count, dtype in zip(counts, (np.float32, np.float64)):
             if count:
                 coefficients, error = minimax(function, at_zero, interval, weight, count)
-                rounded = [dtype(mp.nstr(c, 25)).item() for c in coefficients]
+                rounded = [np.array(mp.nstr(c, 25), dtype).item() for c in coefficients]
                 print(f"# {dtype.__name__}: error {mp.nstr(error, 2)}")
                 print(f"{name}=({', '.join(map(repr, rounded))}),", flush=True)
 
