@@ -227,27 +227,21 @@ def larger_rate(runs: Sequence[Record]) -> Claim:
 def answered(claims: Sequence[Claim]) -> str:
     """The sentences follow the verdicts on the tuned losses."""
     sigmoid, raw = (each.verdict for each in claims[1:3])
-    first = {
+    # fmt: off
+    first: Any = {
         verdict.HOLDS: say("Yes, through a sigmoid, also when both are tuned."),
-        verdict.DOES_NOT_HOLD: say(
-            "No: through a sigmoid a larger learning rate makes up for squared error's small gradient."
-        ),
-        verdict.NOT_DECIDED: say(
-            "At one learning rate yes; whether it does when both are tuned these runs do not decide."
-        ),
+        verdict.DOES_NOT_HOLD: say("No: through a sigmoid a larger learning rate makes up for squared error's small gradient."),
+        verdict.NOT_DECIDED: say("At one learning rate yes; whether it does when both are tuned these runs do not decide."),
     }
-    second = {
+    second: Any = {
         verdict.HOLDS: say("Softmax cross-entropy also converges faster than squared error on raw outputs."),
         verdict.DOES_NOT_HOLD: say("On raw outputs squared error keeps up with softmax cross-entropy."),
         verdict.NOT_DECIDED: say("Against raw outputs, without the sigmoid, these runs do not decide."),
-    }  # fmt: skip
-    by_inputs = say(
-        "It depends on the inputs: through a sigmoid, when both are tuned, it {verdict}.", verdict=sigmoid
-    )
-    otherwise = say(
-        "Against squared error on raw outputs, without the sigmoid, the advantage {verdict}.", verdict=raw
-    )
-    return joined([first.get(str(sigmoid), by_inputs), second.get(str(raw), otherwise)], " ")  # fmt: skip
+    }
+    by_inputs = say("It depends on the inputs: through a sigmoid, when both are tuned, it {verdict}.", verdict=sigmoid)
+    otherwise = say("Against squared error on raw outputs, without the sigmoid, the advantage {verdict}.", verdict=raw)
+    # fmt: on
+    return joined([first.get(sigmoid, by_inputs), second.get(raw, otherwise)], " ")
 
 
 def curves(runs: Sequence[Record]) -> Chart:
