@@ -13,6 +13,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from joblib import Parallel, delayed
+
 from losscope.studies import Result, claims, get, studies
 from losscope.studies.verdict import DOES_NOT_HOLD, HOLDS, NOT_DECIDED
 
@@ -41,20 +43,28 @@ def turns(claim: str, results: Sequence[Result] | object) -> bool:
     return {HOLDS, DOES_NOT_HOLD} <= verdicts
 
 
+def run(name: str, kind: str, seed: int) -> Result:
+    """One run of a study, in a process of its own."""
+    print(f"{name}: {kind}, seed {seed}", file=sys.stderr, flush=True)
+    return get(name)(quick=kind == "quick", seed=seed)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("study", nargs="*", help="which studies (default: all)")
     parser.add_argument(
         "--only-quick", action="store_true", help="leave the full runs out, and write no page"
     )
+    parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
     chosen = parser.parse_args()
     runs = [each for each in RUNS if each[0] == "quick" or not chosen.only_quick]
     rows, whole, bad = [], [], False
-    for name in chosen.study or studies():
-        found = {}
-        for kind, seed in runs:
-            print(f"{name}: {kind}, seed {seed}", file=sys.stderr, flush=True)
-            found[kind, seed] = get(name)(quick=kind == "quick", seed=seed)
+    names = chosen.study or list(studies())
+    # The full runs first: the longest should not begin last.
+    asked = [(name, *each) for each in sorted(runs) for name in names]
+    results = dict(zip(asked, Parallel(chosen.jobs)(delayed(run)(*each) for each in asked), strict=True))
+    for name in names:
+        found = {each: results[name, *each] for each in runs}
         rows += table(name, found)
         bad |= any(turns(each.claim, found.values()) for result in found.values() for each in result.claims)
         if ("full", 0) in found:
