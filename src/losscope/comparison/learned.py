@@ -43,7 +43,8 @@ class Numbers:
 
     def _one_by_one(self, frame: pd.DataFrame) -> np.ndarray:
         values = np.empty((len(frame), len(self.names)))
-        for at, (name, column) in enumerate(frame.items()):
+        for at, name in enumerate(self.names):
+            column = frame.iloc[:, at]
             if name in self.first:
                 dates = pd.to_datetime(column, errors="coerce")
                 values[:, at] = (dates - pd.Timestamp(self.first[str(name)])).dt.total_seconds() / 86400.0
