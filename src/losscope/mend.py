@@ -11,7 +11,7 @@ import numpy
 import sympy
 
 from losscope.certificate import BOUND, DTYPES, Bench, arithmetic
-from losscope.expression import absolute
+from losscope.expression import absolute, in_our_words
 from losscope.rewrite import RESIDUAL, REWRITES, as_angles
 
 GOOD = 4.0  # ulp over the condition: a form this good is looked at no further
@@ -56,7 +56,9 @@ class Judge:
         """What an expression comes to at each point of both dtypes, as a kernel computes it."""
         bench = self.bench
         compute = arithmetic(variable, list(bench.arguments), list(bench.parameters), self.residual)
-        return numpy.concatenate([self._evaluated(compute[dtype], dtype).astype("float64") for dtype in DTYPES])
+        return numpy.concatenate(
+            [self._evaluated(compute[dtype], dtype).astype("float64") for dtype in DTYPES]
+        )
 
     def _evaluated(self, compute: Any, dtype: str) -> numpy.ndarray:
         at = [self.bench.at[dtype][name] for name in self.bench.names]
@@ -128,7 +130,9 @@ def by_cases(judge: Judge, order: int, forms: Sequence[Any]) -> Found:
             break
         one, quantity, border, other = split
         chosen = sympy.Piecewise((one, quantity < border), (other, True), evaluate=False)
-        parts = tuple(dict.fromkeys(part for each in (one, other) for part in (parts if each not in forms else (each,))))
+        parts = tuple(
+            dict.fromkeys(part for each in (one, other) for part in (parts if each not in forms else (each,)))
+        )
         lost[chosen] = judge.lost(order, chosen)
     return Found(chosen, parts)
 
@@ -196,7 +200,7 @@ def _others(form: Any) -> list[Any]:
 def attempt(rewrite: Callable[[Any], Any], form: Any) -> Any:
     """What a rewrite makes of a form; None where it comes to no number."""
     try:
-        other = rewrite(form)
+        other = in_our_words(rewrite(form))
     except (
         ArithmeticError,
         ValueError,
