@@ -12,7 +12,7 @@ import sympy
 
 from losscope.exactness.bench import DTYPES, Bench, arithmetic
 from losscope.exactness.certificate import BOUND
-from losscope.expression import absolute
+from losscope.expression import absolute, in_our_words
 from losscope.rewrite import RESIDUAL, REWRITES, as_angles
 
 GOOD = 4.0  # ulp over the condition: a form this good is looked at no further
@@ -201,7 +201,7 @@ def _others(form: Any) -> list[Any]:
 def attempt(rewrite: Callable[[Any], Any], form: Any) -> Any:
     """What a rewrite makes of a form; None where it comes to no number."""
     try:
-        other = rewrite(form)
+        other = in_our_words(rewrite(form))
     except (
         ArithmeticError,
         ValueError,
