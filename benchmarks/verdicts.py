@@ -1,7 +1,7 @@
 """Do the verdicts survive another seed, and the quick look? Every study with --quick for seeds 0 to 4, and in full for
 seeds 0 and 1; then docs/claims.md, the map of all claims, from the full run of seed 0.
 
-    python benchmarks/verdicts.py [STUDY ...] [--only-quick]
+    python benchmarks/verdicts.py [STUDY ...] [--quick N] [--full N]
 
 Exits with 1 where a claim holds in one run and does not hold in another.
 """
@@ -18,7 +18,6 @@ from joblib import Parallel, delayed
 from losscope.studies import Result, claims, get, studies
 from losscope.studies.verdict import DOES_NOT_HOLD, HOLDS, NOT_DECIDED
 
-RUNS = [("quick", seed) for seed in range(5)] + [("full", seed) for seed in range(2)]
 SHORT = {HOLDS: "holds", DOES_NOT_HOLD: "does not", NOT_DECIDED: "?"}
 PAGE = Path(__file__).parents[1] / "docs/claims.md"
 
@@ -52,12 +51,12 @@ def run(name: str, kind: str, seed: int) -> Result:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("study", nargs="*", help="which studies (default: all)")
-    parser.add_argument(
-        "--only-quick", action="store_true", help="leave the full runs out, and write no page"
-    )
+    parser.add_argument("--quick", type=int, default=5, help="how many seeds of the quick look (default: 5)")
+    parser.add_argument("--full", type=int, default=2, help="how many in full (default: 2); 0 writes no page")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
     chosen = parser.parse_args()
-    runs = [each for each in RUNS if each[0] == "quick" or not chosen.only_quick]
+    counts = (("quick", chosen.quick), ("full", chosen.full))
+    runs = [(kind, seed) for kind, count in counts for seed in range(count)]
     rows, whole, bad = [], [], False
     names = chosen.study or list(studies())
     # The full runs first: the longest should not begin last.

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         console.print(
             Text(f"Parameters that are now to be more than 0: {', '.join(found['refused'])}"), soft_wrap=True
         )
-    if found["same"]:
+    if found["same"] and found["exact"]:
         console.print(Text("Nothing is rewritten: what derivation gives is exact."), soft_wrap=True)
     return 0 if found["exact"] else 1
 
