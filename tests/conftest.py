@@ -19,8 +19,14 @@ SOFTMAX = [name for name, entry in entries().items() if entry.structure == "soft
 CLASSES = 4
 
 
+# Studies and comparisons make millions of small calls, and say nothing of threads.
+TRAINING = ("test_studies", "test_study", "test_compare", "test_boosting", "test_constant", "test_report")
+
+
 @pytest.fixture(autouse=True)
-def _work_is_shared_however_short(monkeypatch: pytest.MonkeyPatch) -> None:
+def _work_is_shared_however_short(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.module.__name__.startswith(TRAINING):
+        return
     monkeypatch.setattr(threads, "GRAIN", 0)
     monkeypatch.setattr(threads, "POOL_GRAIN", 0)
 
