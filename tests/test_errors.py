@@ -1,4 +1,4 @@
-"""Bad input is an error that says what, where, got, expected, next step; never a NumPy or Numba traceback."""
+"""Bad input is an error that says what, where, got, expected, next step; never a traceback of NumPy or of the compiler."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Derived formula -> source text: python (for Numba, NumPy and torch alike), LaTeX and plain text."""
+"""Derived formula -> source text: python (for kernels, NumPy and torch alike), LaTeX and plain text."""

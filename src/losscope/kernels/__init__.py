@@ -1,1 +1,1 @@
-"""How formulas are run: on the CPU (Numba) and, as the judge, by plain array operations."""
+"""How formulas are run: by kernels and, as the judge, by plain array operations."""
