@@ -128,6 +128,7 @@ class Pointwise(KernelLoss):
             ):  # the domain's own text
                 raise Outside
 
+    # One argument for each input and each output of the kernel: the outputs by name.
     def run(
         self,
         input: Tensor,
