@@ -41,6 +41,12 @@ def test_looking_a_loss_up_loads_no_compiler() -> None:
     assert not loaded_by(code) & {"sympy", "llvmlite", "torch", "scipy"}
 
 
+def test_the_functions_of_torch_load_no_more_than_torch() -> None:
+    pytest.importorskip("torch")
+    more = loaded_by("import losscope.torch.functional") - loaded_by("import torch")
+    assert not more & {"sympy", "scipy", "pandas", "sklearn", "matplotlib", "rich"}
+
+
 def test_a_call_loads_no_torch() -> None:
     assert "torch" not in loaded_by("import losscope as ls; ls.huber([1.0], [0.0])")
 

@@ -16,13 +16,7 @@ from scipy import special
 from losscope import structures
 from losscope.entry import Entry
 from losscope.kernels import special as made_of_others
-
-
-def polynomial(x: Any, coefficients: Any) -> Any:
-    total = coefficients[0]
-    for each in coefficients[1:]:
-        total = total * x + each
-    return total
+from losscope.kernels.polynomial import polynomial
 
 
 def _series(x: Any, first: int, coefficient: Any) -> Any:

@@ -20,7 +20,7 @@ from torch import Tensor
 from losscope import structures
 from losscope.entry import Entry
 from losscope.kernels import special
-from losscope.kernels.reference import polynomial
+from losscope.kernels.polynomial import polynomial
 from losscope.torch.eligibility import HALVES
 
 
