@@ -16,7 +16,7 @@ from torch.nn import functional
 import losscope as ls
 from losscope.studies import blow_up, exploding_gradients, initial_weights, networks
 from losscope.studies.blow_up import DEPTH, TARGET, TIME
-from losscope.studies.exploding_gradients import L1, L2, LENGTHS, LOSSES, RATES, SIZES, STARTED
+from losscope.studies.exploding_gradients import L1, L2, LEARNT, LENGTHS, LOSSES, RATES, SIZES, STARTED
 from losscope.studies.initial_weights import ACTIVATIONS, VARIANCES
 from losscope.studies.verdict import DOES_NOT_HOLD, HOLDS, NOT_DECIDED
 
@@ -45,7 +45,7 @@ def output(case: Mapping, parameters: list[torch.Tensor], x: torch.Tensor) -> to
     return functional.linear(x, last[0].T, last[1][0])
 
 
-CASES = [blow_up.wild(1000.0), blow_up.long(DEPTH, 9, 4.0), blow_up.long(TIME, 9, 3.0)]
+CASES = [blow_up.wild(1000.0), blow_up.extended(DEPTH, 9, 4.0), blow_up.extended(TIME, 9, 3.0)]
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -59,7 +59,7 @@ def test_first_gradients_are_those_of_single_networks(case, loss) -> None:
 
 
 def test_one_weight_matrix_serves_all_time_steps() -> None:
-    deep, recurrent = (blow_up.network(blow_up.long(cause, 9, 2.0), [0]) for cause in (DEPTH, TIME))
+    deep, recurrent = (blow_up.network(blow_up.extended(cause, 9, 2.0), [0]) for cause in (DEPTH, TIME))
     assert [len(each) // 2 for each in (*deep, *recurrent)] == [9, 9, 3, 10]
     assert len({id(each) for each in recurrent[1]}) == len(recurrent[0])
 
@@ -67,7 +67,7 @@ def test_one_weight_matrix_serves_all_time_steps() -> None:
 @pytest.mark.parametrize("clip", [False, True])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["case"])
 def test_a_training_is_that_of_pytorchs_own_sgd_and_clipping(case, clip) -> None:
-    trained = blow_up.train(case, L1, (1, 2), 12, 0.01, clip)
+    trained = blow_up.train(case, L1, (1, 2), 12, [0.01], clip)
     for run in trained:
         parameters, x, y = alone(case, run["seed"])
         optimizer = torch.optim.SGD(parameters, lr=0.01)
@@ -84,21 +84,23 @@ def test_a_training_is_that_of_pytorchs_own_sgd_and_clipping(case, clip) -> None
 
 def test_a_training_breaks_at_the_step_at_which_a_number_is_no_longer_finite() -> None:
     case = blow_up.wild(1e8)
-    (run,) = blow_up.train(case, L2, [4], 50, 0.01)
+    (run,) = blow_up.train(case, L2, [4], 50, [0.01])
     parameters, x, y = alone(case, 4)
-    for step in range(1, 51):
+    steps = 1
+    while True:
         value = functional.mse_loss(output(case, parameters, x), y)
         slopes = torch.autograd.grad(value, parameters)
         if not (value.isfinite() and all(each.isfinite().all() for each in slopes)):
             break
-        parameters = [(each - 0.01 * slope).detach().requires_grad_() for each, slope in zip(parameters, slopes)]
-    assert run["broke"] == step < 50
+        parameters = [(each - 0.01 * slope).detach().requires_grad_() for each, slope in zip(parameters, slopes)]  # fmt: skip
+        steps += 1
+    assert run["broke"] == steps < 50
     assert run["error"] == np.inf
 
 
 def test_a_run_that_breaks_leaves_the_others_alone() -> None:
-    together = blow_up.train(blow_up.long(DEPTH, 20, 4.0), L2, SEEDS, 10, 0.01, clip=False)
-    each = [blow_up.train(blow_up.long(DEPTH, 20, 4.0), L2, [seed], 10, 0.01)[0] for seed in SEEDS]
+    together = blow_up.train(blow_up.extended(DEPTH, 20, 4.0), L2, SEEDS, 10, [0.01])
+    each = [blow_up.train(blow_up.extended(DEPTH, 20, 4.0), L2, [seed], 10, [0.01])[0] for seed in SEEDS]
     assert [run["broke"] for run in together] == [run["broke"] for run in each]
 
 
@@ -115,8 +117,8 @@ def test_a_wild_target_scales_the_gradient_of_squared_error_alone() -> None:
 def expected(name: str, variance: float) -> float:
     """The factor a layer of an infinitely wide network: the sizes of the states settle at q = v E f(z)^2, and v E f'(z)^2 is
     the factor's square (Poole et al. 2016), z normal with variance q."""
-    z, weight = np.polynomial.hermite_e.hermegauss(201)
-    weight = weight / weight.sum()
+    z = np.linspace(-9, 9, 20_001)  # so fine that the steep middle of a wide tanh is hit
+    weight = np.exp(-(z**2) / 2) / np.exp(-(z**2) / 2).sum()
 
     def tanh(at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.tanh(at), 1 - np.tanh(at) ** 2
@@ -138,26 +140,34 @@ def expected(name: str, variance: float) -> float:
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_a_factor_is_what_the_theory_of_wide_networks_says(name, variance) -> None:
     found = initial_weights.geometric(initial_weights.factors(ACTIVATIONS[name], variance, SEEDS))
-    assert np.mean(found) == pytest.approx(expected(name, variance), rel=0.05)
+    assert np.mean(found) == pytest.approx(expected(name, variance), rel=0.02 if variance <= 2 else 0.08)
 
 
-REVIEWED = {"tanh": {1 / 3: 0.576, 0.5: 0.704, 1.0: 0.965, 2.0: 1.053}, "ReLU": {1 / 3: 0.403, 1.0: 0.698, 2.0: 0.987}}
+REVIEWED = {
+    "tanh": {1 / 3: 0.576, 0.5: 0.704, 1.0: 0.965, 2.0: 1.053},
+    "ReLU": {1 / 3: 0.403, 1.0: 0.698, 2.0: 0.987},
+}
 
 
 def test_the_factors_are_those_of_the_review() -> None:
     for name, known in REVIEWED.items():
         for variance, factor in known.items():
             found = initial_weights.geometric(initial_weights.factors(ACTIVATIONS[name], variance, SEEDS))
-            assert np.mean(found) == pytest.approx(factor, abs=0.01), (name, variance)
+            assert np.mean(found) == pytest.approx(factor, abs=0.012), (name, variance)
 
 
 def test_the_factors_multiply_to_the_gradient_that_finite_differences_find() -> None:
     """Along the gradient's own direction, through the layers as NumPy multiplies them."""
     seed, depth, width = 3, 4, initial_weights.WIDTH
     each = initial_weights.factors(ls.tanh, 1.5, [seed], depth)[0]
-    network = [part.detach().numpy()[0] for part in networks.start([width] * (depth + 3), [seed], 1.5, torch.float64)]
+    network = [
+        part.detach().numpy()[0] for part in networks.start([width] * (depth + 3), [seed], 1.5, torch.float64)
+    ]
     generator = torch.Generator().manual_seed(1_000_003 + seed)
-    x, upstream = (torch.randn(initial_weights.ROWS, width, generator=generator, dtype=torch.float64).numpy() for _ in range(2))
+    x, upstream = (
+        torch.randn(initial_weights.ROWS, width, generator=generator, dtype=torch.float64).numpy()
+        for _ in range(2)
+    )
     weights = network[::2]
     first = np.tanh(x @ weights[0])
 
@@ -186,8 +196,9 @@ def test_pytorchs_default_is_what_linear_layers_start_with() -> None:
     layer = torch.nn.Linear(300, 200, dtype=torch.float64)
     assert torch.equal(network[0][1], layer.weight.T)
     assert torch.equal(network[1][1, 0], layer.bias)
-    assert float(network[0].abs().max()) <= 300**-0.5
-    assert float(network[0].var()) * 300 == pytest.approx(networks.PYTORCHS, rel=0.02)
+    weights = network[0].detach()
+    assert float(weights.abs().max()) <= 300**-0.5
+    assert float(weights.var()) * 300 == pytest.approx(networks.PYTORCHS, rel=0.02)
     own, hes = initial_weights.variances_in_pytorch(0)
     assert (own, hes) == pytest.approx((networks.PYTORCHS, networks.HES), rel=0.02)
 
@@ -198,8 +209,13 @@ def test_pytorchs_default_is_what_linear_layers_start_with() -> None:
 def test_one_verdict_along_the_sizes_names_one_that_was_tried() -> None:
     along = exploding_gradients.along
     yes, no, unsure = HOLDS, DOES_NOT_HOLD, NOT_DECIDED
-    assert along({1.0: no, 10.0: unsure, 1000.0: yes, 1e6: yes}) == "holds when the target is off by 1,000 or more"
-    assert along({1.0: yes, 10.0: yes, 100.0: unsure, 1e3: no}) == "holds when the target is off by 10 or less"
+    assert (
+        along({1.0: no, 10.0: unsure, 1000.0: yes, 1e6: yes})
+        == "holds when the target is off by 1,000 or more"
+    )
+    assert (
+        along({1.0: yes, 10.0: yes, 100.0: unsure, 1e3: no}) == "holds when the target is off by 10 or less"
+    )
     assert along({1.0: yes, 10.0: yes}) == HOLDS
     assert along({1.0: no, 10.0: no}) == DOES_NOT_HOLD
     assert along({1.0: no, 10.0: yes, 100.0: no}) == along({1.0: no, 10.0: unsure}) == NOT_DECIDED
@@ -214,6 +230,10 @@ def test_the_judge_of_factors() -> None:
     one = np.full((4, 50), 1.0)
     assert exploding_gradients.multiplied({1.0: one * 0.5**0.5, 2.0: one, 4.0: one * 2**0.5}).verdict == HOLDS
     assert exploding_gradients.multiplied({1.0: one, 2.0: one, 4.0: one}).verdict == DOES_NOT_HOLD
+    small = one * 0.7
+    assert exploding_gradients.multiplied({2.0: small, 4.0: small * 2**0.5}).verdict == DOES_NOT_HOLD, (
+        "none is above 1"
+    )
 
 
 def trainings(rule, cause: str = TARGET, cases=None, **more) -> list[dict]:
@@ -239,7 +259,10 @@ def test_the_judge_of_wild_targets() -> None:
     def judged(rule) -> str:
         return exploding_gradients.to_nan(trainings(lambda case, loss, clipped, seed: {"broke": 3 if rule(case["outlier"], loss, seed) else None})).verdict  # fmt: skip
 
-    assert judged(lambda size, loss, seed: loss == L2 and size >= 1000) == "holds when the target is off by 1,000 or more"
+    assert (
+        judged(lambda size, loss, seed: loss == L2 and size >= 1000)
+        == "holds when the target is off by 1,000 or more"
+    )
     assert judged(lambda size, loss, seed: loss == L2) == HOLDS
     assert judged(lambda size, loss, seed: True) == judged(lambda size, loss, seed: False) == DOES_NOT_HOLD
     assert judged(lambda size, loss, seed: loss == L2 and seed % 2) == NOT_DECIDED
@@ -252,18 +275,22 @@ def lengths(factors: dict[float, dict[str, float]], cause: str = DEPTH) -> list[
 
 def test_the_judge_of_depth() -> None:
     def judged(*bounded: float) -> str:
-        factors = {v: {L2: f, L1: b, SMOOTH: b} for v, f, b in zip(STARTED, (0.7, 1.0, 1.5, 3.0), bounded)}
+        factors = {v: {L2: f, L1: b, SMOOTH: b} for v, f, b in zip(STARTED, (1.0, 1.5, 3.0), bounded)}
         return exploding_gradients.keeps(lengths(factors), DEPTH).verdict
 
-    assert judged(0.7, 1, 1.5, 1.5) == DOES_NOT_HOLD
-    assert judged(1.5, 1.5, 1, 1) == HOLDS, "judged only where squared error explodes"
-    assert judged(0.7, 1, 1, 1.5) == "holds when the weights have variance 4"
+    assert judged(1, 1.5, 1.5) == DOES_NOT_HOLD
+    assert judged(1.5, 1, 1) == HOLDS, "judged only where squared error explodes"
+    assert judged(1, 1.5, 1) == "holds when the weights have variance 4"
     calm = {v: dict.fromkeys(LOSSES, 1.0) for v in STARTED}
     assert exploding_gradients.keeps(lengths(calm, TIME), TIME).verdict == NOT_DECIDED
 
 
 def test_the_judge_of_what_breaks_sooner() -> None:
-    cases = [*(blow_up.wild(size) for size in SIZES), blow_up.long(DEPTH, 5, 2.0), blow_up.long(TIME, 5, 2.0)]
+    cases = [
+        *(blow_up.wild(size) for size in SIZES),
+        blow_up.extended(DEPTH, 5, 2.0),
+        blow_up.extended(TIME, 5, 2.0),
+    ]
 
     def judged(rule) -> str:
         return exploding_gradients.sooner(trainings(lambda case, loss, clipped, seed: {"broke": rule(case["cause"], loss, seed)}, cases=cases)).verdict  # fmt: skip
@@ -276,7 +303,7 @@ def test_the_judge_of_what_breaks_sooner() -> None:
 
 
 def test_the_judge_of_clipping() -> None:
-    cases = [blow_up.long(DEPTH, 20, 4.0), blow_up.long(DEPTH, 50, 16.0)]
+    cases = [blow_up.extended(DEPTH, 20, 4.0), blow_up.extended(DEPTH, 50, 16.0)]
 
     def judged(finite, overflowing) -> str:
         """Whether clipping fails, by start."""
@@ -295,12 +322,14 @@ def test_the_judge_of_clipped_learning_takes_the_best_rate_of_both() -> None:
     def judged(ratio) -> str:
         runs = [{"loss": loss, "outlier": size, "learning rate": rate, "seed": seed,
                  "error": (ratio(size, seed) if loss == L2 else 1.0) * (1 if rate == (RATES[0] if loss == L2 else RATES[-1]) else 5)}
-                for loss in (L2, L1) for size in SIZES for rate in RATES for seed in SEEDS]  # fmt: skip
+                for loss in (L2, L1) for size in LEARNT for rate in RATES for seed in SEEDS]  # fmt: skip
         return exploding_gradients.learning(runs).verdict
 
     assert judged(lambda size, seed: 1.1) == HOLDS
     assert judged(lambda size, seed: 1.5) == DOES_NOT_HOLD
-    assert judged(lambda size, seed: 1.0 if size <= 10 else 3.0) == "holds when the target is off by 10 or less"
+    assert (
+        judged(lambda size, seed: 1.0 if size <= 10 else 4.0) == "holds when the target is off by 10 or less"
+    )
     assert judged(lambda size, seed: 1.0 if seed % 2 else 3.0) == NOT_DECIDED
 
 
@@ -333,5 +362,7 @@ def test_the_answer_follows_from_the_verdicts() -> None:
     found = get("exploding-gradients")(quick=True, steps=2, seeds=2)
     assert "factor" in found.answer
     by_text = {each.claim: each.verdict for each in found.claims}
-    kept = by_text["A loss whose own gradient is bounded keeps the gradient of a deep network from exploding."]
+    kept = by_text[
+        "A loss whose own gradient is bounded keeps the gradient of a deep network from exploding."
+    ]
     assert ("A bounded loss does not help against depth" in found.answer) == (kept == DOES_NOT_HOLD)

@@ -29,7 +29,7 @@ def wild(size: float) -> Case:
     return {"case": words, "cause": TARGET, "length": 2, "variance": HES, "outlier": size}
 
 
-def long(cause: str, length: int, variance: float) -> Case:
+def extended(cause: str, length: int, variance: float) -> Case:
     """`length` layers (DEPTH), or one that is used at every of `length` time steps (TIME); weights of this variance over a
     layer's inputs."""
     words = (
@@ -78,30 +78,30 @@ def first_norms(case: Case, loss: str, seeds: Sequence[int]) -> list[float]:
 
 
 def train(
-    case: Case, loss: str, seeds: Sequence[int], steps: int, rate: float, clip: bool = False
+    case: Case, loss: str, seeds: Sequence[int], steps: int, rates: Sequence[float], clip: bool = False
 ) -> list[Record]:
-    """Plain SGD on all rows at once, one record a seed.
+    """Plain SGD on all rows at once, one record for each rate and seed.
 
     `first`: the norm of the gradient before the first step; `broke`: the step at which a loss or a gradient was no longer
     finite, or None; `error`: the median error on the rows whose targets were left alone, infinite where it broke.
     """
-    parameters, layers = network(case, seeds)
-    x, y = data(case, seeds)
-    used, broke, first = ls.get(loss), np.zeros(len(seeds), int), np.zeros(len(seeds))
+    runs = [(rate, seed) for rate in rates for seed in seeds]
+    starts, rate = [seed for _, seed in runs], torch.tensor([rate for rate, _ in runs])
+    parameters, layers = network(case, starts)
+    x, y = data(case, starts)
+    used, broke, first = ls.get(loss), np.zeros(len(runs), int), np.zeros(len(runs))
     for step in range(1, steps + 1):
         value, slopes, norm = gradient(parameters, layers, x, y, used)
         first = norm.numpy() if step == 1 else first
         broke[(broke == 0) & ~(value.isfinite() & norm.isfinite()).numpy()] = step
         if broke.all():
             break
-        steplength = (rate / norm.clamp(min=1) if clip else torch.full_like(norm, rate)).float()[
-            :, None, None
-        ]
+        length = (rate / norm.clamp(min=1) if clip else rate).float()[:, None, None]
         with torch.no_grad():
             for parameter, slope in zip(parameters, slopes):
-                parameter -= steplength * slope
+                parameter -= length * slope
     with torch.no_grad():
-        error = (forward(layers, x) - y).abs()[:, 1:, 0].median(1).values.numpy()
+        error = (forward(layers, x) - y).abs()[:, 1:, 0].median(1).values.double().numpy()
+    error[(broke > 0) | np.isnan(error)] = np.inf
     return [{**case, "loss": loss, "seed": seed, "clipped": clip, "learning rate": rate, "first": float(first[run]),
-             "broke": int(broke[run]) or None, "error": float(error[run]) if not broke[run] and np.isfinite(error[run]) else np.inf}
-            for run, seed in enumerate(seeds)]  # fmt: skip
+             "broke": int(broke[run]) or None, "error": float(error[run])} for run, (rate, seed) in enumerate(runs)]  # fmt: skip

@@ -50,11 +50,11 @@ WORDS = {
     "the variance of the weights times the width": "权重的方差乘以宽度",
     "The gradient vanishes through many layers of sigmoid.": "梯度经过许多层 sigmoid 会消失。",
     "The gradient vanishes through many layers of tanh.": "梯度经过许多层 tanh 会消失。",
-    "{factor:.3f} at {variance:.2g}": "{variance:.2g} 时 {factor:.3f}",
+    "{factor:.3f} at {variance:.3g}": "{variance:.3g} 时 {factor:.3f}",
     "Factor a layer by the variance of the weights times the width: {told}. A layer that takes off {least:.0%} or more counts, a thousandfold over 50 layers.": "每层的因子，按权重的方差乘以宽度：{told}。每层减去 {least:.0%} 或更多算消失，50 层就是一千倍。",
     "ReLU lets the gradient through any number of layers.": "ReLU 让梯度通过任意多层。",
     "the variance of the weights times the width is {which}": "权重的方差乘以宽度为 {which} ",
-    "Factor a layer by the variance of the weights times the width: {told}. ReLU cuts half of what flows, and a variance of 2 makes up for it (He et al.). Within a factor of ten over 50 layers counts as through.": "每层的因子，按权重的方差乘以宽度：{told}。ReLU 截去一半，方差为 2 正好补回(He 等)。50 层之内相差不到十倍算通过。",
+    "Factor a layer by the variance of the weights times the width: {told}. ReLU cuts half of what flows, and a variance of 2 makes up for it (He et al.). Within a factor of a hundred over 50 layers counts as through.": "每层的因子，按权重的方差乘以宽度：{told}。ReLU 截去一半，方差为 2 正好补回(He 等)。50 层之内相差不到一百倍算通过。",
     "PyTorch's default weights let the gradient through a deep network.": "PyTorch 的默认权重让梯度通过深层网络。",
     "the activation is {which}": "激活函数是 {which} ",
     "`nn.Linear` draws weights with a variance of 1/3 over the width. A layer then multiplies the gradient by {0:.3f} (sigmoid), {1:.3f} (tanh) or {2:.3f} (ReLU); after 50 layers {3:.0e}, {4:.0e} or {5:.0e} of it is left.": "`nn.Linear` 的权重方差是宽度分之 1/3。一层于是把梯度乘以 {0:.3f}(sigmoid)、{1:.3f}(tanh)或 {2:.3f}(ReLU)；50 层之后剩下 {3:.0e}、{4:.0e} 或 {5:.0e}。",
@@ -95,7 +95,7 @@ WORDS = {
     "By what a layer multiplies the gradient, by the variance of its weights times the width": "一层把梯度乘以多少，按权重的方差乘以宽度",
     # how
     "Networks of ReLU layers, 32 wide, fit 64 rows of a linear target with a little noise (targets are about 1 in size) under squared error, absolute error and smooth L1. Three things are increased: how far one target is off, the number of layers, and the time steps of a recurrent network, from {seeds} starts. Weights are drawn with a variance that is given times the width, the number of a layer's inputs: at 2 a ReLU layer keeps the size of what goes through it.": "宽 32 的 ReLU 网络在平方误差、绝对误差和 smooth L1 下拟合 64 行带少许噪声的线性目标(目标大小约为 1)。增加三样东西：一个目标偏离多远、层数、循环网络的时间步，各从 {seeds} 个起点。权重的方差以乘以宽度(一层的输入个数)给出：为 2 时，ReLU 层保持通过它的信号的大小。",
-    "Then plain SGD runs at a rate of {rate:g} on all rows at once in float32, for 200 steps with a wild target and {steps} in deep and recurrent networks, with and without clipping the norm of the whole gradient to 1. It breaks when the loss or the gradient is no longer finite.": "然后用普通 SGD，学习率 {rate:g}，float32，每步用全部行：离谱目标 200 步，深层与循环网络 {steps} 步，裁剪(整个梯度的范数不超过 1)与不裁剪各一遍。损失或梯度不再有限时算崩溃。",
+    "Then plain SGD runs at a rate of {rate:g} on all rows at once in float32, for {steps} steps, with and without clipping the norm of the whole gradient to 1. It breaks when the loss or the gradient is no longer finite.": "然后用普通 SGD，学习率 {rate:g}，float32，每步用全部行：共 {steps} 步，裁剪(整个梯度的范数不超过 1)与不裁剪各一遍。损失或梯度不再有限时算崩溃。",
     "For the initial weights a random gradient is sent back through 50 layers of 64 units of each activation, without biases; PyTorch's default is drawn by `torch.nn.Linear` itself, biases too. The factor is the geometric mean over the layers. A thousandfold over 50 layers counts as exploded, a thousandth as vanished.": "对初始权重，让一个随机梯度往回经过每种激活函数的 50 层，每层 64 个单元，没有偏置；PyTorch 的默认值由 `torch.nn.Linear` 自己生成，带偏置。因子是各层的几何平均。50 层一千倍算爆炸，千分之一算消失。",
     # derivation
     "Layer l of n units turns the state before it into its own, and the chain rule sends the gradient back:": "有 n 个单元的第 l 层把前一层的状态变成自己的，链式法则把梯度送回来：",
