@@ -36,10 +36,10 @@ WORDS = {
     "A loss whose own gradient is bounded keeps the gradient of a deep network from exploding.": "自身梯度有界的损失能使深层网络的梯度不爆炸。",
     "A loss whose own gradient is bounded keeps the gradient of a recurrent network from exploding.": "自身梯度有界的损失能使循环网络的梯度不爆炸。",
     "What a further layer or time step multiplies the gradient by, under squared error, L1 and smooth L1: {told}. The weights decide whether it explodes. Under squared error it does so faster, since the output grows, too, and is a factor of its gradient.": "多一层或一个时间步，梯度在平方误差、L1 和 smooth L1 下乘以：{told}。是否爆炸由权重决定。平方误差下爆炸得更快，因为输出也在增长，而它是梯度的一个因子。",
-    "Where training breaks, squared error usually breaks sooner than L1 and smooth L1.": "训练崩溃时，平方误差通常比 L1 和 smooth L1 更早崩溃。",
+    "Where training breaks, squared error breaks no later than L1 and smooth L1.": "训练崩溃时，平方误差不比 L1 和 smooth L1 更晚崩溃。",
     "the cause is {cause}": "原因是{cause}",
-    "{share:.0%} ({cause})": "{share:.0%}({cause})",
-    "Of the cases in which one of the three broke, squared error broke before both others in {told}. The table has the steps.": "在三者之一崩溃的情形中，平方误差先于另外两者崩溃的占：{told}。步数见表。",
+    "{0}, {1} and {2} ({cause})": "{0}、{1} 和 {2}({cause})",
+    "From how many starts, over all cases, it broke sooner than both, at the same step, and later: {told}. The table has the steps.": "在所有情形中，它比两者都早、在同一步、更晚崩溃的起点数：{told}。步数见表。",
     "Clipping the norm of the gradient keeps plain SGD from NaN.": "裁剪梯度的范数能使普通 SGD 不变成 NaN。",
     "the first gradient is finite": "第一个梯度是有限的",
     "the first gradient overflows": "第一个梯度溢出",
@@ -94,7 +94,7 @@ WORDS = {
     "Starts from which SGD broke, and the median step at which it did": "SGD 崩溃的起点，以及崩溃步数的中位数",
     "By what a layer multiplies the gradient, by the variance of its weights times the width": "一层把梯度乘以多少，按权重的方差乘以宽度",
     # how
-    "Networks of ReLU layers, 32 wide, fit 64 rows of a linear target with a little noise (targets are about 1 in size) under squared error, absolute error and smooth L1. Three things are increased: how far one target is off, the number of layers, and the time steps of a recurrent network, from {seeds} starts. Weights are drawn with a variance that is given times the width, the number of a layer's inputs: at 2 a ReLU layer keeps the size of what goes through it.": "宽 32 的 ReLU 网络在平方误差、绝对误差和 smooth L1 下拟合 64 行带少许噪声的线性目标(目标大小约为 1)。增加三样东西：一个目标偏离多远、层数、循环网络的时间步，各从 {seeds} 个起点。权重的方差以乘以宽度(一层的输入个数)给出：为 2 时，ReLU 层保持通过它的信号的大小。",
+    "Networks of ReLU layers, 32 wide, fit 64 rows of a linear target with a little noise (targets are about 1 in size) under squared error, absolute error and smooth L1. Three things are increased: how far one target is off, the number of layers, and the time steps of a recurrent network, from {seeds} starts (twice as many where rates are tuned). Weights are drawn with a variance that is given times the width, the number of a layer's inputs: at 2 a ReLU layer keeps the size of what goes through it.": "宽 32 的 ReLU 网络在平方误差、绝对误差和 smooth L1 下拟合 64 行带少许噪声的线性目标(目标大小约为 1)。增加三样东西：一个目标偏离多远、层数、循环网络的时间步，各从 {seeds} 个起点(调学习率时加倍)。权重的方差以乘以宽度(一层的输入个数)给出：为 2 时，ReLU 层保持通过它的信号的大小。",
     "Then plain SGD runs at a rate of {rate:g} on all rows at once in float32, for {steps} steps, with and without clipping the norm of the whole gradient to 1. It breaks when the loss or the gradient is no longer finite.": "然后用普通 SGD，学习率 {rate:g}，float32，每步用全部行：共 {steps} 步，裁剪(整个梯度的范数不超过 1)与不裁剪各一遍。损失或梯度不再有限时算崩溃。",
     "For the initial weights a random gradient is sent back through 50 layers of 64 units of each activation, without biases; PyTorch's default is drawn by `torch.nn.Linear` itself, biases too. The factor is the geometric mean over the layers. A thousandfold over 50 layers counts as exploded, a thousandth as vanished.": "对初始权重，让一个随机梯度往回经过每种激活函数的 50 层，每层 64 个单元，没有偏置；PyTorch 的默认值由 `torch.nn.Linear` 自己生成，带偏置。因子是各层的几何平均。50 层一千倍算爆炸，千分之一算消失。",
     # derivation
