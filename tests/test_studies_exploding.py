@@ -270,19 +270,21 @@ def test_the_judge_of_wild_targets() -> None:
 
 def lengths(factors: dict[float, dict[str, float]], cause: str = DEPTH) -> list[dict]:
     return [{"cause": cause, "variance": variance, "loss": loss, "norms": [[factors[variance][loss] ** length] * 4 for length in LENGTHS]}
-            for variance in STARTED for loss in LOSSES]  # fmt: skip
+            for variance in factors for loss in LOSSES]  # fmt: skip
 
 
 def test_the_judge_of_depth() -> None:
     def judged(*bounded: float) -> str:
         factors = {v: {L2: f, L1: b, SMOOTH: b} for v, f, b in zip(STARTED, (1.0, 1.5, 3.0), bounded)}
-        return exploding_gradients.keeps(lengths(factors), DEPTH).verdict
+        calm = {v: {L2: 2.0, L1: 1.0, SMOOTH: 1.0} for v in STARTED[:1]}
+        return exploding_gradients.keeps(lengths(factors) + lengths(calm, TIME)).verdict
 
-    assert judged(1, 1.5, 1.5) == DOES_NOT_HOLD
+    assert judged(1, 1.5, 1.5) == "holds when the cause is the length of a sequence, at a variance of 2"
     assert judged(1.5, 1, 1) == HOLDS, "judged only where squared error explodes"
-    assert judged(1, 1.5, 1) == "holds when the weights have variance 6"
-    calm = {v: dict.fromkeys(LOSSES, 1.0) for v in STARTED}
-    assert exploding_gradients.keeps(lengths(calm, TIME), TIME).verdict == NOT_DECIDED
+    everywhere = {v: dict.fromkeys(LOSSES, 1.5) for v in STARTED}
+    assert exploding_gradients.keeps(lengths(everywhere)).verdict == DOES_NOT_HOLD
+    nowhere = {v: dict.fromkeys(LOSSES, 1.0) for v in STARTED}
+    assert exploding_gradients.keeps(lengths(nowhere, TIME)).verdict == NOT_DECIDED
 
 
 def test_the_judge_of_what_breaks_first() -> None:
@@ -362,6 +364,6 @@ def test_the_answer_follows_from_the_verdicts() -> None:
     assert "factor" in found.answer
     by_text = {each.claim: each.verdict for each in found.claims}
     kept = by_text[
-        "A loss whose own gradient is bounded keeps the gradient of a deep network from exploding."
+        "A loss whose own gradient is bounded keeps the gradient of a deep or recurrent network from exploding."
     ]
     assert ("A bounded loss does not help against depth" in found.answer) == (kept == DOES_NOT_HOLD)

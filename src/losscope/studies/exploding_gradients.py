@@ -58,14 +58,14 @@ def experiment(
         tuned = [each for size in LEARNT for loss, clip in ((L2, True), (L1, False))
                  for each in blow_up.train(blow_up.wild(size), loss, range(starts[0], starts[0] + 2 * seeds), 200, RATES, clip)]  # fmt: skip
     claims = [
-        multiplied(scaled), wild_target(runs), to_nan(runs), keeps(grown, DEPTH), keeps(grown, TIME), no_later(runs), clipping(runs),
+        multiplied(scaled), wild_target(runs), to_nan(runs), keeps(grown), no_later(runs), clipping(runs),
         learning(tuned), *initial_weights.claims(weights),
     ]  # fmt: skip
     return Result(
         answer=answer(claims),
         done=done(seeds, steps, learning_rate),
         claims=claims,
-        charts=[product(scaled), initial_weights.picture(weights), by_length(grown), by_target(runs, tuned)],
+        charts=[product(scaled, initial_weights.picture(weights)), by_length(grown), by_target(runs, tuned)],
         tables=[broken(runs), initial_weights.table(weights)],
         derivation=DERIVATION,
         mistakes=[initial_weights.named_after_he(seed, weights)],
@@ -145,9 +145,9 @@ def to_nan(runs: Sequence[Record]) -> Claim:
     return Claim(
         say("One wild target drives training to NaN under squared error, and not under L1 or smooth L1."),
         along({size: verdict.more_than(each, 0.5) for size, each in found.items()}),
-        say("Squared error alone broke from {told}. In all, {0} of {count} trainings broke under squared error, {1} under L1 and {2} under smooth L1. It is the"
+        say("Starts from which squared error alone broke: {told}. In all, {0} of {count} trainings broke under squared error, {1} under L1 and {2} under smooth L1. It is the"
             " network that breaks: descent on a linear model never does (study `robustness`).", *counts, count=sum(each.count for each in found.values()),
-            told=joined([say("{won:.0f} of {count} starts (off by {size:,.0f})", won=each.estimate * each.count, count=each.count, size=size)
+            told=joined([say("{won:.0f} of {count} (off by {size:,.0f})", won=each.estimate * each.count, count=each.count, size=size)
                          for size, each in found.items()], ", ")),
         "gradients",
     )  # fmt: skip
@@ -158,20 +158,20 @@ def growth(run: Record) -> np.ndarray:
     return np.exp(np.polyfit(LENGTHS, np.log(np.maximum(run["norms"], 1e-300)), 1)[0])
 
 
-def keeps(grown: Sequence[Record], cause: str) -> Claim:
+def keeps(grown: Sequence[Record]) -> Claim:
     """Judged at the variances at which the gradient of squared error surely explodes: surely not that of the others?"""
     judged, told = {}, []
-    for variance in STARTED:
+    for cause, variance in dict.fromkeys((run["cause"], run["variance"]) for run in grown):
         each = [verdict.mean(growth(run)) for loss in LOSSES for run in of(grown, cause=cause, variance=variance, loss=loss)]  # fmt: skip
-        told.append(say("{0:.2f}, {1:.2f} and {2:.2f} (variance {variance:g})", *(factor.estimate for factor in each), variance=variance))  # fmt: skip
+        place = "{0:.2f}, {1:.2f} and {2:.2f} (layers, variance {variance:g})" if cause == DEPTH else "{0:.2f}, {1:.2f} and {2:.2f} (time steps, variance {variance:g})"  # fmt: skip
+        told.append(say(place, *(factor.estimate for factor in each), variance=variance))
         squared, *bounded = (verdict.more_than(factor, EXPLODED) for factor in each)
         if squared == verdict.HOLDS:
+            words = say("the cause is {cause}, at a variance of {variance:g}", cause=cause, variance=variance)
             calm = verdict.HOLDS if set(bounded) == {verdict.DOES_NOT_HOLD} else verdict.NOT_DECIDED
-            words = say("the weights have variance {variance:g}", variance=variance)
             judged[words] = verdict.DOES_NOT_HOLD if verdict.HOLDS in bounded else calm
     return Claim(
-        say("A loss whose own gradient is bounded keeps the gradient of a deep network from exploding.") if cause == DEPTH else
-        say("A loss whose own gradient is bounded keeps the gradient of a recurrent network from exploding."),
+        say("A loss whose own gradient is bounded keeps the gradient of a deep or recurrent network from exploding."),
         verdict.over(judged) if judged else verdict.NOT_DECIDED,
         say("What a further layer or time step multiplies the gradient by, under squared error, L1 and smooth L1: {told}. The weights decide whether it explodes. Under"
             " squared error it does so faster, since the output grows, too, and is a factor of its gradient.", told=joined(told)),
@@ -251,22 +251,21 @@ def answer(claims: Sequence[Claim]) -> str:
     ], " ")  # fmt: skip
 
 
-def product(scaled: Mapping[float, np.ndarray]) -> Chart:
-    """The first start: the factors, and their product."""
+def product(scaled: Mapping[float, np.ndarray], decided: Panel) -> Chart:
+    """The first start: the factors, and their product; then what decides them."""
     panels = [Panel(title, say("layers behind it (from the output)"), label,
                     [Line(range(1, len(each[0]) + 1), view(each[0]), say("variance {variance:g}", variance=variance)) for variance, each in scaled.items()], y_scale=scale)
               for title, label, view, scale in ((say("What each layer multiplies by"), say("factor"), np.asarray, "linear"),
                                                 (say("The product"), say("gradient that arrives (times)"), np.cumprod, "log"))]  # fmt: skip
-    return Chart(panels, name="product", columns=2, caption=say("A gradient on its way back through 50 ReLU layers, whose weights have these variances times the width. From layer to layer the"
-                 " factors look much alike; their products do not."))  # fmt: skip
+    return Chart([*panels, decided], name="product", columns=3, caption=say("A gradient on its way back through 50 ReLU layers, whose weights have these variances times the width: from layer to layer the"
+                 " factors look much alike, their products do not. At the right, the factor by activation and initial weights: 1 lets the gradient through, less makes it vanish, more makes it explode."))  # fmt: skip
 
 
 def by_length(grown: Sequence[Record]) -> Chart:
-    titles = {DEPTH: "Layers, variance {variance:g}", TIME: "Time steps, variance {variance:g}"}
-    views = [{"loss": run["loss"], "where": say(titles[run["cause"]], variance=run["variance"]), "length": LENGTHS, "norm": np.median(run["norms"], axis=1)}
-             for run in grown if run["variance"] in (HES, 4.0)]  # fmt: skip
-    return chart(views, "norm", x="length", panel="where", name="length", columns=2, y_scale="log", labels=(say("layers or time steps"), say("norm of the whole gradient")),
-                 caption=say("How the gradient grows with length, before the first step; medians over the starts. At He's variance of 2 it hardly does, under any loss."))  # fmt: skip
+    views = [{"loss": run["loss"], "where": say("Layers, variance {variance:g}", variance=run["variance"]), "length": LENGTHS, "norm": np.median(run["norms"], axis=1)}
+             for run in grown if run["cause"] == DEPTH and run["variance"] in (HES, 4.0)]  # fmt: skip
+    return chart(views, "norm", x="length", panel="where", name="length", columns=2, y_scale="log", labels=(say("layers"), say("norm of the whole gradient")),
+                 caption=say("How the gradient grows with depth, before the first step; medians over the starts. At He's variance of 2 it hardly does, under any loss."))  # fmt: skip
 
 
 def by_target(runs: Sequence[Record], tuned: Sequence[Record]) -> Chart:

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 
 import losscope as ls
-from losscope.report import Chart, Table
+from losscope.report import Line, Panel, Table
 from losscope.studies import verdict
 from losscope.studies.networks import HES, PYTORCHS, forward, start
 from losscope.studies.study import DOES_NOT_HOLD, HOLDS, NOT_DECIDED, Claim, Mistake, say
 from losscope.studies.text import joined
-from losscope.studies.views import Record, chart, pivot
+from losscope.studies.views import Record, pivot
 
 DEPTH, WIDTH, ROWS = 50, 64, 8
 # A layer: a thousandfold over 50 layers counts as exploded, a thousandth as vanished, a factor of a hundred as let through.
@@ -171,12 +171,11 @@ def named_after_he(seed: int, weights: Sequence[Record]) -> Mistake:
     )  # fmt: skip
 
 
-def picture(weights: Sequence[Record]) -> Chart:
-    views = [{"activation": name, "x": VARIANCES, "factor": [factors_of(weights, name)[variance].mean() for variance in VARIANCES]}
-             for name in ACTIVATIONS]  # fmt: skip
-    return chart(views, "factor", x="x", line="activation", name="initial", x_scale="log", y_scale="log", title="The initial weights decide",
-                 notes=[(PYTORCHS, say("PyTorch's default")), (1.0, "Glorot"), (HES, "He")], labels=(say("variance of the weights x width"), say("factor a layer")),
-                 caption=say("By what a layer multiplies the gradient before training: 1 lets it through, less makes it vanish, more makes it explode."))  # fmt: skip
+def picture(weights: Sequence[Record]) -> Panel:
+    drawn = [Line(VARIANCES, [factors_of(weights, name)[variance].mean() for variance in VARIANCES], name) for name in ACTIVATIONS]  # fmt: skip
+    one = Line((VARIANCES[0], VARIANCES[-1]), (1, 1), say("kept"), style="reference")
+    return Panel(say("The initial weights decide"), say("variance of the weights x width"), say("factor a layer"), [*drawn, one], "log", "log",
+                 notes=[(PYTORCHS, "PyTorch"), (1.0, "Glorot"), (HES, "He")])  # fmt: skip
 
 
 def table(weights: Sequence[Record]) -> Table:
