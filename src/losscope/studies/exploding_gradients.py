@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Annotated, Any
 
 import numpy as np
@@ -24,6 +23,7 @@ LOSSES = (L2, *BOUNDED)
 SIZES = (1.0, 10.0, 100.0, 1e3, 1e4, 1e6, 1e8)  # how far the wild target is off
 LENGTHS = (2, 5, 10, 20, 30, 40, 50)
 LEARNT = (1.0, 10.0, 100.0, 1e4)  # the same, where two ways to train are compared
+OFF_BY = ("the target is off by {at:,.0f} or more", "the target is off by {at:,.0f} or less")
 STARTED = (HES, 4.0, 6.0)  # variances of weights, times a layer's inputs
 RATES = (0.003, 0.01, 0.03, 0.1, 0.3)  # for both ways, each of which is taken at its best
 
@@ -31,7 +31,7 @@ RATES = (0.003, 0.01, 0.03, 0.1, 0.3)  # for both ways, each of which is taken a
 def experiment(
     *, quick: bool = False, seed: int = 0, progress: Progress = silent,
     steps: Annotated[int, Range(1, 10_000), "steps of SGD (30 at most with --quick)"] = 100,
-    seeds: Annotated[int, Range(1, 1000), "starts of every network"] = 8,
+    seeds: Annotated[int, Range(1, 500), "starts of every network"] = 8,
     learning_rate: Annotated[float, Range(0, above=True), "step of SGD"] = 0.01,
 ) -> Result:  # fmt: skip
     """Gradients at the start, by wild target, by depth and by initial weights; then plain SGD until it breaks."""
@@ -86,20 +86,6 @@ def outcomes(runs: Sequence[Record], **which: Any) -> dict[int, dict[str, dict[s
     return found
 
 
-def along(found: Mapping[float, str]) -> str:
-    """One verdict from those by how far the target is off, rising. "Holds when" names a size that was tried, on the other
-    side of which it surely does not hold."""
-    decided = {size: each == verdict.HOLDS for size, each in found.items() if each != verdict.NOT_DECIDED}
-    so = [size for size, yes in decided.items() if yes]
-    changes = sum(one != other for one, other in pairwise(decided.values()))
-    if changes != 1:
-        return verdict.NOT_DECIDED if changes else verdict.over(found)
-    return verdict.holds_when(
-        say("the target is off by {size:,.0f} or more", size=min(so)) if decided[max(decided)] else
-        say("the target is off by {size:,.0f} or less", size=max(so))
-    )  # fmt: skip
-
-
 def multiplied(scaled: Mapping[float, np.ndarray]) -> Claim:
     """Before the first step a change of all weights alone changes every factor alike: ReLUs stay on the same side."""
     gaps = np.array([np.log(each / scaled[HES]) - np.log(variance / HES) / 2 for variance, each in scaled.items()])  # fmt: skip
@@ -144,7 +130,7 @@ def to_nan(runs: Sequence[Record]) -> Claim:
         counts = [count + sum(each) for count, each in zip(counts, zip(*broke))]
     return Claim(
         say("One wild target drives training to NaN under squared error, and not under L1 or smooth L1."),
-        along({size: verdict.more_than(each, 0.5) for size, each in found.items()}),
+        verdict.along({size: verdict.more_than(each, 0.5) for size, each in found.items()}, *OFF_BY),
         say("Starts from which squared error alone broke: {told}. In all, {0} of {count} trainings broke under squared error, {1} under L1 and {2} under smooth L1. It is the"
             " network that breaks: descent on a linear model never does (study `robustness`).", *counts, count=sum(each.count for each in found.values()),
             told=joined([say("{won:.0f} of {count} (off by {size:,.0f})", won=each.estimate * each.count, count=each.count, size=size)
@@ -231,7 +217,7 @@ def learning(tuned: Sequence[Record]) -> Claim:
     errors = {size: [at_best(tuned, loss, size) for loss in (L2, L1)] for size in LEARNT}
     return Claim(
         say("With its gradient clipped, squared error learns the clean rows as well as L1 does."),
-        along({size: verdict.more_than(verdict.mean(np.log(1.5 * plain / clipped))) for size, (clipped, plain) in errors.items()}),
+        verdict.along({size: verdict.more_than(verdict.mean(np.log(1.5 * plain / clipped))) for size, (clipped, plain) in errors.items()}, *OFF_BY),
         say("Median error on the clean rows after 200 steps, each at the best of {count} rates, clipped squared error against plain L1: {told}. Clipping shortens the step,"
             " but the wild target still decides where it goes.", count=len(RATES),
             told=joined([say("{clipped:.2g} against {plain:.2g} (off by {size:,.0f})", clipped=np.median(clipped), plain=np.median(plain), size=size)
@@ -258,7 +244,7 @@ def product(scaled: Mapping[float, np.ndarray], decided: Panel) -> Chart:
               for title, label, view, scale in ((say("What each layer multiplies by"), say("factor"), np.asarray, "linear"),
                                                 (say("The product"), say("gradient that arrives (times)"), np.cumprod, "log"))]  # fmt: skip
     return Chart([*panels, decided], name="product", columns=3, caption=say("A gradient on its way back through 50 ReLU layers, whose weights have these variances times the width: from layer to layer the"
-                 " factors look much alike, their products do not. At the right, the factor by activation and initial weights: 1 lets the gradient through, less makes it vanish, more makes it explode."))  # fmt: skip
+                 " factors look much alike, their products do not. Last, the factor by activation and initial weights: 1 lets the gradient through, less makes it vanish, more makes it explode."))  # fmt: skip
 
 
 def by_length(grown: Sequence[Record]) -> Chart:
@@ -303,7 +289,7 @@ def done(seeds: int, steps: int, rate: float) -> list[str]:
 DERIVATION = [
     say("Layer l of n units turns the state before it into its own, and the chain rule sends the gradient back:"),
     r"$h_l = \phi(z_l), \quad z_l = W_l\,h_{l-1}, \quad g_{l-1} = W_l^{\top}\,(\phi^{\prime}(z_l)\,g_l)$",
-    say("With independent weights of mean 0 and variance v/n, its square grows on average by"),
+    say("With independent weights of mean 0 and variance v/n, the square of the gradient grows on average by"),
     r"$\frac{E\,|g_{l-1}|^2}{E\,|g_l|^2} = n \cdot \frac{v}{n} \cdot E\,\phi^{\prime}(z)^2 = v\,E\,\phi^{\prime}(z)^2$",
     say("ReLU has slope 1 half of the time, so that v = 2 keeps the gradient (He). The slope of tanh is nearly 1 near 0, so that v = 1 does (Glorot). That of the sigmoid is 1/4 at most, so"
         " that the factor is at most a quarter of the root of v. PyTorch's default is uniform up to the root of 1/n:"),

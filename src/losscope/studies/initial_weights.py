@@ -109,11 +109,10 @@ def vanishes(weights: Sequence[Record], activation: str) -> Claim:
         variance: verdict.more_than(verdict.mean(-np.log(found[variance])), np.log(EXPLODED))
         for variance in VARIANCES
     }
-    decided = {variance: each == HOLDS for variance, each in lost.items() if each != NOT_DECIDED}
     return Claim(
         say("The gradient vanishes through many layers of sigmoid.") if activation == "sigmoid" else
         say("The gradient vanishes through many layers of tanh."),
-        verdict.beyond(list(decided), list(decided.values()), say("the variance of the weights times the width"), "{:.2g}"),
+        verdict.along(lost, "the variance of the weights times the width is {at:.3g} or more", "the variance of the weights times the width is {at:.3g} or less"),
         say("Factor a layer by the variance of the weights times the width: {told}. A layer that takes off {least:.0%} or more counts, a thousandfold over 50 layers.",
             told=listed(weights, activation, (PYTORCHS, 0.5, 1.0, 2.0, 16.0, 64.0, 256.0)), least=1 - 1 / EXPLODED),
         "activations",

@@ -20,8 +20,8 @@ WORDS = {
     "depth": "深度",
     "the length of a sequence": "序列的长度",
     # claims
-    "the target is off by {size:,.0f} or more": "目标偏离 {size:,.0f} 或更多",
-    "the target is off by {size:,.0f} or less": "目标偏离 {size:,.0f} 或更少",
+    "the target is off by {at:,.0f} or more": "目标偏离 {at:,.0f} 或更多",
+    "the target is off by {at:,.0f} or less": "目标偏离 {at:,.0f} 或更少",
     "Gradients explode because factors above 1 are multiplied through the layers.": "梯度爆炸是因为大于 1 的因子逐层相乘。",
     "{factor:.2f} and {product:.1g} (variance {variance:g})": "{factor:.2f} 和 {product:.1g}(方差 {variance:g})",
     "By the chain rule a layer multiplies the gradient by its weights and its slopes. With the same weights times a number, factor a layer and product of {depth}: {told}. Every factor changed by that number, to within {gap:.1g}.": "由链式法则，一层把梯度乘以它的权重和斜率。同样的权重乘以一个数，每层的因子与 {depth} 层之积为：{told}。每个因子都恰按该数改变，误差不超过 {gap:.1g}。",
@@ -47,7 +47,8 @@ WORDS = {
     "With its gradient clipped, squared error learns the clean rows as well as L1 does.": "裁剪梯度之后，平方误差对干净的行学得与 L1 一样好。",
     "{clipped:.2g} against {plain:.2g} (off by {size:,.0f})": "{clipped:.2g} 对 {plain:.2g}(偏离 {size:,.0f})",
     "Median error on the clean rows after 200 steps, each at the best of {count} rates, clipped squared error against plain L1: {told}. Clipping shortens the step, but the wild target still decides where it goes.": "200 步之后干净行上的误差中位数，各用 {count} 个学习率中最好的，裁剪的平方误差对不裁剪的 L1：{told}。裁剪缩短了步长，但往哪里走仍由离谱的目标决定。",
-    "the variance of the weights times the width": "权重的方差乘以宽度",
+    "the variance of the weights times the width is {at:.3g} or more": "权重的方差乘以宽度不小于 {at:.3g} ",
+    "the variance of the weights times the width is {at:.3g} or less": "权重的方差乘以宽度不大于 {at:.3g} ",
     "The gradient vanishes through many layers of sigmoid.": "梯度经过许多层 sigmoid 会消失。",
     "The gradient vanishes through many layers of tanh.": "梯度经过许多层 tanh 会消失。",
     "{factor:.3f} at {variance:.3g}": "{variance:.3g} 时 {factor:.3f}",
@@ -72,7 +73,7 @@ WORDS = {
     "factor": "因子",
     "The product": "乘积",
     "gradient that arrives (times)": "到达的梯度(倍)",
-    "A gradient on its way back through 50 ReLU layers, whose weights have these variances times the width: from layer to layer the factors look much alike, their products do not. At the right, the factor by activation and initial weights: 1 lets the gradient through, less makes it vanish, more makes it explode.": "梯度往回经过 50 层 ReLU，权重的方差乘以宽度为图中的值：逐层看，因子相差不大，它们的乘积却不然。右图是按激活函数与初始权重的因子：1 让梯度通过，更小使它消失，更大使它爆炸。",
+    "A gradient on its way back through 50 ReLU layers, whose weights have these variances times the width: from layer to layer the factors look much alike, their products do not. Last, the factor by activation and initial weights: 1 lets the gradient through, less makes it vanish, more makes it explode.": "梯度往回经过 50 层 ReLU，权重的方差乘以宽度为图中的值：逐层看，因子相差不大，它们的乘积却不然。最后是按激活函数与初始权重的因子：1 让梯度通过，更小使它消失，更大使它爆炸。",
     "The initial weights decide": "初始权重决定一切",
     "PyTorch's default": "PyTorch 的默认值",
     "variance of the weights x width": "权重的方差 x 宽度",
@@ -98,7 +99,7 @@ WORDS = {
     "For the initial weights a random gradient is sent back through 50 layers of 64 units of each activation, without biases; PyTorch's default is drawn by `torch.nn.Linear` itself, biases too. The factor is the geometric mean over the layers. A thousandfold over 50 layers counts as exploded, a thousandth as vanished.": "对初始权重，让一个随机梯度往回经过每种激活函数的 50 层，每层 64 个单元，没有偏置；PyTorch 的默认值由 `torch.nn.Linear` 自己生成，带偏置。因子是各层的几何平均。50 层一千倍算爆炸，千分之一算消失。",
     # derivation
     "Layer l of n units turns the state before it into its own, and the chain rule sends the gradient back:": "有 n 个单元的第 l 层把前一层的状态变成自己的，链式法则把梯度送回来：",
-    "With independent weights of mean 0 and variance v/n, its square grows on average by": "权重独立、均值为 0、方差为 v/n 时，它的平方平均增长",
+    "With independent weights of mean 0 and variance v/n, the square of the gradient grows on average by": "权重独立、均值为 0、方差为 v/n 时，梯度的平方平均增长",
     "ReLU has slope 1 half of the time, so that v = 2 keeps the gradient (He). The slope of tanh is nearly 1 near 0, so that v = 1 does (Glorot). That of the sigmoid is 1/4 at most, so that the factor is at most a quarter of the root of v. PyTorch's default is uniform up to the root of 1/n:": "ReLU 一半时间斜率为 1，所以 v = 2 保持梯度(He)。tanh 在 0 附近斜率接近 1，所以 v = 1 保持(Glorot)。sigmoid 的斜率至多 1/4，所以因子至多是 v 的平方根的四分之一。PyTorch 的默认值是均匀分布，界为 1/n 的平方根：",
     "Over L layers the factors multiply:": "经过 L 层，因子相乘：",
     # sources
