@@ -101,8 +101,8 @@ class Loop:
             carried = [*flags, *sums.start(k, self.computed)]
             groups = k.across(low, smaller(low + BLOCK, self.size), carried, self.step, once=self.once)
             if flags:
-                strays = groups[0][0] | groups[1][0] | groups[2][0] | groups[3][0]
-                k.when(any_of(strays != 0), lambda: k.set("status", k.whole(1)))
+                outside = groups[0][0] | groups[1][0] | groups[2][0] | groups[3][0]
+                k.when(any_of(outside != 0), lambda: k.set("status", k.whole(1)))
             sums.keep(of_blocks, i, sums.total([each[len(flags) :] for each in groups]))
             return []
 
