@@ -12,11 +12,29 @@ import torch
 import losscope as ls
 from losscope.errors import LossError, complain
 from losscope.report import name_of
-from losscope.studies import approximation, computation, dead_units, overfitting, puzzles, two_classes, verdict
+from losscope.studies import (
+    approximation,
+    computation,
+    dead_units,
+    overfitting,
+    puzzles,
+    two_classes,
+    verdict,
+)
 from losscope.studies.datasets import Data, bundled, mnist
 from losscope.studies.networks import HES, PYTORCHS, forward, one_thread, start
 from losscope.studies.puzzles import NONE
-from losscope.studies.study import DOES_NOT_HOLD, HOLDS, NOT_DECIDED, Claim, Progress, Range, Result, say, silent
+from losscope.studies.study import (
+    DOES_NOT_HOLD,
+    HOLDS,
+    NOT_DECIDED,
+    Claim,
+    Progress,
+    Range,
+    Result,
+    say,
+    silent,
+)
 from losscope.studies.text import joined
 from losscope.studies.views import Record, chart
 
@@ -32,7 +50,7 @@ def experiment(
     *, quick: bool = False, seed: int = 0, progress: Progress = silent,
     seeds: Annotated[int, Range(2, 100), "starts of every network"] = 16,
     rows: Annotated[int, Range(20, 1000), "of each data set to fit, half of it at most"] = 200,
-    learning_rate: Annotated[float, Range(0, 1, above=True), "of the networks that overfit (Adam)"] = 0.005,
+    learning_rate: Annotated[float, Range(0, 1, above=True), "of the networks that overfit (Adam)"] = 0.01,
     activation: Annotated[tuple[str, ...], "more activations of the catalogue to try beside the three"] = (),
     data_dir: Annotated[Path | None, "folder of MNIST's files, to learn MNIST instead of scikit-learn's digits"] = None,
     timing: Annotated[bool, "also measure on this machine how much time ReLU saves"] = False,
@@ -45,14 +63,18 @@ def experiment(
     with one_thread():
         collapsed = [collapse(depth, each) for depth in (1, 2, 5, 10, 50) for each in starts]
         progress(0.02, say("XOR and two circles"))
-        solved = puzzles.measure({NONE: ls.identity, **curved}, starts, seed)
+        solved = puzzles.measure({NONE: ls.identity, **curved}, (1, 4) if quick else (1, 2, 4), starts, seed)
         first = puzzles.picture({NONE: ls.identity, **curved}, seed)
         near = approximation.measure({NONE: ls.identity, **curved}, seed)
-        spreads = [spread(label, each, v, starts) for label, each in {NONE: ls.identity, **curved}.items() for v in VARIANCES]
+        spreads = [
+            spread(label, each, v, starts)
+            for label, each in {NONE: ls.identity, **curved}.items()
+            for v in VARIANCES
+        ]
         dead, fits = list[Record](), list[Record]()
         for at, data in enumerate(problems):
             progress(0.2 + 0.8 * at / len(problems), say("zeros and overfitting: {data}", data=data.name))
-            for rate in dead_units.RATES:
+            for rate in dead_units.RATES[:: 3 if quick else 1]:
                 dead += dead_units.train(data, rate, starts)
             for label, each in trained.items():
                 fits += overfitting.train(data, label, each, starts, rows, learning_rate)
@@ -66,7 +88,7 @@ def experiment(
         done=[DONE, say("{count} data sets with classes, and {starts} starts of each network. {more}", count=len(problems), starts=len(starts), more=MORE)],
         claims=claims,
         charts=[first, approximation.picture(near),
-                chart(shown, "spread", panel="activation", line="variance", title="Activation: {}", y_scale="log", columns=3, name="spread",
+                chart(shown, "spread", panel="activation", line="weights", title="Activation: {}", y_scale="log", columns=3, name="spread",
                       labels=(say("layer"), say("spread between inputs")),
                       caption=say("How much of the difference between inputs is left after each layer, before training, for weights of these variances"
                                   " times the width: PyTorch's default, Glorot's, He's, and twice that.")),
@@ -89,7 +111,13 @@ def _checked(name: str) -> Callable[[Any], Any]:
 def data_sets(folder: Path | None, seed: int) -> list[Data]:
     """Digits of ten classes, and problems with two classes: real ones, and made ones whose truth is known."""
     digits = mnist(folder) if folder else bundled(["digits"])[0]
-    return [digits, *(Data(name, x[:, 1:], (label > 0).astype("int64"), 2) for name, x, label in two_classes.bundled(seed))]
+    return [
+        digits,
+        *(
+            Data(name, x[:, 1:], (label > 0).astype("int64"), 2)
+            for name, x, label in two_classes.bundled(seed)
+        ),
+    ]
 
 
 # ------------------------------------------------------------------------------------------ one linear map
@@ -140,7 +168,7 @@ def spread(label: str, activation: Callable[[Any], Any], variance: float, starts
     with torch.no_grad():
         forward(network, features, activation, hidden)
     left = np.array([layer.std(1).square().mean(1).sqrt().numpy() for layer in hidden])  # (layers, runs)
-    return {"activation": label, "variance": say("{variance:.2g}", variance=variance), "spread": left.mean(1).tolist(),
+    return {"activation": label, "variance": variance, "weights": say("variance {variance:.2g}", variance=variance), "spread": left.mean(1).tolist(),
             "a layer": ((left[-1] / left[0]) ** (1 / (DEEP - 1))).tolist(), "largest": max(float(layer.abs().max()) for layer in hidden)}  # fmt: skip
 
 
@@ -161,7 +189,7 @@ def suit_the_next_layer(runs: Sequence[Record]) -> Claim:
         say("It is a matter of scale. By this a layer multiplies the difference between inputs, for weights of variance {variances} over the width: {shown}."
             " The unbounded ReLU keeps inputs apart with He's variance of 2; the bounded sigmoid with none of these, as its slope is 1/4 at most. Bounded"
             " outputs cannot grow: the largest after {layers} layers at a variance of 4 is {bounded:.0f} with tanh and {unbounded:.0f} with ReLU.",
-            variances=joined([run["variance"] for run in runs[: len(VARIANCES)]], ", "), layers=DEEP,
+            variances=joined([say("{variance:.2g}", variance=each) for each in VARIANCES], ", "), layers=DEEP,
             shown=joined([say("{label} {factors}", label=label, factors=", ".join(f"{np.mean(run['a layer']):.2f}" for run in runs if run["activation"] == label)) for label in CURVED]),
             bounded=runs_of(runs, "tanh")[-1]["largest"], unbounded=runs_of(runs, "ReLU")[-1]["largest"]),
         "activations",
@@ -174,7 +202,9 @@ def runs_of(runs: Sequence[Record], label: str) -> list[Record]:
 
 def because_bounded(bounded: Mapping[str, Sequence[str]], unbounded: Mapping[str, Sequence[str]]) -> str:
     """From whether each activation keeps inputs apart, at each variance."""
-    if any(set(each) == {DOES_NOT_HOLD} for each in bounded.values()) and any(HOLDS in each for each in unbounded.values()):
+    if any(set(each) == {DOES_NOT_HOLD} for each in bounded.values()) and any(
+        HOLDS in each for each in unbounded.values()
+    ):
         return DOES_NOT_HOLD  # bounded outputs are neither enough nor needed
     never = all(set(each) == {DOES_NOT_HOLD} for each in unbounded.values())
     return HOLDS if never and all(HOLDS in each for each in bounded.values()) else NOT_DECIDED
@@ -188,10 +218,20 @@ def answered(claims: Sequence[Claim]) -> str:
     found = {str(each.claim): each.verdict for each in claims}
     less = found["ReLU overfits less than sigmoid and tanh."]
     because = found["A ReLU network overfits less because it is sparse."]
-    rule = say("ReLU makes a network sparse, but as a rule it does not overfit less than sigmoid or tanh: that depends on the data.")
-    zeros = say("Where its zeros alone are changed, fewer of them do not make a network overfit more, nor more of them less.")
+    rule = say(
+        "ReLU makes a network sparse, but as a rule it does not overfit less than sigmoid or tanh: that depends on the data."
+    )
+    zeros = say(
+        "Where its zeros alone are changed, fewer of them do not make a network overfit more, nor more of them less."
+    )
     open_ = say("Whether ReLU overfits less, and whether its zeros are why, is in the verdicts below.")
-    rest = [rule, zeros] if less == because == DOES_NOT_HOLD else [zeros] if because == DOES_NOT_HOLD else [open_]
+    rest = (
+        [rule, zeros]
+        if less == because == DOES_NOT_HOLD
+        else [zeros]
+        if because == DOES_NOT_HOLD
+        else [open_]
+    )
     return joined([
         say("Without a non-linearity any depth is one linear map, whose boundary is a straight line; with one that is no polynomial a wide layer comes close"
             " to any continuous function on a bounded range."), *rest], " ")  # fmt: skip

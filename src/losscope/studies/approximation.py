@@ -50,7 +50,8 @@ def rms(errors: np.ndarray) -> float:
 
 
 def measure(activations: Mapping[str, Callable[[Any], Any]], seed: int) -> list[Record]:
-    return [fit(label, each, width, seed) for label, each in {**activations, SQUARE: np.square}.items() for width in WIDTHS]
+    tried: dict[str, Callable[[Any], Any]] = {**activations, SQUARE: np.square}
+    return [fit(label, each, width, seed) for label, each in tried.items() for width in WIDTHS]
 
 
 def claim(runs: Sequence[Record], curved: Sequence[str]) -> Claim:

@@ -80,12 +80,12 @@ def measure(repeats: int = REPEATS) -> list[Record]:
 
 
 def timed(runs: Sequence[Record]) -> Claim:
-    decided = {say("it stands for {activation} in layers of {units} units", activation=run["activation"], units=run["units"]):
+    decided = {say("{activation} in layers of {units} units", activation=run["activation"], units=run["units"]):
                verdict.more_than(verdict.median(run["saved"]), MUCH) for run in runs}  # fmt: skip
     most = max(runs, key=lambda run: float(np.median(run["saved"])))
     return Claim(
         say("ReLU saves a network much computing time."),
-        verdict.over(decided),
+        verdict.over(decided, "it replaces {which}"),
         say("Measured on this machine with PyTorch, on one thread: at most {most:.0%} of a step (median; for {activation} in layers of {units} units). The table"
             " has the intervals.", most=float(np.median(most["saved"])), activation=most["activation"], units=most["units"]),
         "activations",
@@ -96,6 +96,20 @@ def table(runs: Sequence[Record]) -> Table:
     rows = []
     for run in runs:
         found = verdict.median(run["saved"])
-        rows.append([run["units"], run["activation"], *(100 * each for each in (found.estimate, found.low, found.high))])
-    heads = [say("units of a layer"), say("activation"), say("share of a step that ReLU saves (%)"), say("from"), say("to")]
-    return Table(heads, rows, caption=say("Measured on this machine: the median of the repeats, and its interval"))
+        rows.append(
+            [
+                run["units"],
+                run["activation"],
+                *(100 * each for each in (found.estimate, found.low, found.high)),
+            ]
+        )
+    heads = [
+        say("units of a layer"),
+        say("activation"),
+        say("share of a step that ReLU saves (%)"),
+        say("from"),
+        say("to"),
+    ]
+    return Table(
+        heads, rows, caption=say("Measured on this machine: the median of the repeats, and its interval")
+    )

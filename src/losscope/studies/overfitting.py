@@ -15,7 +15,7 @@ import losscope as ls
 from losscope.report import Bars, Chart, Panel, Table
 from losscope.studies import verdict
 from losscope.studies.datasets import Data
-from losscope.studies.networks import HES, cost, forward, start
+from losscope.studies.networks import HES, forward, start
 from losscope.studies.study import DOES_NOT_HOLD, HOLDS, NOT_DECIDED, Claim, say
 from losscope.studies.text import joined
 from losscope.studies.views import Record, pivot
@@ -48,31 +48,32 @@ def train(
     features, target = torch.from_numpy(data.standardised()), torch.from_numpy(data.target)
     order = [np.random.default_rng(seed).permutation(len(target)) for seed in starts]
     rows = min(rows, len(target) // 2)
-    few, test = torch.from_numpy(np.stack(order))[:, : rows + 500].split([rows, min(500, len(target) - rows)], 1)
+    few, test = torch.from_numpy(np.stack(order))[:, : rows + 500].split(
+        [rows, min(500, len(target) - rows)], 1
+    )
     network = start([features.shape[1], WIDTH, WIDTH, data.classes], starts, HES if "ReLU" in label else 1.0)
-    optimizer, loss = torch.optim.Adam(network, lr=rate), ls.get("cross_entropy")
+    optimizer, loss = torch.optim.Adam(network, lr=rate, fused=True), ls.get("cross_entropy")
 
     def losses(at: torch.Tensor, hidden: list[torch.Tensor] | None = None) -> torch.Tensor:
         output = forward(network, features[at], activation, hidden)
         return loss(output.flatten(0, 1), target[at].flatten(), reduction="none").view(at.shape).mean(1)
 
-    def look() -> tuple[list[float], list[float], list[float]]:
+    def look(which: Sequence[int]) -> list[Record]:
         hidden: list[torch.Tensor] = []
         with torch.no_grad():
             found = losses(test, hidden)
         zero = torch.cat([layer == 0 for layer in hidden], 2).double().mean((1, 2))
-        each = [float(np.mean([dependence(layer[run].numpy()) for layer in hidden])) for run in range(len(starts))]
-        return found.tolist(), zero.tolist(), each
+        return [{"test": float(found[run]), "zero": float(zero[run]),
+                 "dependence": float(np.mean([dependence(layer[run].numpy()) for layer in hidden]))} for run in which]  # fmt: skip
 
-    before, found = look()[1], dict[int, Record]()
+    before, found = look(range(len(starts))), dict[int, Record]()
     for step in range(STEPS):
         optimizer.zero_grad()
         now = losses(few)
         reached = [run for run, value in enumerate(now.tolist()) if value <= FITTED and run not in found]
         if reached:
-            seen = look()
-            found |= {run: {"data": data.name, "activation": label, "seed": starts[run], "steps": step, "zero before": before[run],
-                            **dict(zip(("test", "zero", "dependence"), (each[run] for each in seen)))} for run in reached}  # fmt: skip
+            found |= {run: {"data": data.name, "activation": label, "seed": starts[run], "steps": step, "zero before": before[run]["zero"], **seen}
+                      for run, seen in zip(reached, look(reached))}  # fmt: skip
         if len(found) == len(starts):
             break
         now.sum().backward()
@@ -134,7 +135,7 @@ def sparse(runs: Sequence[Record]) -> Claim:
     relu = [run for run in runs if run["activation"] == "ReLU"]
     found = {when: verdict.mean([np.mean([run[what] for run in relu if run["seed"] == seed]) for seed in sorted({run["seed"] for run in relu})])
              for what, when in (("zero before", say("it is not trained yet")), ("zero", say("it is trained")))}  # fmt: skip
-    half = {when: HOLDS if 0.5 - SAME < each.low and each.high < 0.5 + SAME else
+    half = {when: HOLDS if each.low > 0.5 - SAME and each.high < 0.5 + SAME else
             DOES_NOT_HOLD if each.high < 0.5 - SAME or each.low > 0.5 + SAME else NOT_DECIDED for when, each in found.items()}  # fmt: skip
     before, after = found.values()
     return Claim(
@@ -210,11 +211,21 @@ def picture(runs: Sequence[Record]) -> Chart:
     names = list(dict.fromkeys(run["data"] for run in runs))
 
     def bars(names: Sequence[str], each: Sequence[verdict.Interval], label: str) -> Bars:
-        ends = ([100 * float(np.expm1(value)) for value in values] for values in zip(*((i.estimate, i.low, i.high) for i in each)))
+        ends = (
+            [100 * float(np.expm1(value)) for value in values]
+            for values in zip(*((i.estimate, i.low, i.high) for i in each))
+        )
         middle, low, high = ends
         return Bars(names, middle, label, low=low, high=high)
 
-    by_data = [bars(names, [verdict.mean(list(ratios(runs, "test", rival, "ReLU")[data].values())) for data in names], rival) for rival in RIVALS]
+    by_data = [
+        bars(
+            names,
+            [verdict.mean(list(ratios(runs, "test", rival, "ReLU")[data].values())) for data in names],
+            rival,
+        )
+        for rival in RIVALS
+    ]
     changed = [bars([AWAY, MORE], [on_average(runs, what, label, "ReLU") for label in (AWAY, MORE)], words)
                for what, words in (("test", say("test log loss")), ("dependence", say("correlation of units")))]  # fmt: skip
     return Chart(
@@ -228,13 +239,22 @@ def tables(runs: Sequence[Record]) -> list[Table]:
     means: dict[tuple[str, str], list[Record]] = {}
     for run in runs:
         means.setdefault((run["data"], run["activation"]), []).append(run)
-    cells = [{"data": data, "activation": activation, "test": float(np.mean([run["test"] for run in each]))} for (data, activation), each in means.items()]
+    cells = [
+        {"data": data, "activation": activation, "test": float(np.mean([run["test"] for run in each]))}
+        for (data, activation), each in means.items()
+    ]
     labels = dict.fromkeys(run["activation"] for run in runs)
     rows = []
     for label in labels:
         here = [run for run in runs if run["activation"] == label]
         rows.append([label, len(here), *(float(np.mean([run[what] for run in here])) for what in ("steps", "dependence")),
                      100 * float(np.mean([run["zero"] for run in here]))])  # fmt: skip
-    heads = [say("activation"), say("runs that fitted"), say("steps to fit"), say("correlation of units"), say("outputs that are 0 (%)")]
+    heads = [
+        say("activation"),
+        say("runs that fitted"),
+        say("steps to fit"),
+        say("correlation of units"),
+        say("outputs that are 0 (%)"),
+    ]
     return [pivot(cells, ("data",), "activation", lambda cell: cell["test"], caption=say("Test log loss at equal fit (nats), means over the seeds")),
             Table(heads, rows, caption=say("The networks that were compared, means over data sets and seeds"))]  # fmt: skip
