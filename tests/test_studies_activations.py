@@ -393,7 +393,7 @@ def test_the_judge_of_dead_units() -> None:
 
     assert judged(0.5, 0.5) == HOLDS
     assert judged(0.5, 0.0) == DOES_NOT_HOLD, "those that come back were not killed for good"
-    assert judged(0.5, 0.12, noise=0.2) == NOT_DECIDED
+    assert judged(0.5, 0.2, noise=0.2) == NOT_DECIDED
 
 
 # ------------------------------------------------------------------------------------------ options

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 import losscope as ls
-from losscope.report import Bars, Chart, Panel, Table
+from losscope.report import Bars, Chart, Line, Panel, Points, Table
 from losscope.studies import verdict
 from losscope.studies.datasets import Data
 from losscope.studies.networks import HES, forward, start
@@ -185,9 +185,9 @@ def overfits_less(runs: Sequence[Record]) -> Claim:
     return Claim(
         say("ReLU overfits less than sigmoid and tanh."),
         verdict.over({say("it is compared with {rival}", rival=rival): as_a_rule(len(less), len(more), count) for rival, (less, more) in found.items()}),
-        say("ReLU's test log loss on {count} data sets, where the training log loss is {fitted:g} for all: {told}. It depends on the data: on average over"
-            " them sigmoid's is {0} from ReLU's and tanh's {1}. From {least:.0%} counts.", *(percent(on_average(runs, "test", rival, "ReLU")) for rival in RIVALS),
-            count=count, fitted=FITTED, told=told, least=MATTERS),
+        say("ReLU's test log loss on {count} data sets, where the training log loss is {fitted:g} for all: {told}. So it depends on the data; on average over them"
+            " sigmoid's differs from ReLU's by {0}, tanh's by {1}. A difference of {least:.0%} counts.",
+            *(percent(on_average(runs, "test", rival, "ReLU")) for rival in RIVALS), count=count, fitted=FITTED, told=told, least=MATTERS),
         "activations",
     )  # fmt: skip
 
@@ -198,7 +198,7 @@ def because_sparse(runs: Sequence[Record]) -> Claim:
         say("A ReLU network overfits less because it is sparse."),
         verdict.over({say("zeros are taken away"): verdict.more_than(away, MATTERS), say("more zeros are made"): verdict.more_than(more, MATTERS)}),
         say("The same networks, and only their zeros changed. Test log loss at equal fit, on average over the data sets: without zeros {away}, with more of"
-            " them {more}. If zeros kept a network from overfitting, the first would be above 0 and the second below; from {least:.0%} counts.",
+            " them {more}. If zeros kept a network from overfitting, the first would be above 0 and the second below; {least:.0%} counts.",
             away=percent(away), more=percent(on_average(runs, "test", MORE, "ReLU")), least=MATTERS),
         "activations",
     )  # fmt: skip
@@ -208,47 +208,48 @@ def because_sparse(runs: Sequence[Record]) -> Claim:
 
 
 def picture(runs: Sequence[Record]) -> Chart:
-    names = list(dict.fromkeys(run["data"] for run in runs))
+    value = {(cell["data"], cell["activation"]): cell["test"] for cell in by_data(runs)}
+    data = list(dict.fromkeys(run["data"] for run in runs))
+    relu = [value[each, "ReLU"] for each in data]
+    ends = [min(relu), max(relu)]
+    points = [Points(relu, [value[each, rival] for each in data], rival) for rival in RIVALS]
 
-    def bars(names: Sequence[str], each: Sequence[verdict.Interval], label: str) -> Bars:
-        ends = (
-            [100 * float(np.expm1(value)) for value in values]
-            for values in zip(*((i.estimate, i.low, i.high) for i in each))
+    def bars(what: str, words: str) -> Bars:
+        each = [on_average(runs, what, label, "ReLU") for label in (AWAY, MORE)]
+        middle, low, high = (
+            100 * np.expm1([getattr(one, end) for one in each]) for end in ("estimate", "low", "high")
         )
-        middle, low, high = ends
-        return Bars(names, middle, label, low=low, high=high)
+        return Bars([AWAY, MORE], middle, words, low=low, high=high)
 
-    by_data = [
-        bars(
-            names,
-            [verdict.mean(list(ratios(runs, "test", rival, "ReLU")[data].values())) for data in names],
-            rival,
-        )
-        for rival in RIVALS
-    ]
-    changed = [bars([AWAY, MORE], [on_average(runs, what, label, "ReLU") for label in (AWAY, MORE)], words)
-               for what, words in (("test", say("test log loss")), ("dependence", say("correlation of units")))]  # fmt: skip
     return Chart(
-        [Panel(say("Sigmoid and tanh: it depends on the data"), say("test log loss, compared with ReLU's (%)"), say("data"), by_data),
-         Panel(say("The zeros: not why"), say("compared with ReLU's (%)"), say("activation"), changed)],
-        caption=say("All fit the training rows equally well; whiskers: intervals over the seeds. Left, above 0 ReLU overfits less. Right, with more zeros the"
-                    " units depend less on each other, and the network overfits more."), name="overfitting", columns=2)  # fmt: skip
+        [Panel(say("Sigmoid and tanh: it depends on the data"), say("test log loss with ReLU"), say("test log loss with the other"),
+               [Line(ends, ends, say("the same"), style="reference"), *points], x_scale="log", y_scale="log"),
+         Panel(say("The zeros: not why"), say("compared with ReLU's (%)"), say("activation"),
+               [bars("test", say("test log loss")), bars("dependence", say("correlation of units"))])],
+        caption=say("All fit the training rows equally well. Left, a point is a data set: above the line ReLU overfits less, below it more. Right, whiskers are"
+                    " intervals over the seeds: with more zeros the units depend less on each other, and the network overfits more."),
+        name="overfitting", columns=2)  # fmt: skip
+
+
+def by_data(runs: Sequence[Record]) -> list[Record]:
+    """The mean test loss over the seeds."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for run in runs:
+        found.setdefault((run["data"], run["activation"]), []).append(run["test"])
+    return [
+        {"data": data, "activation": label, "test": float(np.mean(each))}
+        for (data, label), each in found.items()
+    ]
 
 
 def tables(runs: Sequence[Record]) -> list[Table]:
-    means: dict[tuple[str, str], list[Record]] = {}
-    for run in runs:
-        means.setdefault((run["data"], run["activation"]), []).append(run)
-    cells = [
-        {"data": data, "activation": activation, "test": float(np.mean([run["test"] for run in each]))}
-        for (data, activation), each in means.items()
-    ]
-    labels = dict.fromkeys(run["activation"] for run in runs)
     rows = []
-    for label in labels:
+    for label in dict.fromkeys(run["activation"] for run in runs):
         here = [run for run in runs if run["activation"] == label]
-        rows.append([label, len(here), *(float(np.mean([run[what] for run in here])) for what in ("steps", "dependence")),
-                     100 * float(np.mean([run["zero"] for run in here]))])  # fmt: skip
+        steps, dependent, zero = (
+            float(np.mean([run[what] for run in here])) for what in ("steps", "dependence", "zero")
+        )
+        rows.append([label, len(here), steps, dependent, 100 * zero])
     heads = [
         say("activation"),
         say("runs that fitted"),
@@ -256,5 +257,5 @@ def tables(runs: Sequence[Record]) -> list[Table]:
         say("correlation of units"),
         say("outputs that are 0 (%)"),
     ]
-    return [pivot(cells, ("data",), "activation", lambda cell: cell["test"], caption=say("Test log loss at equal fit (nats), means over the seeds")),
+    return [pivot(by_data(runs), ("data",), "activation", lambda cell: cell["test"], caption=say("Test log loss at equal fit (nats), means over the seeds")),
             Table(heads, rows, caption=say("The networks that were compared, means over data sets and seeds"))]  # fmt: skip

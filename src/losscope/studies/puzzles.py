@@ -88,16 +88,19 @@ def claim(runs: Sequence[Record]) -> Claim:
 
 def picture(activations: Mapping[str, Activation], seed: int) -> Chart:
     """What the same network calls inside, without and with an activation."""
-    side = np.linspace(-1.6, 1.6, 81)
-    grid = torch.from_numpy(np.stack(np.meshgrid(side, side), -1).reshape(1, -1, 2)).float()
+    across, up = (
+        np.linspace(-2.8, 2.8, 141),
+        np.linspace(-1.6, 1.6, 81),
+    )  # as a panel is wide, circles look round
+    grid = torch.from_numpy(np.stack(np.meshgrid(across, up), -1).reshape(1, -1, 2)).float()
     features, target = puzzle(CIRCLES, seed)
     x, inside = features.numpy(), target.numpy() > 0.5
     panels = []
     for label in (NONE, "tanh", "ReLU"):
         network = train(CIRCLES, activations[label], 2, [seed], seed)
         with torch.no_grad():
-            scores = forward(network, grid, activations[label]).reshape(len(side), -1).double().numpy()
-        drawn: list[Region | Points] = [Region(side, side, scores, say("called inside"))]
+            scores = forward(network, grid, activations[label]).reshape(len(up), -1).double().numpy()
+        drawn: list[Region | Points] = [Region(across, up, scores, say("called inside"))]
         for rows, words in ((inside, say("inner circle")), (~inside, say("outer circle"))):
             drawn.append(Points(x[rows, 0], x[rows, 1], words))
         panels.append(
