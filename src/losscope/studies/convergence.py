@@ -97,7 +97,7 @@ def learn(
     first, second = len(index) * 6 // 10, len(index) * 8 // 10
     parts = {"validation": rows[:, first:second], "test": rows[:, second:]}
     function = ls.get(loss)
-    target = torch.nn.functional.one_hot(index).float() if function.structure == "elementwise" else index
+    target = torch.nn.functional.one_hot(index).float() if function.judges == "numbers" else index
     network = start([features.shape[1], HIDDEN, data.classes], seeds)
     optimizer = torch.optim.SGD(network, lr=rate)
     seen = {part: [accuracy(network, features, index, at)] for part, at in parts.items()}

@@ -13,6 +13,7 @@ from torch import Tensor, is_grad_enabled
 from torch.compiler import is_compiling
 
 from losscope.kernels.rows import Call
+from losscope.reduction import MEAN, NONE, REDUCTIONS
 from losscope.torch import buffers, eligibility
 from losscope.torch.eligibility import NAMES, Outside
 from losscope.torch.kernel_loss import KernelLoss
@@ -55,13 +56,13 @@ class Rows(KernelLoss):
                 return None
         if (
             (class_weight is not None and not eligibility.usual(class_weight))
-            or reduction not in ("mean", "sum", "none")
+            or reduction not in REDUCTIONS
             or (target.requires_grad and is_grad_enabled())
         ):
             return None
         call = Logits(
-            self, (input, target, class_weight, None), parameters, 1.0, reduction == "none",
-            ignore_index, smoothing, reduction == "mean",
+            self, (input, target, class_weight, None), parameters, 1.0, reduction == NONE,
+            ignore_index, smoothing, reduction == MEAN,
         )  # fmt: skip
         if not call.fits():
             return None

@@ -22,7 +22,6 @@ BLOCK = (
     2048  # elements: a sum over 64 lanes is then 32 terms long, and the blocks are added in double precision
 )
 STREAMED = 1 << 24  # bytes of an output from which it is written past the caches: more than most of them hold
-LINE = 64  # bytes of a cache line
 
 # What a kernel reads and writes is part of which kernel it is.
 GRADIENT, TARGET_GRADIENT, CURVATURE, VALUES, WEIGHTED, VARYING, WATCHED, STREAMING = (
