@@ -102,7 +102,7 @@ def experiment(
 
 def _checked(name: str) -> Callable[[Any], Any]:
     found = ls.get(name)
-    if found.structure != "activation":
+    if found.judges != "nothing":
         known = ", ".join(ls.activations())
         raise LossError(complain(f"{found.name} is not an activation", expected=f"one of {known}"))
     return found

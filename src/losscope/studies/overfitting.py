@@ -185,7 +185,7 @@ def overfits_less(runs: Sequence[Record]) -> Claim:
     return Claim(
         say("ReLU overfits less than sigmoid and tanh."),
         verdict.over({say("it is compared with {rival}", rival=rival): as_a_rule(len(less), len(more), count) for rival, (less, more) in found.items()}),
-        say("ReLU's test log loss on {count} data sets, where the training log loss is {fitted:g} for all: {told}. So it depends on the data; on average over them"
+        say("ReLU's test log loss on {count} data sets, where the training log loss is {fitted:g} for all: {told}. On average over them"
             " sigmoid's differs from ReLU's by {0}, tanh's by {1}. A difference of {least:.0%} counts.",
             *(percent(on_average(runs, "test", rival, "ReLU")) for rival in RIVALS), count=count, fitted=FITTED, told=told, least=MATTERS),
         "activations",
@@ -222,12 +222,12 @@ def picture(runs: Sequence[Record]) -> Chart:
         return Bars([AWAY, MORE], middle, words, low=low, high=high)
 
     return Chart(
-        [Panel(say("Sigmoid and tanh: it depends on the data"), say("test log loss with ReLU"), say("test log loss with the other"),
+        [Panel(say("Sigmoid and tanh against ReLU"), say("test log loss with ReLU"), say("test log loss with the other"),
                [Line(ends, ends, say("the same"), style="reference"), *points], x_scale="log", y_scale="log"),
-         Panel(say("The zeros: not why"), say("compared with ReLU's (%)"), say("activation"),
+         Panel(say("ReLU with its zeros changed"), say("compared with ReLU's (%)"), say("activation"),
                [bars("test", say("test log loss")), bars("dependence", say("correlation of units"))])],
-        caption=say("All fit the training rows equally well. Left, a point is a data set: above the line ReLU overfits less, below it more. Right, whiskers are"
-                    " intervals over the seeds: with more zeros the units depend less on each other, and the network overfits more."),
+        caption=say("All fit the training rows equally well. Left, a point is a data set: above the line ReLU overfits less, below it more. Right,"
+                    " above 0 is more than with ReLU itself; whiskers: intervals over the seeds."),
         name="overfitting", columns=2)  # fmt: skip
 
 
