@@ -18,6 +18,7 @@ from losscope.studies.views import Record, pivot
 
 XOR, CIRCLES = say("XOR"), say("two circles")
 NONE = say("none")
+STEPS, RATE = 150, 0.03
 FAILED, SOLVED = 0.75, 0.99  # accuracy: a line has at most 3 of XOR's 4 corners right
 
 Activation = Callable[[Any], Any]
@@ -34,11 +35,11 @@ def puzzle(name: str, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 def train(
     name: str, activation: Activation, hidden: int, starts: Sequence[int], seed: int
 ) -> list[torch.Tensor]:
-    """Networks of 16 units a layer after 150 steps of Adam on cross-entropy, one for each start."""
+    """Networks of 16 units a layer trained by Adam on cross-entropy, one for each start."""
     features, target = (each.expand(len(starts), *each.shape) for each in puzzle(name, seed))
     network, loss = start([2, *[16] * hidden, 1], starts, variance=1.0), ls.get("binary_cross_entropy")
-    optimizer = torch.optim.Adam(network, lr=0.03, fused=True)
-    for _ in range(150):
+    optimizer = torch.optim.Adam(network, lr=RATE, fused=True)
+    for _ in range(STEPS):
         optimizer.zero_grad()
         cost(loss, forward(network, features, activation)[..., 0], target).backward()
         optimizer.step()
