@@ -18,6 +18,7 @@ _SPELT = (
     (r"\bkl\b", "KL"),
     (r"\blog cosh\b", "log-cosh"),
     (r"\bzero one\b", "0-1"),
+    (r"\brelu\b", "ReLU"),
 )  # fmt: skip
 # Half of a loss, or the same loss of a probability, is a variant of it: it has its colour.
 _VARIANT = re.compile(r"^(?:half|binary|weighted|pseudo)_|_of_probability$")
