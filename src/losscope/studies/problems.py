@@ -54,7 +54,7 @@ def regressions(seed: int) -> list[Data]:
 
 
 def classifications(seed: int) -> list[Data]:
-    """Ten real ones, from two classes to ten, and two whose chances are known."""
+    """Fourteen real ones, from two classes to ten, and two whose chances are known."""
     patients, iris, wine, cells, digits = (
         load() for load in (datasets.load_diabetes, datasets.load_iris, datasets.load_wine, datasets.load_breast_cancer, datasets.load_digits)
     )  # fmt: skip
@@ -66,6 +66,8 @@ def classifications(seed: int) -> list[Data]:
         ("iris", iris.data, iris.target), ("iris: sepals only", iris.data[:, :2], iris.target),
         ("wine", wine.data, wine.target), ("wine: five columns", wine.data[:, :5], wine.target),
         ("digits", digits.data, digits.target), ("digits: 3 or 8", digits.data[pair], digits.target[pair] == 8),
+        ("digits: even or odd", digits.data, digits.target % 2), ("digits: every fourth pixel", digits.data[:, ::4], digits.target),
+        ("breast cancer: first five columns", cells.data[:, :5], cells.target), ("diabetes: worst fifth", patients.data, patients.target > np.quantile(patients.target, 0.8)),
         ("diabetes: above the median", patients.data, patients.target > np.median(patients.target)),
         ("diabetes: thirds", patients.data, np.searchsorted(np.quantile(patients.target, [1 / 3, 2 / 3]), patients.target)),
         ("made: two classes", x, drawn(two, random)), ("made: four classes", x, drawn(four, random)),

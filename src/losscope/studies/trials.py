@@ -26,7 +26,8 @@ def tried(data: Data, splits: int, seed: int, plan: Plan) -> list[Record]:
     order = np.repeat(order, len(damages), 0)  # a run is a split and a damage
     first, second = count * 6 // 10, count * 8 // 10
     rows = order[:, :first], order[:, first:second], order[:, second:]
-    target = np.stack([data.target] * len(order))
+    clean = data.target.astype("int64" if data.classes else "float64")
+    target = np.stack([clean] * len(order))
     for run, known in enumerate(order[:, :second]):
         random = np.random.default_rng([seeds[run // len(damages)], 2, run % len(damages)])
         target[run, known] = damaged(target[run, known], data.classes, damages[run % len(damages)], random)

@@ -30,30 +30,47 @@ def tuned(
     """What each run's best network puts out for its test rows, shape (runs, rows, outputs), and its rate (runs,).
 
     features: (rows, columns); target: (runs, rows) classes, or (runs, rows, outputs) numbers; rows: those of each run
-    for training, validation and testing, (runs, n) each. Start and batches depend on the seeds, one a run, and on
-    nothing else.
+    for training, validation and testing, (runs, n) each. A run's start depends on its seed alone, and the batches are
+    the same for every loss.
     """
+    runs, tries = len(seeds), len(plan.rates)  # every rate is a run beside the others
     inputs, wanted = torch.from_numpy(features), torch.from_numpy(target)
-    train, validation, test = map(torch.from_numpy, rows)
-    run, sizes = torch.arange(len(seeds))[:, None], [features.shape[1], *[plan.hidden] * (plan.hidden > 0), outputs]
-    least, rate_of = np.full(len(seeds), np.inf), np.full(len(seeds), np.nan)
-    kept = np.zeros((len(seeds), test.shape[1], outputs))
-    for rate in plan.rates:
-        network = start(sizes, seeds)
-        optimizer = torch.optim.Adam(network, lr=rate, fused=True)
-        mixed = np.random.default_rng(train.shape[1])
-        for _ in range(plan.epochs):
-            for part in torch.from_numpy(mixed.permutation(train.shape[1])).chunk(STEPS):
-                now = train[:, part]
-                optimizer.zero_grad()
-                cost(loss, forward(network, inputs[now]), wanted[run, now]).backward()
-                optimizer.step()
-            with torch.no_grad():
-                own = each_mean(loss, forward(network, inputs[validation]), wanted[run, validation])
-                better = own < least
-                least[better], rate_of[better] = own[better], rate
-                kept[better] = forward(network, inputs[test]).numpy()[better]
-    return kept, rate_of
+    train, validation, test = (torch.from_numpy(each).repeat(tries, 1) for each in rows)
+    run, sizes = torch.arange(runs).repeat(tries)[:, None], [features.shape[1], *[plan.hidden] * (plan.hidden > 0), outputs]
+    network = start(sizes, [*seeds] * tries)
+    adam = Adam(network, torch.tensor(plan.rates).repeat_interleave(runs)[:, None, None])
+    least, kept = np.full(tries * runs, np.inf), np.zeros((tries * runs, test.shape[1], outputs))
+    mixed = np.random.default_rng(train.shape[1])
+    for _ in range(plan.epochs):
+        for part in torch.from_numpy(mixed.permutation(train.shape[1])).chunk(STEPS):
+            now = train[:, part]
+            cost(loss, forward(network, inputs[now]), wanted[run, now]).backward()
+            adam.step()
+        with torch.no_grad():
+            own = each_mean(loss, forward(network, inputs[validation]), wanted[run, validation])
+            better = own < least
+            least[better] = own[better]
+            kept[better] = forward(network, inputs[test]).numpy()[better]
+    best = least.reshape(tries, runs).argmin(0)
+    return kept[best * runs + np.arange(runs)], np.array(plan.rates)[best]
+
+
+class Adam:
+    """Kingma and Ba's steps with their constants, and a learning rate for each run, shape (runs, 1, 1)."""
+
+    def __init__(self, parameters: Sequence[torch.Tensor], rate: torch.Tensor) -> None:
+        self.parameters, self.rate, self.steps = parameters, rate, 0
+        self.means, self.squares = ([torch.zeros_like(each) for each in parameters] for _ in range(2))
+
+    def step(self) -> None:
+        self.steps += 1
+        with torch.no_grad():
+            for parameter, mean, square in zip(self.parameters, self.means, self.squares):
+                slope, parameter.grad = parameter.grad, None
+                mean.lerp_(slope, 0.1)
+                square.lerp_(slope * slope, 0.001)
+                size = (square / (1 - 0.999**self.steps)).sqrt_().add_(1e-8)
+                parameter -= self.rate / (1 - 0.9**self.steps) * mean / size
 
 
 def each_mean(loss: Any, output: torch.Tensor, target: torch.Tensor) -> np.ndarray:
