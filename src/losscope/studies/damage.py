@@ -14,7 +14,6 @@ OF_NUMBERS, OF_CLASSES = (AS_THEY_ARE, HEAVY, GROSS, CAPPED), (AS_THEY_ARE, FIFT
 WRONG: Mapping[str, float] = {FIFTH: 0.2, TWO_FIFTHS: 0.4}
 # As they follow "holds when".
 WHEN: Mapping[str, str] = {
-    AS_THEY_ARE: say("the targets are as they are"),
     HEAVY: say("the targets have noise with heavy tails"),
     GROSS: say("a tenth of the targets is ten times too large"),
     CAPPED: say("the targets are capped"),

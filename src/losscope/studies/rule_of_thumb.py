@@ -21,6 +21,7 @@ from losscope.studies.trials import ABSOLUTE, CROSS, FOR_CLASSES, FOR_NUMBERS, S
 from losscope.studies.tuned import Plan
 from losscope.studies.views import Record, label_of, pivot
 
+AGAINST = "against {loss} {much}"
 DAMAGES = {FOR_NUMBERS: OF_NUMBERS, FOR_CLASSES: OF_CLASSES}
 RATES, QUICK_RATES = (0.003, 0.01, 0.03, 0.1), (0.01, 0.03, 0.1)
 GAUSSIAN, SKEWED = say("Gaussian"), say("skewed (exponential)")
@@ -68,10 +69,10 @@ def experiment(
 # ------------------------------------------------------------------------------------------- the claims
 
 
-def against(found: Mapping[tuple[str, str], Interval]) -> str:
-    """{(loss, metric): gain} in words."""
+def each_loss(found: Mapping[tuple[str, str], Interval], template: str) -> str:
+    """{(loss, metric): gain} in words, a loss at a time."""
     losses = dict.fromkeys(loss for loss, _ in found)
-    return joined([say("{loss}: {much}", loss=label_of(loss), much=joined([shown(metric, each) for (other, metric), each in found.items() if other == loss], ", "))
+    return joined([say(template, loss=label_of(loss), much=joined([shown(metric, each) for (other, metric), each in found.items() if other == loss], ", "))
                    for loss in losses])  # fmt: skip
 
 
@@ -80,10 +81,10 @@ def advised(rule: str, losses: tuple[str, ...], runs: Sequence[Record]) -> Claim
     found = {(rival, metric): gain(runs, AS_THEY_ARE, metric, rule, rival) for metric in METRICS[losses] for _, rival in pairs(losses, metric)}
     judged = {say(metric): verdict.every(verdict.more_than(each, -MATTERS[metric]) for (_, by), each in found.items() if by == metric) for metric in METRICS[losses]}
     return Claim(
-        say("For regression, use squared error.") if losses == FOR_NUMBERS else say("For classification, use cross-entropy."),
+        say("For regression, use squared error: on sound targets no other loss is clearly better.") if losses == FOR_NUMBERS else say("For classification, use cross-entropy: with right labels no other loss is clearly better."),
         verdict.over(judged, "it is judged by {which}"),
-        say("How much better it is than a rival, from the targets as they are, on average over {count} data sets (99% interval). Than {shown}. As good means"
-            " surely not worse by {matters}.", count=max(each.count for each in found.values()), shown=against(found),
+        say("How much better it is when the targets are left as they are, on average over {count} data sets (99% interval): {shown}. That holds if it is surely"
+            " not worse by {matters}.", count=max(each.count for each in found.values()), shown=each_loss(found, AGAINST),
             matters=joined([matters(metric) for metric in METRICS[losses]], ", ")),
         "squared error" if losses == FOR_NUMBERS else "cross-entropy",
     )  # fmt: skip
@@ -103,8 +104,8 @@ def robust(runs: Sequence[Record], damage: str) -> Claim:
     return Claim(
         ROBUST[damage],
         verdict.some(better),
-        say("If {when}, how much less the error on sound test rows is than squared error's. {shown}. Clearly means by both metrics, and by more than {least:.0%}.",
-            when=WHEN[damage], shown=against(found), least=MATTERS["MAE"]),
+        say("How much less the error on sound test rows is than squared error's if {when}: {shown}. Clearly means by both metrics, and by more than {least:.0%}.",
+            when=WHEN[damage], shown=each_loss(found, "for {loss} {much}"), least=MATTERS["MAE"]),
         "absolute error",
     )  # fmt: skip
 
@@ -116,7 +117,7 @@ def its_own_metric(runs: Sequence[Record]) -> Claim:
     return Claim(
         say("If the mean absolute error is what counts, training on it is clearly better than on squared error."),
         verdict.more_than(each, MATTERS["MAE"]),
-        say("From the targets as they are, how much less it is: {shown}. It depends on the data: {share:.1f}% on the one where it gains most ({name}). Clearly means"
+        say("How much less it is when the targets are left as they are: {shown}. It depends on the data: {share:.1f}% on the one where it gains most ({name}). Clearly means"
             " by more than {least:.0%}.", shown=shown("MAE", each), name=say(most), share=float(percent(np.array(best[most]))), least=MATTERS["MAE"]),
         "absolute error",
     )  # fmt: skip
@@ -147,13 +148,13 @@ def only_gaussian(known: Sequence[Record]) -> Claim:
         verdict.over({IF_NOISE[noise]: each for noise, each in nearer.items()}),
         say("How far from the true mean each is, as a multiple of squared error's distance: {shown}. Squared error is least at the mean whatever the noise;"
             " absolute error is least at the median, which under skewed noise is another number.",
-            shown=joined([say("{noise} noise: {0:.2f} ({1:.2f} to {2:.2f}) for {loss}", *(float(np.exp(-end)) for end in (each.estimate, each.high, each.low)),
-                              noise=noise, loss=label_of(rival)) for noise, rivals in found.items() for rival, each in rivals.items()])),
+            shown=joined([say("{loss} {0:.2f} ({1:.2f} to {2:.2f}) when {noise}", *(float(np.exp(-end)) for end in (each.estimate, each.high, each.low)),
+                              noise=IF_NOISE[noise], loss=label_of(rival)) for noise, rivals in found.items() for rival, each in rivals.items()])),
         "squared error",
     )  # fmt: skip
 
 
-IF_NOISE = {HEAVY: say("the noise has heavy tails"), SKEWED: say("the noise is skewed")}
+IF_NOISE = {GAUSSIAN: say("the noise is Gaussian"), HEAVY: say("the noise has heavy tails"), SKEWED: say("the noise is skewed")}
 
 
 def no_loss_for_classes(runs: Sequence[Record]) -> Claim:
@@ -161,8 +162,8 @@ def no_loss_for_classes(runs: Sequence[Record]) -> Claim:
     return Claim(
         say("Squared error is no loss for classification: cross-entropy is clearly more accurate."),
         verdict.over({HOW[other]: verdict.more_than(each, MATTERS["accuracy"]) for other, each in found.items()}, "squared error is taken {which}"),
-        say("Cross-entropy's gain, each loss at its best learning rate and epoch. Over {shown}. Clearly means by more than {matters}.", matters=matters("accuracy"),
-            shown=against({(other, "accuracy"): each for other, each in found.items()})),
+        say("How much more accurate it is, each loss at its best learning rate and epoch: {shown}. Clearly means by more than {matters}.", matters=matters("accuracy"),
+            shown=each_loss({(other, "accuracy"): each for other, each in found.items()}, AGAINST)),
         "cross-entropy",
     )  # fmt: skip
 
@@ -175,8 +176,8 @@ def wrong_labels(runs: Sequence[Record]) -> Claim:
     return Claim(
         say("Where labels are wrong, squared error through a sigmoid is more accurate than cross-entropy."),
         verdict.over({WHEN[damage]: verdict.more_than(each) for (damage, metric), each in found.items() if metric == "accuracy"}),
-        say("How much better squared error through a sigmoid does on right labels. {shown}. What one wrong label can add to it is bounded; to cross-entropy it"
-            " is not.", shown=joined([say("{damage}: {much}", damage=damage, much=joined([shown(metric, found[damage, metric]) for metric in METRICS[FOR_CLASSES]], ", "))
+        say("How much better squared error through a sigmoid does on right labels: {shown}. What one wrong label can add to it is bounded; to cross-entropy it"
+            " is not.", shown=joined([say("with {damage} {much}", damage=damage, much=joined([shown(metric, found[damage, metric]) for metric in METRICS[FOR_CLASSES]], ", "))
                                                 for damage in (FIFTH, TWO_FIFTHS)])),
         "cross-entropy",
     )  # fmt: skip
@@ -223,7 +224,7 @@ def picture(runs: Sequence[Record]) -> Chart:
             panels.append(Panel(say("Regression: {metric}", metric=metric) if losses == FOR_NUMBERS else say("Classification: {metric}", metric=say(metric)),
                                 heads[metric], say("training targets"), bars))  # fmt: skip
     return Chart(panels, caption=say("What another loss than the rule's is worth: to the right of 0 it is better. Means over the data sets with their 99% intervals, on sound test"
-                                     " rows."), name="rivals", columns=2)  # fmt: skip
+                                     " rows. In classification squared error without a sigmoid is that of raw outputs."), name="rivals", columns=2)  # fmt: skip
 
 
 def by_set(runs: Sequence[Record]) -> Chart:
@@ -278,11 +279,11 @@ def done(runs: Sequence[Record], splits: int, plan: Plan) -> list[str]:
     return [
         say("Every loss trains the same network, {hidden}, with Adam, on {numbers} targets that are numbers and {classes} problems of classes: columns of"
             " scikit-learn's bundled sets, made ones whose truth is known, and any table of your own (`--data`, `--target`). Each is split {splits} times: 60% of"
-            " the rows train, 20% choose, 20% test. Each loss keeps the learning rate (of {rates}) and the epoch (of {epochs}) at which its own value on the choosing rows"
+            " the rows train, 20% validate, 20% test. Each loss keeps the learning rate (of {rates}) and the epoch (of {epochs}) at which its own value on the validation rows"
             " is least, so all are tuned alike. Start, batches and rows are the same for every loss.",
             hidden=say("one hidden layer of {count} ReLUs", count=plan.hidden) if plan.hidden else say("a linear model"), numbers=sets[FOR_NUMBERS],
             classes=sets[FOR_CLASSES], splits=splits, rates=", ".join(f"{rate:g}" for rate in plan.rates), epochs=plan.epochs),
-        say("The targets of the training and choosing rows are used as they are, and damaged: noise with heavy tails (Student's t with 1.5 degrees of freedom, times half the"
+        say("The targets of the training and validation rows are used as they are, and damaged: noise with heavy tails (Student's t with 1.5 degrees of freedom, times half the"
             " standard deviation), a tenth of them ten times too large, a cap at the 70th percentile; or 20% or 40% of the labels wrong. Test rows stay sound."),
         say("Losses are compared split by split, data set by data set: an error by the logarithm of the ratio, all else by the difference. Every interval is over the data"
             " sets. What matters is about half of what another split of the same data changes (here {rmse:.0%} of the RMSE, {points:.1f} points of accuracy). Several"
@@ -299,7 +300,7 @@ DERIVATION = [
     r"$-\log\,\frac{1}{2b}\,e^{-|y - a|/b} = \frac{|y - a|}{b} + \log 2b$",
     say("And cross-entropy is that of classes, where the network says how likely each is:"),
     r"$-\log\,\prod_k p_k^{y_k} = -\sum_k y_k \log p_k$",
-    say("The likelihood says which loss is the most precise. It doesn't say what a loss aims at: squared error aims at the mean under any noise, because"),
+    say("The likelihood says which loss is the most precise. It does not say what a loss aims at: squared error aims at the mean under any noise, because"),
     r"$\frac{d}{da}\,E(y - a)^2 = -2\,(E\,y - a) = 0 \;\Rightarrow\; a = E\,y$",
     say("and with one-hot targets that mean is the vector of the classes' probabilities: squared error and cross-entropy aim at the same."),
 ]  # fmt: skip

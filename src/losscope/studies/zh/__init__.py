@@ -57,6 +57,13 @@ WORDS = {
     "Not run": "未运行",
     "Contents": "目录",
     "The command that repeats this:": "重复此结果的命令：",
+    # data
+    "diabetes: progression": "糖尿病：病程",
+    "diabetes: blood sugar": "糖尿病：血糖",
+    "iris: petal width": "鸢尾花：花瓣宽度",
+    "wine: proline": "葡萄酒：脯氨酸",
+    "wine: colour": "葡萄酒：颜色",
+    "breast cancer: concavity": "乳腺癌：凹度",
     # axes and columns
     "loss": "损失",
     "learning rate": "学习率",
