@@ -250,7 +250,7 @@ def of_numbers(damage: str, *errors: float) -> list[dict]:
 
 def of_classes(damage: str, *accuracies: float) -> list[dict]:
     rows = [{"accuracy": each, "Brier score": 1 - each, "log loss": 1.0} for each in accuracies]
-    rows[2].pop("log loss")
+    rows[FOR_CLASSES.index(SQUARED)].pop("log loss")
     return records(FOR_CLASSES, **{damage: rows})
 
 
@@ -301,11 +301,11 @@ def test_verdicts_on_noise_of_a_known_shape() -> None:
 
 def test_verdicts_on_classes() -> None:
     unfit = rule_of_thumb.no_loss_for_classes
-    assert [unfit(of_classes(AS_THEY_ARE, *each)).verdict for each in ((0.9, 0.8, 0.8), (0.9, 0.9, 0.9), (0.9, 0.8, 0.9), (0.92, 0.9, 0.9))] == [
+    assert [unfit(of_classes(AS_THEY_ARE, *each)).verdict for each in ((0.9, 0.8, 0.8), (0.9, 0.9, 0.9), (0.9, 0.9, 0.8), (0.92, 0.9, 0.9))] == [
         HOLDS, DOES_NOT_HOLD, "holds when squared error is taken through a sigmoid", NOT_DECIDED]  # fmt: skip
 
     def wrong(fifth: float, more: float) -> str:
-        return rule_of_thumb.wrong_labels([*of_classes(FIFTH, 0.8, fifth, 0.8), *of_classes(TWO_FIFTHS, 0.6, more, 0.6)]).verdict
+        return rule_of_thumb.wrong_labels([*of_classes(FIFTH, 0.8, 0.8, fifth), *of_classes(TWO_FIFTHS, 0.6, 0.6, more)]).verdict
 
     assert [wrong(0.9, 0.7), wrong(0.7, 0.5), wrong(0.9, 0.5)] == [HOLDS, DOES_NOT_HOLD, "holds when 20% of the labels are wrong"]
     assert wrong(0.8, 0.7) == NOT_DECIDED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -57,6 +58,12 @@ def percent(gain: np.ndarray) -> np.ndarray:
     [50.0, 0.0]
     """
     return 100 * (1 - np.exp(-gain))
+
+
+def drawn(metric: str, gains: Any) -> np.ndarray:
+    """Gains as bars show them: percent of an error, points of accuracy, hundredths; one place behind the point."""
+    gains = np.asarray(gains)
+    return np.round(percent(gains) if metric in METRICS[FOR_NUMBERS] else 100 * gains, 1) + 0.0  # no -0
 
 
 def matters(metric: str) -> str:

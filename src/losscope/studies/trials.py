@@ -15,7 +15,7 @@ from losscope.studies.views import Record
 
 SQUARED, ABSOLUTE, HUBER = "squared_error", "absolute_error", "huber"
 CROSS, SIGMOID = "cross_entropy", "squared_error@sigmoid"
-FOR_NUMBERS, FOR_CLASSES = (SQUARED, ABSOLUTE, HUBER), (CROSS, SIGMOID, SQUARED)  # the rule's own first
+FOR_NUMBERS, FOR_CLASSES = (SQUARED, ABSOLUTE, HUBER), (CROSS, SQUARED, SIGMOID)  # the rule's own first
 
 
 def tried(data: Data, splits: int, seed: int, plan: Plan) -> list[Record]:
