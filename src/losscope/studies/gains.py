@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from losscope.studies import verdict
-from losscope.studies.text import say
+from losscope.studies.text import joined, say
 from losscope.studies.trials import FOR_CLASSES, FOR_NUMBERS, SQUARED
 from losscope.studies.verdict import Interval
-from losscope.studies.views import Record
+from losscope.studies.views import Record, label_of
 
 METRICS = {FOR_NUMBERS: ("RMSE", "MAE"), FOR_CLASSES: ("accuracy", "Brier score", "log loss")}
 # What matters: about half of what another split of the same data changes. Errors count relatively.
@@ -20,7 +20,11 @@ MATTERS = {"RMSE": 0.05, "MAE": 0.05, "accuracy": 0.02, "Brier score": 0.02, "lo
 
 def gains(runs: Sequence[Record], damage: str, metric: str, one: str, other: str) -> dict[str, float]:
     """How much better `one` is than `other` on each data set, mean over its splits. Of an error the logarithm of the ratio."""
-    of = {(run["data"], run["loss"]): np.asarray(run[metric]) for run in runs if run["damage"] == damage and metric in run}
+    of = {
+        (run["data"], run["loss"]): np.asarray(run[metric])
+        for run in runs
+        if run["damage"] == damage and metric in run
+    }
     found = {}
     for name in dict.fromkeys(name for name, loss in of if loss == one):
         mine, theirs = of[name, one], of[name, other]
@@ -49,6 +53,13 @@ def shown(metric: str, each: Interval) -> str:
     else:
         template = "{metric} {0:+.3f} ({1:+.3f} to {2:+.3f})"
     return say(template, *map(float, ends), metric=say(metric))
+
+
+def each_loss(found: Mapping[tuple[str, str], Interval], template: str) -> str:
+    """{(loss, metric): gain} in words, a loss at a time."""
+    losses = dict.fromkeys(loss for loss, _ in found)
+    return joined([say(template, loss=label_of(loss), much=joined([shown(metric, each) for (other, metric), each in found.items() if other == loss], ", "))
+                   for loss in losses])  # fmt: skip
 
 
 def percent(gain: np.ndarray) -> np.ndarray:

@@ -16,7 +16,9 @@ from losscope.errors import LossError, complain
 from losscope.studies.datasets import Data
 
 ROWS = 600  # of a problem at most
-SHAPES = slice(4, 10)  # of the breast cancer's columns: per cell, smoothness and what follows, none of them a size
+SHAPES = slice(
+    4, 10
+)  # of the breast cancer's columns: per cell, smoothness and what follows, none of them a size
 
 
 def real_numbers() -> list[Data]:

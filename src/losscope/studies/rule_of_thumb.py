@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 import numpy as np
 
-import losscope as ls
 from losscope.report import Bars, Chart, Panel, Table
-from losscope.studies import lines, problems, verdict
-from losscope.studies.damage import AS_THEY_ARE, CAPPED, FIFTH, GROSS, HEAVY, OF_CLASSES, OF_NUMBERS, TWO_FIFTHS, WHEN
+from losscope.studies import damage, problems, verdict
+from losscope.studies.damage import AS_THEY_ARE, FIFTH, TWO_FIFTHS, WHEN
 from losscope.studies.datasets import mnist
-from losscope.studies.gains import MATTERS, METRICS, drawn, gain, gains, matters, pairs, percent, shown
+from losscope.studies.gains import MATTERS, METRICS, drawn, each_loss, gain, gains, matters, pairs, shown
+from losscope.studies.known_noise import NOISES, SKEWED, WHERE, to_the_mean
 from losscope.studies.networks import one_thread
 from losscope.studies.study import HOLDS, NOT_DECIDED, Claim, Progress, Range, Result, say, silent
 from losscope.studies.text import joined
@@ -21,15 +21,9 @@ from losscope.studies.trials import ABSOLUTE, CROSS, FOR_CLASSES, FOR_NUMBERS, S
 from losscope.studies.tuned import Plan
 from losscope.studies.views import Record, label_of, pivot
 
-AGAINST = "against {loss} {much}"
-DAMAGES = {FOR_NUMBERS: OF_NUMBERS, FOR_CLASSES: OF_CLASSES}
+AGAINST = "against {loss}, {much}"
+DAMAGES = {FOR_NUMBERS: damage.OF_NUMBERS, FOR_CLASSES: damage.OF_CLASSES}
 RATES, QUICK_RATES = (0.003, 0.01, 0.03, 0.1), (0.01, 0.05)
-GAUSSIAN, SKEWED = say("Gaussian"), say("skewed (exponential)")
-NOISES = {
-    GAUSSIAN: lambda random, count: random.normal(size=count),
-    HEAVY: lambda random, count: random.standard_t(3, count),
-    SKEWED: lambda random, count: random.exponential(size=count) - 1,
-}  # all with a mean of 0
 
 
 def experiment(
@@ -51,8 +45,11 @@ def experiment(
             progress(0.95 * number / len(sets), each.name)
             runs += tried(each, splits, seed, plan)
         progress(0.95, say("noise of a known shape"))
-        known = to_the_mean(12 if quick else 40, seed)
-    sound, gross, heavy, capped = advised(SQUARED, FOR_NUMBERS, runs), *(robust(runs, each) for each in (GROSS, HEAVY, CAPPED))
+        known = to_the_mean(16 if quick else 40, seed)
+    sound, gross, heavy, capped = (
+        advised(SQUARED, FOR_NUMBERS, runs),
+        *(robust(runs, each) for each in (damage.GROSS, damage.HEAVY, damage.CAPPED)),
+    )
     classes, unfit, wrong = advised(CROSS, FOR_CLASSES, runs), no_loss_for_classes(runs), wrong_labels(runs)
     return Result(
         answer=answered(sound, gross, heavy, classes, wrong),
@@ -69,17 +66,19 @@ def experiment(
 # ------------------------------------------------------------------------------------------- the claims
 
 
-def each_loss(found: Mapping[tuple[str, str], Interval], template: str) -> str:
-    """{(loss, metric): gain} in words, a loss at a time."""
-    losses = dict.fromkeys(loss for loss, _ in found)
-    return joined([say(template, loss=label_of(loss), much=joined([shown(metric, each) for (other, metric), each in found.items() if other == loss], ", "))
-                   for loss in losses])  # fmt: skip
-
-
 def advised(rule: str, losses: tuple[str, ...], runs: Sequence[Record]) -> Claim:
     """As good as each rival: surely not worse by what matters."""
-    found = {(rival, metric): gain(runs, AS_THEY_ARE, metric, rule, rival) for metric in METRICS[losses] for _, rival in pairs(losses, metric)}
-    judged = {say(metric): verdict.every(verdict.more_than(each, -MATTERS[metric]) for (_, by), each in found.items() if by == metric) for metric in METRICS[losses]}
+    found = {
+        (rival, metric): gain(runs, AS_THEY_ARE, metric, rule, rival)
+        for metric in METRICS[losses]
+        for _, rival in pairs(losses, metric)
+    }
+    judged = {
+        say(metric): verdict.every(
+            verdict.more_than(each, -MATTERS[metric]) for (_, by), each in found.items() if by == metric
+        )
+        for metric in METRICS[losses]
+    }
     return Claim(
         say("For regression, use squared error: on sound targets no other loss is clearly better.") if losses == FOR_NUMBERS else say("For classification, use cross-entropy: with right labels no other loss is clearly better."),
         verdict.over(judged, "it is judged by {which}"),
@@ -90,22 +89,27 @@ def advised(rule: str, losses: tuple[str, ...], runs: Sequence[Record]) -> Claim
     )  # fmt: skip
 
 
-ROBUST = {
-    GROSS: say("With gross errors in the targets, absolute error or Huber is clearly better than squared error."),
-    HEAVY: say("With heavy-tailed noise in the targets, absolute error or Huber is clearly better than squared error."),
-    CAPPED: say("With capped targets, absolute error or Huber is clearly better than squared error."),
+ROBUST: Mapping[str, str] = {
+    damage.GROSS: say("With gross errors in the targets, absolute error or Huber is clearly better than squared error."),
+    damage.HEAVY: say("With heavy-tailed noise in the targets, absolute error or Huber is clearly better than squared error."),
+    damage.CAPPED: say("With capped targets, absolute error or Huber is clearly better than squared error."),
 }  # fmt: skip
 
 
-def robust(runs: Sequence[Record], damage: str) -> Claim:
+def robust(runs: Sequence[Record], how: str) -> Claim:
     """One of the two has to be better, by both metrics and by what matters."""
-    found = {(rival, metric): gain(runs, damage, metric, rival, SQUARED) for rival in FOR_NUMBERS[1:] for metric in METRICS[FOR_NUMBERS]}
-    better = [verdict.every(verdict.more_than(found[rival, metric], MATTERS[metric]) for metric in METRICS[FOR_NUMBERS]) for rival in FOR_NUMBERS[1:]]
+    found = {(rival, metric): gain(runs, how, metric, rival, SQUARED) for rival in FOR_NUMBERS[1:] for metric in METRICS[FOR_NUMBERS]}  # fmt: skip
+    better = [
+        verdict.every(
+            verdict.more_than(found[rival, metric], MATTERS[metric]) for metric in METRICS[FOR_NUMBERS]
+        )
+        for rival in FOR_NUMBERS[1:]
+    ]
     return Claim(
-        ROBUST[damage],
+        ROBUST[how],
         verdict.some(better),
         say("How much less the error on sound test rows is than squared error's if {when}: {shown}. Clearly means by both metrics, and by more than {least:.0%}.",
-            when=WHEN[damage], shown=each_loss(found, "for {loss} {much}"), least=MATTERS["MAE"]),
+            when=WHEN[how], shown=each_loss(found, "for {loss}, {much}"), least=MATTERS["MAE"]),
         "absolute error",
     )  # fmt: skip
 
@@ -118,43 +122,31 @@ def its_own_metric(runs: Sequence[Record]) -> Claim:
         say("If the mean absolute error is what counts, training on it is clearly better than on squared error."),
         verdict.more_than(each, MATTERS["MAE"]),
         say("How much less it is when the targets are left as they are: {shown}. It depends on the data: {share:.1f}% on the one where it gains most ({name}). Clearly means"
-            " by more than {least:.0%}.", shown=shown("MAE", each), name=say(most), share=float(percent(np.array(best[most]))), least=MATTERS["MAE"]),
+            " by more than {least:.0%}.", shown=shown("MAE", each), name=say(most), share=float(drawn("MAE", best[most])), least=MATTERS["MAE"]),
         "absolute error",
     )  # fmt: skip
-
-
-def to_the_mean(samples: int, seed: int) -> list[Record]:
-    """Linear models fitted exactly to noise of a known shape: how far each is from the true mean."""
-    found = []
-    for noise, sampled in NOISES.items():
-        distances: dict[str, list[float]] = {loss: [] for loss in FOR_NUMBERS}
-        for sample in range(samples):
-            random = np.random.default_rng([seed, sample, len(found)])
-            design, truth = lines.with_ones(random.normal(size=(600, 9))), np.ones(10)
-            y = design @ truth + sampled(random, 600)
-            for loss, far in distances.items():
-                far.append(float(np.sqrt(((design @ (lines.fit(ls.get(loss), design, y) - truth)) ** 2).mean())))
-        found += [{"noise": noise, "loss": loss, "distances": far} for loss, far in distances.items()]
-    return found
 
 
 def only_gaussian(known: Sequence[Record]) -> Claim:
     """Another loss must be nearer to the mean by what matters, sample by sample."""
     of = {(each["noise"], each["loss"]): np.log(each["distances"]) for each in known}
-    found = {noise: {rival: verdict.mean(of[noise, SQUARED] - of[noise, rival]) for rival in FOR_NUMBERS[1:]} for noise in NOISES}
-    nearer = {noise: verdict.some(verdict.more_than(each, MATTERS["RMSE"]) for each in found[noise].values()) for noise in (HEAVY, SKEWED)}
+    found = {
+        noise: {rival: verdict.mean(of[noise, SQUARED] - of[noise, rival]) for rival in FOR_NUMBERS[1:]}
+        for noise in NOISES
+    }
+    nearer = {
+        noise: verdict.some(verdict.more_than(each, MATTERS["RMSE"]) for each in found[noise].values())
+        for noise in (damage.HEAVY, SKEWED)
+    }
     return Claim(
         say("Unless the noise is Gaussian, another loss finds the mean better than squared error."),
-        verdict.over({IF_NOISE[noise]: each for noise, each in nearer.items()}),
+        verdict.over({WHERE[noise]: each for noise, each in nearer.items()}),
         say("How far from the true mean each is, as a multiple of squared error's distance: {shown}. Squared error is least at the mean whatever the noise;"
             " absolute error is least at the median, which under skewed noise is another number.",
             shown=joined([say("{loss} {0:.2f} ({1:.2f} to {2:.2f}) when {noise}", *(float(np.exp(-end)) for end in (each.estimate, each.high, each.low)),
-                              noise=IF_NOISE[noise], loss=label_of(rival)) for noise, rivals in found.items() for rival, each in rivals.items()])),
+                              noise=WHERE[noise], loss=label_of(rival)) for noise, rivals in found.items() for rival, each in rivals.items()])),
         "squared error",
     )  # fmt: skip
-
-
-IF_NOISE = {GAUSSIAN: say("the noise is Gaussian"), HEAVY: say("the noise has heavy tails"), SKEWED: say("the noise is skewed")}
 
 
 def no_loss_for_classes(runs: Sequence[Record]) -> Claim:
@@ -172,13 +164,13 @@ HOW = {SIGMOID: say("through a sigmoid"), SQUARED: say("of raw outputs")}
 
 
 def wrong_labels(runs: Sequence[Record]) -> Claim:
-    found = {(damage, metric): gain(runs, damage, metric, SIGMOID, CROSS) for damage in (FIFTH, TWO_FIFTHS) for metric in METRICS[FOR_CLASSES]}
+    found = {(how, metric): gain(runs, how, metric, SIGMOID, CROSS) for how in (FIFTH, TWO_FIFTHS) for metric in METRICS[FOR_CLASSES]}  # fmt: skip
     return Claim(
         say("Where labels are wrong, squared error through a sigmoid is more accurate than cross-entropy."),
-        verdict.over({WHEN[damage]: verdict.more_than(each) for (damage, metric), each in found.items() if metric == "accuracy"}),
+        verdict.over({WHEN[how]: verdict.more_than(each) for (how, metric), each in found.items() if metric == "accuracy"}),
         say("How much better squared error through a sigmoid does on right labels: {shown}. What one wrong label can add to it is bounded; to cross-entropy it"
-            " is not.", shown=joined([say("with {damage} {much}", damage=damage, much=joined([shown(metric, found[damage, metric]) for metric in METRICS[FOR_CLASSES]], ", "))
-                                                for damage in (FIFTH, TWO_FIFTHS)])),
+            " is not.", shown=joined([say("with {damage}, {much}", damage=how, much=joined([shown(metric, found[how, metric]) for metric in METRICS[FOR_CLASSES]], ", "))
+                                                for how in (FIFTH, TWO_FIFTHS)])),
         "cross-entropy",
     )  # fmt: skip
 
@@ -217,7 +209,7 @@ def picture(runs: Sequence[Record]) -> Chart:
         for metric in metrics[:2]:
             bars = []
             for rule, rival in pairs(losses, metric):
-                found = [gain(runs, damage, metric, rival, rule) for damage in DAMAGES[losses]]
+                found = [gain(runs, how, metric, rival, rule) for how in DAMAGES[losses]]
                 value, low, high = drawn(metric, [[each.estimate, each.low, each.high] for each in found]).T
                 bars.append(Bars(DAMAGES[losses], value, label_of(rival), low=low, high=high))
             panels.append(Panel(say("Regression: {metric}", metric=metric) if losses == FOR_NUMBERS else say("Classification: {metric}", metric=say(metric)),
@@ -229,24 +221,44 @@ def picture(runs: Sequence[Record]) -> Chart:
 def more(runs: Sequence[Record], known: Sequence[Record]) -> Chart:
     """Each data set, and noise of a known shape."""
     panels = []
-    for losses, metric, head in ((FOR_NUMBERS, "MAE", say("MAE less than squared error's (%)")), (FOR_CLASSES, "accuracy", say("accuracy more than cross-entropy's (points)"))):
+    for losses, metric, head in (
+        (FOR_NUMBERS, "MAE", say("MAE less than squared error's (%)")),
+        (FOR_CLASSES, "accuracy", say("accuracy more than cross-entropy's (points)")),
+    ):
         bars = []
         for rule, rival in pairs(losses, metric):
             each = gains(runs, AS_THEY_ARE, metric, rival, rule)
-            bars.append(Bars([say(name) for name in each], drawn(metric, list(each.values())), label_of(rival)))
+            bars.append(
+                Bars([say(name) for name in each], drawn(metric, list(each.values())), label_of(rival))
+            )
         panels.append(Panel(say("Each data set: {metric}", metric=say(metric)), head, say("data"), bars))
     near = []
     for loss in FOR_NUMBERS:
         found = [verdict.mean(one["distances"]) for one in known if one["loss"] == loss]
-        near.append(Bars(list(NOISES), np.round([each.estimate for each in found], 2), label_of(loss), low=[each.low for each in found], high=[each.high for each in found]))
-    panels.append(Panel(say("How near to the true mean"), say("distance from the true mean (units of y)"), say("noise"), near))
+        near.append(
+            Bars(
+                list(NOISES),
+                np.round([each.estimate for each in found], 2),
+                label_of(loss),
+                low=[each.low for each in found],
+                high=[each.high for each in found],
+            )
+        )
+    panels.append(
+        Panel(
+            say("How near to the true mean"),
+            say("distance from the true mean (units of y)"),
+            say("noise"),
+            near,
+        )
+    )
     return Chart(panels, caption=say("What another loss is worth on each data set, from the targets as they are; and how near linear models of ten coefficients, fitted exactly to"
                                      " 600 rows, come to the true mean: squared error finds that of skewed noise too, the others do not."), name="data-sets", columns=3)  # fmt: skip
 
 
 def differences(runs: Sequence[Record]) -> Table:
-    rows = [[damage, label_of(rule), label_of(rival), shown(metric, gain(runs, damage, metric, rule, rival))]
-            for losses, metrics in METRICS.items() for damage in DAMAGES[losses] for metric in metrics for rule, rival in pairs(losses, metric)]  # fmt: skip
+    rows = [[how, label_of(rule), label_of(rival), shown(metric, gain(runs, how, metric, rule, rival))]
+            for losses, metrics in METRICS.items() for how in DAMAGES[losses] for metric in metrics for rule, rival in pairs(losses, metric)]  # fmt: skip
     return Table([say("training targets"), say("loss"), say("rival"), say("how much better the loss is")], rows,
                  caption=say("The rule's loss against each rival: means over the data sets with their 99% intervals"))  # fmt: skip
 
@@ -262,7 +274,9 @@ def rates(runs: Sequence[Record], plan: Plan) -> Table:
     rows = []
     for losses, task in ((FOR_NUMBERS, say("regression")), (FOR_CLASSES, say("classification"))):
         for loss in losses:
-            kept = np.concatenate([run["rates"] for run in runs if run["loss"] == loss and METRICS[losses][0] in run])
+            kept = np.concatenate(
+                [run["rates"] for run in runs if run["loss"] == loss and METRICS[losses][0] in run]
+            )
             rows.append([task, label_of(loss), *(float(100 * np.mean(kept == rate)) for rate in plan.rates)])
     return Table([say("task"), say("loss"), *(f"{rate:g}" for rate in plan.rates)], rows, caption=say("How often each learning rate was the best (% of the runs)"))  # fmt: skip
 

@@ -15,7 +15,9 @@ from losscope.studies.views import Record
 
 SQUARED, ABSOLUTE, HUBER = "squared_error", "absolute_error", "huber"
 CROSS, SIGMOID = "cross_entropy", "squared_error@sigmoid"
-FOR_NUMBERS, FOR_CLASSES = (SQUARED, ABSOLUTE, HUBER), (CROSS, SQUARED, SIGMOID)  # the rule's own first
+# The rule's own first.
+FOR_NUMBERS: tuple[str, ...] = (SQUARED, ABSOLUTE, HUBER)
+FOR_CLASSES: tuple[str, ...] = (CROSS, SQUARED, SIGMOID)
 
 
 def tried(data: Data, splits: int, seed: int, plan: Plan) -> list[Record]:

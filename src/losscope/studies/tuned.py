@@ -36,7 +36,10 @@ def tuned(
     runs, tries = len(seeds), len(plan.rates)  # every rate is a run beside the others
     inputs, wanted = torch.from_numpy(features), torch.from_numpy(target)
     train, validation, test = (torch.from_numpy(each).repeat(tries, 1) for each in rows)
-    run, sizes = torch.arange(runs).repeat(tries)[:, None], [features.shape[1], *[plan.hidden] * (plan.hidden > 0), outputs]
+    run, sizes = (
+        torch.arange(runs).repeat(tries)[:, None],
+        [features.shape[1], *[plan.hidden] * (plan.hidden > 0), outputs],
+    )
     network = start(sizes, [*seeds] * tries)
     adam = Adam(network, torch.tensor(plan.rates).repeat_interleave(runs)[:, None, None])
     least, kept = np.full(tries * runs, np.inf), np.zeros((tries * runs, test.shape[1], outputs))
@@ -66,7 +69,9 @@ class Adam:
         self.steps += 1
         with torch.no_grad():
             for parameter, mean, square in zip(self.parameters, self.means, self.squares):
-                slope, parameter.grad = parameter.grad, None
+                slope = parameter.grad
+                assert slope is not None
+                parameter.grad = None
                 mean.lerp_(slope, 0.1)
                 square.lerp_(slope * slope, 0.001)
                 size = (square / (1 - 0.999**self.steps)).sqrt_().add_(1e-8)
