@@ -31,7 +31,7 @@ def experiment(
     data: Annotated[tuple[str, ...], "tables of your own (CSV or Parquet), as more data sets"] = (),
     target: Annotated[tuple[str, ...], "which column of each of these tables to predict"] = (),
     data_dir: Annotated[Path | None, "folder of MNIST's files, as one more data set"] = None,
-    splits: Annotated[int, Range(2, 1000), "splits of each data set into training, validation and test rows (at most 4 with --quick)"] = 40,
+    splits: Annotated[int, Range(2, 1000), "splits of each data set into training, validation and test rows (at most 4 with --quick)"] = 30,
     epochs: Annotated[int, Range(1, 1000), "epochs of training, of which the best is kept (at most 12 with --quick)"] = 25,
     hidden: Annotated[int, Range(0, 1024), "ReLUs of the hidden layer; 0: a linear model"] = 32,
 ) -> Result:  # fmt: skip
