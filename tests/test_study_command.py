@@ -34,16 +34,18 @@ def small(
     progress(0.5, "half way")
     chart = Chart([Panel("P", "x (m)", "y (m)", [Line([0, 1], [0, rate], "line")])], name="one figure")
     claims = [
-        Claim("A claim.", HOLDS, "Seen."),
-        Claim("Another.", "holds when small", "Seen."),
-        Claim("A third.", DOES_NOT_HOLD, "<Seen>."),
+        Claim("A claim.", HOLDS, "Seen.", "entropy"),
+        Claim("Another.", "holds when small", "Seen.", "entropy"),
+        Claim("A third.", DOES_NOT_HOLD, "<Seen>.", "gradients"),
     ]
     return Result(
-        ["Done with **care**."],
-        claims,
-        [chart],
-        [Table(["n"], [[1.5]])],
-        {"rate": rate, "names": names, "loud": loud, "seed": seed, "quick": quick},
+        answer="It is small.",
+        claims=claims,
+        charts=[chart],
+        done=["Done with **care**."],
+        sources=["A. Author, A book (2026)."],
+        numbers={"rate": rate, "names": names, "loud": loud, "seed": seed, "quick": quick},
+        tables=[Table(["n"], [[1.5]])],
     )
 
 

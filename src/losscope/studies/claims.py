@@ -14,7 +14,7 @@ Found = Sequence[tuple[str, Result]]  # a study's name, and what its run found
 
 def by_group(found: Found) -> Iterator[tuple[str, list[tuple[str, int, Claim]]]]:
     """Group -> (study, number of the claim on its page, claim), in the order of GROUPS; empty ones left out."""
-    for group in (*GROUPS, ""):
+    for group in GROUPS:
         claims = [
             (name, number, claim)
             for name, result in found
@@ -46,8 +46,7 @@ def markdown(found: Found) -> str:
         "",
     ]
     for group, claims in by_group(found):
-        title = group or "more"
-        lines += [f"## {title[:1].upper()}{title[1:]}", ""]  # capitalize() would make Smooth l1 of smooth L1
+        lines += [f"## {group[:1].upper()}{group[1:]}", ""]  # capitalize() would make Smooth l1 of smooth L1
         lines += _table(
             ("claim", "verdict", "study"),
             ([claim.claim, f"**{claim.verdict}**", f"`{name}`"] for name, _, claim in claims),

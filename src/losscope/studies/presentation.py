@@ -122,9 +122,7 @@ def index(runs: Sequence[Run], command: str = "") -> Page:
     )  # fmt: skip
     lead += " " + here(QUICK) if any(run.quick for run in runs) else ""
     parts = [
-        Section(
-            _capital(group or here("more")), [_map(rows, [here("claim"), here("verdict"), here("study")])]
-        )
+        Section(_capital(group), [_map(rows, [here("claim"), here("verdict"), here("study")])])
         for group, rows in claims.by_group(found)
     ]
     wrong = [
@@ -262,8 +260,7 @@ def show(run: Run, console: Any, brief: bool = False) -> None:
     if run.result is None:
         console.print(Text(f"Not run: {run.missing}."))
         return
-    if run.result.answer:
-        console.print(Text(plain_words(run.result.answer)))
+    console.print(Text(plain_words(run.result.answer)))
     console.print()
     for claim in run.result.claims:
         _show_claim(claim, console, brief)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -30,12 +30,12 @@ class Claim:
     claim: str
     verdict: str
     evidence: str
-    group: str = ""
+    group: str
 
     def __post_init__(self) -> None:
         if not is_verdict(template_of(self.verdict)):
             raise ValueError(f"not a verdict: {self.verdict!r}")
-        if self.group and template_of(self.group) not in GROUPS:
+        if template_of(self.group) not in GROUPS:
             raise ValueError(f"not a group of claims: {self.group!r}; one of {', '.join(GROUPS)}")
 
 
@@ -57,15 +57,15 @@ class Result:
     `sources` with DOI; `numbers`: all of them, JSON-able, the same for the same options and seed.
     """
 
-    done: Sequence[str]
+    answer: str
     claims: Sequence[Claim]
-    charts: Sequence[Any] = ()  # losscope.report.Chart
+    charts: Sequence[Any]  # losscope.report.Chart
+    done: Sequence[str]
+    sources: Sequence[str]
+    numbers: Mapping[str, Any]
     tables: Sequence[Any] = ()  # losscope.report.Table
-    numbers: Mapping[str, Any] = field(default_factory=dict)
-    answer: str = ""
     derivation: Sequence[str] = ()
     mistakes: Sequence[Mistake] = ()
-    sources: Sequence[str] = ()
 
 
 Progress = Callable[[float, str], None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -99,6 +99,30 @@ def more_than(interval: Interval, least: float = 0.0) -> Text:
     if interval.low > least:
         return HOLDS
     return DOES_NOT_HOLD if interval.high <= least else NOT_DECIDED
+
+
+def every(found: Iterable[str]) -> Text:
+    """Of several that must all hold: one that does not is enough against it.
+
+    >>> str(every([HOLDS, HOLDS])), str(every([HOLDS, NOT_DECIDED])), str(every([NOT_DECIDED, DOES_NOT_HOLD]))
+    ('holds', 'not decided by these runs', 'does not hold')
+    """
+    kinds = set(found)
+    if DOES_NOT_HOLD in kinds:
+        return DOES_NOT_HOLD
+    return HOLDS if kinds == {HOLDS} else NOT_DECIDED
+
+
+def some(found: Iterable[str]) -> Text:
+    """Of several of which one is enough; it does not hold where none does.
+
+    >>> str(some([NOT_DECIDED, HOLDS])), str(some([NOT_DECIDED, DOES_NOT_HOLD])), str(some([DOES_NOT_HOLD]))
+    ('holds', 'not decided by these runs', 'does not hold')
+    """
+    kinds = set(found)
+    if HOLDS in kinds:
+        return HOLDS
+    return DOES_NOT_HOLD if kinds == {DOES_NOT_HOLD} else NOT_DECIDED
 
 
 def over(found: Mapping[Any, str], condition: str = "{which}") -> Text:

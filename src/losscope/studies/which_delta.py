@@ -10,12 +10,12 @@ import numpy as np
 import pandas
 from scipy.optimize import brentq
 from scipy.stats import laplace, norm, t
-from sklearn import datasets
 
 import losscope as ls
 from losscope.errors import LossError, complain, did_you_mean
 from losscope.report import Chart, Line, Panel, Table
 from losscope.studies import lines, verdict
+from losscope.studies.problems import real_numbers
 from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Range, Result, say, silent
 from losscope.studies.text import joined
 from losscope.studies.verdict import Interval
@@ -44,7 +44,7 @@ def experiment(
     bias: Record = {"noise": "Gaussian", "delta": deltas, "worst bias": [worst_bias(delta, share) for delta in deltas],
             "one observation": [gross_error_sensitivity(delta) for delta in deltas]}  # fmt: skip
     found = []
-    sets = [*bundled(), *([from_csv(data, target)] if data else [])]
+    sets = [*((each.name, each.features, each.target) for each in real_numbers()[:6]), *([from_csv(data, target)] if data else [])]  # fmt: skip
     for number, (name, inputs, wanted) in enumerate(sets):
         progress(0.3 + 0.7 * number / len(sets), name)
         found.append(measured(name, residuals(inputs, wanted), deltas, share, min(resamples, 400) if quick else resamples, seed))  # fmt: skip
@@ -116,20 +116,6 @@ def worst_bias(delta: float, share: float) -> float:
         return float((1 - share) * (slope("huber", delta, x - place) * density).sum() + share * delta)
 
     return float(brentq(pull, 0, 10 + delta, xtol=1e-12))
-
-
-def bundled() -> list[tuple[str, Any, Any]]:
-    """Six targets of the sets that come with scikit-learn, each from the other columns that do not define it."""
-    patients, iris, wine, cells = (load() for load in (datasets.load_diabetes, datasets.load_iris, datasets.load_wine, datasets.load_breast_cancer))  # fmt: skip
-    textures = cells.data[:, 4:10]  # per cell: smoothness and what follows, none of them a size
-    return [
-        ("diabetes: progression", patients.data, patients.target),
-        ("diabetes: blood sugar", patients.data[:, :9], patients.data[:, 9]),
-        ("iris: petal width", iris.data[:, :3], iris.data[:, 3]),
-        ("wine: proline", wine.data[:, :12], wine.data[:, 12]),
-        ("wine: colour", np.delete(wine.data, 9, 1), wine.data[:, 9]),
-        ("breast cancer: concavity", np.delete(textures, 2, 1), textures[:, 2]),
-    ]
 
 
 def from_csv(path: str, target: str) -> tuple[str, Any, Any]:

@@ -35,7 +35,6 @@ WORDS = {
     "Of {all} claims, **{held} hold**, **{conditional} hold under a condition**, **{failed} do not hold**, and"
     " **{undecided} these runs do not decide**.": "共 {all} 条说法：**{held} 条成立**，**{conditional} 条有条件地成立**，"
     "**{failed} 条不成立**，**{undecided} 条这些实验无法判定**。",
-    "more": "其他",
     "claim": "说法",
     "verdict": "结论",
     "study": "研究",
@@ -57,6 +56,13 @@ WORDS = {
     "Not run": "未运行",
     "Contents": "目录",
     "The command that repeats this:": "重复此结果的命令：",
+    # data
+    "diabetes: progression": "糖尿病：病程",
+    "diabetes: blood sugar": "糖尿病：血糖",
+    "iris: petal width": "鸢尾花：花瓣宽度",
+    "wine: proline": "葡萄酒：脯氨酸",
+    "wine: colour": "葡萄酒：颜色",
+    "breast cancer: concavity": "乳腺癌：凹度",
     # axes and columns
     "loss": "损失",
     "learning rate": "学习率",
