@@ -52,7 +52,8 @@ def experiment(
 ) -> Result:  # fmt: skip
     """The same networks under four losses at the same learning rates, with inputs scaled in two ways."""
     data = mnist(data_dir, 2000 if quick else 10_000) if data_dir else bundled(["digits"])[0]
-    starts, rates = range(seed, seed + (min(seeds, 8) if quick else seeds)), RATES[:: 2 if quick else 1]
+    first, rates = 1000 * seed, RATES[:: 2 if quick else 1]  # another seed shares no start
+    starts = range(first, first + (min(seeds, 8) if quick else seeds))
     todo = [(scaling, loss, rate) for scaling in (STANDARDISED, UNIT) for loss in LOSSES for rate in rates]
     runs: list[Record] = []
     with one_thread():

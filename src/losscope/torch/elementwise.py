@@ -256,5 +256,5 @@ class Elements(LossNode):
         gradient = (slope * factor).to(input.dtype)
         if not self.both:
             return gradient, None
-        pull = formula.Partial.apply(input, target, which.in_target())
-        return gradient, (pull * factor).to(target.dtype)
+        target_slope = formula.Partial.apply(input, target, which.in_target())
+        return gradient, (target_slope * factor).to(target.dtype)

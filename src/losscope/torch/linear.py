@@ -93,9 +93,9 @@ def _ours(
         or class_weight.shape != (classes,)
     ):
         return False
-    spread = target.shape == (*input.shape[:-1], classes)
+    soft = target.shape == (*input.shape[:-1], classes)
     return not target.requires_grad and (
-        (spread and target.dtype is input.dtype)
+        (soft and target.dtype is input.dtype)
         or (target.shape == input.shape[:-1] and target.dtype is torch.int64)
     )
 

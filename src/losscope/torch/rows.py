@@ -213,13 +213,13 @@ class Logits(LossNode):
             return float(self.rows)
         counts = self.target != self.ignore
         if bool((counts & ((self.target < 0) | (self.target >= self.classes))).any()):
-            raise self.stray()
+            raise self.no_class()
         if self.class_weight is None:
             return float(counts.sum())
         right = torch.where(counts, self.target, 0)
         return float(torch.where(counts, self.class_weight[right], 0).sum(dtype=torch.float64))
 
-    def stray(self) -> Outside:
+    def no_class(self) -> Outside:
         """What is wrong with a target of which a class is none, in PyTorch's words."""
         assert self.target is not None
         wrong = (self.target != self.ignore) & ((self.target < 0) | (self.target >= self.classes))
@@ -238,7 +238,7 @@ class Logits(LossNode):
             self.scale, self.mean, _address(values), _address(gradient), None, _address(out)
         )
         if wrong >= 0:
-            raise self.stray()
+            raise self.no_class()
         self.weighed = weighs
         if self.mean:
             self.scale, self.mean = self.scale / weighs if weighs else math.inf, False
