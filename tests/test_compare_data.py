@@ -507,13 +507,24 @@ def test_the_command_answers_a_mistake_with_one_line_and_exit_code_2(tmp_path, c
     assert "2 rows" in captured.err
 
 
-def test_a_file_given_as_a_loss_is_pointed_to_its_option(tmp_path, capsys):
-    from losscope.cli import main
+def test_a_file_among_the_losses_is_the_table(tmp_path, capsys):
+    from losscope.cli import main, parser
+    from losscope.cli.compare import _take_the_table, command_of
 
-    path = tmp_path / "mse.csv"
-    path.write_text("x,y\n1,2\n")
-    assert main(["compare", str(path)]) == 2
-    assert "is a file, not a loss: give it to --data" in capsys.readouterr().err
+    path, other, formulas = (tmp_path / name for name in ("mse.csv", "other.csv", "my.toml"))
+    for each in (path, other, formulas):
+        each.write_text("x,y\n1,2\n")
+    args = parser().parse_args(["compare", "huber", str(path), "--target", "y"])
+    _take_the_table(args)
+    assert (args.losses, args.data) == (["huber"], str(path))
+    assert command_of(args) == f"losscope compare huber --data {path} --target y"
+    for given, words in [
+        ([str(path), str(other)], "two tables: give one"),
+        ([str(path), "--data", str(other)], "is a file, not a loss, and --data already names"),
+        ([str(formulas)], "is a file, not a loss: give it to --losses"),
+    ]:
+        assert main(["compare", *given]) == 2
+        assert words in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not (SHARED / "housing").is_dir(), reason="needs ../shared/data/housing")

@@ -431,7 +431,7 @@ def test_what_halves_are_compared_with_rounds_to_even():
 # --- sums
 
 
-def summed(dtype: str, block: int = 2048):
+def summed(dtype: str, block: int = 2048, once: bool = False):
     """The sum of an array by `loops.sums`, block by block, as a loss's loop does it."""
     k = Kernel(fresh("summed"), Signature(("x", "size"), ()))
     blocks = (k.integer("size") + (block - 1)) // block
@@ -445,7 +445,8 @@ def summed(dtype: str, block: int = 2048):
 
             def each(i):
                 step = lambda at, mask, carried: sums.add(carried, x.load(at, mask), mask)
-                groups = k.across(i * block, smaller(i * block + block, size), sums.start(k, element), step)
+                end = smaller(i * block + block, size)
+                groups = k.across(i * block, end, sums.start(k, element), step, once=once)
                 sums.keep(k.left("float64"), i, sums.total(groups))
                 return []
 
@@ -469,6 +470,14 @@ def test_a_sum_in_double_precision_is_rounded_once(sum_of, size, seed, decades, 
     rng = np.random.default_rng(seed)
     x = rng.uniform(-1 if signs else 0.1, 1, size) * 10.0 ** rng.uniform(-decades, decades, size)
     assert sum_of["float64"](x) == math.fsum(x)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_a_body_written_once_adds_in_the_same_order(sum_of, dtype):
+    again = summed(dtype, once=True)
+    for size in (0, 1, 16, 63, 64, 65, 200, 2047, 2049, 9001):
+        x = np.random.default_rng(size).normal(size=size).astype(dtype)
+        assert again(x) == sum_of[dtype](x)
 
 
 def test_a_sum_in_double_precision_survives_cancellation(sum_of):

@@ -6,6 +6,7 @@ import ast
 from pathlib import Path
 
 import losscope
+from losscope import structures
 
 ROOT = Path(losscope.__file__).parent
 FILES = {
@@ -54,29 +55,91 @@ def test_no_module_leads_back_to_itself() -> None:
     assert sorted(name for name in FILES if name in below(name)) == []
 
 
-# What a folder must know nothing of. (A name stands for all that is in it.)
-UNKNOWN = {
-    "engine": ("structures", "catalogue", "entry", "derive", "emit", "kernels", "loss", "torch"),
-    "structures": ("kernels", "engine", "loss", "torch", "derive", "emit"),
-    "catalogue": ("kernels", "engine", "loss", "torch", "derive", "emit"),
-    "emit": ("kernels", "engine", "loss", "torch", "report", "comparison", "studies", "cli"),
-    "kernels": ("loss", "torch", "boosting", "report", "comparison", "studies", "cli"),
-    "loss": ("torch.functional", "boosting", "comparison", "studies", "cli"),
-    "torch": ("boosting", "report", "comparison", "studies", "cli"),
-    "boosting": ("torch", "report", "comparison", "studies", "cli"),
-    "report": ("comparison", "studies", "cli", "torch", "boosting"),
-    "comparison": ("studies", "cli"),
-    "studies": ("cli",),
-}
+# The floors of the house, the highest first: what stands on one imports from those below it and from itself alone.
+FLOORS = (
+    "__main__",
+    "cli",
+    "studies",
+    "comparison",
+    "boosting torch reference_page definition",
+    "kinks loss",
+    "constant estimand exactness facts report",
+    "kernels",
+    "emit",
+    "derive",
+    "describe information catalogue rewrite",
+    "parse stable structures",
+    "entry expression reduction",
+    "engine domain errors forks truth",
+)
+FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names.split()}
+
+
+def part_of(name: str) -> str:
+    """The folder or file of the house that a module is in."""
+    return name.split(".")[1]
+
+
+def test_every_part_of_the_house_has_its_floor() -> None:
+    assert set(FLOOR_OF) == {part_of(name) for name in FILES if "." in name}
+    assert sum(len(names.split()) for names in FLOORS) == len(FLOOR_OF)
 
 
 def test_imports_run_downward() -> None:
-    wrong = []
-    for name, found in GRAPH.items():
-        parts = name.split(".")
-        for each in found:
-            for other in UNKNOWN.get(parts[1] if len(parts) > 1 else "", ()):
-                if f"{each}.".startswith(f"losscope.{other}."):
-                    wrong.append(f"{name} -> {each}")
-    assert set(UNKNOWN) <= {name.split(".")[1] for name in FILES if "." in name}
+    wrong = [
+        f"{name} -> {each}"
+        for name, found in GRAPH.items()
+        for each in found
+        if name != "losscope"
+        and part_of(name) != part_of(each)
+        and FLOOR_OF[part_of(name)] >= FLOOR_OF[part_of(each)]
+    ]
     assert wrong == []
+
+
+def test_only_structures_and_their_loops_know_one_by_name() -> None:
+    names = set(structures.names())
+    wrong = [
+        f"{name}, line {node.lineno}: {ast.unparse(node)}"
+        for name, tree in TREES.items()
+        if part_of(f"{name}.") != "structures" and not name.startswith("losscope.kernels.loops")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Compare)
+        and "structure" in ast.unparse(node.left)
+        and any(
+            isinstance(each, ast.Constant) and each.value in names
+            for part in node.comparators
+            for each in ast.walk(part)
+        )
+    ]
+    assert len(names) >= 5
+    assert wrong == []
+
+
+LINES, ARGUMENTS = 60, 9
+
+
+def too_long(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether a function has more lines (its docstring aside) or arguments than can be read at one go."""
+    assert node.end_lineno is not None
+    lines = node.end_lineno - node.lineno + 1 - len((ast.get_docstring(node, clean=False) or "").splitlines())
+    given = node.args
+    names = [each.arg for each in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+    return lines > LINES or len(names) - (names[:1] in (["self"], ["cls"])) > ARGUMENTS
+
+
+def test_functions_can_be_read_at_one_go() -> None:
+    functions = [
+        (name, node)
+        for name, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    assert len(functions) > 1000
+    without_reason = []
+    for name, node in functions:
+        first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+        before = FILES[name].read_text().splitlines()[first - 2].strip()
+        if too_long(node) and not before.startswith("#"):
+            without_reason.append(f"{name}.{node.name}")
+    assert without_reason == [], "a function above these limits has a comment above it that says why"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import doctest
 import importlib
 import pkgutil
 import re
@@ -40,6 +39,12 @@ def test_import_loads_nothing_heavy() -> None:
 def test_looking_a_loss_up_loads_no_compiler() -> None:
     code = "import losscope as ls; ls.huber.bind(delta=2).through('sigmoid').name; ls.get('mse@tanh')"
     assert not loaded_by(code) & {"sympy", "llvmlite", "torch", "scipy"}
+
+
+def test_the_functions_of_torch_load_no_more_than_torch() -> None:
+    pytest.importorskip("torch")
+    more = loaded_by("import losscope.torch.functional") - loaded_by("import torch")
+    assert not more & {"sympy", "scipy", "pandas", "sklearn", "matplotlib", "rich"}
 
 
 def test_a_call_loads_no_torch() -> None:
@@ -104,7 +109,7 @@ def test_every_entry_is_documented(name: str) -> None:
     entry = catalogue.entries()[name]
     assert re.fullmatch(r"[a-z][a-z0-9_]*", name)
     assert entry.summary.strip().endswith(".")
-    assert entry.reference or entry.elsewhere
+    assert entry.reference or entry.equivalents
     assert entry.task
     assert structures.get(entry.structure)
     for parameter in entry.parameters.values():
@@ -139,7 +144,7 @@ def test_a_loss_through_an_activation_is_not_described_as_the_loss_alone(capsys)
     assert main(["show", "mse@sigmoid"]) == 0
     for text in (describe(ls.get("mse@sigmoid")), capsys.readouterr().out):
         assert "squared_error through sigmoid" in text
-        for part in (entry.summary, entry.reference, entry.elsewhere["torch"]):
+        for part in (entry.summary, entry.reference, entry.equivalents["torch"]):
             assert part not in text
 
 
@@ -178,27 +183,6 @@ def test_call_value_and_total_take_keywords(name: str) -> None:
 def test_help_of_the_class_is_of_the_class() -> None:
     assert "A loss function" in ls.Loss.__doc__
     assert ls.huber.__doc__ != ls.Loss.__doc__
-
-
-DOCUMENTED = [
-    "loss", "definition", "domain", "expression", "derive", "information", "describe", "facts", "errors", "entry",
-    "kernels.threads", "kernels.reference", "kernels.store", "emit.python", "emit.latex", "structures.arrays",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("module", DOCUMENTED)
-def test_doctests(module: str) -> None:
-    found = importlib.import_module(f"losscope.{module}")
-    assert found.__doc__
-    result = doctest.testmod(found, optionflags=doctest.NORMALIZE_WHITESPACE)
-    assert result.failed == 0
-
-
-def test_the_doctests_are_there() -> None:
-    finder = doctest.DocTestFinder()
-    for module in ("loss", "definition", "domain", "expression", "derive", "information"):
-        tests = finder.find(importlib.import_module(f"losscope.{module}"))
-        assert sum(len(each.examples) for each in tests) > 0, module
 
 
 @pytest.mark.parametrize(

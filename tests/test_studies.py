@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ast
-import doctest
 import inspect
 import json
-import pkgutil
 import string
 import subprocess
 import sys
@@ -20,7 +18,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from losscope import report, studies
+from losscope import studies
 from losscope.errors import LossError
 from losscope.report.write import plain
 from losscope.studies import claims, get, notebook, presentation, text, verdict
@@ -263,20 +261,6 @@ def test_a_notebook_runs_and_finds_the_same(name: str, tmp_path: Path) -> None:
     assert as_json(names["found"]) == as_json(quick(name))  # type: ignore[arg-type]
     functions = [node for node in ast.parse(source(name)).body if isinstance(node, ast.FunctionDef)]
     assert len(cells) >= len(functions), "a function has a cell of its own"
-
-
-MODULES = [
-    f"{package.__name__}.{each.name}"
-    for package in (studies, report)
-    for each in pkgutil.iter_modules(package.__path__)
-    if each.name not in {name.replace("-", "_") for name in studies.studies()} and not each.ispkg
-]
-
-
-@pytest.mark.parametrize("module", MODULES)
-def test_examples_run(module: str) -> None:
-    result = doctest.testmod(import_module(module), optionflags=doctest.NORMALIZE_WHITESPACE)
-    assert result.failed == 0
 
 
 def test_ranges() -> None:

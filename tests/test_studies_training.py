@@ -9,10 +9,10 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from losscope.studies import activations, exploding_gradients, get
+from losscope.studies import activations, get
 from losscope.studies.study import DOES_NOT_HOLD, HOLDS
 
-STUDIES = (exploding_gradients, activations)
+STUDIES = (activations,)
 
 
 # ---------------------------------------------------------------------------------------- what a study is
@@ -47,7 +47,6 @@ def check_result(result, claims):
 @pytest.mark.parametrize(
     ("module", "option"),
     [
-        (exploding_gradients, {"learning_rate": -1.0}),
         (activations, {"rows": 3}),
     ],
 )
@@ -56,73 +55,6 @@ def test_an_option_out_of_range_is_a_users_mistake(module, option):
 
     with pytest.raises(LossError, match=next(iter(option))):
         get(module.__name__.rpartition(".")[2])(quick=True, **option)
-
-
-# ------------------------------------------------------------------------------------ exploding gradients
-
-
-def test_verdicts_on_exploding_gradients():
-    tame = {"absolute error": 1.0, "smooth L1": 1.0}
-    assert exploding_gradients.verdict_on_outliers({"squared error": 1e6, **tame}) == HOLDS
-    assert exploding_gradients.verdict_on_outliers({"squared error": 2.0, **tame}) == DOES_NOT_HOLD
-    broken = {"squared error": True, "absolute error": False, "smooth L1": False}
-    fine = dict.fromkeys(broken, False)
-    on_breaking = exploding_gradients.verdict_on_breaking
-    assert on_breaking({1.0: broken, 10.0: broken}) == HOLDS
-    assert on_breaking({1.0: fine, 10.0: broken}) == "holds when the outlier is 10 or larger"
-    assert on_breaking({1.0: fine, 10.0: fine}) == DOES_NOT_HOLD
-    assert on_breaking({1.0: dict.fromkeys(broken, True)}) == DOES_NOT_HOLD
-    on_growth = exploding_gradients.verdict_on_growth
-    assert on_growth({1.0: tame, 1.5: tame}) == HOLDS
-    wild = dict.fromkeys(tame, 1.5)
-    assert on_growth({1.0: tame, 1.5: wild}) == "holds when the weights' gain is 1 or less"
-    assert on_growth({1.0: wild, 1.5: wild}) == DOES_NOT_HOLD
-    on_order = exploding_gradients.verdict_on_order
-    assert on_order([(1.0, 2.0), (9.0, 9.0)], 8) == HOLDS
-    assert on_order([(1.0, 2.0), (2.0, 2.0)], 8).startswith("holds when ")
-    assert on_order([(3.0, 2.0)], 8) == on_order([(9.0, 9.0)], 8) == DOES_NOT_HOLD
-    on_clipping = exploding_gradients.verdict_on_clipping
-    none = {"outlier": 0, "deep": 0, "recurrent": 0}
-    assert on_clipping({**none, "deep": 2}, none) == HOLDS
-    half = on_clipping({**none, "deep": 2, "outlier": 1}, {**none, "deep": 1})
-    assert half == "holds when the cause is an outlier"
-    assert on_clipping({**none, "deep": 2}, {**none, "deep": 2}) == DOES_NOT_HOLD
-    on_learning = exploding_gradients.verdict_on_learning
-    assert on_learning({10.0: (0.1, 0.1)}) == HOLDS
-    assert on_learning({10.0: (0.1, 0.1), 100.0: (1.0, 0.1)}) == "holds when the outlier is 10 or smaller"
-    assert on_learning({100.0: (1.0, 0.1)}) == DOES_NOT_HOLD
-
-
-def test_growth_of_a_geometric_series_is_its_ratio():
-    lengths = (2, 5, 10, 20)
-    assert exploding_gradients.growth(lengths, [3 * 1.5**n for n in lengths]) == pytest.approx(1.5)
-
-
-def test_an_outlier_scales_squared_errors_gradient_and_leaves_the_others():
-    import losscope as ls
-
-    def norm(loss, size):
-        case = exploding_gradients.Case("outlier", 2, outlier=size)
-        return exploding_gradients.first_gradient(case, ls.get(loss), 0)[0]
-
-    assert norm("squared_error", 1e7) == pytest.approx(10 * norm("squared_error", 1e6), rel=1e-3)
-    for loss in ("absolute_error", "smooth_l1"):
-        assert norm(loss, 1e7) == pytest.approx(norm(loss, 1e6), rel=1e-6)
-
-
-def test_one_weight_matrix_serves_all_time_steps():
-    deep, recurrent = (
-        exploding_gradients._Network(exploding_gradients.Case(kind, 9), 0) for kind in ("deep", "recurrent")
-    )
-    features, _ = exploding_gradients._data(0.0, 0)
-    assert (len(deep.weights), len(recurrent.weights)) == (9, 3)
-    recurrent(features)
-    assert len(recurrent.states) == 9
-
-
-def test_exploding_gradients_runs_and_the_seed_decides_every_number():
-    first = get("exploding-gradients")(quick=True, steps=5)
-    assert check_result(first, 7) == check_result(get("exploding-gradients")(quick=True, steps=5), 7)
 
 
 # ------------------------------------------------------------------------------------------- activations

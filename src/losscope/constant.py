@@ -50,7 +50,7 @@ def best_constant(loss: Any, target: Any, weight: Any = None, classes: int | Non
         )
     values, place = np.unique(y, return_inverse=True)
     w = np.bincount(place, weights=w)
-    if loss.structure == "softmax":
+    if loss.judges == "classes":
         return _logits(loss, values, w / w.sum(), classes)
     return _number(loss, values.astype(np.float64), w / w.sum())
 
@@ -155,7 +155,7 @@ def _logits(loss: Any, index: np.ndarray, share: np.ndarray, classes: int | None
 
 def best_constants(loss: Any, target: np.ndarray, weight: Any, outputs: int) -> np.ndarray:
     """The best constant of each output, (outputs,): `target` is (rows, outputs), or class indices (rows,)."""
-    if loss.structure == "softmax":
+    if loss.judges == "classes":
         return np.asarray(best_constant(loss, target, weight, outputs))
     table = np.asarray(target).reshape(len(target), outputs)
     return np.array([best_constant(loss, column, weight) for column in table.T])

@@ -12,6 +12,7 @@ from losscope.errors import LossError, complain, did_you_mean
 from losscope.exactness.certify import certified
 from losscope.expression import PRIMITIVES
 from losscope.loss import Loss
+from losscope.structures.structure import Structure
 
 # What a call takes beside parameters, and what generated code calls its own.
 RESERVED = ("weight", "reduction", "out", "self", "real", "power", "unless_nan")
@@ -54,27 +55,15 @@ def define(
     Raises LossError, with a caret under the place, for text that is no formula, and where `strict` is not met.
     """
     _check_name(name)
-    if structure not in ("elementwise", "softmax"):
-        raise LossError(
-            complain(
-                "A formula can be defined over these structures",
-                got=repr(structure),
-                expected="'elementwise' or 'softmax'",
-            )
-        )
+    form = _structure(structure)
     for parameter, default in parameters.items():
-        _check_parameter(parameter, default, structure)
-    softmax = structure == "softmax"
-    entry = Entry(
-        name,
-        structure,
-        formula,
-        summary=summary,
-        parameters={each: Parameter(float(default)) for each, default in parameters.items()},
-        task=task or ("classes" if softmax else TASKS.get(target, "regression")),
-        prediction=domain.real if softmax else _domain(prediction),
-        target=domain.class_index if softmax else _domain(target),
-    )
+        _check_parameter(parameter, default, form)
+    facts = {
+        "task": TASKS.get(target, "regression"), "prediction": _domain(prediction), "target": _domain(target),
+        **form.defaults, **({"task": task} if task else {}),
+    }  # fmt: skip
+    numbers = {each: Parameter(float(default)) for each, default in parameters.items()}
+    entry = Entry(name, structure, formula, summary=summary, parameters=numbers, **facts)
     entry, certificate = certified(entry, mend=True)
     if not certificate.exact:
         from losscope.exactness.told import refuse, warn
@@ -100,9 +89,22 @@ def _check_name(name: Any) -> None:
         )
 
 
-def _check_parameter(name: str, default: Any, structure: str) -> None:
-    module = structures.get(structure)
-    if name in {*module.SHORT, *module.OPTIONS, *PRIMITIVES, *RESERVED}:
+def _structure(name: Any) -> Structure:
+    """A structure over which a formula alone is a loss."""
+    known = [each for each in structures.names() if structures.get(each).definable]
+    if name not in known:
+        raise LossError(
+            complain(
+                "A formula can be defined over these structures",
+                got=repr(name),
+                expected=" or ".join(map(repr, known)),
+            )
+        )
+    return structures.get(name)
+
+
+def _check_parameter(name: str, default: Any, structure: Structure) -> None:
+    if name in {*structure.short, *structure.options, *PRIMITIVES, *RESERVED}:
         raise LossError(
             complain(
                 f"A parameter cannot be named {name!r}: the language of formulas has that name already",

@@ -15,9 +15,7 @@ from losscope.parse import parse
 from losscope.rewrite import collected
 from losscope.stable import stable, tidy
 
-PREDICTION, TARGET, RESIDUAL, MARGIN, DISTANCE, COSINE = (
-    symbol(name) for name in ("prediction", "target", "r", "margin", "distance", "cosine")
-)
+PREDICTION, TARGET, RESIDUAL, MARGIN = (symbol(name) for name in ("prediction", "target", "r", "margin"))
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class Derived:
     @property
     def of_residual_alone(self) -> bool:
         """Whether the loss looks at prediction - target and at nothing else."""
-        return not self.value.has(PREDICTION, TARGET, MARGIN) and self.residual == PREDICTION - TARGET
+        return not self.value.has(PREDICTION, TARGET) and self.residual == PREDICTION - TARGET
 
     def expanded(self, order: int) -> sympy.Expr:
         """Value (0), gradient (1) or curvature (2) with the residual written out."""
@@ -49,20 +47,17 @@ class Derived:
             slope += sympy.diff(expression, RESIDUAL) * sympy.diff(self.residual, variable)
         return tidy(in_our_words(slope))
 
-    @property
-    def target_gradient(self) -> sympy.Expr:
-        return self.along(self.value, TARGET)
-
 
 def names_of(entry: Entry) -> dict[str, sympy.Symbol]:
     """What may be named in an entry's formula, and the symbol that each name stands for."""
-    names = {short: symbol(full) for short, full in structures.get(entry.structure).SHORT.items()}
+    names = {short: symbol(full) for short, full in structures.get(entry.structure).short.items()}
     return names | {name: symbol(name) for name in entry.parameters}
 
 
 def read(entry: Entry, text: str) -> sympy.Expr:
     """One of an entry's computed forms, in which every symbol stands under its own name."""
-    own = {name: symbol(name) for name in (*structures.get(entry.structure).ARGUMENTS, "r")}
+    structure = structures.get(entry.structure)
+    own = {name: symbol(name) for name in (*structure.arguments, *structure.moving)}
     return parse(text, {**names_of(entry), **own}, ours=True)
 
 
@@ -74,13 +69,13 @@ def formula(entry: Entry, text: str | None = None) -> sympy.Expr:
 
 
 def slope_of(expression: sympy.Expr, entry: Entry, activated: sympy.Expr | None = None) -> sympy.Expr:
-    """The derivative in the prediction (margin, distance). The residual and the cosine (1 - distance) are names of
-    their own, so the chain rule through them is taken here."""
-    variable = symbol(structures.get(entry.structure).VARIABLE)
+    """The derivative in the variable. What moves with it under a name of its own, as the residual does with the prediction,
+    is taken by the chain rule here."""
+    structure = structures.get(entry.structure)
     through = 1 if activated is None else sympy.diff(activated, PREDICTION)
-    slopes = sympy.diff(expression, variable) + sympy.diff(expression, RESIDUAL) * through
-    if variable == DISTANCE:
-        slopes -= sympy.diff(expression, COSINE)
+    slopes = sympy.diff(expression, symbol(structure.variable))
+    for name, steps in structure.moving.items():
+        slopes += sympy.diff(expression, symbol(name)) * steps * through
     result = tidy(in_our_words(slopes))
     shorter = collected(result)
     return shorter if shorter.count_ops() < result.count_ops() else result
@@ -105,7 +100,8 @@ def derive(entry: Entry, through: Entry | None = None) -> Derived:
     for each in (value, gradient, curvature):
         if each.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo, sympy.I):
             raise LossError(complain("The formula has no finite real derivative", got=entry.formula))
-    uses_residual = any(each.has(RESIDUAL) for each in (value, gradient, curvature))
+    has_residual = str(RESIDUAL) in structures.get(entry.structure).moving
+    uses_residual = has_residual and any(each.has(RESIDUAL) for each in (value, gradient, curvature))
     return Derived(value, gradient, curvature, residual if uses_residual else None)
 
 

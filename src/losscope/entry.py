@@ -61,7 +61,7 @@ class Entry:
     ties: str = ""
     infinite: str = ""  # what an infinite prediction gives, where it is not the formula's own limit
     reference: str = ""
-    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    equivalents: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def forms(self) -> tuple[str, str, str]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy
 
+from losscope import structures
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -89,23 +91,14 @@ def along(loss: Any, target: float | None, axis: numpy.ndarray) -> tuple[numpy.n
 
 def _ground(loss: Any) -> tuple[numpy.ndarray, list[float | None]]:
     """The predictions and the targets to look at: all of the domain, in a few typical places."""
-    domain = loss.entry.prediction.name if loss.activation is None else "real"
-    inside = numpy.linspace(1e-6, 1 - 1e-6, 4001)
-    axis = inside if domain == "probability" else AXIS[AXIS >= 0] if domain == "nonnegative" else AXIS
-    if loss.structure == "distance":
-        low, high = loss._structure.RANGE[loss.entry.measure]
-        labels: list[float | None] = [None] if loss.entry.measure == "triplet" else [-1.0, 1.0]
-        return AXIS[(low <= AXIS) & (high >= AXIS)], labels
-    if loss.structure in ("softmax", "activation"):
-        return axis, [None] if loss.structure == "softmax" else [0.0]
-    targets = {
-        "real": [0.0] if loss._derived.of_residual_alone else [-2.0, -1.0, 0.0, 1.0, 2.0],
-        "sign": [-1.0, 1.0],
-        "count": [0.0, 1.0, 5.0],
-        "probability": [0.0, 0.25, 1.0],
-        "label": [0.0, 1.0],
-    }
-    found: list[float | None] = list(targets.get(loss.entry.target.name, [0.5, 1.0]))
+    structure = structures.get(loss.structure)
+    low, high = structure.span(loss.entry, loss.activation)
+    axis = (
+        numpy.linspace(1e-6, 1 - 1e-6, 4001)
+        if (low, high) == (0, 1)
+        else AXIS[(low <= AXIS) & (high >= AXIS)]
+    )
+    found = structure.typical(loss.entry, loss._derived.of_residual_alone)
     if loss.activation is not None and loss.entry.target.name == "real":
         low, high = _reach(loss.activation)
         found = [target for target in found if target is not None and low <= target <= high]

@@ -48,7 +48,7 @@ def kinks_of(loss: Any) -> Kinks:
     >>> kinks_of(ls.pinball).moving, kinks_of(ls.get("mse@relu")).fixed, bool(kinks_of(ls.huber))
     ((0.0,), (0.0,), False)
     """
-    if loss.structure != "elementwise":
+    if loss.judges != "numbers":
         return Kinks()
     if loss._derived.of_residual_alone:
         return Kinks(moving=loss.facts.kinks)

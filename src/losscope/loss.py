@@ -12,9 +12,9 @@ from losscope import catalogue, structures
 from losscope.entry import Entry
 from losscope.errors import LossError, LossTypeError, complain, did_you_mean
 from losscope.forks import once, undisturbed
+from losscope.reduction import MEAN, NONE, check
 from losscope.structures import mean
 
-REDUCTIONS = ("mean", "sum", "none")
 IN_THE_CALL = ("weight", "reduction", "out")
 _TOTAL: Any = object()  # asks for the sum and the batch; not something a user passes
 
@@ -90,7 +90,7 @@ class Loss:
         self.parameters = {name: each.default for name, each in open_parameters.items()}
         self.options: dict[str, float] = {}
         for name, value in (parameters or {}).items():
-            if isinstance(self._structure.OPTIONS.get(name), int | float):
+            if isinstance(self._structure.options.get(name), int | float):
                 self._bind_option(name, value)
             else:
                 self._set(self.parameters, open_parameters, name, value)
@@ -102,6 +102,16 @@ class Loss:
     def structure(self) -> str:
         """The name of the structure it runs over: "elementwise", "softmax", "distance" or "activation"."""
         return self.entry.structure
+
+    @property
+    def judges(self) -> str:
+        """What one loss is of: a pair of "numbers", a row of "classes", "vectors"; "nothing" of an activation.
+
+        >>> import losscope as ls
+        >>> ls.huber.judges, ls.cross_entropy.judges, ls.relu.judges
+        ('numbers', 'classes', 'nothing')
+        """
+        return self._structure.judges
 
     @property
     def name(self) -> str:
@@ -121,7 +131,7 @@ class Loss:
         return self.entry.name + "".join(own) + "@" + self.activation.name + "".join(theirs)
 
     def __repr__(self) -> str:
-        return f"<losscope {'activation' if self.structure == 'activation' else 'loss'} {self.name}>"
+        return f"<losscope {'activation' if self.judges == 'nothing' else 'loss'} {self.name}>"
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -164,14 +174,14 @@ class Loss:
         0.25
         """
         entry = activation.entry if isinstance(activation, Loss) else _entry(activation, "activation")
-        if entry.structure != "activation":
+        if entry.task != "activation":
             raise LossError(
                 complain(
                     f"{entry.name} is not an activation",
                     next_step="Known: " + ", ".join(_names("activation")),
                 )
             )
-        if self.activation is not None or self.structure != "elementwise":
+        if self.activation is not None or not self._structure.activated:
             already = (
                 "already goes through " + self.activation.name
                 if self.activation
@@ -230,7 +240,7 @@ class Loss:
                     got=f"{2 + len(misplaced)} arguments without a name",
                 )
             )
-        if self.structure == "activation":
+        if self.judges == "nothing":
             return self._activate(prediction, target, 0, weight, reduction, options)[0]
         front_end = _front_end(prediction)
         if front_end is not None:
@@ -252,7 +262,7 @@ class Loss:
         `out` is an array of the prediction's shape and dtype to write the gradient into. With reduction "none"
         both are per element: each value, and its own derivative.
         """
-        if self.structure == "activation":
+        if self.judges == "nothing":
             return self._activate(prediction, target, 1, weight, reduction, options, out)
         return tuple(self._evaluate(1, prediction, target, weight, reduction, options, out)[:2])
 
@@ -269,7 +279,7 @@ class Loss:
 
         A loss of distances has none to give: its Hessian couples all numbers of a vector, and LossError says so.
         """
-        if self.structure == "activation":
+        if self.judges == "nothing":
             return self._activate(prediction, target, 2, weight, reduction, options)
         return tuple(self._evaluate(2, prediction, target, weight, reduction, options)[:3])
 
@@ -280,7 +290,7 @@ class Loss:
         >>> (ls.mse.total([1.0], [0.0]) + ls.mse.total([2.0, 3.0], [0.0, 0.0])).mean()
         4.666666666666667
         """
-        if self.structure == "activation":
+        if self.judges == "nothing":
             raise LossError(
                 complain(
                     f"{self.entry.name} is an activation, and has no total", next_step="Only a loss adds up"
@@ -309,7 +319,7 @@ class Loss:
                     next_step=f"A loss goes through it: losscope.squared_error.through({self.entry.name!r})",
                 )
             )
-        if weight is not None or reduction not in ("mean", "none"):  # "mean" is the default of a call
+        if weight is not None or reduction not in (MEAN, NONE):  # "mean" is the default of a call
             raise LossError(
                 complain(
                     f"{self.entry.name} is an activation: one number out for each number in, without weight or reduction"
@@ -318,7 +328,7 @@ class Loss:
         front_end = _front_end(score)
         if front_end is not None and order == 0:
             return (front_end.activate(self.bind(**options) if options else self, score),)
-        return self._evaluate(order, score, score, None, "none", options, out)
+        return self._evaluate(order, score, score, None, NONE, options, out)
 
     def _evaluate(
         self,
@@ -332,34 +342,26 @@ class Loss:
     ) -> Any:
         """Value and as many derivatives as `order` says; for _TOTAL the sum, and the batch it is of."""
         constants, options = self._split(options)
-        if reduction is not _TOTAL and (not isinstance(reduction, str) or reduction not in REDUCTIONS):
+        if reduction is not _TOTAL:
+            check(reduction)
+        batch = self._batch(prediction, target, weight, options, reduction == MEAN)
+        if order == 2 and self._structure.no_curvature:
             raise LossError(
                 complain(
-                    "Unknown reduction", got=repr(reduction), expected=" or ".join(map(repr, REDUCTIONS))
-                )
-            )
-        averaged, unreduced = reduction == "mean", reduction == "none"
-        batch = self._batch(prediction, target, weight, options, averaged)
-        if order == 2 and self.structure == "distance":
-            raise LossError(
-                complain(
-                    f"{self.entry.name} has no curvature for each number by itself: its Hessian couples all numbers "
-                    "of a vector, and the diagonal alone would say little",
-                    next_step="Use value_and_grad; curvature_formula is that in the distance",
+                    f"{self.entry.name} has no curvature for each number by itself: {self._structure.no_curvature}",
+                    next_step=f"Use value_and_grad; curvature_formula is that in the {self._structure.variable}",
                 )
             )
         buffer = None if out is None else _buffer(out, batch)
-        total, outputs, inside = self._run(
-            self._compiled, batch, constants, averaged, order, unreduced, buffer
-        )
+        total, outputs, inside = self._run(self._compiled, batch, constants, reduction, order, buffer)
         if not inside:
             self._structure.check_domains(self.entry, batch, self.activation is not None)
         if reduction is _TOTAL:
             return total, batch
         value: Any = total
-        if unreduced:
+        if reduction == NONE:
             value = self._values(outputs["values"], batch)
-        elif averaged:
+        elif reduction == MEAN:
             value = total / batch.total_weight if batch.total_weight else float("nan")
         derivatives = [
             _returned(outputs[name].reshape(batch.given.shape), batch.given)
@@ -403,7 +405,7 @@ class Loss:
             return self._constants, self.options
         parameters, rest = dict(self.parameters), dict(self.options)
         for name, value in options.items():
-            if name in self._structure.OPTIONS:
+            if name in self._structure.options:
                 rest[name] = value
             else:
                 self._set(parameters, self._open, name, value)
@@ -411,7 +413,7 @@ class Loss:
 
     def _bind_option(self, name: str, value: Any) -> None:
         """An option of the structure, such as label_smoothing, made part of the loss; checked when it is called."""
-        default = self._structure.OPTIONS[name]
+        default = self._structure.options[name]
         try:
             bound = type(default)(value)
         except (TypeError, ValueError, OverflowError):
@@ -421,7 +423,7 @@ class Loss:
 
     def _set(self, parameters: dict[str, float], known: Mapping[str, Any], name: str, value: Any) -> None:
         if name not in known:
-            options = self._structure.OPTIONS
+            options = self._structure.options
             if name in options or name in IN_THE_CALL:
                 raise LossError(
                     complain(f"{name} belongs in a call of {self.entry.name} and cannot be bound to it")
@@ -465,7 +467,7 @@ class Loss:
     def _run(self) -> Any:
         """What runs a batch of the structure; it loads LLVM, which takes a moment."""
         with undisturbed:
-            return import_module(f"losscope.kernels.{self._structure.KERNEL}").evaluate
+            return import_module(f"losscope.kernels.{self._structure.kernel}").evaluate
 
     # -- looking at it
 
@@ -543,9 +545,8 @@ def _buffer(out: Any, batch: Any) -> Any:
     """`out`, checked, if the kernel can write into it; None if what is computed must be converted for it."""
     from losscope.structures.arrays import ready_out
 
-    names = ("target", "weight", "probabilities", "class_weight", "negative", "label")
-    inputs = (getattr(batch, name, None) for name in names)
-    ready_out(out, batch.given, batch.given, *inputs)
+    inputs = (getattr(batch, name) for name in batch.__slots__)
+    ready_out(out, batch.given, *(each for each in inputs if hasattr(each, "__array_interface__")))
     return out if out.dtype == batch.dtype else None
 
 
@@ -588,7 +589,7 @@ def _names(kind: str) -> list[str]:
     return [
         name
         for name, entry in catalogue.entries().items()
-        if (entry.structure == "activation") == (kind == "activation")
+        if (entry.task == "activation") == (kind == "activation")
     ]
 
 
@@ -607,11 +608,11 @@ def _entry(name: str, kind: str) -> Entry:
             )
         )
     found = catalogue.names().get(name.strip().lower().replace("-", "_"))
-    if found is None or (kind == "activation" and entries[found].structure != "activation"):
+    if found is None or (kind == "activation" and entries[found].task != "activation"):
         candidates = [
             each
             for each, entry in catalogue.names().items()
-            if kind == "loss" or entries[entry].structure == "activation"
+            if kind == "loss" or entries[entry].task == "activation"
         ]
         close = did_you_mean(name, candidates)
         if kind == "loss":  # all names would fill a screen

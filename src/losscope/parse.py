@@ -42,6 +42,7 @@ _INSTEAD: dict[type[ast.AST], str] = {
 def parse(text: str, names: Mapping[str, Any], ours: bool = False) -> sympy.Expr:
     """Read a formula over `names` (name -> SymPy expression).
 
+    >>> from losscope.expression import symbol
     >>> parse("where(abs(r) <= 1, r**2/2, abs(r) - 1/2)", {"r": symbol("r")})
     Piecewise((r**2/2, absolute(r) <= 1), (absolute(r) - 1/2, True))
 

@@ -70,7 +70,7 @@ def spread(target: np.ndarray) -> float:
 
 def falls_without_end(loss: Any) -> bool:
     """Whether a loss has no lowest value on one side, as that of a distance has below 0: trees would go there."""
-    if loss.structure != "elementwise":
+    if loss.judges != "numbers":
         return False
     targets = np.array(TARGETS.get(loss.entry.target.name, (0.5, 1.0, 5.0)))[:, None]
     values, _, _ = pointwise(loss, np.array([[-FAR, FAR]]), targets)
@@ -85,7 +85,7 @@ def curvature_of(loss: Any) -> Curvature:
     >>> [curvature_of(ls.get(name)).rule for name in ("huber", "pinball", "poisson", "hinge", "mse@sigmoid")]
     ['secant', 'secant', 'true', 'kinks', 'largest']
     """
-    if loss.structure == "softmax":
+    if loss.judges == "classes":
         return Curvature(
             "diagonal", "twice the diagonal of the Hessian: its rows sum to 0, so that lies above it"
         )

@@ -20,7 +20,7 @@ class Objective:
 
     def __init__(self, loss: Any, curvature: Own | None = None, start: Any = None) -> None:
         self.loss: ls.Loss = ls.get(loss)
-        if self.loss.structure not in ("elementwise", "softmax") or self.loss.entry.over != "elements":
+        if self.loss.judges not in ("numbers", "classes") or self.loss.entry.over != "elements":
             raise LossError(
                 complain(
                     f"{self.loss.name} compares vectors or whole distributions, and trees predict one number at a time",
@@ -59,7 +59,7 @@ class Objective:
 
     @property
     def of_classes(self) -> bool:
-        return self.loss.structure == "softmax"
+        return self.loss.judges == "classes"
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} objective of {self.loss.name}>"

@@ -9,7 +9,7 @@ identity = activation(
     "x",
     summary="The score itself.",
     aliases=("linear",),
-    elsewhere={"torch": "Identity"},
+    equivalents={"torch": "Identity"},
 )
 
 sigmoid = activation(
@@ -20,7 +20,7 @@ sigmoid = activation(
     aliases=("logistic_sigmoid",),
     output=domain.probability,
     reference="P.-F. Verhulst, Notice sur la loi que la population suit dans son accroissement (1838).",
-    elsewhere={"torch": "Sigmoid", "keras": "sigmoid", "jax": "nn.sigmoid"},
+    equivalents={"torch": "Sigmoid", "keras": "sigmoid", "jax": "nn.sigmoid"},
 )
 
 tanh = activation(
@@ -29,7 +29,7 @@ tanh = activation(
     residual="(1 - y)*sigmoid(2*x) - (1 + y)*sigmoid(-2*x)",
     summary="A sigmoid between -1 and 1, of slope 1 at 0.",
     reference="Y. LeCun et al., Efficient BackProp (1998). doi:10.1007/3-540-49430-8_2",
-    elsewhere={"torch": "Tanh", "keras": "tanh", "jax": "nn.tanh"},
+    equivalents={"torch": "Tanh", "keras": "tanh", "jax": "nn.tanh"},
 )
 
 relu = activation(
@@ -39,7 +39,7 @@ relu = activation(
     output=domain.nonnegative,
     ties="at x = 0 the slope is 0, as in PyTorch",
     reference="V. Nair and G. E. Hinton, Rectified linear units improve restricted Boltzmann machines, ICML (2010).",
-    elsewhere={"torch": "ReLU", "keras": "relu", "jax": "nn.relu"},
+    equivalents={"torch": "ReLU", "keras": "relu", "jax": "nn.relu"},
 )
 
 leaky_relu = activation(
@@ -49,7 +49,7 @@ leaky_relu = activation(
     parameters={"slope": nonnegative(0.01)},
     ties="at x = 0 the slope is that of the negative side, as in PyTorch",
     reference="A. L. Maas et al., Rectifier nonlinearities improve neural network acoustic models, ICML (2013).",
-    elsewhere={
+    equivalents={
         "torch": "LeakyReLU(negative_slope)",
         "keras": "leaky_relu(negative_slope)",
         "jax": "nn.leaky_relu",
@@ -62,7 +62,7 @@ softplus = activation(
     summary="log(1 + exp(x)): a smooth positive part, a rate or a scale from a score.",
     output=domain.nonnegative,
     reference="C. Dugas et al., Incorporating second-order functional knowledge for better option pricing, NIPS (2001).",
-    elsewhere={"torch": "Softplus", "keras": "softplus", "jax": "nn.softplus"},
+    equivalents={"torch": "Softplus", "keras": "softplus", "jax": "nn.softplus"},
 )
 
 exp = activation(
@@ -71,5 +71,5 @@ exp = activation(
     summary="A positive number from its logarithm.",
     aliases=("exponential",),
     output=domain.nonnegative,
-    elsewhere={"torch": "exp", "keras": "exponential"},
+    equivalents={"torch": "exp", "keras": "exponential"},
 )

@@ -13,7 +13,7 @@ binary_cross_entropy = elementwise(
     task="binary",
     inside="sigmoid",
     reference="D. R. Cox, The regression analysis of binary sequences, J. R. Stat. Soc. B 20 (1958). doi:10.1111/j.2517-6161.1958.tb00292.x",
-    elsewhere={
+    equivalents={
         "torch": "BCEWithLogitsLoss",
         "keras": "BinaryCrossentropy(from_logits=True)",
         "optax": "sigmoid_binary_cross_entropy",
@@ -33,7 +33,7 @@ binary_cross_entropy_of_probability = elementwise(
     target=domain.probability,
     task="binary",
     reference="I. J. Good, Rational decisions, J. R. Stat. Soc. B 14 (1952). doi:10.1111/j.2517-6161.1952.tb00104.x",
-    elsewhere={
+    equivalents={
         "torch": "BCELoss (which clamps the logarithm at -100)",
         "keras": "BinaryCrossentropy (which clips at 1e-7)",
     },
@@ -51,7 +51,7 @@ binary_focal = elementwise(
     task="binary",
     inside="sigmoid",
     reference="T.-Y. Lin et al., Focal loss for dense object detection, ICCV (2017). doi:10.1109/ICCV.2017.324",
-    elsewhere={
+    equivalents={
         "keras": "BinaryFocalCrossentropy(gamma, from_logits=True)",
         "optax": "sigmoid_focal_loss(gamma)",
     },
@@ -65,7 +65,7 @@ hinge = elementwise(
     task="binary",
     ties="at a margin of exactly 1 the gradient is 0",
     reference="C. Cortes and V. Vapnik, Support-vector networks, Machine Learning 20 (1995). doi:10.1007/BF00994018",
-    elsewhere={"keras": "Hinge", "optax": "hinge_loss", "sklearn": "SGDClassifier(loss='hinge')"},
+    equivalents={"keras": "Hinge", "optax": "hinge_loss", "sklearn": "SGDClassifier(loss='hinge')"},
 )
 
 squared_hinge = elementwise(
@@ -76,7 +76,7 @@ squared_hinge = elementwise(
     task="binary",
     ties="at a margin of exactly 1 the curvature is 0",
     reference="Y.-J. Lee and O. L. Mangasarian, SSVM, Comput. Optim. Appl. 20 (2001). doi:10.1023/A:1011215321374",
-    elsewhere={"keras": "SquaredHinge", "sklearn": "LinearSVC(loss='squared_hinge')"},
+    equivalents={"keras": "SquaredHinge", "sklearn": "LinearSVC(loss='squared_hinge')"},
 )
 
 zero_one = elementwise(
@@ -87,5 +87,5 @@ zero_one = elementwise(
     task="binary",
     ties="a score of exactly 0 counts as wrong",
     reference="L. Devroye, L. Gyorfi and G. Lugosi, A Probabilistic Theory of Pattern Recognition (1996). doi:10.1007/978-1-4612-0711-5",
-    elsewhere={"sklearn": "metrics.zero_one_loss"},
+    equivalents={"sklearn": "metrics.zero_one_loss"},
 )

@@ -8,7 +8,7 @@ cross_entropy = softmax(
     summary="The surprise of the right class under softmax(logits): -log of its probability.",
     aliases=("ce", "softmax_cross_entropy"),
     reference="J. S. Bridle, Probabilistic interpretation of feedforward classification network outputs, Neurocomputing (1990). doi:10.1007/978-3-642-76153-9_28",
-    elsewhere={
+    equivalents={
         "torch": "CrossEntropyLoss",
         "keras": "SparseCategoricalCrossentropy(from_logits=True)",
         "optax": "softmax_cross_entropy_with_integer_labels",

@@ -13,7 +13,7 @@ poisson = elementwise(
     task="count",
     inside="exp",
     reference="J. A. Nelder and R. W. M. Wedderburn, Generalized linear models, J. R. Stat. Soc. A 135 (1972). doi:10.2307/2344614",
-    elsewhere={
+    equivalents={
         "torch": "PoissonNLLLoss()",
         "sklearn": "HalfPoissonLoss",
         "xgboost": "count:poisson",

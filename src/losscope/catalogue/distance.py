@@ -13,7 +13,7 @@ cosine_embedding = distance(
     ties="at a cosine of exactly margin the slope in it is 1, as in PyTorch; a vector of zeros has cosine 0 and gradient 0",
     infinite="NaN: an infinite vector has no direction",
     reference="J. Bromley et al., Signature verification using a Siamese time delay neural network, Int. J. Pattern Recognit. Artif. Intell. 7 (1993). doi:10.1142/S0218001493000339",
-    elsewhere={
+    equivalents={
         "torch": "CosineEmbeddingLoss(margin)",
         "keras": "1 + CosineSimilarity()",
         "optax": "cosine_distance",
@@ -30,7 +30,7 @@ triplet_margin = distance(
     ties="where the negative is further by exactly the margin the slope is 1, as in PyTorch; a distance of 0 has gradient 0",
     infinite="NaN where an infinite distance meets another",
     reference="V. Balntas et al., Learning local feature descriptors with triplets and shallow convolutional neural networks, BMVC (2016). doi:10.5244/C.30.119",
-    elsewhere={
+    equivalents={
         "torch": "TripletMarginLoss(margin, eps=0, swap)",
         "optax": "triplet_margin_loss(margin, eps=0)",
     },

@@ -15,7 +15,7 @@ kl_divergence = elementwise(
     task="distribution",
     over="rows",
     reference="S. Kullback and R. A. Leibler, On information and sufficiency, Ann. Math. Statist. 22 (1951). doi:10.1214/aoms/1177729694",
-    elsewhere={
+    equivalents={
         "torch": "KLDivLoss (of log-probabilities)",
         "keras": "KLDivergence (the same for rows that sum to 1; each slope is less by 1, without the term that is 0 for them)",
         "optax": "generalized_kl_divergence (which takes amounts above 1, too)",
@@ -31,7 +31,7 @@ cross_entropy_of_probability = elementwise(
     task="distribution",
     over="rows",
     reference="I. J. Good, Rational decisions, J. R. Stat. Soc. B 14 (1952). doi:10.1111/j.2517-6161.1952.tb00104.x",
-    elsewhere={
+    equivalents={
         "keras": "CategoricalCrossentropy (which divides a row by its sum first: each slope is more by 1 for rows that sum to 1)"
     },
 )

@@ -13,7 +13,7 @@ weighted_binary_cross_entropy = elementwise(
     task="binary",
     inside="sigmoid",
     reference="D. R. Cox, The regression analysis of binary sequences, J. R. Stat. Soc. B 20 (1958). doi:10.1111/j.2517-6161.1958.tb00292.x",
-    elsewhere={
+    equivalents={
         "torch": "BCEWithLogitsLoss(pos_weight)",
         "xgboost": "binary:logistic(scale_pos_weight)",
         "lightgbm": "binary(scale_pos_weight)",

@@ -11,7 +11,7 @@ soft_margin = elementwise(
     target=domain.sign,
     task="binary",
     reference="J. Friedman, T. Hastie and R. Tibshirani, Additive logistic regression, Ann. Statist. 28 (2000). doi:10.1214/aos/1016218223",
-    elsewhere={"torch": "SoftMarginLoss"},
+    equivalents={"torch": "SoftMarginLoss"},
 )
 
 hinge_embedding = elementwise(
@@ -24,5 +24,5 @@ hinge_embedding = elementwise(
     task="binary",
     ties="at the margin the slope is -1, as in PyTorch; a target that is neither 1 nor -1 adds both parts",
     reference="R. Hadsell, S. Chopra and Y. LeCun, Dimensionality reduction by learning an invariant mapping, CVPR (2006). doi:10.1109/CVPR.2006.100",
-    elsewhere={"torch": "HingeEmbeddingLoss(margin)"},
+    equivalents={"torch": "HingeEmbeddingLoss(margin)"},
 )

@@ -9,7 +9,7 @@ squared_error = elementwise(
     summary="The square of the residual: estimates the mean, and lets an outlier pull without bound.",
     aliases=("mse", "l2"),
     reference="C. F. Gauss, Theoria Motus Corporum Coelestium (1809), book II, section 3.",
-    elsewhere={
+    equivalents={
         "torch": "MSELoss",
         "keras": "MeanSquaredError",
         "optax": "squared_error",
@@ -23,7 +23,7 @@ half_squared_error = elementwise(
     summary="Half the square of the residual, so that the gradient is the residual itself.",
     aliases=("half_mse",),
     reference="C. F. Gauss, Theoria Motus Corporum Coelestium (1809), book II, section 3.",
-    elsewhere={
+    equivalents={
         "optax": "l2_loss",
         "sklearn": "HalfSquaredError",
         "xgboost": "reg:squarederror",
@@ -38,7 +38,7 @@ absolute_error = elementwise(
     aliases=("mae", "l1", "lad"),
     ties="at r = 0 the gradient is 0, as in PyTorch",
     reference="P. S. Laplace, Memoire sur la probabilite des causes par les evenements (1774).",
-    elsewhere={
+    equivalents={
         "torch": "L1Loss",
         "keras": "MeanAbsoluteError",
         "sklearn": "AbsoluteError",
@@ -55,7 +55,7 @@ smooth_l1 = elementwise(
     parameters={"beta": nonnegative(1.0)},
     ties="at |r| = beta both branches have the same slope; the curvature there is 0",
     reference="R. Girshick, Fast R-CNN, ICCV (2015). doi:10.1109/ICCV.2015.169",
-    elsewhere={"torch": "SmoothL1Loss(beta)"},
+    equivalents={"torch": "SmoothL1Loss(beta)"},
 )
 
 huber = elementwise(
@@ -65,7 +65,7 @@ huber = elementwise(
     parameters={"delta": positive(1.0)},
     ties="at |r| = delta both branches have the same slope; the curvature there is 1",
     reference="P. J. Huber, Robust estimation of a location parameter, Ann. Math. Statist. 35 (1964). doi:10.1214/aoms/1177703732",
-    elsewhere={
+    equivalents={
         "torch": "HuberLoss(delta)",
         "keras": "Huber(delta)",
         "optax": "huber_loss(delta)",
@@ -81,7 +81,7 @@ pseudo_huber = elementwise(
     summary="A Huber loss without a seam: smooth everywhere, slope at most delta.",
     parameters={"delta": positive(1.0)},
     reference="P. Charbonnier et al., Deterministic edge-preserving regularization, IEEE TIP 6 (1997). doi:10.1109/83.551699",
-    elsewhere={"xgboost": "reg:pseudohubererror(huber_slope)"},
+    equivalents={"xgboost": "reg:pseudohubererror(huber_slope)"},
 )
 
 log_cosh = elementwise(
@@ -90,7 +90,7 @@ log_cosh = elementwise(
     summary="Half the square for small residuals, |r| - log 2 for large; smooth everywhere, slope tanh(r).",
     aliases=("logcosh",),
     reference="P. J. Green, Bayesian reconstructions from emission tomography data using a modified EM algorithm, IEEE TMI 9 (1990). doi:10.1109/42.52985",
-    elsewhere={"keras": "LogCosh", "optax": "log_cosh", "catboost": "LogCosh"},
+    equivalents={"keras": "LogCosh", "optax": "log_cosh", "catboost": "LogCosh"},
 )
 
 pinball = elementwise(
@@ -101,7 +101,7 @@ pinball = elementwise(
     parameters={"quantile": fraction(0.5)},
     ties="at r = 0 the gradient is -quantile, as in scikit-learn",
     reference="R. Koenker and G. Bassett, Regression quantiles, Econometrica 46 (1978). doi:10.2307/1913643",
-    elsewhere={
+    equivalents={
         "sklearn": "PinballLoss(quantile)",
         "xgboost": "reg:quantileerror(quantile_alpha)",
         "lightgbm": "quantile(alpha)",

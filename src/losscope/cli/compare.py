@@ -19,8 +19,10 @@ EXAMPLES = """\
 examples:
   losscope compare
       squared error through a sigmoid against two cross-entropies, on scikit-learn's digits
+  losscope compare house.csv --target median_house_value
+      your own table (CSV or Parquet), under a few losses that suit its target
   losscope compare mse huber mae --data house.csv --target median_house_value
-      three losses on your own table (CSV or Parquet)
+      three losses that you name
   losscope compare mse huber:delta=? --data diabetes --model linear --splits 10
       a parameter chosen on validation rows, a linear model, ten splits
   losscope compare mse "cauchy = log(1 + (r/c)**2) : c=1" "log(target)" --data house.csv --target price
@@ -75,7 +77,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def _add_data(group: Any) -> None:
     add = group.add_argument
-    add("--data", default="digits", help="a CSV or Parquet file, mnist, or digits (default), breast_cancer, wine, "
+    add("--data", help="a CSV or Parquet file (its name alone will do), mnist, or digits (default), breast_cancer, wine, "
         "iris, diabetes")  # fmt: skip
     add("--target", metavar="COLUMN", help="the column to predict")
     add(
@@ -173,12 +175,12 @@ def run(args: argparse.Namespace) -> int:
     progress = Bar(Console(stderr=True))
     try:
         with _ended_in_order(), progress:
-            _refuse_files(args.losses)
+            _take_the_table(args)
             from losscope.comparison import compare
 
             options = {name: value for name, value in vars(args).items() if name not in _AFTER}
             result = compare(
-                args.data, args.target, args.losses or None, out=args.out, workers=args.workers, dask=args.dask,
+                args.data or "digits", args.target, args.losses or None, out=args.out, workers=args.workers, dask=args.dask,
                 progress=progress, **options,
             )  # fmt: skip
             progress.say("writing the report")
@@ -218,13 +220,21 @@ def _ended_in_order() -> Iterator[None]:
                 signal.signal(number, handler)  # type: ignore[arg-type]
 
 
-def _refuse_files(words: list[str]) -> None:
+def _take_the_table(args: argparse.Namespace) -> None:
+    """A file among the losses is the table, where --data names none: `losscope compare house.csv --target price`."""
     from losscope.comparison.data import DataError
 
-    for word in words:
-        if Path(word).suffix and Path(word).is_file():
-            option = "--losses" if Path(word).suffix == ".toml" else "--data"
-            raise DataError(f"{word!r} is a file, not a loss: give it to {option}")
+    files = [word for word in args.losses if Path(word).suffix and Path(word).is_file()]
+    tables = [word for word in files if Path(word).suffix != ".toml"]
+    if len(files) > len(tables):
+        raise DataError(f"{(set(files) - set(tables)).pop()!r} is a file, not a loss: give it to --losses")
+    if tables and args.data is not None:
+        raise DataError(f"{tables[0]!r} is a file, not a loss, and --data already names {args.data!r}")
+    if len(tables) > 1:
+        raise DataError(f"{tables[0]!r} and {tables[1]!r} are two tables: give one")
+    if tables:
+        args.losses.remove(tables[0])
+        args.data = tables[0]
 
 
 def _keep(result: Comparison, args: argparse.Namespace) -> list[Path]:

@@ -73,5 +73,5 @@ def record(entry: Any) -> dict[str, Any]:
         "name": entry.name, "aliases": list(entry.aliases), "structure": entry.structure, "task": entry.task,
         "formula": entry.formula, "parameters": {name: each.default for name, each in entry.parameters.items()},
         "prediction": entry.prediction.words, "target": entry.target.words, "summary": entry.summary,
-        "elsewhere": dict(entry.elsewhere), "reference": entry.reference,
+        "elsewhere": dict(entry.equivalents), "reference": entry.reference,
     }  # fmt: skip

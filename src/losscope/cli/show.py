@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
                         "by_hand": _by_hand(loss),
                         "name": loss.name,
                         "facts": loss.facts.as_dict(),
-                        "elsewhere": {} if loss.activation else dict(loss.entry.elsewhere),
+                        "elsewhere": {} if loss.activation else dict(loss.entry.equivalents),
                     }
                     for loss in losses
                 ],
@@ -81,14 +81,17 @@ def _entries(loss: Any, latex: bool) -> list[tuple[str, str]]:
 def _print(console: Any, loss: Any, latex: bool) -> None:
     from rich.text import Text
 
-    from losscope.describe import shapes, summary
+    from losscope import structures
+    from losscope.describe import summary
     from losscope.report.terminal import listing, width_of, wrapped
 
     width = width_of(console)
     console.print(Text(loss.name, style="bold"), soft_wrap=True)
     for line in wrapped(summary(loss), width):
         console.print(Text(line), soft_wrap=True)
-    for name, text in listing([*_entries(loss, latex), ("shapes", shapes(loss))], width):
+    for name, text in listing(
+        [*_entries(loss, latex), ("shapes", structures.get(loss.structure).shapes(loss.entry))], width
+    ):
         console.print(Text.assemble((name, "cyan"), text), soft_wrap=True)
     console.print()
 
@@ -96,7 +99,7 @@ def _print(console: Any, loss: Any, latex: bool) -> None:
 def _places(loss: Any) -> dict[str, str]:
     """Where the loss itself jumps, and where its slope does."""
     facts = loss.facts
-    what = "the activation" if loss.structure == "activation" else "the loss"
+    what = "the activation" if loss.judges == "nothing" else "the loss"
     at = ", ".join(f"{place:g}" for place in facts.jumps)
     found = {"jumps": f"{at}: {what} itself jumps there, where no slope shows it"} if at else {}
     kinks = ", ".join(f"{kink:g}" for kink in facts.kinks)
@@ -106,26 +109,26 @@ def _places(loss: Any) -> dict[str, str]:
 
 def _words(loss: Any) -> dict[str, str]:
     """What the names stand for, the facts, and where else the loss is found, in words."""
-    from losscope.describe import meaning, options
+    from losscope import structures
     from losscope.emit.plain import plain
 
     entry, facts, words = loss.entry, loss.facts, {}
+    structure = structures.get(loss.structure)
     if loss._derived.residual is not None:
         words["with"] = f"r = {plain(loss._derived.residual)}"
-    elif (of := meaning(loss)) is not None:
+    elif (of := structure.meaning(entry)) is not None:
         words["with"] = of
     if loss.parameters:
         words["parameters"] = ", ".join(
             f"{name} = {value:g} ({loss._open[name].domain.words})" for name, value in loss.parameters.items()
         )
-    if entry.structure == "distance":
-        words["options"] = options(loss)
-    if entry.structure == "elementwise":
-        words["target"] = entry.target.words
-    if loss.structure != "activation":
+    if said := structure.options_in_words(entry):
+        words["options"] = said
+    words |= {name.lower(): text for name, text in structure.inputs_in_words(entry, loss.activation)}
+    if loss.judges != "nothing":
         words["convex"] = "yes" if facts.convex else "no"
     words["steepest slope"] = f"{facts.lipschitz:g}" if facts.lipschitz is not None else "unbounded"
-    if loss.structure != "activation":  # an outlier pulls at a loss
+    if loss.judges != "nothing":  # an outlier pulls at a loss
         words["influence"] = (
             "fades to nothing far out (redescending)"
             if facts.redescending
@@ -144,8 +147,8 @@ def _words(loss: Any) -> dict[str, str]:
         return words
     if entry.aliases:
         words["also called"] = ", ".join(entry.aliases)
-    if entry.elsewhere:
-        words["elsewhere"] = "; ".join(f"{package}: {name}" for package, name in entry.elsewhere.items())
+    if entry.equivalents:
+        words["elsewhere"] = "; ".join(f"{package}: {name}" for package, name in entry.equivalents.items())
     if entry.reference:
         words["source"] = entry.reference
     return words

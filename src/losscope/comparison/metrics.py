@@ -170,7 +170,7 @@ def metrics_of(kind: str, levels: Sequence[float] = ()) -> tuple[Metric, ...]:
 def pinball(level: float) -> Metric:
     """The pinball loss at one level, which that quantile minimises.
 
-    >>> pinball(0.9).of(np.array([1.0, 2.0]), Forecast(np.array([2.0, 2.0])), None)
+    >>> round(pinball(0.9).of(np.array([1.0, 2.0]), Forecast(np.array([2.0, 2.0])), None), 6)
     0.05
     """
     function = partial(sk.mean_pinball_loss, alpha=level)

@@ -70,7 +70,7 @@ def share_of_largest(gradient: np.ndarray, size: np.ndarray) -> float | None:
 
 def seam(loss: Any, task: Task, encoding: Encoding) -> tuple[str, float] | None:
     """The parameter where a Huber-like loss turns from quadratic to linear, and its value; else None."""
-    if not task.numeric or loss.structure != "elementwise" or encoding.target != "standardised":
+    if not task.numeric or loss.judges != "numbers" or encoding.target != "standardised":
         return None
     for name in SEAMS:
         if name in loss.parameters:

@@ -83,7 +83,7 @@ def seated(rival: Rival, task: Task, target: np.ndarray) -> Rival:
 
 def estimated(loss: Any, encoding: Encoding, task: Task) -> Estimand:
     """What a loss estimates in this task."""
-    if loss.structure == "softmax":
+    if loss.judges == "classes":
         return of_classes(loss)
     if task.labels:
         return of_two_classes(loss, encoding.target, encoding.link)
@@ -157,7 +157,7 @@ def _all_open(rival: Rival) -> Rival:
 
 def _asks(loss: Any, name: str) -> bool:
     """Whether a parameter is the question itself: with another value the loss estimates another quantile."""
-    if loss.structure != "elementwise" or loss.entry.task not in ("regression", "count"):
+    if loss.judges != "numbers" or loss.entry.task not in ("regression", "count"):
         return False
     bounds = loss.entry.parameters[name].domain.name if name in loss.entry.parameters else ""
     if bounds != "fraction":

@@ -158,7 +158,7 @@ def _classes(
             "are needed to train, validate and test on it; give --merge-rare-classes"
             + (", or --task regression to take them as numbers" if number else "")
         )
-    softmax_named = any(loss.structure == "softmax" for loss in losses)
+    softmax_named = any(loss.judges == "classes" for loss in losses)
     if len(labels) == 2 and kind != "classes" and not softmax_named:
         return Task("binary", name, reason or "the target has 2 values", labels, rare)
     if len(labels) == 2 and kind is None:
@@ -249,7 +249,7 @@ def _refuse_text(target: pd.Series, source: str) -> None:
 
 
 def _kind_of_loss(loss: Any) -> str:
-    if loss.structure == "softmax":
+    if loss.judges == "classes":
         return "classes"
     if activation_of(loss) == "sigmoid":
         return "either"
@@ -277,15 +277,15 @@ def _encoding(loss: Any, task: Task, target: np.ndarray) -> Encoding | str:
     activation = activation_of(loss)
     needs = loss.entry.prediction.name
     wanted = loss.entry.target.name
-    if loss.structure == "softmax":
+    if loss.judges == "classes":
         if task.kind != "classes":
             return "it compares classes, one output each" + (
                 " (give --task classes)" if task.kind == "binary" else ""
             )
         return Encoding("index", "softmax")
-    if loss.structure == "activation":
+    if loss.judges == "nothing":
         return "it is an activation, not a loss"
-    if loss.structure != "elementwise":
+    if loss.judges != "numbers":
         return "it compares whole vectors, not one prediction with one target"
     if loss.gradient_formula == 0:
         return "its gradient is 0 everywhere, so a model cannot learn from it"

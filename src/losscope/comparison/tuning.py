@@ -167,7 +167,7 @@ def grid_of(loss: Any, name: str, spread: float) -> list[float]:
 
 def is_scale(loss: Any, name: str) -> bool:
     """Whether doubling the parameter and every residual only multiplies the loss: then it is in the target's units."""
-    if loss.structure != "elementwise" or not loss._derived.of_residual_alone:
+    if loss.judges != "numbers" or not loss._derived.of_residual_alone:
         return False
     from losscope.kernels.reference import pointwise
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import sympy
 
+from losscope import structures
 from losscope.derive import MARGIN, PREDICTION, RESIDUAL, TARGET
 from losscope.emit.plain import plain
 from losscope.emit.textbook import textbook
@@ -30,7 +31,7 @@ def by_hand(loss: Any) -> dict[str, str]:
     >>> by_hand(ls.cross_entropy)["value"], by_hand(ls.cross_entropy)["gradient"]
     ('-log(softmax(z)_k)', 'softmax(z) - onehot(k)')
     """
-    if loss.structure == "softmax":
+    if structures.get(loss.structure).variable == str(MARGIN):
         return _of_rows(loss)
     derived = loss._derived
     forms = [derived.value, derived.gradient, derived.curvature]
@@ -42,7 +43,7 @@ def by_hand(loss: Any) -> dict[str, str]:
     if output is None:
         return dict(zip(ORDERS, map(_in_ordinary_words, forms)))
     name, rules = output
-    if loss.structure == "activation":
+    if loss.judges == "nothing":
         rules = {of: how for of, how in rules.items() if not isinstance(of, softplus)}
     else:
         forms = [derived.expanded(order) if each.has(RESIDUAL) else each for order, each in enumerate(forms)]
@@ -51,7 +52,7 @@ def by_hand(loss: Any) -> dict[str, str]:
         order: _once(written(textbook(each.xreplace(rules), KEPT).subs(letters)), "a", f"{name}(z)")
         for order, each in zip(ORDERS, forms)
     }
-    if loss.structure == "activation":  # which says what it is
+    if loss.judges == "nothing":  # which says what it is
         found["value"] = written(textbook(forms[0], ()).subs(letters))
     text = " ".join(found.values())
     meant = {"z": "prediction", "y": "target", "a": f"{name}(z)"}

@@ -9,6 +9,7 @@ import sympy
 from sympy.core.alphabets import greeks
 from sympy.printing.latex import LatexPrinter
 
+from losscope import structures
 from losscope.derive import derive, formula
 from losscope.emit.plain import SubtractedLast, as_written
 from losscope.emit.textbook import textbook
@@ -36,12 +37,9 @@ def latex(loss: Any, order: int = 0) -> str:
     """
     derived = derive(loss.entry, loss.activation)
     expression = (derived.value, derived.gradient, derived.curvature)[order]
-    score = "x" if loss.structure == "activation" else r"\hat{y}" if loss.activation is None else "z"
-    names = {"prediction": score, "target": "y"}
-    if loss.structure in ("softmax", "distance"):  # where margin may be a parameter, a word of its own
-        names = {"margin": "m"} if loss.structure == "softmax" else {"distance": "d", "cosine": r"\cos\theta"}
+    names = structures.get(loss.structure).letters(loss.activation)
     result = written(expression, names)
-    if loss.activation is not None and expression.has(symbol("r")):
+    if loss.activation is not None and derived.residual is not None and expression.has(symbol("r")):
         result += rf" \quad\text{{with}}\quad r = {written(formula(loss.activation), names)} - y"
     return result
 

@@ -30,6 +30,8 @@ from losscope.engine.lanes import (
     suffix_of,
 )
 
+PIECE = 16  # bytes of a store past the caches: what every malloc aligns to, and every processor can write
+
 
 @dataclass(frozen=True)
 class Stored:
@@ -71,7 +73,7 @@ STORED = {
 @dataclass(frozen=True)
 class Array:
     """Numbers from an address on. `streaming` says that they are written past the caches; the address must then be a
-    multiple of a cache line, and so must the distance of every store from it.
+    multiple of PIECE bytes, and so must the distance of every store from it.
 
     >>> from losscope.engine.function import Function
     >>> f = Function(ir.Module("example"), "example", [POINTER, I64])
@@ -125,18 +127,30 @@ class Array:
     def store(self, i: Lanes | int, numbers: Lanes, mask: Lanes | None = None) -> None:
         """Write sixteen numbers from the i-th on; nothing where the mask does not hold."""
         numbers, place = self._written(numbers), self._at(i)
+        if mask is None and self.streaming:
+            self._stream(numbers, i)
+            return
         if mask is None:
-            whole = min(64, LANES * self.stored.size)
-            store = self.builder.store(
-                numbers.value, place, align=whole if self.streaming else self.stored.size
-            )
-            if self.streaming:  # LLVM writes float16 through the caches all the same
-                store.set_metadata("nontemporal", self.builder.module.add_metadata([I32(1)]))
+            self.builder.store(numbers.value, place, align=self.stored.size)
             return
         kind = numbers.value.type
         name = f"llvm.masked.store.{suffix_of(kind)}.p0"
         function = declared(self.builder.module, name, VOID, [kind, POINTER, I32, mask.value.type])
         self.builder.call(function, [numbers.value, place, I32(self.stored.size), mask.value])
+
+    def _stream(self, numbers: Lanes, i: Lanes | int) -> None:
+        """Past the caches, PIECE bytes at a time: the processor gathers them into lines, and any malloc's memory will do."""
+        size = PIECE // self.stored.size
+        start = self._at(i)
+        for first in range(0, LANES, size):
+            mask = ir.Constant(ir.VectorType(I32, size), list(range(first, first + size)))
+            piece = self.builder.shuffle_vector(
+                numbers.value, ir.Constant(numbers.value.type, ir.Undefined), mask
+            )
+            place = self.builder.gep(start, [I64(first)], source_etype=self.stored.element)
+            store = self.builder.store(piece, place, align=PIECE)
+            # LLVM writes float16 through the caches all the same
+            store.set_metadata("nontemporal", self.builder.module.add_metadata([I32(1)]))
 
     def _at(self, i: Lanes | int) -> Any:
         index = I64(i) if isinstance(i, int) else i.value

@@ -89,6 +89,7 @@ def _arrays_are_where_they_say() -> bool:
     return at(_TYPE) == id(numpy.ndarray) and at(_ADDRESS) == array.ctypes.data
 
 
+# Longer than others: the steps of one call in their order, each a few instructions that use the step before.
 def entrance() -> Function:
     """PyObject *entrance(PyObject *self, PyObject *const *arguments, Py_ssize_t count)"""
     f = Function(ir.Module(NAME), NAME, [POINTER, POINTER, I64], POINTER)

@@ -150,11 +150,13 @@ class Function:
         carried: Sequence[Lanes],
         body: Callable[[Lanes, Lanes | None, list[Lanes]], Sequence[Lanes]],
         unrolled: int = UNROLLED,
+        once: bool = False,
     ) -> list[list[Lanes]]:
         """Go through the elements low..high in lanes: body(at, mask, carried) -> carried, for the sixteen elements from
         `at` on, all of them where the mask is None, those where it holds in what is left at the end.
 
-        Each of the vectors of a step carries its own: returned is what each of them carries in the end.
+        Each of the vectors of a step carries its own: returned is what each of them carries in the end. A long body is
+        written `once` for all of them, who then take turns: the same bits, and less to compile.
         """
         step = LANES * unrolled
         whole = high - (high - low) % step
@@ -171,7 +173,13 @@ class Function:
             mask = places(self.builder) < in_lanes(left)
             return [*body(i, mask, list(values[:width])), *values[width:]]
 
-        values = self.loop(low, whole, step, list(carried) * unrolled, full)
+        def turn(i: Lanes, *values: Lanes) -> list[Lanes]:
+            return [*values[width:], *body(i, None, list(values[:width]))]
+
+        start = list(carried) * unrolled
+        values = (
+            self.loop(low, whole, LANES, start, turn) if once else self.loop(low, whole, step, start, full)
+        )
         values = self.loop(whole, high, LANES, values, rest)
         return [values[k * width : (k + 1) * width] for k in range(unrolled)]
 

@@ -20,7 +20,7 @@ from losscope.engine.lanes import F64, I32, I64, POINTER, VOID, Lanes
 
 RESULTS = ("status", "sum", "weight_sum")
 SHARED = "shared"  # an address that the threads of a call find here
-TEAM = ("parallel", "threads")  # the last whole numbers: who runs it
+PARALLEL = ("parallel", "threads")  # the last whole numbers: who runs it
 PARTS = 8  # for each thread: one that comes late leaves the rest of its share to the others
 
 
@@ -37,7 +37,7 @@ class Signature:
 
     @property
     def wholes(self) -> tuple[str, ...]:
-        return (*self.whole, *TEAM)
+        return (*self.whole, *PARALLEL)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -109,8 +109,8 @@ class Kernel(Function):
         with b.goto_entry_block():
             shared = b.alloca(kind)
         shared.type = POINTER
-        team, threads = self.integer("parallel"), self.integer("threads")
-        alone = team == 0
+        region_address, threads = self.integer("parallel"), self.integer("threads")
+        alone = region_address == 0
         part = larger(blocks // larger(threads * PARTS, 1), 1)
         part = Lanes(b, b.select(alone.value, blocks.value, part.value))
 
@@ -126,7 +126,7 @@ class Kernel(Function):
                 b.call(region, [shared])
             with on_many:
                 function = ir.FunctionType(VOID, [region.type, POINTER, I32, I32])
-                run = b.inttoptr(team.value, function.as_pointer())
+                run = b.inttoptr(region_address.value, function.as_pointer())
                 b.call(run, [region, shared, b.trunc(threads.value, I32), I32(0)])
         with self._inside(region):
             b = self.builder

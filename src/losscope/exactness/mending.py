@@ -12,8 +12,6 @@ import sympy
 
 from losscope import structures
 from losscope.derive import (
-    COSINE,
-    DISTANCE,
     PREDICTION,
     RESIDUAL,
     TARGET,
@@ -185,27 +183,20 @@ def bench(entry: Entry, through: Entry | None, count: int, derived: Derived, see
 def written(entry: Entry, through: Entry | None) -> list[Any]:
     """Value, gradient and curvature of a formula as it stands, nothing rewritten."""
     value = parse(entry.formula, names_of(entry))
-    variable = symbol(structures.get(entry.structure).VARIABLE)
-    if entry.structure in ("elementwise", "activation"):
+    structure = structures.get(entry.structure)
+    if str(RESIDUAL) in structure.moving:
         value = value.xreplace({RESIDUAL: PREDICTION - TARGET})
     if through is not None:
         value = value.xreplace({PREDICTION: parse(through.formula, names_of(through))})
     result = [value]
     for _ in range(2):
-        slope = sympy.diff(result[-1], variable)
-        if variable == DISTANCE:
-            slope -= sympy.diff(result[-1], COSINE)
+        slope = sympy.diff(result[-1], symbol(structure.variable))
+        for name, steps in structure.moving.items():
+            slope += sympy.diff(result[-1], symbol(name)) * steps
         result.append(in_our_words(slope))
     return result
 
 
 def arguments(entry: Entry, through: Entry | None) -> dict[str, str]:
     """The arguments of an entry's functions, and the names of the domains that they lie in."""
-    names = structures.get(entry.structure).ARGUMENTS
-    known = {"margin": "real", "label": "sign", "cosine": "cosine"}
-    known["distance"] = "real" if entry.measure == "triplet" else "nonnegative"
-    known["prediction"] = (
-        "real" if through is not None or entry.structure == "activation" else entry.prediction.name
-    )
-    known["target"] = entry.target.name
-    return {name: known[name] for name in names}
+    return structures.get(entry.structure).domains(entry, through)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy
 
 from losscope.kernels import special as made_of_others
+from losscope.kernels.polynomial import polynomial
 from losscope.kernels.primitives import simple
-from losscope.kernels.reference import NAMESPACE, polynomial
+from losscope.kernels.reference import NAMESPACE
 
 
 def _sigmoid(x: Any) -> Any:

@@ -134,13 +134,14 @@ def source(entry: Entry, through: Entry | None) -> str:
     structure = structures.get(entry.structure)
     parameters = [*entry.parameters, *(through.parameters if through else ())]
     derived = derive(entry, through)
-    parts = [formulas(derived, structure.ARGUMENTS, parameters)]
-    if "target" in structure.ARGUMENTS:
-        slopes = tuple(map(two_sided, (derived.value, derived.gradient, derived.target_gradient)))
-        parts.append(function("both", structure.ARGUMENTS, parameters, slopes, derived.residual))
+    parts = [formulas(derived, structure.arguments, parameters)]
+    if structure.second:
+        in_second = derived.along(derived.value, symbol(structure.second))
+        slopes = tuple(map(two_sided, (derived.value, derived.gradient, in_second)))
+        parts.append(function("both", structure.arguments, parameters, slopes, derived.residual))
     parts.append(_outside(entry, through))
     # Of a margin, log(1 + exp(margin)) is logsumexp(logits) - logit: one logarithm then serves all classes.
-    parts.append(f"OF_LOGSUMEXP = {derived.value == softplus(symbol(structure.VARIABLE))}\n")
+    parts.append(f"OF_LOGSUMEXP = {derived.value == softplus(symbol(structure.variable))}\n")
     return "\n\n".join(parts)
 
 

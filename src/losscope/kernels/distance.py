@@ -12,6 +12,7 @@ from losscope.kernels import threads
 from losscope.kernels.compiled import CompiledLoss
 from losscope.kernels.loops import distance as loop
 from losscope.kernels.memory import made
+from losscope.reduction import NONE, scale_of
 from losscope.structures.arrays import NAMES
 
 
@@ -55,20 +56,20 @@ def evaluate(
     loss: CompiledLoss,
     batch: Any,
     parameters: tuple[float, ...],
-    mean: bool,
+    reduction: Any,
     order: int,
-    unreduced: bool,
     out: Any,
 ) -> tuple[float, dict[str, Any], bool]:
     """The sum over a batch of arrays, its values and gradient as asked; all of it was checked before."""
     shape, dtype = batch.prediction.shape, batch.dtype
     outputs = made(shape, dtype, order, out)
-    if unreduced:
+    if reduction == NONE:
         outputs["values"] = numpy.empty(shape[0], dtype)
     rows, features = shape
     call = Call(
         loss, NAMES[dtype], rows, features, parameters, batch.vectors, batch.label, batch.weight, batch.swap
     )
-    scale = 1 / batch.total_weight if mean and batch.total_weight else 1.0
-    _, total = call.run(scale, outputs.get("values"), (outputs.get("gradient"),))
+    _, total = call.run(
+        scale_of(reduction, batch.total_weight), outputs.get("values"), (outputs.get("gradient"),)
+    )
     return total, outputs, True

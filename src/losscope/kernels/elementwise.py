@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from losscope.engine.arrays import STORED
+from losscope.engine.arrays import PIECE, STORED
 from losscope.kernels import threads
 from losscope.kernels.compiled import CompiledLoss, address_of
 from losscope.kernels.loops import elementwise as loop
 from losscope.kernels.memory import empty, made
+from losscope.reduction import NONE, scale_of
 from losscope.structures.arrays import NAMES
 
 
@@ -51,7 +52,7 @@ class Call:
         dtype, size = self.dtype, self.size
         if size >= loop.STREAMED // 8 and size * STORED[dtype].size >= loop.STREAMED:
             outputs = (values, gradient, target_gradient, curvature)
-            if all(each is None or address_of(each) % loop.LINE == 0 for each in outputs):
+            if all(each is None or address_of(each) % PIECE == 0 for each in outputs):
                 wants |= loop.STREAMING
         kernel = self.loss.kernels.get(("elementwise", dtype, wants)) or self.loss.kernel(
             "elementwise", dtype, wants
@@ -68,15 +69,14 @@ def evaluate(
     loss: CompiledLoss,
     batch: Any,
     parameters: tuple[float, ...],
-    mean: bool,
+    reduction: Any,
     order: int,
-    unreduced: bool,
     out: Any,
 ) -> tuple[float, dict[str, Any], bool]:
     """The weighed sum over a batch of arrays, its values and derivatives as asked, and whether all was in its domain."""
     prediction = batch.prediction
     outputs = made(prediction.shape, batch.dtype, order, out)
-    if unreduced:
+    if reduction == NONE:
         outputs["values"] = empty(prediction.shape, batch.dtype)
     call = Call(
         loss,
@@ -88,6 +88,5 @@ def evaluate(
         batch.weight,
         watched=loss.has_domain,
     )
-    scale = 1 / batch.total_weight if mean and batch.total_weight else 1.0
-    outside, total = call.run(scale, **outputs)
+    outside, total = call.run(scale_of(reduction, batch.total_weight), **outputs)
     return total, outputs, not outside

@@ -11,6 +11,7 @@ from losscope.kernels import threads
 from losscope.kernels.compiled import CompiledLoss
 from losscope.kernels.loops import soft_targets, softmax
 from losscope.kernels.memory import made
+from losscope.reduction import MEAN, NONE, scale_of
 from losscope.structures.arrays import NAMES
 
 
@@ -73,23 +74,23 @@ def evaluate(
     loss: CompiledLoss,
     batch: Any,
     parameters: tuple[float, ...],
-    mean: bool,
+    reduction: Any,
     order: int,
-    unreduced: bool,
     out: Any,
 ) -> tuple[float, dict[str, Any], bool]:
     """The sum over a batch of arrays, its values and derivatives as asked, and whether every class is one."""
     shape, dtype = batch.prediction.shape, batch.dtype
     outputs = made(shape, dtype, order, out)
-    if unreduced:
+    if reduction == NONE:
         outputs["values"] = numpy.empty(shape[0], dtype)
     call = Call(
         loss, NAMES[dtype], shape[0], shape[1], parameters, batch.prediction, batch.target, batch.probabilities, batch.weight,
         batch.class_weight, batch.ignore, batch.smoothing,
     )  # fmt: skip
     known = batch.total_weight is not None
-    scale = 1 / batch.total_weight if mean and known and batch.total_weight else 1.0
-    wrong, total, weighs = call.run(scale, mean and not known, **outputs)
+    wrong, total, weighs = call.run(
+        scale_of(reduction, batch.total_weight), reduction == MEAN and not known, **outputs
+    )
     if not known:
         batch.total_weight = weighs
     return total, outputs, wrong < 0

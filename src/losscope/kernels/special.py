@@ -264,6 +264,7 @@ def erfc(x):
     return where(x > real(0.5), above, real(1) - erf(where(x > real(0.5), real(0), x)))
 
 
+# Longer than others by its coefficients, which stand where they are used.
 def lgamma(x):
     """log(Gamma(x)) for x > 0 (NaN below); 8 ulp of x digamma(x), or 3. From 1 to 3 it is (x - 1)(x - 2) times a
     polynomial; below and above that is reached by Gamma(x + 1) = x Gamma(x); from 10 on it is Stirling's series."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from losscope import domain
+from losscope import structures
 from losscope.errors import LossError, complain
 
 POINTS = 1201  # odd, so that 0 is among them
@@ -36,7 +36,7 @@ def curves(
     x_label = _axis_name(losses, target)
     words = (
         ("activation", "slope of the activation")
-        if _only_activations(losses)
+        if all(loss.judges == "nothing" for loss in losses)
         else ("loss", "slope of the loss")
     )
     panels = []
@@ -51,47 +51,24 @@ def curves(
     )
 
 
-def _only_activations(losses: Sequence[Any]) -> bool:
-    return all(loss.structure == "activation" for loss in losses)
-
-
 def _over(loss: Any, axis: Any, target: float | None) -> tuple[Any, Any]:
+    import numpy
+
     from losscope.kernels.reference import along
 
-    if loss.entry.prediction.name == "probability" and loss.activation is None:
-        axis = axis[(axis > 0) & (axis < 1)]
-        if not len(axis):
-            raise LossError(
-                complain(f"{loss.name} takes a probability", next_step="Use a range that meets 0 to 1")
-            )
-    if loss.structure == "distance":
-        low, high = loss._structure.RANGE[loss.entry.measure]
-        axis = axis[(axis >= low) & (axis <= high)]
-        if not len(axis):
-            raise LossError(
-                complain(
-                    f"{loss.name} takes a distance",
-                    next_step=f"Use a range that meets {low:g} to {high:g}",
-                )
-            )
-    return axis, along(loss, axis, _target(loss, target))
+    low, high = structures.get(loss.structure).span(loss.entry, loss.activation)
+    axis = axis[(axis >= low) & (axis <= high)]
+    if not len(axis):
+        what = _axis_name([loss], target).partition(",")[0]
+        raise LossError(
+            complain(f"{loss.name} takes a {what}", next_step=f"Use a range that meets {low:g} to {high:g}")
+        )
+    drawn = along(loss, axis, _judged(loss, target))
+    return axis, [numpy.where(numpy.isfinite(each), each, numpy.nan) for each in drawn]
 
 
-def _target(loss: Any, target: float | None) -> float:
-    if loss.structure == "softmax" or _of_residual(loss):
-        return 0.0
-    if loss.structure == "distance":
-        if target is not None and domain.sign.excludes(target):
-            raise LossError(complain(f"{loss.name} has no label {target:g}", expected=domain.sign.words))
-        return 1.0 if target is None else target
-    chosen = target if target is not None else 2.0 if loss.entry.target.name == "count" else 1.0
-    if loss.entry.target.excludes(chosen):
-        raise LossError(complain(f"{loss.name} has no target {chosen:g}", expected=loss.entry.target.words))
-    return chosen
-
-
-def _of_residual(loss: Any) -> bool:
-    return loss._derived.of_residual_alone
+def _judged(loss: Any, target: float | None) -> float:
+    return structures.get(loss.structure).judged(loss.entry, target, loss._derived.of_residual_alone)
 
 
 def _axis_name(losses: Sequence[Any], target: float | None) -> str:
@@ -103,19 +80,10 @@ def _axis_name(losses: Sequence[Any], target: float | None) -> str:
 
 
 def _kind(loss: Any, target: float | None) -> str:
-    if loss.structure == "activation":
-        return "score x"
-    if loss.structure == "softmax":
-        return "margin (logsumexp of the others - logit)"
-    if loss.structure == "distance":
-        label = "" if loss.entry.measure == "triplet" else f", for label {_target(loss, target):g}"
-        return f"distance{label}"
-    if _of_residual(loss):
-        return "residual r = prediction - target"
-    what = (
-        "probability" if loss.entry.prediction.name == "probability" and loss.activation is None else "score"
+    of_residual = loss._derived.of_residual_alone
+    return structures.get(loss.structure).axis(
+        loss.entry, loss.activation, _judged(loss, target), of_residual
     )
-    return f"{what}, for target {_target(loss, target):g}"
 
 
 def _broken(y: Any) -> Any:

@@ -82,26 +82,31 @@ def _place_notes(
     return placed, len(ends)
 
 
+def _around_bars(
+    ready: Ready, bars: list[Bars], names: list[str], total: float, small: float
+) -> tuple[tuple[list[float], list[str]], float, float, float]:
+    """The names at the left as ticks, the room for them, the height of all bars, the room for numbers at the right."""
+    lines = [wrap(name, small, total * 0.36, most=2) for name in names]
+    y_ticks = ([float(i) for i in range(len(names))], ["\n".join(each) for each in lines])
+    left = PAD + max((width(line, small) for each in lines for line in each), default=0) + 8
+    thickness = 15.0 if len(bars) > 1 else 18.0
+    tallest = max(len(each) for each in lines) * small * LEADING + 6
+    plot = len(names) * max(len(bars) * thickness + 10, tallest)
+    texts = [bar_text(value, ready.decimals) for bar in bars for value in bar.values]
+    return y_ticks, left, plot, PAD + 8 + max((width(text, small) for text in texts), default=0)
+
+
+# Longer than others: every length depends on those before it, and the last lines only hand them over.
 def lay_out(panel: Panel, looks: Looks, total: float, size: float) -> Layout:
     small = size - 1
     bars = [item for item in panel.items if isinstance(item, Bars) and item.names]
     ready = prepare(panel, looks)
-    names: list[str] = []
-    if bars:
-        names = prepare_bars(ready, bars, looks)
     title = wrap(panel.title, size + 1, total - 2 * PAD, most=2, bold=True)
     y_label = wrap(panel.y_label, small, total - 2 * PAD, most=2)
     x_label = wrap(panel.x_label, small, total - 2 * PAD, most=2)
 
     if bars:
-        name_lines = [wrap(name, small, total * 0.36, most=2) for name in names]
-        y_ticks = ([float(i) for i in range(len(names))], ["\n".join(lines) for lines in name_lines])
-        left = PAD + max((width(line, small) for lines in name_lines for line in lines), default=0) + 8
-        thickness = 15.0 if len(bars) > 1 else 18.0
-        tallest = max(len(lines) for lines in name_lines) * small * LEADING + 6
-        plot = len(names) * max(len(bars) * thickness + 10, tallest)
-        texts = [bar_text(value, ready.decimals) for bar in bars for value in bar.values]
-        right = PAD + 8 + max((width(text, small) for text in texts), default=0)
+        y_ticks, left, plot, right = _around_bars(ready, bars, prepare_bars(ready, bars, looks), total, small)
     else:
         y_ticks = ([], []) if ready.empty else ticks(ready.y_limits, panel.y_scale, 5)
         left = PAD + max((width(text, small) for text in y_ticks[1]), default=0) + 6

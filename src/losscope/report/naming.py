@@ -59,7 +59,7 @@ def _places() -> dict[str, int]:
 
     # Real-valued regression first: its losses are the ones most often drawn together.
     ordered = sorted(
-        entries().values(), key=lambda entry: (entry.structure == "activation", entry.task != "regression")
+        entries().values(), key=lambda entry: (entry.task == "activation", entry.task != "regression")
     )
     kin = {entry.name: _VARIANT.sub("", _VARIANT.sub("", entry.name)) for entry in ordered}
     turns = {name: turn for turn, name in enumerate(dict.fromkeys(kin.values()))}

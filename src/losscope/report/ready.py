@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -98,51 +99,17 @@ def _range(values: list[np.ndarray], scale: str, margin: float) -> tuple[float, 
 def prepare(panel: Panel, looks: Looks) -> Ready:
     unknown = {"linear": (0.0, 1.0), "log": (1.0, 10.0)}
     ready = Ready(panel, x_limits=unknown[panel.x_scale], y_limits=unknown[panel.y_scale])
-    xs: list[np.ndarray] = []
-    ys: list[np.ndarray] = []
-    for item in panel.items:
-        if isinstance(item, Line):
-            x, y = _masked(item.x, panel.x_scale), _masked(item.y, panel.y_scale)
-            y = np.where(np.isnan(x), np.nan, y)
-            low = high = None
-            if item.low is not None:
-                low, high = (
-                    np.where(np.isnan(x), np.nan, _masked(b, "linear")) for b in (item.low, item.high)
-                )
-                if panel.y_scale == "log":  # a band that reaches zero goes down to the axis, not away
-                    low, high = np.where(low <= 0, np.nan, low), np.where(high <= 0, np.nan, high)
-            if not np.isfinite(y).any():
-                continue
-            keep = line_indices(*(curve for curve in (y, low, high) if curve is not None))
-            x, y = x[keep], y[keep]
-            low, high = (None if b is None else b[keep] for b in (low, high))
-            count = int(np.isfinite(y).sum())
-            marked = count == 1 or (item.style == "auto" and count <= SPARSE)
-            look = reference_look() if item.style == "reference" else looks[item.label]
-            ready.curves.append(Curve(item, look, x, y, low, high, marked))
-            xs.append(np.where(np.isnan(y), np.nan, x))
-            ys += [y] + [b for b in (low, high) if b is not None]
-        elif isinstance(item, Points):
-            x, y = _masked(item.x, panel.x_scale), _masked(item.y, panel.y_scale)
-            shown = ~(np.isnan(x) | np.isnan(y))
-            if not shown.any():
-                continue
-            x, y = x[shown], y[shown]
-            keep = scatter_indices(x, y)
-            ready.scatters.append((item, looks[item.label], x[keep], y[keep]))
-            if item.label and not any(
-                isinstance(each, Line) and each.label == item.label for each in panel.items
-            ):
-                thinned = "" if len(keep) == len(x) else f" ({len(keep)} of {len(x)} shown)"
-                ready.key.append(Entry(item.label + thinned, looks[item.label], "points"))
-            xs.append(x)
-            ys.append(y)
-        elif isinstance(item, Region):
-            ready.regions.append((item, looks[item.label]))
-            if item.label:
-                ready.key.append(Entry(item.label, looks[item.label], "bar"))
-            xs.append(item.x)
-            ys.append(item.y)
+    adding: dict[type, Callable[..., Drawn | None]] = {
+        Line: _add_line,
+        Points: _add_points,
+        Region: _add_region,
+    }
+    drawn = [
+        found
+        for item in panel.items
+        if type(item) in adding and (found := adding[type(item)](ready, item, looks)) is not None
+    ]
+    xs, ys = [x for x, _ in drawn], [y for _, several in drawn for y in several]
     notes = np.array([x for x, _ in panel.notes], dtype=np.float64)
     if xs:
         ready.empty = False
@@ -154,7 +121,58 @@ def prepare(panel: Panel, looks: Looks) -> Ready:
         ready.x_limits, ready.y_limits = found_x or ready.x_limits, found_y or ready.y_limits
     ready.x_limits = panel.x_limits or ready.x_limits
     ready.y_limits = panel.y_limits or ready.y_limits
+    _label(ready)
+    return ready
 
+
+Drawn = tuple[np.ndarray, list[np.ndarray]]  # the numbers along x and along y that must be in the picture
+
+
+def _add_line(ready: Ready, item: Line, looks: Looks) -> Drawn | None:
+    panel = ready.panel
+    x, y = _masked(item.x, panel.x_scale), _masked(item.y, panel.y_scale)
+    y = np.where(np.isnan(x), np.nan, y)
+    low = high = None
+    if item.low is not None:
+        low, high = (np.where(np.isnan(x), np.nan, _masked(b, "linear")) for b in (item.low, item.high))
+        if panel.y_scale == "log":  # a band that reaches zero goes down to the axis, not away
+            low, high = np.where(low <= 0, np.nan, low), np.where(high <= 0, np.nan, high)
+    if not np.isfinite(y).any():
+        return None
+    keep = line_indices(*(curve for curve in (y, low, high) if curve is not None))
+    x, y = x[keep], y[keep]
+    low, high = (None if b is None else b[keep] for b in (low, high))
+    count = int(np.isfinite(y).sum())
+    marked = count == 1 or (item.style == "auto" and count <= SPARSE)
+    look = reference_look() if item.style == "reference" else looks[item.label]
+    ready.curves.append(Curve(item, look, x, y, low, high, marked))
+    return np.where(np.isnan(y), np.nan, x), [y] + [b for b in (low, high) if b is not None]
+
+
+def _add_points(ready: Ready, item: Points, looks: Looks) -> Drawn | None:
+    panel = ready.panel
+    x, y = _masked(item.x, panel.x_scale), _masked(item.y, panel.y_scale)
+    shown = ~(np.isnan(x) | np.isnan(y))
+    if not shown.any():
+        return None
+    x, y = x[shown], y[shown]
+    keep = scatter_indices(x, y)
+    ready.scatters.append((item, looks[item.label], x[keep], y[keep]))
+    if item.label and not any(isinstance(each, Line) and each.label == item.label for each in panel.items):
+        thinned = "" if len(keep) == len(x) else f" ({len(keep)} of {len(x)} shown)"
+        ready.key.append(Entry(item.label + thinned, looks[item.label], "points"))
+    return x, [y]
+
+
+def _add_region(ready: Ready, item: Region, looks: Looks) -> Drawn:
+    ready.regions.append((item, looks[item.label]))
+    if item.label:
+        ready.key.append(Entry(item.label, looks[item.label], "bar"))
+    return item.x, [item.y]
+
+
+def _label(ready: Ready) -> None:
+    """Which curves are named where they end, and which in the key."""
     named = {curve.line.label for curve in ready.curves if curve.line.style != "faint"}
     strong: dict[tuple[str, bool], Curve] = {}
     for curve in ready.curves:  # a label that occurs twice in a panel is written once
@@ -168,7 +186,6 @@ def prepare(panel: Panel, looks: Looks) -> Ready:
     ready.key += [Entry(label, curve.look, "faint") for label, curve in faint.items()]
     if len(ready.direct) > MOST_DIRECT_LABELS:
         to_key(ready)
-    return ready
 
 
 def to_key(ready: Ready) -> None:

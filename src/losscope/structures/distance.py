@@ -19,16 +19,14 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy
+
 from losscope import domain
 from losscope.entry import Entry
 from losscope.errors import LossError, LossTypeError, complain
 from losscope.structures import arrays
+from losscope.structures.structure import Structure
 
-KERNEL = "distance"  # the module of losscope.kernels that runs its calls
-ARGUMENTS = ("distance", "label", "cosine")
-VARIABLE = "distance"
-SHORT = {"distance": "distance", "d": "distance", "label": "label", "cosine": "cosine"}
-OPTIONS = {"label": None, "negative": None, "swap": 0}
 # What `distance` stands for, and between which numbers it lies.
 MEANING = {
     "euclidean": "distance = |prediction - target|",
@@ -36,11 +34,6 @@ MEANING = {
     "triplet": "distance = |prediction - target| - |prediction - negative|",
 }
 RANGE = {"euclidean": (0.0, math.inf), "cosine": (0.0, 2.0), "triplet": (-math.inf, math.inf)}
-
-
-def distance(name: str, formula: str, *, measure: str, **facts: Any) -> Entry:
-    """An entry of this structure."""
-    return Entry(name, "distance", formula, measure=measure, **{"task": "embedding", **facts})
 
 
 @dataclass(slots=True)
@@ -167,3 +160,68 @@ def _label(label: Any, shape: tuple[int, ...], dtype: Any, weight: Any) -> Any:
 
 def check_domains(entry: Entry, batch: Batch, through: bool) -> None:
     """Nothing is left to find: all was checked before the kernel ran."""
+
+
+class Distance(Structure):
+    name = kernel = "distance"
+    judges = "vectors"
+    arguments = ("distance", "label", "cosine")
+    variable = "distance"
+    short = {"distance": "distance", "d": "distance", "label": "label", "cosine": "cosine"}
+    moving = {"cosine": -1}
+    options = {"label": None, "negative": None, "swap": 0}
+    defaults = {"task": "embedding"}
+    definable = False  # a formula does not say what is measured
+    no_curvature = "its Hessian couples all numbers of a vector, and the diagonal alone would say little"
+    prepare = staticmethod(prepare)
+    check_domains = staticmethod(check_domains)
+
+    def domains(self, entry: Entry, through: Entry | None) -> dict[str, str]:
+        measured = "real" if entry.measure == "triplet" else "nonnegative"
+        return {"distance": measured, "label": "sign", "cosine": "cosine"}
+
+    def span(self, entry: Entry, through: Entry | None) -> tuple[float, float]:
+        return RANGE[entry.measure]
+
+    def typical(self, entry: Entry, of_residual: bool) -> list[float | None]:
+        return [None] if entry.measure == "triplet" else [-1.0, 1.0]
+
+    def judged(self, entry: Entry, target: float | None, of_residual: bool) -> float:
+        if target is not None and domain.sign.excludes(target):
+            raise LossError(complain(f"{entry.name} has no label {target:g}", expected=domain.sign.words))
+        return 1.0 if target is None else target
+
+    def along(self, x: Any, judged: Any) -> tuple[Any, ...]:
+        return x, numpy.full_like(x, judged), 1 - x
+
+    def meaning(self, entry: Entry) -> str:
+        return MEANING[entry.measure]
+
+    def shapes(self, entry: Entry) -> str:
+        negative = ", target and negative" if entry.measure == "triplet" else " and target"
+        return f"prediction{negative} (..., features), the same; one loss for each vector"
+
+    def options_in_words(self, entry: Entry) -> str:
+        if entry.measure == "triplet":
+            return (
+                "negative (the vectors to keep away from; needed), swap (False; True: the distance from positive to negative "
+                "counts where it is the shorter)"
+            )
+        return "label (one per vector: 1 for a pair that belongs together, -1 for one that does not; 1 if left out)"
+
+    def gradient_in_words(self) -> str:
+        return "with respect to the prediction; losscope.torch and tensors give that of all vectors"
+
+    def example(self, entry: Entry, through: Entry | None) -> str:
+        option = "negative=[[1.0, 1.0]]" if entry.measure == "triplet" else "label=[-1]"
+        return f"[[1.0, 0.0]], [[0.75, 0.5]], {option}"
+
+    def axis(self, entry: Entry, through: Entry | None, judged: float, of_residual: bool) -> str:
+        return "distance" if entry.measure == "triplet" else f"distance, for label {judged:g}"
+
+    def letters(self, through: Entry | None) -> dict[str, str]:
+        return {"distance": "d", "cosine": r"\cos\theta"}
+
+
+STRUCTURE = Distance()
+distance = STRUCTURE.entry

@@ -6,6 +6,7 @@ residual is a name of its own, so that derivation keeps it whole: spread out, it
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,24 +15,20 @@ import numpy
 from losscope.entry import Entry
 from losscope.errors import LossError, complain
 from losscope.structures import arrays
+from losscope.structures.structure import Structure
 
-KERNEL = "elementwise"  # the module of losscope.kernels that runs its calls
-ARGUMENTS = ("prediction", "target")
-VARIABLE = "prediction"
-SHORT = {
-    "prediction": "prediction",
-    "z": "prediction",
-    "target": "target",
-    "y": "target",
-    "r": "r",
-    "residual": "r",
+# Targets by which a loss shows what it is, by their domain; of the residual alone, one is enough.
+TYPICAL = {
+    "real": [-2.0, -1.0, 0.0, 1.0, 2.0],
+    "sign": [-1.0, 1.0],
+    "count": [0.0, 1.0, 5.0],
+    "probability": [0.0, 0.25, 1.0],
+    "label": [0.0, 1.0],
 }
-OPTIONS: dict[str, Any] = {}
-
-
-def elementwise(name: str, formula: str, **facts: Any) -> Entry:
-    """An entry of this structure."""
-    return Entry(name, "elementwise", formula, **facts)
+EXAMPLES = {
+    "real": "[2.0, 0.5], [1.0, 0.0]", "sign": "[2.0, -0.5], [1.0, 1.0]", "count": "[0.0, 1.0], [1.0, 3.0]",
+    "label": "[2.0, -0.5], [1.0, 0.0]", "probability": "[2.0, -0.5], [1.0, 0.0]",
+}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -106,3 +103,74 @@ def _as_numbers(domain: str, name: str, array: Any) -> str:
     return (
         "Counts, classes and amounts need another loss" if domain in ("sign", "probability", "label") else ""
     )
+
+
+class Elementwise(Structure):
+    name = kernel = "elementwise"
+    judges = "numbers"
+    arguments = ("prediction", "target")
+    variable, second = "prediction", "target"
+    short = {
+        "prediction": "prediction", "z": "prediction", "target": "target", "y": "target", "r": "r", "residual": "r",
+    }  # fmt: skip
+    moving = {"r": 1}
+    activated = True
+    prepare = staticmethod(prepare)
+    check_domains = staticmethod(check_domains)
+
+    def domains(self, entry: Entry, through: Entry | None) -> dict[str, str]:
+        return {"prediction": _domain(entry, through), "target": entry.target.name}
+
+    def span(self, entry: Entry, through: Entry | None) -> tuple[float, float]:
+        spans = {"probability": (0.0, 1.0), "nonnegative": (0.0, math.inf)}
+        return spans.get(_domain(entry, through), (-math.inf, math.inf))
+
+    def typical(self, entry: Entry, of_residual: bool) -> list[float | None]:
+        return [0.0] if of_residual else [*TYPICAL.get(entry.target.name, [0.5, 1.0])]
+
+    def judged(self, entry: Entry, target: float | None, of_residual: bool) -> float:
+        if of_residual:
+            return 0.0
+        chosen = target if target is not None else 2.0 if entry.target.name == "count" else 1.0
+        if entry.target.excludes(chosen):
+            raise LossError(complain(f"{entry.name} has no target {chosen:g}", expected=entry.target.words))
+        return chosen
+
+    def along(self, x: Any, judged: Any) -> tuple[Any, ...]:
+        return x, numpy.full_like(x, judged)
+
+    def shapes(self, entry: Entry) -> str:
+        if entry.over == "rows":
+            return "prediction and target (..., classes), the same; the loss of a row is summed over its last axis"
+        return "prediction and target any, but the same"
+
+    def inputs_in_words(self, entry: Entry, through: Entry | None) -> list[tuple[str, str]]:
+        where = (
+            f"any real number: it goes through {through.name}"
+            if through is not None
+            else entry.prediction.words
+        )
+        return [("Prediction", where), ("Target", entry.target.words)]
+
+    def example(self, entry: Entry, through: Entry | None) -> str:
+        if _domain(entry, through) == "probability":
+            return "[0.75, 0.25], [0.5, 0.5]" if entry.over == "rows" else "[0.75, 0.25], [1.0, 0.0]"
+        return EXAMPLES.get(entry.target.name, EXAMPLES["real"])
+
+    def axis(self, entry: Entry, through: Entry | None, judged: float, of_residual: bool) -> str:
+        if of_residual:
+            return "residual r = prediction - target"
+        what = "probability" if _domain(entry, through) == "probability" else "score"
+        return f"{what}, for target {judged:g}"
+
+    def letters(self, through: Entry | None) -> dict[str, str]:
+        return {"prediction": r"\hat{y}" if through is None else "z", "target": "y"}
+
+
+def _domain(entry: Entry, through: Entry | None) -> str:
+    """The name of the domain of the raw prediction."""
+    return entry.prediction.name if through is None else "real"
+
+
+STRUCTURE = Elementwise()
+elementwise = STRUCTURE.entry

@@ -7,19 +7,19 @@ power of two, which is exact.
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import Any
 
 import numpy
 
 from losscope.entry import Entry
 from losscope.errors import LossError, complain
+from losscope.structures.structure import Structure
 
 MODERATE = 2.0**64  # sums of weights from 1/MODERATE to MODERATE leave a float32 room to both sides
 
 
 def prepare(
-    structure: ModuleType, entry: Entry, prediction: Any, target: Any, weight: Any, options: dict[str, Any]
+    structure: Structure, entry: Entry, prediction: Any, target: Any, weight: Any, options: dict[str, Any]
 ) -> tuple[Any, Any, dict[str, Any]]:
     """The structure's batch, and the weights and options it was made with; raises LossError."""
     batch = structure.prepare(entry, prediction, target, weight, **options)

@@ -7,20 +7,23 @@ catalogue has none.
 
 from __future__ import annotations
 
-from typing import Any
-
 from losscope import domain
 from losscope.entry import Entry
-
-KERNEL = "multiclass_margin"  # the module of losscope.kernels that runs its calls
-ARGUMENTS = ("difference",)
-VARIABLE = "difference"
-SHORT = {"difference": "difference", "d": "difference"}
-OPTIONS: dict[str, Any] = {}
+from losscope.structures.structure import Structure
 
 
-def multiclass_margin(name: str, formula: str, **facts: Any) -> Entry:
-    """An entry of this structure."""
-    return Entry(
-        name, "multiclass_margin", formula, **{"task": "classes", "target": domain.class_index, **facts}
-    )
+class MulticlassMargin(Structure):
+    name = kernel = "multiclass_margin"
+    judges = "scores"
+    arguments = ("difference",)
+    variable = "difference"
+    short = {"difference": "difference", "d": "difference"}
+    defaults = {"task": "classes", "target": domain.class_index}
+    definable = False
+
+    def shapes(self, entry: Entry) -> str:
+        return "prediction (..., classes) of scores; target (...) of right classes"
+
+
+STRUCTURE = MulticlassMargin()
+multiclass_margin = STRUCTURE.entry

@@ -18,18 +18,9 @@ from losscope import domain
 from losscope.entry import Entry
 from losscope.errors import LossError, LossTypeError, complain
 from losscope.structures import arrays
+from losscope.structures.structure import Structure
 
-KERNEL = "rows"  # the module of losscope.kernels that runs its calls
-ARGUMENTS = ("margin",)
-VARIABLE = "margin"
-SHORT = {"margin": "margin", "m": "margin"}
-OPTIONS = {"class_weight": None, "ignore_index": -100, "label_smoothing": 0.0}
 ROW_SUM_TOLERANCE = 1e-3  # a row of probabilities may be rounded, even to float16
-
-
-def softmax(name: str, formula: str, **facts: Any) -> Entry:
-    """An entry of this structure."""
-    return Entry(name, "softmax", formula, **{"task": "classes", "target": domain.class_index, **facts})
 
 
 @dataclass(slots=True)
@@ -71,16 +62,7 @@ def prepare(
     shape, classes = given.shape[:-1], given.shape[-1]
     spread = target.shape == given.shape and (arrays.is_floating(target) or target.shape != shape)
     dtype = arrays.computing_dtype(prediction=given, **({"target": target} if spread else {}))
-    if not isinstance(label_smoothing, numbers.Real) or not 0 <= label_smoothing <= 1:
-        raise LossError(
-            complain(
-                "label_smoothing is out of its domain", got=repr(label_smoothing), expected="between 0 and 1"
-            )
-        )
-    if isinstance(ignore_index, bool) or not isinstance(ignore_index, numbers.Integral):
-        raise LossTypeError(complain("ignore_index must be a whole number", got=repr(ignore_index)))
-    if not -(2**63) <= ignore_index < 2**63:
-        raise LossError(complain("ignore_index does not fit in 64 bits", got=repr(ignore_index)))
+    _check_options(ignore_index, label_smoothing)
     rows = math.prod(shape)
     gone: Any = False  # rows of weight 0, which are not looked at
     if weight is not None:
@@ -113,6 +95,19 @@ def prepare(
         arrays.ready(given, dtype).reshape(rows, classes), index, probabilities, weight, class_weight, float(label_smoothing),
         int(ignore_index), given, shape, _total_weight(rows, index, probabilities, weight, class_weight, ignore_index), dtype,
     )  # fmt: skip
+
+
+def _check_options(ignore_index: int, label_smoothing: float) -> None:
+    if not isinstance(label_smoothing, numbers.Real) or not 0 <= label_smoothing <= 1:
+        raise LossError(
+            complain(
+                "label_smoothing is out of its domain", got=repr(label_smoothing), expected="between 0 and 1"
+            )
+        )
+    if isinstance(ignore_index, bool) or not isinstance(ignore_index, numbers.Integral):
+        raise LossTypeError(complain("ignore_index must be a whole number", got=repr(ignore_index)))
+    if not -(2**63) <= ignore_index < 2**63:
+        raise LossError(complain("ignore_index does not fit in 64 bits", got=repr(ignore_index)))
 
 
 def _total_weight(
@@ -193,3 +188,40 @@ def check_probabilities(rows: Any, name: str = "target", gone: Any = False) -> N
 def check_domains(entry: Entry, batch: Batch, through: bool) -> None:
     """Find and report the class that is none, which the kernel met."""
     check_classes(batch.target.reshape(batch.shape), batch.prediction.shape[1], batch.ignore)
+
+
+class Softmax(Structure):
+    name, kernel = "softmax", "rows"
+    judges = "classes"
+    arguments = ("margin",)
+    variable = "margin"
+    short = {"margin": "margin", "m": "margin"}
+    options = {"class_weight": None, "ignore_index": -100, "label_smoothing": 0.0}
+    defaults = {"task": "classes", "target": domain.class_index}
+    prepare = staticmethod(prepare)
+    check_domains = staticmethod(check_domains)
+
+    def meaning(self, entry: Entry) -> str:
+        return "margin = logsumexp(logits of the other classes) - logit of the target"
+
+    def shapes(self, entry: Entry) -> str:
+        return "prediction (..., classes) of logits; target (...) of class indices, or (..., classes) of probabilities"
+
+    def options_in_words(self, entry: Entry) -> str:
+        return (
+            "class_weight (one per class; a mean over class indices divides by the weights of the classes, one over rows of "
+            "probabilities by the number of rows), ignore_index (-100), label_smoothing (0)"
+        )
+
+    def example(self, entry: Entry, through: Entry | None) -> str:
+        return "[[2.0, 0.0, -1.0]], [0]"
+
+    def axis(self, entry: Entry, through: Entry | None, judged: float, of_residual: bool) -> str:
+        return "margin (logsumexp of the others - logit)"
+
+    def letters(self, through: Entry | None) -> dict[str, str]:
+        return {"margin": "m"}
+
+
+STRUCTURE = Softmax()
+softmax = STRUCTURE.entry

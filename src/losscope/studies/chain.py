@@ -45,7 +45,7 @@ def chain(name: str) -> Chain:
     """Take a loss and an activation of the library apart into the links; `huber:delta=2@tanh`."""
     first, _, second = name.partition("@")
     loss, activation = ls.get(first), ls.get(second or "identity")
-    if loss.structure != "elementwise":
+    if loss.judges != "numbers":
         raise LossError(
             complain(
                 f"{loss.name} is not a loss of one output",

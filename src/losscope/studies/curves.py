@@ -64,7 +64,7 @@ def experiment(
 
 def _of_an_error(name: str) -> str:
     loss = ls.get(name)
-    if loss.structure != "elementwise" or loss.entry.target.name != "real" or loss.activation is not None:
+    if loss.judges != "numbers" or loss.entry.target.name != "real" or loss.activation is not None:
         step = "Name losses of regression, such as huber:delta=2"
         raise LossError(complain(f"{loss.name} is not a function of a real error alone", next_step=step))
     return loss.name
@@ -225,7 +225,7 @@ def dominated(boxes: Sequence[Record]) -> Claim:
 
 
 def never_negative() -> Claim:
-    losses = [ls.get(name) for name, entry in entries().items() if entry.structure != "activation"]
+    losses = [ls.get(name) for name, entry in entries().items() if entry.task != "activation"]
     below = [loss for loss in losses if not loss.facts.nonnegative]
     sharp = ls.define("gaussian_likelihood", "log(2*3.141592653589793*s**2)/2 + r**2/(2*s**2)", s=0.1)
     least = float(sharp([0.0], [0.0]))

@@ -1,512 +1,306 @@
-"""Study 8: What makes gradients explode: the loss, one wild target, or depth? And does clipping help?"""
+"""Study 8: What makes gradients explode or vanish: the loss, a wild target, depth, or the weights a network starts from?"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import exp, inf, isfinite, log
-from statistics import fmean, median
-from typing import Any
+from typing import Annotated, Any
 
-from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Result, holds_when
+import numpy as np
 
-LOSSES = {"squared error": "squared_error", "absolute error": "absolute_error", "smooth L1": "smooth_l1"}
-BOUNDED = ("absolute error", "smooth L1")
-WIDTH, INPUTS, ROWS = 32, 8, 64
-# Weights drawn with variance gain^2 * 2/width: at gain 1 a ReLU layer keeps the size of what goes through
-# it (He et al. 2015), above 1 every layer multiplies it.
-GAINS = (1.0, 1.2, 1.5)
-ENDS = (GAINS[0], GAINS[-1])  # trained and drawn
-OUTLIERS = (0.0, 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8)
-DEPTHS = (2, 5, 10, 20, 30, 40, 50)
-GROWING = 1.05  # a layer: tenfold over 50 layers
-CLIPPED_TO = 1.0
+import losscope as ls
+from losscope.report import Chart, Line, Panel, Table
+from losscope.studies import blow_up, initial_weights, verdict
+from losscope.studies.blow_up import CAUSES, DEPTH, TARGET, TIME
+from losscope.studies.initial_weights import EXPLODED, geometric
+from losscope.studies.networks import HES, one_thread
+from losscope.studies.study import Claim, Progress, Range, Result, say, silent
+from losscope.studies.text import joined
+from losscope.studies.views import Record, chart, label_of, pivot
 
-
-@dataclass(frozen=True)
-class Case:
-    """What is trained: `kind` "outlier", "deep" or "recurrent"; its layers or time steps; gain; outlier."""
-
-    kind: str
-    length: int
-    gain: float = 1.0
-    outlier: float = 0.0
-
-    @property
-    def words(self) -> str:
-        if self.kind == "outlier":
-            return f"one target off by {self.outlier:,.0f}"
-        unit = "layers" if self.kind == "deep" else "time steps"
-        return f"{self.kind}, {self.length} {unit}, gain {self.gain:g}"
-
-
-class _Network:
-    """ReLU layers from INPUTS numbers to one: `length` weight matrices, or one used `length` times."""
-
-    def __init__(self, case: Case, seed: int) -> None:
-        import torch
-
-        generator = torch.Generator().manual_seed(seed)
-
-        def drawn(rows: int, columns: int, gain: float) -> Any:
-            return torch.randn(rows, columns, generator=generator) * (gain * (2 / rows) ** 0.5)
-
-        inner = 1 if case.kind == "recurrent" else max(case.length - 2, 0)
-        self.length, self.recurrent = case.length, case.kind == "recurrent"
-        self.weights = [drawn(INPUTS, WIDTH, 1.0)]
-        self.weights += [drawn(WIDTH, WIDTH, case.gain) for _ in range(inner)]
-        self.weights += [drawn(WIDTH, 1, 0.5**0.5)]  # no ReLU follows
-        for weight in self.weights:
-            weight.requires_grad_()
-        self.states: list[Any] = []
-
-    def __call__(self, features: Any) -> Any:
-        import losscope as ls
-
-        first, *inner, last = self.weights
-        self.states = [ls.relu(features @ first)]
-        for weight in inner * (self.length - 1 if self.recurrent else 1):
-            self.states.append(ls.relu(self.states[-1] @ weight))
-        return self.states[-1] @ last
-
-    def gradient_norm(self) -> float:
-        # In float64: the square of a large float32 gradient overflows before the gradient does.
-        return float(sum(weight.grad.double().square().sum() for weight in self.weights)) ** 0.5
-
-
-def _data(outlier: float, seed: int) -> tuple[Any, Any]:
-    """A linear target with a little noise; the first row's target is `outlier` further up."""
-    import torch
-
-    generator = torch.Generator().manual_seed(1_000_003 + seed)
-    features = torch.randn(ROWS, INPUTS, generator=generator)
-    slopes = torch.randn(INPUTS, 1, generator=generator) / INPUTS**0.5
-    target = features @ slopes + 0.1 * torch.randn(ROWS, 1, generator=generator)
-    target[0] += outlier
-    return features, target
-
-
-def first_gradient(case: Case, loss: Any, seed: int) -> tuple[float, list[float]]:
-    """At the start of training: the norm over all weights, and by layer (deep) or time step (recurrent)."""
-    network = _Network(case, seed)
-    features, target = _data(case.outlier, seed)
-    output = network(features)
-    for state in network.states:
-        state.retain_grad()
-    loss(output, target).backward()
-    each = network.states if network.recurrent else network.weights
-    return network.gradient_norm(), [float(part.grad.double().norm()) for part in each]
-
-
-@dataclass(frozen=True)
-class Training:
-    """How a training ended: the step at which it was no longer finite, or None; the error on the clean rows
-    before and after; in how many steps clipping set the gradient to 0 because its norm overflowed."""
-
-    broke_at: int | None
-    error_before: float
-    error_after: float
-    lost_steps: int
-
-
-def train(case: Case, loss: Any, seed: int, steps: int, rate: float, clip: bool) -> Training:
-    """Plain SGD on all rows at once."""
-    import torch
-
-    network = _Network(case, seed)
-    features, target = _data(case.outlier, seed)
-    optimizer = torch.optim.SGD(network.weights, lr=rate)
-    before, lost, broke_at = inf, 0, None
-    for step in range(1, steps + 1):
-        optimizer.zero_grad()
-        output = network(features)
-        if step == 1:
-            before = _clean_error(output, target)
-        value = loss(output, target)
-        if not isfinite(value.item()):
-            broke_at = step
-            break
-        value.backward()
-        if clip:
-            norm = torch.nn.utils.clip_grad_norm_(network.weights, CLIPPED_TO)
-            lost += not isfinite(float(norm))
-        optimizer.step()
-        if not all(bool(weight.isfinite().all()) for weight in network.weights):
-            broke_at = step
-            break
-    after = inf if broke_at is not None else _clean_error(network(features), target)
-    return Training(broke_at, before, after, lost)
-
-
-def _clean_error(output: Any, target: Any) -> float:
-    error = float((output - target).detach().abs()[1:].median())
-    return error if isfinite(error) else inf
-
-
-def growth(lengths: Sequence[int], norms: Sequence[float]) -> float:
-    """By what each further layer multiplies the gradient: the slope of log norm over length."""
-    x, y = fmean(lengths), [log(max(norm, 1e-300)) for norm in norms]
-    above = sum((length - x) * (value - fmean(y)) for length, value in zip(lengths, y))
-    return exp(above / sum((length - x) ** 2 for length in lengths))
-
-
-def verdict_on_outliers(rise: Mapping[str, float]) -> str:
-    """Squared error must rise without bound (a thousandfold here), and the bounded ones must not."""
-    bounded = all(rise[name] <= 10 for name in BOUNDED)
-    return HOLDS if bounded and rise["squared error"] >= 1e3 else DOES_NOT_HOLD
-
-
-def verdict_on_breaking(broke: Mapping[float, Mapping[str, bool]]) -> str:
-    """Squared error must break and the bounded ones must not: at every outlier, at some, or at none."""
-    if any(each[name] for each in broke.values() for name in BOUNDED):
-        return DOES_NOT_HOLD
-    sizes = sorted(size for size, each in broke.items() if each["squared error"])
-    if not sizes:
-        return DOES_NOT_HOLD
-    if len(sizes) == len(broke):
-        return HOLDS
-    onwards = sizes == [size for size in sorted(broke) if size >= sizes[0]]
-    words = f"{sizes[0]:,.0f} or larger" if onwards else " or ".join(f"{size:,.0f}" for size in sizes)
-    return holds_when(f"the outlier is {words}")
-
-
-def verdict_on_growth(by_gain: Mapping[float, Mapping[str, float]]) -> str:
-    """The bounded losses must keep the gradient from growing: at every gain of the weights, some, or none."""
-    tame = [gain for gain, each in by_gain.items() if all(each[name] <= GROWING for name in BOUNDED)]
-    if len(tame) == len(by_gain):
-        return HOLDS
-    return holds_when(f"the weights' gain is {max(tame):g} or less") if tame else DOES_NOT_HOLD
-
-
-def verdict_on_clipping(unclipped: Mapping[str, int], clipped: Mapping[str, int]) -> str:
-    """By kind of case, how many trainings broke: clipping must leave none of those there were."""
-    broken = [kind for kind, count in unclipped.items() if count]
-    saved = [kind for kind in broken if not clipped[kind]]
-    if not broken or not saved:
-        return DOES_NOT_HOLD
-    if not any(clipped.values()):
-        return HOLDS
-    return holds_when(f"the cause is {' or '.join(CAUSES[kind] for kind in saved)}")
-
-
-CAUSES = {"outlier": "an outlier", "deep": "depth", "recurrent": "the length of a sequence"}
-
-
-@dataclass
-class _Found:
-    """All that was measured."""
-
-    by_outlier: dict[str, list[float]]
-    by_length: dict[str, dict[float, dict[str, list[float]]]]  # kind, gain, loss: a norm for each length
-    profile: dict[str, dict[float, dict[str, list[float]]]]  # kind, gain, loss: a norm for each layer
-    trainings: dict[tuple[Case, str, bool], list[Training]]
-    lengths: tuple[int, ...]
-
-    def growth(self, kind: str) -> dict[float, dict[str, float]]:
-        return {
-            gain: {name: growth(self.lengths, norms) for name, norms in each.items()}
-            for gain, each in self.by_length[kind].items()
-        }
+L2, L1 = "squared_error", "absolute_error"
+BOUNDED = (L1, "smooth_l1")
+LOSSES = (L2, *BOUNDED)
+SIZES = (1.0, 10.0, 100.0, 1e3, 1e4, 1e6, 1e8)  # how far the wild target is off
+LENGTHS = (2, 5, 10, 20, 30, 40, 50)
+LEARNT = (1.0, 10.0, 100.0, 1e4)  # the same, where two ways to train are compared
+OFF_BY = ("the target is off by {at:,.0f} or more", "the target is off by {at:,.0f} or less")
+STARTED = (HES, 4.0, 6.0)  # variances of weights, times a layer's inputs
+RATES = (0.003, 0.01, 0.03, 0.1, 0.3)  # for both ways, each of which is taken at its best
 
 
 def experiment(
-    *,
-    quick: bool,
-    seed: int,
-    progress: Progress,
-    steps: int = 200,
-    seeds: int = 3,
-    learning_rate: float = 0.01,
-) -> Result:
-    """Gradients at the start, by outlier, by layer and by time step; then plain SGD until it breaks."""
-    import torch
-
-    import losscope as ls
-    from losscope.errors import LossError, complain
-
-    if min(steps, seeds) < 1 or learning_rate <= 0:
-        got = f"steps {steps}, seeds {seeds}, learning_rate {learning_rate:g}"
-        raise LossError(complain("steps and seeds must be 1 or more, and learning_rate positive", got=got))
-    steps, seeds = (min(steps, 60), 1) if quick else (steps, seeds)
-    starts = range(seed, seed + seeds)
-    outliers = (1e2, 1e6) if quick else (1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e8)
-    cases = [Case("outlier", 2, outlier=size) for size in outliers]
-    lengths = (20,) if quick else (5, 20, 50)
-    for kind in ("deep", "recurrent"):
-        cases += [Case(kind, length, gain) for length in lengths for gain in ENDS]
-    threads, ours = torch.get_num_threads(), ls.get_num_threads()
-    torch.set_num_threads(1)  # one thread adds up in one order
-    ls.set_num_threads(1)
-    try:
-        found = _measure(starts, DEPTHS[:4] if quick else DEPTHS, progress)
-        _train_all(found, cases, starts, steps, learning_rate, progress)
-    finally:
-        torch.set_num_threads(threads)
-        ls.set_num_threads(ours)
-    progress(1.0, "done")
+    *, quick: bool = False, seed: int = 0, progress: Progress = silent,
+    steps: Annotated[int, Range(1, 10_000), "steps of SGD (30 at most with --quick)"] = 100,
+    seeds: Annotated[int, Range(1, 500), "starts of every network"] = 8,
+    learning_rate: Annotated[float, Range(0, above=True), "step of SGD"] = 0.01,
+) -> Result:  # fmt: skip
+    """Gradients at the start, by wild target, by depth and by initial weights; then plain SGD until it breaks."""
+    starts = range(1000 * seed, 1000 * seed + seeds)  # so that another seed shares none of them
+    steps = min(steps, 30) if quick else steps
+    cases = [blow_up.wild(size) for size in SIZES]
+    cases += [blow_up.extended(cause, *each) for cause in (DEPTH, TIME)
+              for each in [*((length, v) for length in ((20,) if quick else (5, 20, 50)) for v in (HES, 4.0)), (50, 32.0)]]  # fmt: skip
+    with one_thread():
+        progress(0.0, say("initial weights"))
+        weights = initial_weights.measure(starts)
+        scaled = {
+            variance: initial_weights.factors(ls.relu, variance, starts) for variance in (1.0, HES, 4.0)
+        }
+        progress(0.2, say("gradients by length"))
+        grown = [{"cause": cause, "variance": variance, "loss": loss, "norms": [blow_up.first_norms(blow_up.extended(cause, length, variance), loss, starts) for length in LENGTHS]}
+                 for cause in (DEPTH, TIME) for variance in STARTED for loss in LOSSES]  # fmt: skip
+        runs: list[Record] = []
+        for at, case in enumerate(cases):
+            progress(0.3 + 0.5 * at / len(cases), case["case"])
+            runs += [each for loss in LOSSES for clip in (False, True)
+                     for each in blow_up.train(case, loss, starts, steps, [learning_rate], clip)]  # fmt: skip
+        progress(0.8, say("the best rates"))
+        tuned = [each for size in LEARNT for loss, clip in ((L2, True), (L1, False))
+                 for each in blow_up.train(blow_up.wild(size), loss, range(starts[0], starts[0] + 2 * seeds), 200, RATES, clip)]  # fmt: skip
+    claims = [
+        multiplied(scaled), wild_target(runs), to_nan(runs), keeps(grown), no_later(runs), clipping(runs),
+        learning(tuned), *initial_weights.claims(weights),
+    ]  # fmt: skip
     return Result(
-        done=_done(steps, seeds, learning_rate),
-        claims=_claims(found, cases, steps),
-        charts=_charts(found),
-        tables=[_table(found, cases)],
-        numbers=_numbers(found),
-    )
+        answer=answer(claims),
+        done=done(seeds, steps, learning_rate),
+        claims=claims,
+        charts=[product(scaled, initial_weights.picture(weights)), by_length(grown), by_target(runs, tuned)],
+        tables=[broken(runs), initial_weights.table(weights)],
+        derivation=DERIVATION,
+        mistakes=[initial_weights.named_after_he(seed, weights)],
+        sources=SOURCES,
+        numbers={"weights": weights, "by_length": grown, "runs": runs, "tuned": tuned},
+    )  # fmt: skip
 
 
-def _measure(starts: range, lengths: tuple[int, ...], progress: Progress) -> _Found:
-    """Norms at the start: medians over the starts."""
-    import losscope as ls
+def of(runs: Sequence[Record], **which: Any) -> list[Record]:
+    return [run for run in runs if all(run[name] == value for name, value in which.items())]
 
-    found = _Found({}, {}, {}, {}, lengths)
-    for at, (name, loss) in enumerate((label, ls.get(each)) for label, each in LOSSES.items()):
-        progress(0.1 * at, f"gradients under {name}")
 
-        def norms(case: Case, loss: Any = loss) -> tuple[float, list[float]]:
-            each = [first_gradient(case, loss, seed) for seed in starts]
-            layers = zip(*(layers for _, layers in each))
-            return median(norm for norm, _ in each), [median(layer) for layer in layers]
-
-        found.by_outlier[name] = [norms(Case("outlier", 2, outlier=size))[0] for size in OUTLIERS]
-        for kind in ("deep", "recurrent"):
-            for gain in GAINS:
-                each = [norms(Case(kind, length, gain)) for length in lengths]
-                found.by_length.setdefault(kind, {}).setdefault(gain, {})[name] = [norm for norm, _ in each]
-                found.profile.setdefault(kind, {}).setdefault(gain, {})[name] = each[-1][1]
+def outcomes(runs: Sequence[Record], **which: Any) -> dict[int, dict[str, dict[str, Record]]]:
+    """Seed -> case -> loss -> how the training went."""
+    found: dict[int, dict[str, dict[str, Record]]] = {}
+    for run in of(runs, **which):
+        found.setdefault(run["seed"], {}).setdefault(run["case"], {})[run["loss"]] = run
     return found
 
 
-def _train_all(
-    found: _Found, cases: Sequence[Case], starts: range, steps: int, rate: float, progress: Progress
-) -> None:
-    import losscope as ls
+def multiplied(scaled: Mapping[float, np.ndarray]) -> Claim:
+    """Before the first step a change of all weights alone changes every factor alike: ReLUs stay on the same side."""
+    gaps = np.array([np.log(each / scaled[HES]) - np.log(variance / HES) / 2 for variance, each in scaled.items()])  # fmt: skip
+    exploded = np.log(scaled[4.0].prod(1)) - np.log(1000)
+    told = joined([say("{factor:.2f} and {product:.1g} (variance {variance:g})", variance=variance, factor=geometric(each)[0], product=float(each[0].prod()))
+                   for variance, each in scaled.items()], ", ")  # fmt: skip
+    return Claim(
+        say("Gradients explode because factors above 1 are multiplied through the layers."),
+        verdict.theorem(np.append(-np.abs(gaps), exploded), 1e-9),
+        say("By the chain rule a layer multiplies the gradient by its weights and its slopes. With the same weights times a number, factor a layer and"
+            " product of {depth}: {told}. Every factor changed by that number, to within {gap:.1g}.",
+            depth=scaled[HES].shape[1], told=told, gap=float(np.abs(gaps).max())),
+        "gradients",
+    )  # fmt: skip
 
-    for at, case in enumerate(cases):
-        progress(0.3 + 0.7 * at / len(cases), case.words)
-        for name, each in LOSSES.items():
-            for clip in (False, True):
-                runs = [train(case, ls.get(each), seed, steps, rate, clip) for seed in starts]
-                found.trainings[case, name, clip] = runs
+
+def firsts(runs: Sequence[Record], loss: str, size: float) -> np.ndarray:
+    """The norms before the first step, with a target that is this far off."""
+    return np.array([run["first"] for run in of(runs, cause=TARGET, clipped=False, loss=loss, outlier=size)])
 
 
-def _done(steps: int, seeds: int, rate: float) -> list[str]:
+def wild_target(runs: Sequence[Record]) -> Claim:
+    """The norms before the first step, from the target that is off most to the one that is off least, start by start."""
+    rise = {loss: verdict.mean(np.log(firsts(runs, loss, SIZES[-1]) / firsts(runs, loss, SIZES[0]))) for loss in LOSSES}  # fmt: skip
+    return Claim(
+        say("One wild target makes the gradient explode."),
+        verdict.over({label_of(loss): verdict.more_than(each, np.log(1000)) for loss, each in rise.items()}, "the loss is {which}"),
+        say("The gradient of the loss in the output is a factor of every other. With one target of {rows} off by {size:,.0f} in place of 1 the gradient is"
+            " {0:.2g} times as large under squared error, {1:.2g} under L1 and {2:.2g} under smooth L1.",
+            *(float(np.exp(each.estimate)) for each in rise.values()), rows=blow_up.ROWS, size=SIZES[-1]),
+        "gradients",
+    )  # fmt: skip
+
+
+def to_nan(runs: Sequence[Record]) -> Claim:
+    """The share of the starts from which squared error breaks and the other two do not."""
+    found, counts = {}, [0] * len(LOSSES)
+    for size in SIZES:
+        trained = outcomes(runs, cause=TARGET, clipped=False, outlier=size).values()
+        broke = [[each[loss]["broke"] is not None for loss in LOSSES] for cases in trained for each in cases.values()]  # fmt: skip
+        found[size] = verdict.share(sum(first and not any(others) for first, *others in broke), len(broke))
+        counts = [count + sum(each) for count, each in zip(counts, zip(*broke))]
+    return Claim(
+        say("One wild target drives training to NaN under squared error, and not under L1 or smooth L1."),
+        verdict.along({size: verdict.more_than(each, 0.5) for size, each in found.items()}, *OFF_BY),
+        say("Starts from which squared error alone broke: {told}. In all, {0} of {count} trainings broke under squared error, {1} under L1 and {2} under smooth L1. It is the"
+            " network that breaks: descent on a linear model never does (study `robustness`).", *counts, count=sum(each.count for each in found.values()),
+            told=joined([say("{won:.0f} of {count} (off by {size:,.0f})", won=each.estimate * each.count, count=each.count, size=size)
+                         for size, each in found.items()], ", ")),
+        "gradients",
+    )  # fmt: skip
+
+
+def growth(run: Record) -> np.ndarray:
+    """By what a further layer multiplies the gradient, for each start: the slope of the norm's logarithm over the length."""
+    return np.exp(np.polyfit(LENGTHS, np.log(np.maximum(run["norms"], 1e-300)), 1)[0])
+
+
+def keeps(grown: Sequence[Record]) -> Claim:
+    """Judged at the variances at which the gradient of squared error surely explodes: surely not that of the others?"""
+    judged, told = {}, []
+    for cause, variance in dict.fromkeys((run["cause"], run["variance"]) for run in grown):
+        each = [verdict.mean(growth(run)) for loss in LOSSES for run in of(grown, cause=cause, variance=variance, loss=loss)]  # fmt: skip
+        place = "{0:.2f}, {1:.2f} and {2:.2f} (layers, variance {variance:g})" if cause == DEPTH else "{0:.2f}, {1:.2f} and {2:.2f} (time steps, variance {variance:g})"  # fmt: skip
+        told.append(say(place, *(factor.estimate for factor in each), variance=variance))
+        squared, *bounded = (verdict.more_than(factor, EXPLODED) for factor in each)
+        if squared == verdict.HOLDS:
+            words = say("the cause is {cause}, at a variance of {variance:g}", cause=cause, variance=variance)
+            calm = verdict.HOLDS if set(bounded) == {verdict.DOES_NOT_HOLD} else verdict.NOT_DECIDED
+            judged[words] = verdict.DOES_NOT_HOLD if verdict.HOLDS in bounded else calm
+    return Claim(
+        say("A loss whose own gradient is bounded keeps the gradient of a deep or recurrent network from exploding."),
+        verdict.over(judged) if judged else verdict.NOT_DECIDED,
+        say("What a further layer or time step multiplies the gradient by, under squared error, L1 and smooth L1: {told}. The weights decide whether it explodes. Under"
+            " squared error it does so faster, since the output grows, too, and is a factor of its gradient.", told=joined(told)),
+        "gradients",
+    )  # fmt: skip
+
+
+def no_later(runs: Sequence[Record]) -> Claim:
+    """Than both others, from the same start: the share of the starts in none of whose cases it breaks later."""
+    found, told = {}, []
+    for cause in CAUSES:
+        ahead, counts = [], np.zeros(3, int)
+        for cases in outcomes(runs, cause=cause, clipped=False).values():
+            steps = [[each[loss]["broke"] or np.inf for loss in LOSSES] for each in cases.values()]
+            pairs = [(first, min(others)) for first, *others in steps if min(first, *others) < np.inf]
+            counts += [sum(first < other for first, other in pairs), sum(first == other for first, other in pairs), sum(first > other for first, other in pairs)]  # fmt: skip
+            ahead += [all(first <= other for first, other in pairs)] if pairs else []
+        found[say("the cause is {cause}", cause=cause)] = verdict.more_than(verdict.share(sum(ahead), len(ahead)), 0.5)  # fmt: skip
+        told.append(say("{0}, {1} and {2} ({cause})", *map(int, counts), cause=cause))
+    return Claim(
+        say("Where training breaks, squared error breaks no later than L1 and smooth L1."),
+        verdict.over(found),
+        say("From how many starts, over all cases, it broke sooner than both, at the same step, and later: {told}. The table has the steps.", told=joined(told)),
+        "gradients",
+    )  # fmt: skip
+
+
+def clipping(runs: Sequence[Record]) -> Claim:
+    """The share of the starts none of whose trainings breaks with clipping, among those that break without."""
+    finite, over = say("the first gradient is finite"), say("the first gradient overflows")
+    counts = {words: [0, 0] for words in (finite, over)}
+    saved: dict[str, dict[int, bool]] = {finite: {}, over: {}}
+    clipped = {(run["case"], run["loss"], run["seed"]): run for run in of(runs, clipped=True)}
+    for run in of(runs, clipped=False):
+        if run["broke"] is not None:
+            words = finite if np.isfinite(run["first"]) else over
+            again = clipped[run["case"], run["loss"], run["seed"]]["broke"] is not None
+            counts[words] = [counts[words][0] + 1, counts[words][1] + again]
+            saved[words][run["seed"]] = saved[words].get(run["seed"], True) and not again
+    return Claim(
+        say("Clipping the norm of the gradient keeps plain SGD from NaN."),
+        verdict.over({words: verdict.more_than(verdict.share(sum(each.values()), len(each)), 0.5) for words, each in saved.items()}),
+        say("Of {0} trainings that broke though their first gradient was finite, {1} broke with clipping, too; of {2} whose first gradient overflowed, {3}: there is"
+            " nothing left to clip.", *counts[finite], *counts[over]),
+        "gradients",
+    )  # fmt: skip
+
+
+def at_best(tuned: Sequence[Record], loss: str, size: float) -> np.ndarray:
+    """The errors of all starts at the rate whose median error is least."""
+    errors = [[run["error"] for run in of(tuned, loss=loss, outlier=size, **{"learning rate": rate})] for rate in RATES]  # fmt: skip
+    return np.array(min(errors, key=np.median))
+
+
+def learning(tuned: Sequence[Record]) -> Claim:
+    """As well: an error at most half as large again, start by start."""
+    errors = {size: [at_best(tuned, loss, size) for loss in (L2, L1)] for size in LEARNT}
+    return Claim(
+        say("With its gradient clipped, squared error learns the clean rows as well as L1 does."),
+        verdict.along({size: verdict.more_than(verdict.mean(np.log(1.5 * plain / clipped))) for size, (clipped, plain) in errors.items()}, *OFF_BY),
+        say("Median error on the clean rows after 200 steps, each at the best of {count} rates, clipped squared error against plain L1: {told}. Clipping shortens the step,"
+            " but the wild target still decides where it goes.", count=len(RATES),
+            told=joined([say("{clipped:.2g} against {plain:.2g} (off by {size:,.0f})", clipped=np.median(clipped), plain=np.median(plain), size=size)
+                         for size, (clipped, plain) in errors.items()], ", ")),
+        "gradients",
+    )  # fmt: skip
+
+
+def answer(claims: Sequence[Claim]) -> str:
+    product, target, _, deep, *_, default, _ = (claim.verdict for claim in claims)
+    return joined([
+        say("Above all the weights that it starts from: every layer multiplies the gradient by a factor, so that many factors above 1 explode as many below 1 vanish."
+            if product == verdict.HOLDS else "The factors of the layers do not explain it in these runs."),
+        say("A wild target makes it explode, too, under squared error alone." if target.startswith("holds when") else "What a wild target adds is in the verdicts below."),
+        say("A bounded loss does not help against depth, and PyTorch's default weights make the gradient vanish." if deep == default == verdict.DOES_NOT_HOLD else
+            "What a bounded loss and PyTorch's default weights do is in the verdicts below."),
+    ], " ")  # fmt: skip
+
+
+def product(scaled: Mapping[float, np.ndarray], decided: Panel) -> Chart:
+    """The first start: the factors, and their product; then what decides them."""
+    panels = [Panel(title, say("layers behind it (from the output)"), label,
+                    [Line(range(1, len(each[0]) + 1), view(each[0]), say("variance {variance:g}", variance=variance)) for variance, each in scaled.items()], y_scale=scale)
+              for title, label, view, scale in ((say("What each layer multiplies by"), say("factor"), np.asarray, "linear"),
+                                                (say("The product"), say("gradient that arrives (times)"), np.cumprod, "log"))]  # fmt: skip
+    return Chart([*panels, decided], name="product", columns=3, caption=say("A gradient on its way back through 50 ReLU layers, whose weights have these variances times the width: from layer to layer the"
+                 " factors look much alike, their products do not. Last, the factor by activation and initial weights: 1 lets the gradient through, less makes it vanish, more makes it explode."))  # fmt: skip
+
+
+def by_length(grown: Sequence[Record]) -> Chart:
+    views = [{"loss": run["loss"], "where": say("Layers, variance {variance:g}", variance=run["variance"]), "length": LENGTHS, "norm": np.median(run["norms"], axis=1)}
+             for run in grown if run["cause"] == DEPTH and run["variance"] in (HES, 4.0)]  # fmt: skip
+    return chart(views, "norm", x="length", panel="where", name="length", columns=2, y_scale="log", labels=(say("layers"), say("norm of the whole gradient")),
+                 caption=say("How the gradient grows with depth, before the first step; medians over the starts. At He's variance of 2 it hardly does, under any loss."))  # fmt: skip
+
+
+def by_target(runs: Sequence[Record], tuned: Sequence[Record]) -> Chart:
+    off = say("how far one target is off")
+    first = [Line(SIZES, [np.median(firsts(runs, loss, size)) for size in SIZES], label_of(loss)) for loss in LOSSES]  # fmt: skip
+    learnt = [Line(LEARNT, [np.median(at_best(tuned, loss, size)) for size in LEARNT], label)
+              for loss, label in ((L2, say("squared error, clipped")), (L1, label_of(L1)))]  # fmt: skip
+    return Chart([Panel(say("Before the first step"), off, say("norm of the whole gradient"), first, x_scale="log", y_scale="log"),
+                  Panel(say("After 200 steps, each at its best rate"), off, say("median error on the clean rows"), learnt, x_scale="log", y_scale="log")],
+                 name="target", columns=2, caption=say("One target of 64 is wild; medians over the starts."))  # fmt: skip
+
+
+def broken(runs: Sequence[Record]) -> Table:
+    cells: dict[tuple[str, str], list[Any]] = {}
+    for run in runs:
+        how = say("{loss}, clipped", loss=label_of(run["loss"])) if run["clipped"] else label_of(run["loss"])
+        cells.setdefault((run["case"], how), []).append(run["broke"])
+    found = [{"case": case, "how": how, "broke": [step for step in each if step], "count": len(each)} for (case, how), each in cells.items()]  # fmt: skip
+    return pivot(found, ("case",), "how", lambda each: say("{broken} of {count}, step {step:g}", broken=len(each["broke"]), count=each["count"], step=float(np.median(each["broke"])))
+                 if each["broke"] else "-", caption=say("Starts from which SGD broke, and the median step at which it did"))  # fmt: skip
+
+
+def done(seeds: int, steps: int, rate: float) -> list[str]:
     return [
-        f"Networks of ReLU layers, {WIDTH} wide, fit {ROWS} rows of a linear target with a little noise "
-        f"(targets are about 1 in size) under squared error, absolute error and smooth L1, from {seeds} "
-        f"{'start' if seeds == 1 else 'starts'}. Three things are increased: how far one target is off, the "
-        "number of layers, and the number of time steps of a recurrent network.",
-        "Weights are drawn with a gain: at 1 a layer keeps the size of what goes through it, above 1 it "
-        "multiplies it by about that much. The norm of the gradient is taken at the start, before any step.",
-        f"Then plain SGD runs for {steps} steps at learning rate {rate:g}, on all rows at once, with and "
-        f"without clipping the norm of the whole gradient to {CLIPPED_TO:g}. It breaks when a loss or a "
-        "weight is no longer finite.",
-    ]
+        say("Networks of ReLU layers, 32 wide, fit 64 rows of a linear target with a little noise (targets are about 1 in size) under squared error, absolute error and smooth L1. Three"
+            " things are increased: how far one target is off, the number of layers, and the time steps of a recurrent network, from {seeds} starts (twice as many where rates are tuned). Weights are drawn with a variance that"
+            " is given times the width, the number of a layer's inputs: at 2 a ReLU layer keeps the size of what goes through it.", seeds=seeds),
+        say("Then plain SGD runs at a rate of {rate:g} on all rows at once in float32, for {steps} steps, with and without clipping"
+            " the norm of the whole gradient to 1. It breaks when the loss or the gradient is no longer finite.", rate=rate, steps=steps),
+        say("For the initial weights a random gradient is sent back through 50 layers of 64 units of each activation, without biases; PyTorch's default is drawn by `torch.nn.Linear` itself, biases too."
+            " The factor is the geometric mean over the layers. A thousandfold over 50 layers counts as exploded, a thousandth as vanished."),
+    ]  # fmt: skip
 
 
-def _claims(found: _Found, cases: Sequence[Case], steps: int) -> list[Claim]:
-    return [
-        _on_outliers(found),
-        _on_breaking(found, cases),
-        _on_growth(found, "deep", "layer"),
-        _on_growth(found, "recurrent", "time step"),
-        _on_order(found, cases, steps),
-        _on_clipping(found, cases),
-        _on_learning(found, cases),
-    ]
-
-
-def _on_outliers(found: _Found) -> Claim:
-    rise = {name: norms[-1] / norms[0] for name, norms in found.by_outlier.items()}
-    told = ", ".join(f"{name} by a factor of {factor:.3g}" for name, factor in rise.items())
-    return Claim(
-        "One wild target makes the gradient of squared error explode; those of L1 and smooth L1 stay "
-        "bounded.",
-        verdict_on_outliers(rise),
-        f"With one target of {ROWS} off by {OUTLIERS[-1]:,.0f}, the norm of the gradient changes: {told}.",
-    )
-
-
-def _broke(runs: Sequence[Training]) -> bool:
-    return any(run.broke_at is not None for run in runs)
-
-
-def _on_breaking(found: _Found, cases: Sequence[Case]) -> Claim:
-    outliers = [case for case in cases if case.kind == "outlier"]
-    broke = {
-        case.outlier: {name: _broke(found.trainings[case, name, False]) for name in LOSSES}
-        for case in outliers
-    }
-    told = "; ".join(
-        f"off by {size:,.0f}: " + (", ".join(name for name in each if each[name]) or "none")
-        for size, each in broke.items()
-    )
-    return Claim(
-        "One wild target drives training to NaN under squared error, and not under L1 or smooth L1.",
-        verdict_on_breaking(broke),
-        f"Losses under which plain SGD broke from at least one start: {told}.",
-    )
-
-
-def _on_growth(found: _Found, kind: str, unit: str) -> Claim:
-    by_gain = found.growth(kind)
-    told = "; ".join(
-        f"at gain {gain:g}: " + ", ".join(f"{name} {factor:.2f}" for name, factor in each.items())
-        for gain, each in by_gain.items()
-    )
-    return Claim(
-        f"A loss whose own gradient is bounded keeps the gradient of a {kind} network from exploding.",
-        verdict_on_growth(by_gain),
-        f"Factor by which each further {unit} multiplies the norm of the gradient, {told}.",
-    )
-
-
-def _first_break(runs: Sequence[Training], steps: int) -> float:
-    return fmean(steps + 1 if run.broke_at is None else run.broke_at for run in runs)
-
-
-def verdict_on_order(pairs: Sequence[tuple[float, float]], steps: int) -> str:
-    """Steps until a break under squared error and under the best bounded loss, by case. Always sooner: holds;
-    sooner or at the same step: holds where they are no ties; later anywhere, or no break at all: does not."""
-    telling = _telling(pairs, steps)
-    if not telling:
-        return DOES_NOT_HOLD
-    if all(squared < bounded for squared, bounded in telling):
-        return HOLDS
-    if any(squared > bounded for squared, bounded in telling):
-        return DOES_NOT_HOLD
-    sooner = sum(squared < bounded for squared, bounded in telling)
-    return holds_when(f"ties are left out ({sooner} of {len(telling)} cases)") if sooner else DOES_NOT_HOLD
-
-
-def _telling(pairs: Sequence[tuple[float, float]], steps: int) -> list[tuple[float, float]]:
-    """The cases in which something broke."""
-    return [(squared, bounded) for squared, bounded in pairs if min(squared, bounded) <= steps]
-
-
-def _on_order(found: _Found, cases: Sequence[Case], steps: int) -> Claim:
-    pairs = []
-    for case in cases:
-        times = {name: _first_break(found.trainings[case, name, False], steps) for name in LOSSES}
-        pairs.append((times["squared error"], max(times[name] for name in BOUNDED)))
-    telling = _telling(pairs, steps)
-    sooner = sum(squared < bounded for squared, bounded in telling)
-    ties = sum(squared == bounded for squared, bounded in telling)
-    return Claim(
-        "Squared error breaks before L1 and smooth L1 have both broken.",
-        verdict_on_order(pairs, steps),
-        f"Plain SGD broke in {len(telling)} of {len(cases)} cases: squared error sooner in {sooner}, at the same "
-        f"step in {ties}. The table has the steps.",
-    )
-
-
-def _on_clipping(found: _Found, cases: Sequence[Case]) -> Claim:
-    counts: dict[bool, dict[str, int]] = {False: dict.fromkeys(CAUSES, 0), True: dict.fromkeys(CAUSES, 0)}
-    for (case, _, clip), runs in found.trainings.items():
-        counts[clip][case.kind] += sum(run.broke_at is not None for run in runs)
-    lost = sum(run.lost_steps for runs in found.trainings.values() for run in runs)
-    told = ", ".join(
-        f"{cause} {counts[False][kind]} and {counts[True][kind]}" for kind, cause in CAUSES.items()
-    )
-    more = f" In {lost} steps the norm overflowed, so the clipped gradient was 0 or NaN." if lost else ""
-    return Claim(
-        "Clipping the norm of the gradient keeps plain SGD from NaN.",
-        verdict_on_clipping(counts[False], counts[True]),
-        f"Runs that broke, by what was increased, without and with clipping: {told}.{more}",
-    )
-
-
-def verdict_on_learning(errors: Mapping[float, tuple[float, float]]) -> str:
-    """Clipped squared error against plain L1 on the clean rows, by outlier: as good if at most 1.25 times."""
-    good = [size for size, (clipped, absolute) in sorted(errors.items()) if clipped <= 1.25 * absolute]
-    if len(good) == len(errors):
-        return HOLDS
-    return holds_when(f"the outlier is {max(good):,.0f} or smaller") if good else DOES_NOT_HOLD
-
-
-def _on_learning(found: _Found, cases: Sequence[Case]) -> Claim:
-    errors = {}
-    for case in (case for case in cases if case.kind == "outlier"):
-        runs = found.trainings[case, "squared error", True], found.trainings[case, "absolute error", False]
-        clipped, plain = (median(run.error_after for run in each) for each in runs)
-        errors[case.outlier] = (clipped, plain)
-    told = "; ".join(f"off by {size:,.0f}: {a:.3g} against {b:.3g}" for size, (a, b) in errors.items())
-    return Claim(
-        "With its gradient clipped, squared error learns the clean rows as well as L1 does.",
-        verdict_on_learning(errors),
-        "Median error on the rows whose targets were left alone, clipped squared error against unclipped L1: "
-        f"{told}. Clipping shortens the step, but the outlier still decides where it goes.",
-    )
-
-
-def _charts(found: _Found) -> list[Any]:
-    from losscope.report import Chart, Line, Panel
-
-    sizes = OUTLIERS[1:]  # a log axis has no 0
-    by_outlier = [Line(sizes, norms[1:], name) for name, norms in found.by_outlier.items()]
-    axes = ("how far one target is off", "norm of the gradient")
-    outlier = Panel("One wild target", *axes, by_outlier, x_scale="log", y_scale="log")
-    charts = [Chart([outlier], f"One target of {ROWS}, before the first step.", "outlier")]
-    by_length, by_place = [], []
-    for kind, count, place, whose in (
-        ("deep", "number of layers", "layer, from the input", "of a layer's weights"),
-        ("recurrent", "number of time steps", "time step", "of the state"),
-    ):
-        for gain in ENDS:
-            title = f"{kind.capitalize()}, gain {gain:g}"
-            lines = [Line(found.lengths, norms, name) for name, norms in found.by_length[kind][gain].items()]
-            by_length.append(Panel(title, count, "norm of the whole gradient", lines, y_scale="log"))
-            profile = found.profile[kind][gain]
-            lines = [Line(range(1, len(norms) + 1), norms, name) for name, norms in profile.items()]
-            by_place.append(Panel(title, place, f"gradient norm {whose}", lines, y_scale="log"))
-    what = "Before the first step; medians over the starts."
-    charts.append(Chart(by_length, f"How the gradient grows with length. {what}", "length", 2))
-    longest = (
-        f"Where the gradient is large, at length {found.lengths[-1]}. {what} A layer's weights get what "
-        "grew on the way forward times what grew on the way back, so above a gain of 1 all layers are hit "
-        "alike; a state gets only what grew on the way back."
-    )
-    charts.append(Chart(by_place, longest, "place", 2))
-    return charts
-
-
-def _table(found: _Found, cases: Sequence[Case]) -> Any:
-    from losscope.report import Table
-
-    def cell(runs: Sequence[Training]) -> str:
-        broken = [run.broke_at for run in runs if run.broke_at is not None]
-        if not broken:
-            return "finite"
-        some = "" if len(broken) == len(runs) else f" ({len(broken)} of {len(runs)} starts)"
-        return f"{median(broken):g}{some}"
-
-    columns = ["case"] + [f"{name}{clipped}" for name in LOSSES for clipped in ("", ", clipped")]
-    rows = [
-        [case.words, *(cell(found.trainings[case, name, clip]) for name in LOSSES for clip in (False, True))]
-        for case in cases
-    ]
-    return Table(columns, rows, "The step at which plain SGD broke (median over starts); finite: it did not.")
-
-
-def _numbers(found: _Found) -> dict[str, Any]:
-    def told(value: float) -> float | None:
-        return value if isfinite(value) else None
-
-    def by_gain(kinds: Mapping[str, Mapping[float, Any]]) -> dict[str, Any]:
-        return {kind: {f"{gain:g}": each for gain, each in gains.items()} for kind, gains in kinds.items()}
-
-    return {
-        "outliers": list(OUTLIERS),
-        "gradient_norm_by_outlier": found.by_outlier,
-        "lengths": list(found.lengths),
-        "gradient_norm_by_length": by_gain(found.by_length),
-        "gradient_norm_by_place": by_gain(found.profile),
-        "growth": by_gain({kind: found.growth(kind) for kind in found.by_length}),
-        "trainings": [
-            {
-                "case": case.words, "loss": name, "clipped": clip,
-                "broke_at": [run.broke_at for run in runs],
-                "clean_error_after": [told(run.error_after) for run in runs],
-                "steps_lost_to_overflow": [run.lost_steps for run in runs],
-            }
-            for (case, name, clip), runs in found.trainings.items()
-        ],
-    }  # fmt: skip
+DERIVATION = [
+    say("Layer l of n units turns the state before it into its own, and the chain rule sends the gradient back:"),
+    r"$h_l = \phi(z_l), \quad z_l = W_l\,h_{l-1}, \quad g_{l-1} = W_l^{\top}\,(\phi^{\prime}(z_l)\,g_l)$",
+    say("With independent weights of mean 0 and variance v/n, the square of the gradient grows on average by"),
+    r"$\frac{E\,|g_{l-1}|^2}{E\,|g_l|^2} = n \cdot \frac{v}{n} \cdot E\,\phi^{\prime}(z)^2 = v\,E\,\phi^{\prime}(z)^2$",
+    say("ReLU has slope 1 half of the time, so that v = 2 keeps the gradient (He). The slope of tanh is nearly 1 near 0, so that v = 1 does (Glorot). That of the sigmoid is 1/4 at most, so"
+        " that the factor is at most a quarter of the root of v. PyTorch's default is uniform up to the root of 1/n:"),
+    r"$v = n \cdot \frac{(1/\sqrt{n})^2}{3} = \frac{1}{3}$",
+    say("Over L layers the factors multiply:"),
+    r"$|g_0| \approx \left(v\,E\,\phi^{\prime}(z)^2\right)^{L/2} |g_L|$",
+]  # fmt: skip
+SOURCES = [
+    say("X. Glorot and Y. Bengio, Understanding the difficulty of training deep feedforward neural networks (AISTATS 2010), proceedings.mlr.press/v9/glorot10a.html."),
+    say("K. He, X. Zhang, S. Ren and J. Sun, Delving deep into rectifiers (ICCV 2015), doi:10.1109/ICCV.2015.123."),
+    say("R. Pascanu, T. Mikolov and Y. Bengio, On the difficulty of training recurrent neural networks (ICML 2013), doi:10.48550/arXiv.1211.5063."),
+    say("B. Poole et al., Exponential expressivity in deep neural networks through transient chaos (NeurIPS 2016), doi:10.48550/arXiv.1606.05340: where the gradient neither vanishes nor"
+        " explodes, by activation and variance."),
+]  # fmt: skip

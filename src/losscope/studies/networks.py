@@ -65,6 +65,6 @@ def cost(loss: Any, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     output: (runs, rows, outputs); target: (runs, rows) classes for a softmax, else a number for each output.
     """
     rows = output.shape[1]
-    if loss.structure != "elementwise":
+    if loss.judges != "numbers":
         output, target = output.flatten(0, 1), target.flatten()
     return loss(output, target, reduction="sum") / rows

@@ -97,7 +97,7 @@ def of(runs: Sequence[Record], rule: str) -> list[Record]:
 
 def _of_a_score(name: str) -> str:
     loss = ls.get(name)
-    if loss.structure != "elementwise" or (loss.entry.prediction.name != "real" and loss.activation is None):
+    if loss.judges != "numbers" or (loss.entry.prediction.name != "real" and loss.activation is None):
         step = "Name a loss of one raw score, such as huber@sigmoid"
         raise LossError(complain(f"{loss.name} is not a function of the weighted input", next_step=step))
     return loss.name

@@ -307,7 +307,7 @@ def told(claims: Sequence[Claim], swept: Sequence[Record]) -> Table:
     rows: list[list[Any]] = [[say("robust"), say("yes"), say("no"), say("lifted by 30, a point moves the slope by {0:.2f} under L1, {1:.2f} under L2", *up)],
             [say("stable"), say("no"), say("yes"), claims[2].verdict],
             [say("solutions"), say("several"), say("one"), joined([say("L1, one: {verdict}", verdict=claims[3].verdict), say("L2, one: {verdict}", verdict=claims[4].verdict)])]]  # fmt: skip
-    return Table([say("the table says"), "L1", "L2", say("these runs")], rows, caption=say("The table that tutorials print, and its conditions (robustness: study `robustness`)"))  # fmt: skip
+    return Table([say("the table says"), "L1", "L2", say("these runs")], rows, caption=say("The table that tutorials print, and its conditions (robustness has a study of its own)"))  # fmt: skip
 
 
 SOURCES = [

@@ -69,7 +69,7 @@ def experiment(
 
 def _of_a_score(name: str) -> str:
     found = ls.get(name)
-    if found.structure != "elementwise" or found.entry.target.excludes(1.0) or (found.entry.prediction.name != "real" and found.activation is None):  # fmt: skip
+    if found.judges != "numbers" or found.entry.target.excludes(1.0) or (found.entry.prediction.name != "real" and found.activation is None):  # fmt: skip
         step = "Name a loss of one raw score, such as hinge or focal"
         raise LossError(complain(f"{found.name} is not a loss of a raw score and a label", next_step=step))
     return found.name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -168,6 +169,24 @@ def beyond(places: Any, so: Any, what: str, number: str = "{:.3g}") -> Text:
     at = number.format((places[changes[0]] + places[changes[0] + 1]) / 2)
     template = "{what} is more than {at}" if so[-1] else "{what} is less than {at}"
     return holds_when(say(template, what=what, at=at))
+
+
+def along(found: Mapping[float, str], more: str, less: str) -> Text:
+    """One verdict from those at rising places, each with its own uncertainty. "Holds when" names the outermost place that
+    was tried and where it surely holds; somewhere on the other side it surely does not. `more`, `less`: its words, with {at}.
+
+    >>> words = "the rate is {at:g} or more", "the rate is {at:g} or less"
+    >>> str(along({1: DOES_NOT_HOLD, 2: NOT_DECIDED, 3: HOLDS, 4: HOLDS}, *words))
+    'holds when the rate is 3 or more'
+    >>> str(along({1: DOES_NOT_HOLD, 2: HOLDS, 3: DOES_NOT_HOLD}, *words)), str(along({1: HOLDS, 2: HOLDS}, *words))
+    ('not decided by these runs', 'holds')
+    """
+    decided = {at: each == HOLDS for at, each in found.items() if each != NOT_DECIDED}
+    so = [at for at, yes in decided.items() if yes]
+    changes = sum(one != other for one, other in pairwise(decided.values()))
+    if changes != 1:
+        return NOT_DECIDED if changes else over(found)
+    return holds_when(say(more, at=min(so)) if decided[max(decided)] else say(less, at=max(so)))
 
 
 def theorem(margins: Any, tolerance: float = 1e-12) -> Text:

@@ -11,6 +11,7 @@ from losscope.studies.text import say
 Record = dict[str, Any]
 
 
+# One argument for each part of a chart: all but the runs and y are given by name.
 def chart(
     runs: Iterable[Record],
     y: str,

@@ -128,6 +128,7 @@ class Pointwise(KernelLoss):
             ):  # the domain's own text
                 raise Outside
 
+    # One argument for each input and each output of the kernel: the outputs by name.
     def run(
         self,
         input: Tensor,
@@ -147,7 +148,9 @@ class Pointwise(KernelLoss):
         if varying is not None:
             parameters, period = (*parameters, 0.0), varying.numel()  # 0 in the place of the one that varies
             row = varying.reshape(-1).to(torch.float64 if input.dtype is torch.float64 else torch.float32)
-            row = row.repeat(-(-(period + 64) // period))
+            row = row.expand(-(-(period + 64) // period), period).reshape(
+                -1
+            )  # a third of what `repeat` takes
         call = Call(
             self.compiled, NAMES[input.dtype], input.numel(), parameters, input.data_ptr(), target.data_ptr(),
             None if weight is None else weight.data_ptr(), None if row is None else row.data_ptr(), period,
@@ -253,5 +256,5 @@ class Elements(LossNode):
         gradient = (slope * factor).to(input.dtype)
         if not self.both:
             return gradient, None
-        pull = formula.Partial.apply(input, target, which.in_target())
-        return gradient, (pull * factor).to(target.dtype)
+        target_slope = formula.Partial.apply(input, target, which.in_target())
+        return gradient, (target_slope * factor).to(target.dtype)

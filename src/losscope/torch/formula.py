@@ -20,7 +20,7 @@ from torch import Tensor
 from losscope import structures
 from losscope.entry import Entry
 from losscope.kernels import special
-from losscope.kernels.reference import polynomial
+from losscope.kernels.polynomial import polynomial
 from losscope.torch.eligibility import HALVES
 
 
@@ -68,7 +68,7 @@ class Partial(torch.autograd.Function):
         if prediction.dtype in HALVES:
             prediction, target = prediction.float(), target.float()
         partial = compiled(which.entry, which.through, which.prediction, which.target)
-        alone = len(structures.get(which.entry.structure).ARGUMENTS) == 1
+        alone = not structures.get(which.entry.structure).second
         arguments = (prediction,) if alone else (prediction, target)
         result = partial(*arguments, *which.parameters)
         # An expression may be a plain number (a curvature of 2), or leave one of the two out.
@@ -116,7 +116,7 @@ def compiled(entry: Entry, through: Entry | None, in_prediction: int, in_target:
     residual = derive(entry, through).residual
     expression = derivative(entry, through, in_prediction, in_target)
     source = function(
-        "partial", structures.get(entry.structure).ARGUMENTS, parameters, [expression], residual
+        "partial", structures.get(entry.structure).arguments, parameters, [expression], residual
     )
     namespace = dict(NAMESPACE)
     exec(source, namespace)
@@ -126,18 +126,20 @@ def compiled(entry: Entry, through: Entry | None, in_prediction: int, in_target:
 @lru_cache(4096)
 def derivative(entry: Entry, through: Entry | None, in_prediction: int, in_target: int) -> Any:
     """A derivative as an expression, in which the residual stands as a symbol of its own."""
-    from losscope.derive import TARGET, derive
+    from losscope.derive import derive
     from losscope.expression import symbol
 
     derived = derive(entry, through)
     if in_target == 0 and in_prediction <= 2:
         return (derived.value, derived.gradient, derived.curvature)[in_prediction]
     # Target first: of the forms that are at hand, the highest in the prediction cancels least.
-    raw = symbol(structures.get(entry.structure).VARIABLE)
+    structure = structures.get(entry.structure)
     variable, lower = (
-        (TARGET, (in_prediction, in_target - 1)) if in_target else (raw, (in_prediction - 1, in_target))
+        (structure.second, (in_prediction, in_target - 1))
+        if in_target
+        else (structure.variable, (in_prediction - 1, in_target))
     )
-    return derived.along(derivative(entry, through, *lower), variable)
+    return derived.along(derivative(entry, through, *lower), symbol(variable))
 
 
 # --- the primitives, in torch. No derivative is ever taken through them.

@@ -28,7 +28,7 @@ import torch.nn.functional as _F
 from torch import Tensor
 
 from losscope.torch import eligibility, operators, two_input_losses
-from losscope.torch.distances import Distances
+from losscope.torch.distance import Distances
 from losscope.torch.elementwise import Pointwise
 from losscope.torch.eligibility import Outside
 from losscope.torch.linear import linear_rows
@@ -587,6 +587,7 @@ def cosine_embedding_loss(
     return torchs["cosine_embedding_loss"](input1, input2, target, margin, size_average, reduce, reduction)
 
 
+# The arguments are PyTorch's.
 def triplet_margin_loss(
     anchor: Tensor,
     positive: Tensor,

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as _F
 from torch import Tensor
 
+from losscope.reduction import MEAN, NONE, REDUCTIONS
 from losscope.torch import eligibility, margin
 from losscope.torch.eligibility import HALVES, NAMES, Outside
 from losscope.torch.loss_node import Gradients, LossNode, record
@@ -36,53 +37,25 @@ def linear_rows(
     smoothing: float,
 ) -> Tensor | None:
     """The softmax loss of `input @ weight.T + bias`, or None where it is not ours to compute."""
-    given = [each for each in (input, weight, bias, target, class_weight) if each is not None]
     if (
-        reduction not in ("mean", "sum", "none")
+        reduction not in REDUCTIONS
         or not 0.0 <= smoothing <= 1.0
-        or eligibility.autocasting()
-        or not eligibility.plain(*given)
-    ):
-        return None
-    if (
-        input.ndim not in (1, 2)
-        or weight.ndim != 2
-        or input.shape[-1] != weight.shape[1]
-        or input.dtype not in NAMES
-        or not input.numel()
-        or not weight.numel()
-    ):
-        return None
-    classes = weight.shape[0]
-    if weight.dtype is not input.dtype or (
-        bias is not None and (bias.dtype is not input.dtype or bias.shape != (classes,))
-    ):
-        return None
-    if class_weight is not None and (
-        class_weight.requires_grad
-        or class_weight.dtype is not input.dtype
-        or class_weight.shape != (classes,)
-    ):
-        return None
-    spread = target.shape == (*input.shape[:-1], classes)
-    if target.requires_grad or not (
-        (spread and target.dtype is input.dtype)
-        or (target.shape == input.shape[:-1] and target.dtype is torch.int64)
+        or not _ours(input, weight, bias, target, class_weight)
     ):
         return None
     if input.ndim == 1:
         value = linear_rows(
             loss, input[None], weight, bias, target[None], class_weight, ignore, reduction, smoothing
         )
-        return value[0] if value is not None and reduction == "none" else value
+        return value[0] if value is not None and reduction == NONE else value
     scale = 1.0
-    if reduction == "mean":
+    if reduction == MEAN:
         try:
-            counted = survey(loss, target, class_weight, classes, ignore, smoothing, input.dtype)
+            counted = survey(loss, target, class_weight, weight.shape[0], ignore, smoothing, input.dtype)
         except Outside:
             return None
         scale = 1.0 / counted if counted else float("inf")
-    call = Linear(loss, (input, weight, bias, target, class_weight), (), scale, reduction == "none")
+    call = Linear(loss, (input, weight, bias, target, class_weight), (), scale, reduction == NONE)
     call.ignore, call.smoothing = ignore, smoothing
     call.for_each = tuple(each is not None and each.requires_grad for each in (input, weight, bias))
     try:
@@ -91,6 +64,40 @@ def linear_rows(
         return call.value(call.tensors)
     except Outside:
         return None
+
+
+def _ours(
+    input: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, class_weight: Tensor | None
+) -> bool:
+    """Whether shapes and dtypes are torch's, which otherwise says so, and a kernel may read them."""
+    given = [each for each in (input, weight, bias, target, class_weight) if each is not None]
+    if eligibility.autocasting() or not eligibility.plain(*given):
+        return False
+    if (
+        input.ndim not in (1, 2)
+        or weight.ndim != 2
+        or input.shape[-1] != weight.shape[1]
+        or input.dtype not in NAMES
+        or not input.numel()
+        or not weight.numel()
+    ):
+        return False
+    classes = weight.shape[0]
+    if weight.dtype is not input.dtype or (
+        bias is not None and (bias.dtype is not input.dtype or bias.shape != (classes,))
+    ):
+        return False
+    if class_weight is not None and (
+        class_weight.requires_grad
+        or class_weight.dtype is not input.dtype
+        or class_weight.shape != (classes,)
+    ):
+        return False
+    soft = target.shape == (*input.shape[:-1], classes)
+    return not target.requires_grad and (
+        (soft and target.dtype is input.dtype)
+        or (target.shape == input.shape[:-1] and target.dtype is torch.int64)
+    )
 
 
 def survey(

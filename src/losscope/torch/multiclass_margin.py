@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from losscope.kernels.multiclass_margin import Call
+from losscope.reduction import MEAN, NONE, REDUCTIONS
 from losscope.torch import buffers, eligibility, formula
 from losscope.torch.eligibility import Outside
 from losscope.torch.kernel_loss import KernelLoss
@@ -45,7 +46,7 @@ class MulticlassMargin(KernelLoss):
             (not by_operations and input.numel() <= SMALL and not _removes(class_weight))
             or not input.numel()
             or (lists and by_operations and input.ndim and input.numel() * input.shape[-1] > PAIRS)
-            or reduction not in ("mean", "sum", "none")
+            or reduction not in REDUCTIONS
         ):
             return None
         if eligibility.autocasting():
@@ -68,16 +69,16 @@ class MulticlassMargin(KernelLoss):
         ):
             return None
         parameters = (float(margin),)
-        scale = classes / input.numel() if reduction == "mean" else 1.0
+        scale = classes / input.numel() if reduction == MEAN else 1.0
         if by_operations:
             weight = None if class_weight is None else of_class(class_weight.expand_as(input), target)
             values = self.by_operations(input, target, weight, parameters)
-            return values if reduction == "none" else values.sum() * scale
+            return values if reduction == NONE else values.sum() * scale
         input, target = input.contiguous(), target.contiguous()
         if class_weight is not None and bool(((target < 0) | (target >= classes)).any()):
             return None
         weight = None if class_weight is None else class_weight[target]
-        call = Scores(self, (input, target, weight), parameters, scale, reduction == "none")
+        call = Scores(self, (input, target, weight), parameters, scale, reduction == NONE)
         try:
             if input.requires_grad and torch.is_grad_enabled():
                 return record(call, input)

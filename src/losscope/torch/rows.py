@@ -13,6 +13,7 @@ from torch import Tensor, is_grad_enabled
 from torch.compiler import is_compiling
 
 from losscope.kernels.rows import Call
+from losscope.reduction import MEAN, NONE, REDUCTIONS
 from losscope.torch import buffers, eligibility
 from losscope.torch.eligibility import NAMES, Outside
 from losscope.torch.kernel_loss import KernelLoss
@@ -55,13 +56,13 @@ class Rows(KernelLoss):
                 return None
         if (
             (class_weight is not None and not eligibility.usual(class_weight))
-            or reduction not in ("mean", "sum", "none")
+            or reduction not in REDUCTIONS
             or (target.requires_grad and is_grad_enabled())
         ):
             return None
         call = Logits(
-            self, (input, target, class_weight, None), parameters, 1.0, reduction == "none",
-            ignore_index, smoothing, reduction == "mean",
+            self, (input, target, class_weight, None), parameters, 1.0, reduction == NONE,
+            ignore_index, smoothing, reduction == MEAN,
         )  # fmt: skip
         if not call.fits():
             return None
@@ -212,13 +213,13 @@ class Logits(LossNode):
             return float(self.rows)
         counts = self.target != self.ignore
         if bool((counts & ((self.target < 0) | (self.target >= self.classes))).any()):
-            raise self.stray()
+            raise self.no_class()
         if self.class_weight is None:
             return float(counts.sum())
         right = torch.where(counts, self.target, 0)
         return float(torch.where(counts, self.class_weight[right], 0).sum(dtype=torch.float64))
 
-    def stray(self) -> Outside:
+    def no_class(self) -> Outside:
         """What is wrong with a target of which a class is none, in PyTorch's words."""
         assert self.target is not None
         wrong = (self.target != self.ignore) & ((self.target < 0) | (self.target >= self.classes))
@@ -237,7 +238,7 @@ class Logits(LossNode):
             self.scale, self.mean, _address(values), _address(gradient), None, _address(out)
         )
         if wrong >= 0:
-            raise self.stray()
+            raise self.no_class()
         self.weighed = weighs
         if self.mean:
             self.scale, self.mean = self.scale / weighs if weighs else math.inf, False

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from losscope.reduction import MEAN, SUM, scale_of
 from losscope.torch import buffers, eligibility, variants
 from losscope.torch.elementwise import Elements, Pointwise
 from losscope.torch.eligibility import KERNEL
@@ -34,15 +35,15 @@ def margin_ranking(
         return None
     if (
         how == KERNEL
-        and reduction in ("mean", "sum")
+        and reduction in (MEAN, SUM)
         and (first.requires_grad or second.requires_grad)
         and torch.is_grad_enabled()
         and eligibility.how(first, target) == KERNEL
         and not target.requires_grad
         and all(each.is_contiguous() for each in (first, second, target))
     ):
-        scale = 1.0 / first.numel() if reduction == "mean" else 1.0
-        call = Difference(_MARGIN_RANKING, (first, second, target), parameters, scale, False)
+        factor = scale_of(reduction, first.numel())
+        call = Difference(_MARGIN_RANKING, (first, second, target), parameters, factor, False)
         return record(call, first, second)
     return _MARGIN_RANKING(first - second, target, reduction, parameters)
 

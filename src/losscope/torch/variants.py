@@ -19,7 +19,7 @@ clamped_binary_cross_entropy = elementwise(
     task="binary",
     ties="beyond the clamp the slope is that of PyTorch, not the value's own",
     reference="I. J. Good, Rational decisions, J. R. Stat. Soc. B 14 (1952). doi:10.1111/j.2517-6161.1952.tb00104.x",
-    elsewhere={"torch": "BCELoss"},
+    equivalents={"torch": "BCELoss"},
 )
 
 # Of a rate that is all but infinite, its logarithm is nothing.
@@ -34,7 +34,7 @@ poisson_of_rate = elementwise(
     target=domain.count,
     task="count",
     reference="J. A. Nelder and R. W. M. Wedderburn, Generalized linear models, J. R. Stat. Soc. A 135 (1972). doi:10.2307/2344614",
-    elsewhere={"torch": "PoissonNLLLoss(log_input=False, eps=offset)", "keras": "Poisson"},
+    equivalents={"torch": "PoissonNLLLoss(log_input=False, eps=offset)", "keras": "Poisson"},
 )
 
 STIRLING = "where(target > 1, target*log(target) - target + log(2*pi*target)/2, 0)"
@@ -47,7 +47,7 @@ poisson_full = elementwise(
     target=domain.count,
     task="count",
     reference="J. A. Nelder and R. W. M. Wedderburn, Generalized linear models, J. R. Stat. Soc. A 135 (1972). doi:10.2307/2344614",
-    elsewhere={"torch": "PoissonNLLLoss(full=True)"},
+    equivalents={"torch": "PoissonNLLLoss(full=True)"},
 )
 
 poisson_of_rate_full = elementwise(
@@ -59,7 +59,7 @@ poisson_of_rate_full = elementwise(
     target=domain.count,
     task="count",
     reference="J. A. Nelder and R. W. M. Wedderburn, Generalized linear models, J. R. Stat. Soc. A 135 (1972). doi:10.2307/2344614",
-    elsewhere={"torch": "PoissonNLLLoss(log_input=False, full=True, eps=offset)"},
+    equivalents={"torch": "PoissonNLLLoss(log_input=False, full=True, eps=offset)"},
 )
 
 kl_divergence_of_log = elementwise(
@@ -69,7 +69,7 @@ kl_divergence_of_log = elementwise(
     target=domain.probability,
     task="distribution",
     reference="S. Kullback and R. A. Leibler, On information and sufficiency, Ann. Math. Statist. 22 (1951). doi:10.1214/aoms/1177729694",
-    elsewhere={"torch": "KLDivLoss()", "optax": "kl_divergence"},
+    equivalents={"torch": "KLDivLoss()", "optax": "kl_divergence"},
 )
 
 kl_divergence_of_logs = elementwise(
@@ -80,7 +80,7 @@ kl_divergence_of_logs = elementwise(
     summary="The same with the target as a log-probability too.",
     task="distribution",
     reference="S. Kullback and R. A. Leibler, On information and sufficiency, Ann. Math. Statist. 22 (1951). doi:10.1214/aoms/1177729694",
-    elsewhere={"torch": "KLDivLoss(log_target=True)", "optax": "kl_divergence_with_log_targets"},
+    equivalents={"torch": "KLDivLoss(log_target=True)", "optax": "kl_divergence_with_log_targets"},
 )
 
 margin_ranking = elementwise(
@@ -92,7 +92,7 @@ margin_ranking = elementwise(
     task="binary",
     ties="at the margin the slope is that of the lacking side, as in PyTorch",
     reference="R. Herbrich, T. Graepel and K. Obermayer, Support vector learning for ordinal regression, ICANN (1999). doi:10.1049/cp:19991091",
-    elsewhere={"torch": "MarginRankingLoss(margin)"},
+    equivalents={"torch": "MarginRankingLoss(margin)"},
 )
 
 gaussian_of_residual = elementwise(
@@ -102,7 +102,7 @@ gaussian_of_residual = elementwise(
     parameters={"constant": Parameter(0.0)},
     target=domain.positive,
     reference="D. A. Nix and A. S. Weigend, Estimating the mean and variance of the target probability distribution, ICNN (1994). doi:10.1109/ICNN.1994.374138",
-    elsewhere={"torch": "GaussianNLLLoss"},
+    equivalents={"torch": "GaussianNLLLoss"},
 )
 
 weston_watkins = multiclass_margin(
@@ -112,7 +112,7 @@ weston_watkins = multiclass_margin(
     parameters={"margin": Parameter(1.0)},
     ties="at the margin the slope is 0, as in PyTorch",
     reference="J. Weston and C. Watkins, Support vector machines for multi-class pattern recognition, ESANN (1999).",
-    elsewhere={"torch": "MultiMarginLoss(margin), MultiLabelMarginLoss"},
+    equivalents={"torch": "MultiMarginLoss(margin), MultiLabelMarginLoss"},
 )
 
 squared_weston_watkins = multiclass_margin(
@@ -122,5 +122,5 @@ squared_weston_watkins = multiclass_margin(
     parameters={"margin": Parameter(1.0)},
     ties="at the margin the curvature is 0",
     reference="J. Weston and C. Watkins, Support vector machines for multi-class pattern recognition, ESANN (1999).",
-    elsewhere={"torch": "MultiMarginLoss(p=2, margin)"},
+    equivalents={"torch": "MultiMarginLoss(p=2, margin)"},
 )

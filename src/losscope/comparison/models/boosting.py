@@ -113,7 +113,7 @@ class _Boosting:
 
 
 def _columns(loss: Any, plan: Plan) -> list[int | None]:
-    return [None] if loss.structure == "softmax" else list(range(plan.outputs))
+    return [None] if loss.judges == "classes" else list(range(plan.outputs))
 
 
 def _curves(state: Mapping[str, Any], rounds: int, look: Look) -> dict[str, list[float | None]]:

@@ -192,7 +192,7 @@ def _tensors(loss: Any, rows: Rows) -> tuple[torch.Tensor, torch.Tensor, torch.T
     if rows.weight is None:
         return features, seen, None
     weight = torch.from_numpy(np.array(rows.weight, dtype=np.float32))
-    return features, seen, weight if loss.structure == "softmax" else weight[:, None]
+    return features, seen, weight if loss.judges == "classes" else weight[:, None]
 
 
 @contextmanager

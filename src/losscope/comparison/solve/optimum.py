@@ -55,7 +55,7 @@ def minimise(loss: Any, parts: Parts, outputs: int, penalty: float = 0.0, seed: 
         packed = programme.solve(loss, rows, at)
         if packed is not None:
             return _told(objective, packed, True, "the exact minimum, by a linear programme", 0)
-    if loss.structure == "elementwise" and not kinks_of(loss).known:
+    if loss.judges == "numbers" and not kinks_of(loss).known:
         found = _descend(objective, _constant_start(objective))
         return _told(objective, found.x, False, "the slope jumps in places that are not known", found.nit)
     if loss.facts.convex:

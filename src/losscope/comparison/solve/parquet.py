@@ -62,7 +62,7 @@ def fit(
     loss = ls.get(loss)
     file = _File(Path(path).expanduser(), loss, target, weight, columns, batch_rows)
     middle, scale, classes, rows = file.moments()
-    outputs = classes if loss.structure == "softmax" else 1
+    outputs = classes if loss.judges == "classes" else 1
     found: Optimum = minimise(loss, partial(file.parts, middle, scale), outputs, penalty)
     coefficients = found.weights / scale[:, None]
     squares = penalty / 2 * float((found.weights**2).sum())
@@ -150,7 +150,7 @@ class _File:
 
     def parts(self, middle: np.ndarray, scale: np.ndarray) -> Iterator[Part]:
         for features, target, weight in self.batches():
-            seen = target.astype(np.int64) if self.loss.structure == "softmax" else target[:, None]
+            seen = target.astype(np.int64) if self.loss.judges == "classes" else target[:, None]
             yield Part((features - middle) / scale, seen, weight)
 
 

@@ -21,7 +21,7 @@ MOST_KINKS = 30_000
 
 def fits(loss: Any, rows: int) -> bool:
     """Whether a loss is convex and made of straight pieces, and the rows are few enough."""
-    if loss.structure != "elementwise" or loss.curvature_formula != 0:
+    if loss.judges != "numbers" or loss.curvature_formula != 0:
         return False
     kinks = kinks_of(loss)
     count = len(kinks.fixed) + len(kinks.moving)

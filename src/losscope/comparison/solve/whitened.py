@@ -108,11 +108,11 @@ class Objective:
         z = x @ weights + intercept
         w = np.ones(len(x)) if part.weight is None else np.asarray(part.weight, dtype=np.float64)
         seen = part.seen
-        if self.loss.structure != "softmax":
+        if self.loss.judges != "classes":
             seen = np.asarray(seen, dtype=np.float64).reshape(z.shape)
             spread = np.broadcast_to(w[:, None], z.shape)
         with np.errstate(all="ignore"):
-            by_row = w if self.loss.structure == "softmax" else np.ascontiguousarray(spread)
+            by_row = w if self.loss.judges == "classes" else np.ascontiguousarray(spread)
             value, gradient = self.loss.value_and_grad(z, seen, weight=by_row, reduction="sum")
         if self.softened:
             more, slope = self.rounded(z, seen, spread)
@@ -123,7 +123,7 @@ class Objective:
     @property
     def per_row(self) -> int:
         """How many numbers a row is judged by: an elementwise mean is over all of them."""
-        return 1 if self.loss.structure == "softmax" else self.outputs
+        return 1 if self.loss.judges == "classes" else self.outputs
 
     def rounded(self, z: np.ndarray, seen: np.ndarray, weight: np.ndarray) -> tuple[float, np.ndarray]:
         """What rounding the kinks off adds to the sum and to its gradient."""

@@ -110,7 +110,7 @@ class Loop:
 
     def blocks(self, first: Lanes, last: Lanes, room: dict[str, Array]) -> None:
         k = self.k
-        self.share, self.e, self.slope, self.bend = (room[name] for name in KEPT)
+        self.share, self.e, self.slope, self.own_curvature = (room[name] for name in KEPT)
         self.classes, rows = k.integer("classes"), k.integer("rows")
         self.scale, self.smoothing = (
             converted(k.real(each), self.computed) for each in ("scale", "smoothing")
@@ -308,7 +308,7 @@ class Loop:
             found = found if isinstance(found, tuple) else (found,)
             silent = (p == 0.0) & (z == z)
             terms = [where(silent, 0.0, p * each) for each in found]
-            for out, each in zip((self.slope, self.bend), terms[1:], strict=False):
+            for out, each in zip((self.slope, self.own_curvature), terms[1:], strict=False):
                 out.store(at, each, mask)
             return terms[0]
 
@@ -351,28 +351,34 @@ class Loop:
         k, single = self.k, lambda number: converted(number, self.computed)
         assert self.curvature is not None
         out = self.curvature.from_(row * self.classes)
-        leader_bend = self.bend.one(r.leader)
+        leader_curvature = self.own_curvature.one(r.leader)
 
         def of_others(at: Lanes, mask: Lanes | None) -> tuple[Lanes, Lanes]:
-            bend, slope, n = self.bend.load(at, mask), self.slope.load(at, mask), near(at, mask)
+            own_curvature, slope, n = (
+                self.own_curvature.load(at, mask),
+                self.slope.load(at, mask),
+                near(at, mask),
+            )
             o, others = 1.0 + n, ~is_at(k, at, r.leader)
-            return where(others, (bend - slope) / (o * o), 0.0), where(
-                others, (bend + slope * n) / (o * o), 0.0
+            return where(others, (own_curvature - slope) / (o * o), 0.0), where(
+                others, (own_curvature + slope * n) / (o * o), 0.0
             )
 
         together, of_leader = self.summed(of=of_others, count=2)
 
         def body(at: Lanes, mask: Lanes | None) -> None:
-            bend, slope, e = (each.load(at, mask) for each in (self.bend, self.slope, self.e))
+            own_curvature, slope, e = (
+                each.load(at, mask) for each in (self.own_curvature, self.slope, self.e)
+            )
             o = 1.0 + near(at, mask)
             others = converted(all_slopes - converted(slope / o, F64), self.computed)
-            squares = converted(together - converted((bend - slope) / (o * o), F64), self.computed)
+            squares = converted(together - converted((own_curvature - slope) / (o * o), F64), self.computed)
             q = r.x * e
             through_others = others * q + squares * q * q
             q = e / single(rest)
             left = where(is_at(k, at, r.runner_up), single(r.beyond / rest), 1.0 - q)
-            through_leader = leader_bend * q * q + leader_slope * q * left
-            out.store(at, factor * (bend + through_others + through_leader), mask)
+            through_leader = leader_curvature * q * q + leader_slope * q * left
+            out.store(at, factor * (own_curvature + through_others + through_leader), mask)
 
         self.through(body)
-        out.put(r.leader, factor * (single(of_leader) + leader_bend))
+        out.put(r.leader, factor * (single(of_leader) + leader_curvature))

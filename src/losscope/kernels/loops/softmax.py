@@ -114,7 +114,7 @@ class Loop:
         ]
         self.exponentials = room
         # Of each of the rows together: its own logit, the largest of the others, the sum of theirs, and then its slopes.
-        self.own, self.top, self.others, self.slope, self.factor, self.bend = (
+        self.own, self.top, self.others, self.slope, self.factor, self.own_curvature = (
             k.local(LANES, self.of_row) for _ in range(6)
         )
         rows, fits, step = k.integer("rows"), in_block(self.classes), self.together(self.classes)
@@ -201,7 +201,7 @@ class Loop:
         own, top, others = (each.load(0) for each in (self.own, self.top, self.others))
         margin = log(others) + (top - own)
         if self.wants & CURVATURE:
-            value, slope, bend = self.formula["order2"](margin, *self.parameters)
+            value, slope, own_curvature = self.formula["order2"](margin, *self.parameters)
         elif self.wants & GRADIENT:
             value, slope = self.formula["order1"](margin, *self.parameters)
         else:
@@ -224,7 +224,7 @@ class Loop:
             # Of no other class with a share: 0/1, not 0/0.
             self.factor.store(0, slope / where(others == 0.0, 1.0, others))
         if self.wants & CURVATURE:
-            self.bend.store(0, where(there, lift(bend) * weight * self.scale, 0.0))
+            self.own_curvature.store(0, where(there, lift(own_curvature) * weight * self.scale, 0.0))
             self.top.store(0, where(there, margin.constant(1.0), 0.0))
         return value
 
@@ -251,8 +251,8 @@ class Loop:
         t, e = self.own_class(row), self.kept_of(row, i)
         assert e is not None
         out = k.numbers_at("curvature", self.dtype).from_(row * self.classes)
-        slope, bend, others, there = (
-            in_lanes(each.one(i)) for each in (self.slope, self.bend, self.others, self.top)
+        slope, own_curvature, others, there = (
+            in_lanes(each.one(i)) for each in (self.slope, self.own_curvature, self.others, self.top)
         )
         others = where(others == 0.0, 1.0, others)
         nowhere = k.many(2**62, I64)
@@ -274,10 +274,10 @@ class Loop:
         def step(at: Lanes, mask: Lanes | None, _: list[Lanes]) -> list[Lanes]:
             q = e.load(at, mask) / others
             left = where(places(k.builder, I64) + at == leader, rest / others, 1.0 - q)
-            found = bend * q * q + slope * q * left
+            found = own_curvature * q * q + slope * q * left
             out.store(at, where(there == 0.0, 0.0, found), mask)
             return []
 
         k.across(k.whole(0), self.classes, [], step)
-        out.put(t, self.bend.one(i))
+        out.put(t, self.own_curvature.one(i))
         return []

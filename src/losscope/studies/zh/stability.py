@@ -58,7 +58,7 @@ WORDS = {
     "one": "一个",
     "L1, one: {verdict}": "L1 只有一个：{verdict}",
     "L2, one: {verdict}": "L2 只有一个：{verdict}",
-    "The table that tutorials print, and its conditions (robustness: study `robustness`)": "教程里的那张表，以及它的条件(稳健性见研究 `robustness`)",
+    "The table that tutorials print, and its conditions (robustness has a study of its own)": "教程里的那张表，以及它的条件（稳健性另有一项研究）",
     "sum over the five": "五个数之和",
     "Prediction .1 .2 .3 .4 .5; target 1 1 0 1 1": "预测 .1 .2 .3 .4 .5；目标 1 1 0 1 1",
     "Under L1 it can: the line rests on two of the points, and when another pair takes over, it jumps; under L2 it moves continuously, since every point has a say.": "在 L1 下会：直线靠两个点支撑，另一对点接替时它就跳变；在 L2 下它连续移动，因为每个点都有发言权。",

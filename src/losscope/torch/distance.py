@@ -13,13 +13,12 @@ import torch
 from torch import Tensor
 
 from losscope.kernels.distance import Call
+from losscope.reduction import MEAN, NONE, REDUCTIONS, scale_of
 from losscope.torch import buffers, eligibility, formula
 from losscope.torch.eligibility import HALVES, NAMES
 from losscope.torch.kernel_loss import KernelLoss
 from losscope.torch.loss_node import Gradients, LossNode, record
 from losscope.torch.margin import of_rows
-
-REDUCTIONS = ("mean", "sum", "none")
 
 
 class Distances(KernelLoss):
@@ -51,9 +50,9 @@ class Distances(KernelLoss):
             label = label.detach().to(computed(vectors[0].dtype)).contiguous()
             if not bool((label.abs() == 1).all()):
                 return None
-        scale = 1.0 / vectors[0].shape[:-1].numel() if reduction == "mean" else 1.0
+        factor = scale_of(reduction, vectors[0].shape[:-1].numel())
         return Vectors(
-            self, vectors, label, None, parameters, scale, reduction == "none", swap, offset
+            self, vectors, label, None, parameters, factor, reduction == NONE, swap, offset
         ).result()
 
     def by_operations(
@@ -74,8 +73,8 @@ class Distances(KernelLoss):
         values = self.values(vectors, label, parameters, swap, offset)
         if label is not None:
             values = torch.where(label.abs() == 1, values, 0)  # as PyTorch's, which adds up what it knows
-        if reduction != "none":
-            values = values.mean() if reduction == "mean" else values.sum()
+        if reduction != NONE:
+            values = values.mean() if reduction == MEAN else values.sum()
         return values.to(vectors[0].dtype)
 
     def values(

@@ -1,0 +1,37 @@
+"""Weights of tensors that no kernel can read (on another device, under torch.func, in forward mode), and what is reduced
+by them. What would have to be looked at number by number is not checked: under vmap there is nothing to look at."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from losscope.errors import LossError, complain
+from losscope.reduction import NONE, SUM
+
+Weighed = tuple[Tensor, Tensor]  # the reduced loss, and the weight that a mean is over
+
+
+def weighed(weight: Tensor | None, shape: torch.Size, like: Tensor) -> Tensor:
+    """The weights of the elements or rows of a batch, each 1 where there are none."""
+    if weight is None:
+        return like.new_ones(()).expand(shape)
+    if weight.shape != shape:
+        raise LossError(
+            complain(
+                "weight must be one number for each element or row",
+                got=f"shape {tuple(weight.shape)}",
+                expected=f"shape {tuple(shape)}",
+            )
+        )
+    return weight.to(like.dtype)
+
+
+def reduced(
+    values: Tensor, weights: Tensor, weight: Tensor | None, reduction: str, dtype: torch.dtype
+) -> Weighed:
+    of_rows = weighed(weight, values.shape, values)
+    values, total = values * of_rows, (weights * of_rows).sum()
+    if reduction != NONE:
+        values = values.sum() if reduction == SUM else values.sum() / total
+    return values.to(dtype), total
