@@ -61,7 +61,7 @@ def numbers(loss: str, data: Data, target: np.ndarray, rows: Parts, starts: list
 
 def classes(loss: str, data: Data, target: np.ndarray, rows: Parts, starts: list[int], plan: Plan) -> Seen:
     function, hot = ls.get(loss), np.eye(data.classes, dtype="float32")
-    wanted = hot[target] if function.structure == "elementwise" else target
+    wanted = hot[target] if function.judges == "numbers" else target
     outputs, rates = tuned(function, data.standardised(), wanted, rows, data.classes, starts, plan)
     return judged(loss, outputs, data.target[rows[2]]), rates
 

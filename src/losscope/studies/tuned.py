@@ -81,6 +81,6 @@ class Adam:
 def each_mean(loss: Any, output: torch.Tensor, target: torch.Tensor) -> np.ndarray:
     """The mean loss of each run, (runs,)."""
     runs = len(output)
-    if loss.structure != "elementwise":
+    if loss.judges != "numbers":
         output, target = output.flatten(0, 1), target.flatten()
     return loss(output, target, reduction="none").reshape(runs, -1).double().mean(1).numpy()
