@@ -17,7 +17,7 @@ from losscope.reduction import MEAN, NONE, REDUCTIONS, scale_of
 from losscope.torch import buffers, eligibility, formula
 from losscope.torch.eligibility import HALVES, NAMES
 from losscope.torch.kernel_loss import KernelLoss
-from losscope.torch.loss_node import Gradients, LossNode, record
+from losscope.torch.loss_node import Gradients, LossNode, as_weight, multiply, record
 from losscope.torch.margin import of_rows
 
 
@@ -142,11 +142,14 @@ class Vectors(LossNode):
         return value
 
     def differentiate(self, tensors: Any, upstream: Tensor | None, factor: float) -> Gradients:
-        weight = tensors[1]
+        weight, there = tensors[1], None
         if upstream is not None:
             upstream = upstream.to(computed(upstream.dtype)).reshape(-1).contiguous()
-            weight = upstream if weight is None else upstream * weight.reshape(-1)
-        return self.run(tensors, weight, self.each, self.scale * factor, False)[1]
+            weight, there = as_weight(upstream, None if weight is None else weight.reshape(-1))
+        gradients = self.run(tensors, weight, self.each, self.scale * factor, False)[1]
+        if there is not None:
+            multiply(gradients, there.view(tensors[2].shape[:-1]).unsqueeze(-1))
+        return gradients
 
     def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:
         label, weight, *vectors = tensors

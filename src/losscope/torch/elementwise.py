@@ -15,7 +15,7 @@ from losscope.kernels.elementwise import Call
 from losscope.torch import buffers, eligibility, formula
 from losscope.torch.eligibility import KERNEL, NAMES, NOT_OURS, Outside
 from losscope.torch.kernel_loss import KernelLoss
-from losscope.torch.loss_node import Gradients, LossNode, record
+from losscope.torch.loss_node import Gradients, LossNode, as_weight, multiply, record
 
 
 class Pointwise(KernelLoss):
@@ -234,14 +234,16 @@ class Elements(LossNode):
 
     def differentiate(self, tensors: Any, upstream: Tensor | None, factor: float) -> Gradients:
         input, target, weight, varying = tensors
+        there = None
         if upstream is not None:
-            upstream = aligned(upstream, input)
-            weight = upstream if weight is None else upstream * weight
+            weight, there = as_weight(aligned(upstream, input), weight)
         gradient, target_gradient = gradients = self.room(input)
         self.loss.run(
             input, target, weight, self.parameters, self.scale * factor, gradient=gradient, target_gradient=target_gradient,
             varying=varying,
         )  # fmt: skip
+        if there is not None:
+            multiply(gradients, there)
         return gradients
 
     def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:

@@ -22,8 +22,8 @@ clamped_binary_cross_entropy = elementwise(
     equivalents={"torch": "BCELoss"},
 )
 
-# Of a rate that is all but infinite, its logarithm is nothing.
-OF_RATE = "where(prediction < 1e38, prediction - xlogy(target, prediction + offset), prediction)"
+# To a rate that is all but infinite, what its logarithm takes away is nothing.
+OF_RATE = "prediction - xlogy(target, minimum(prediction, 1e38) + offset)"
 
 poisson_of_rate = elementwise(
     "poisson_of_rate",
@@ -76,7 +76,6 @@ kl_divergence_of_logs = elementwise(
     "kl_divergence_of_logs",
     # Where target is -inf (a probability of 0) the term is 0, whatever the prediction; exp(-1000) is 0.
     "xmuly(exp(target), maximum(target, -1000) - prediction)",
-    gradient_of="exp(target)*(target - prediction)",
     summary="The same with the target as a log-probability too.",
     task="distribution",
     reference="S. Kullback and R. A. Leibler, On information and sufficiency, Ann. Math. Statist. 22 (1951). doi:10.1214/aoms/1177729694",
