@@ -18,7 +18,7 @@ from losscope.torch import buffers, eligibility, formula
 from losscope.torch.eligibility import HALVES, NAMES
 from losscope.torch.kernel_loss import KernelLoss
 from losscope.torch.loss_node import Gradients, LossNode, as_weight, multiply, record
-from losscope.torch.margin import of_rows
+from losscope.torch.margin import nan_of_whole_rows, of_rows
 
 
 class Distances(KernelLoss):
@@ -103,7 +103,7 @@ class Distances(KernelLoss):
             cosine = 1 - distance
         label = torch.ones_like(distance) if label is None else label.to(widest).view(distance.shape)
         value: Tensor = formula.compiled(self.entry, None, 0, 0)(distance, label, cosine, *parameters)
-        return value
+        return nan_of_whole_rows(value, a, b, *negative)
 
 
 class Vectors(LossNode):
@@ -196,9 +196,12 @@ def computed(dtype: torch.dtype) -> torch.dtype:
 
 
 def _length(x: Tensor) -> Tensor:
-    """The length of each vector; every derivative of a length of 0 is 0."""
-    square = (x * x).sum(-1)
-    return torch.where(square == 0, 0.0, torch.where(square == 0, 1.0, square).sqrt())
+    """The length of each vector; every derivative of a length of 0 is 0. Squares are of parts of the largest number, so
+    that none overflows or vanishes."""
+    largest = x.detach().abs().amax(-1, keepdim=True)
+    largest = torch.where((largest == 0) | largest.isinf(), 1.0, largest)
+    square = (x / largest).square().sum(-1)
+    return torch.where(square == 0, 0.0, largest.squeeze(-1) * torch.where(square == 0, 1.0, square).sqrt())
 
 
 def _direction(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ clamped_binary_cross_entropy = elementwise(
     "clamped_binary_cross_entropy",
     "-target*maximum(log(prediction), -100) - (1 - target)*maximum(log1p(-prediction), -100)",
     # Not the slope of the clamped value but PyTorch's own: (p - y)/max(p (1 - p), 1e-12).
-    gradient_of="where(prediction*(1 - prediction) < 1/1000000000000, (prediction**2/2 - target*prediction)*1000000000000, -target*log(prediction) - (1 - target)*log1p(-prediction))",
+    gradient_of="where(prediction*(1 - prediction) < 1/1000000000000, r**2/2*1000000000000, -target*log(prediction) - (1 - target)*log1p(-prediction))",
     summary="Binary cross-entropy of a probability as PyTorch has it: no logarithm below -100, no slope beyond 1e12.",
     prediction=_probability,
     target=_probability,
