@@ -43,7 +43,7 @@ binary_focal = elementwise(
     "binary_focal",
     "(target*sigmoid(-prediction) + (1 - target)*sigmoid(prediction))**gamma*(target*softplus(-prediction) + (1 - target)*softplus(prediction))",
     # Of a certain label, what is left of the probability to its power: summed up, it would be divided by itself.
-    gradient_of="where(target > 1e-19, where(target < 1, (target*sigmoid(-prediction) + (1 - target)*sigmoid(prediction))**gamma*(target*softplus(-prediction) + (1 - target)*softplus(prediction)), sigmoid((1 - 2*target)*prediction)**gamma*softplus((1 - 2*target)*prediction)), sigmoid((1 - 2*target)*prediction)**gamma*softplus((1 - 2*target)*prediction))",
+    gradient_of="where(target > 0, where(target < 1, (target*sigmoid(-prediction) + (1 - target)*sigmoid(prediction))**gamma*(target*softplus(-prediction) + (1 - target)*softplus(prediction)), sigmoid((1 - 2*target)*prediction)**gamma*softplus((1 - 2*target)*prediction)), sigmoid((1 - 2*target)*prediction)**gamma*softplus((1 - 2*target)*prediction))",
     summary="Binary cross-entropy on logits that plays down what is already classified well, by (1 - p_t)^gamma, where p_t = y p + (1 - y)(1 - p) is what the label has of the probability; labels may be soft.",
     aliases=("focal",),
     parameters={"gamma": nonnegative(2.0)},
