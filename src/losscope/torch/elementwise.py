@@ -148,9 +148,8 @@ class Pointwise(KernelLoss):
         if varying is not None:
             parameters, period = (*parameters, 0.0), varying.numel()  # 0 in the place of the one that varies
             row = varying.reshape(-1).to(torch.float64 if input.dtype is torch.float64 else torch.float32)
-            row = row.expand(-(-(period + 64) // period), period).reshape(
-                -1
-            )  # a third of what `repeat` takes
+            # A third of what `repeat` takes; of one number for all classes, a view of that one unless it is laid out.
+            row = row.expand(-(-(period + 64) // period), period).reshape(-1).contiguous()
         call = Call(
             self.compiled, NAMES[input.dtype], input.numel(), parameters, input.data_ptr(), target.data_ptr(),
             None if weight is None else weight.data_ptr(), None if row is None else row.data_ptr(), period,
