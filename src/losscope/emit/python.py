@@ -49,7 +49,9 @@ def function(
     steps, outputs = shared(results, sympy.numbered_symbols("t", exclude=taken, real=True))
     lines += [f"    {left} = {text(right)}" for left, right in steps]
     # An activation's formulas never look at the target, so it is not theirs to watch.
-    unseen = set() if any(each.has(TARGET, RESIDUAL, MARGIN) for each in (*results, of or S.Zero)) else {"target"}
+    unseen = (
+        set() if any(each.has(TARGET, RESIDUAL, MARGIN) for each in (*results, of or S.Zero)) else {"target"}
+    )
     guarded = []
     for i, (result, output) in enumerate(zip(results, outputs, strict=True)):
         silent = [each for each in arguments if each not in unseen and not carries(result, symbol(each))]

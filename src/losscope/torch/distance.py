@@ -123,7 +123,8 @@ class Vectors(LossNode):
         swap: bool = False,
         offset: float = 0.0,
     ):
-        super().__init__(loss, (label, weight, *vectors), parameters, scale, unreduced)
+        of_rows = (None if each is None else each.contiguous() for each in (label, weight))
+        super().__init__(loss, (*of_rows, *vectors), parameters, scale, unreduced)
         self.swap, self.offset = swap, offset
         self.each = [each.requires_grad for each in vectors]  # which of them may want a gradient
 

@@ -100,7 +100,9 @@ class Partial(torch.autograd.Function):
         return in_prediction, in_target, None
 
     @staticmethod
-    def jvp(ctx: Any, prediction_tangent: Tensor | None, target_tangent: Tensor | None, _: Any) -> Tensor | None:
+    def jvp(
+        ctx: Any, prediction_tangent: Tensor | None, target_tangent: Tensor | None, _: Any
+    ) -> Tensor | None:
         prediction, target = ctx.saved_tensors
         parts = []
         if prediction_tangent is not None:

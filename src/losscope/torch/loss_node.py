@@ -137,7 +137,7 @@ def as_weight(upstream: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor |
     nought = product == 0
     if weight is not None:
         nought &= weight != 0
-    return product.masked_fill(nought, torch.finfo(product.dtype).tiny), ~nought
+    return torch.where(nought, torch.finfo(product.dtype).tiny, product), ~nought  # in the layout that it has
 
 
 def _version(tensors: Any) -> int:
