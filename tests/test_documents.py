@@ -78,3 +78,11 @@ def test_the_example_of_contributing_is_a_loss() -> None:
 def test_the_package_is_the_command_too() -> None:
     done = subprocess.run([sys.executable, "-m", "losscope", "--version"], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, f"losscope {ls.__version__}\n")
+
+
+def test_what_is_advised_works_before_there_is_a_release() -> None:
+    """An extra is installed from a clone; by the name alone there is nothing to install."""
+    files = [*DOCUMENTS, *(ROOT / "src").rglob("*.py")]
+    assert len(files) > 100
+    for file in files:
+        assert "losscope[" not in re.sub(r"import losscope\[?", "", file.read_text()), file

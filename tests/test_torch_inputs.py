@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from contextlib import nullcontext
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -14,8 +15,9 @@ import torch.nn.functional as torchs
 from numpy.testing import assert_allclose, assert_array_equal
 
 import losscope as ls
-from conftest import ALL, batch, beside
+from conftest import ALL, LOSSES, batch, beside
 from losscope.torch import functional as F
+from losscope.torch import loss_node, multiclass_margin
 
 N, C = 6, 4
 
@@ -177,6 +179,62 @@ def test_strict_losses_take_them_too(name: str) -> None:
         loss(z, frozen["target"], weight=frozen["weight"], reduction=reduction, **{n: frozen[n] for n in rest}).sum().backward()  # fmt: skip
         loss(w, y, weight=weight, reduction=reduction, **rest).sum().backward()
         assert_array_equal(z.grad, w.grad)
+
+
+# --- wherever they lie
+
+
+def laid_out(tensor: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Tensors of which the memory is not one number after the other."""
+    found = {
+        "steps": tensor.repeat_interleave(2, 0)[::2],
+        "one of many": torch.stack([tensor, tensor.flip(0)], -1)[..., 0],
+        "one for all": tensor[:1].expand(tensor.shape),
+    }
+    return found | ({"turned": tensor.mT.contiguous().mT} if tensor.ndim > 1 else {})
+
+
+def same_wherever(function: Any, given: dict[str, Any], close: float) -> None:
+    """Value and gradient, with each argument in turn laid out in each way."""
+    first = next(iter(given))
+    tried = 0
+    for name, tensor in given.items():
+        for how, view in laid_out(tensor).items():
+            found = []
+            for argument in (view, view.clone(memory_format=torch.contiguous_format)):
+                tensors = {**given, name: argument}
+                tensors[first] = tensors[first].detach().requires_grad_()
+                value = function(**tensors)
+                upstream = torch.linspace(0, 1, value.numel(), dtype=value.dtype).reshape(value.shape)
+                found.append((value.detach(), *torch.autograd.grad(value, tensors[first], upstream)))
+            for one, other in zip(*found, strict=True):
+                assert_allclose(one, other, rtol=close, atol=close, err_msg=f"{name}, {how}")
+            tried += 1
+    assert tried >= 6
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["in the forward", "in the backward"])
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+@pytest.mark.parametrize("name", [name for name in F.__all__ if name != "ctc_loss"])
+def test_functions_are_the_same_wherever_tensors_lie(
+    name: str, reduction: str, at_once: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(multiclass_margin, "SMALL", 0)
+    if not at_once:
+        monkeypatch.setattr(loss_node, "AT_ONCE", -1)
+    same_wherever(partial(getattr(F, name), reduction=reduction), arguments(name, dtype=torch.float64), 1e-12)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+@pytest.mark.parametrize("name", LOSSES)
+def test_strict_losses_are_the_same_wherever_tensors_lie(name: str, reduction: str) -> None:
+    loss = ls.get(name)
+    prediction, target = (torch.tensor(each) for each in batch(loss, 7))
+    given = {"prediction": prediction, "target": target, "weight": torch.linspace(0.5, 2, 7).double()}
+    given |= {name: torch.tensor(each) for name, each in beside(loss, 7).items()}
+    if loss.structure == "softmax":
+        given["class_weight"] = torch.linspace(0.5, 2, prediction.shape[-1]).double()
+    same_wherever(partial(loss, reduction=reduction), given, 1e-12)
 
 
 # --- written to since

@@ -139,10 +139,11 @@ class xdivy(Primitive):
 
 
 class xmuly(Primitive):
-    """x y, and 0 where x is 0, be y infinite."""
+    """x y, and 0 where x is 0, be y infinite; its derivative, too, has none of y where x does not move."""
 
-    def fdiff(self, argindex=1):
-        return self.args[2 - argindex]
+    def _eval_derivative(self, s):
+        x, y = self.args
+        return xmuly(x.diff(s), y) + x * y.diff(s)
 
     @classmethod
     def eval(cls, x, y):

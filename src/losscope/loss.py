@@ -518,7 +518,7 @@ class Loss:
         return f"$\\displaystyle {self.latex()}$"
 
     def plot(self, span: tuple[float, float] = (-3.0, 3.0), target: float | None = None) -> Any:
-        """Value, gradient and curvature as a chart (needs `losscope[plot]`): shows itself in a notebook, or
+        """Value, gradient and curvature as a chart (needs the extra `plot`): shows itself in a notebook, or
         `.save(path)`. `span` is the range of the axis, `target` that of a loss that is not of the residual alone."""
         from losscope.report.curves import curves
 

@@ -116,6 +116,8 @@ def library() -> Any:
         import lightgbm
     except ImportError:
         raise LossError(
-            complain("LightGBM is not installed", next_step="Use: pip install 'losscope[boosting]'")
+            complain(
+                "LightGBM is not installed", next_step="Use: pip install '.[boosting]' in a clone of losscope"
+            )
         ) from None
     return lightgbm

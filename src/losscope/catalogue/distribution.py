@@ -5,8 +5,8 @@ from losscope.structures.elementwise import elementwise
 
 kl_divergence = elementwise(
     "kl_divergence",
-    # Near the target the first-order parts cancel, so they are left out; far below it nothing cancels.
-    "where(target > 0, where(prediction < target/4, target*log(target/prediction) + r, -target*log1pmx(r/target)), prediction)",
+    # Near the target the first-order parts cancel, so they are left out; far from it nothing cancels. No quotient is infinite.
+    "where(target > 0, where(prediction < target/4, -target*log(prediction/target) + r, where(prediction > 4*target, target*log(target/prediction) + r, -target*log1pmx(r/target))), prediction)",
     curvature_of="xlogy(target, target) - xlogy(target, prediction) + prediction - target",
     summary="KL(target || prediction): the surprise that prediction costs beyond the target's own entropy. Each term is target*log(target/prediction) + prediction - target, which is never negative and sums to the same for rows that sum to 1; rows that do not are taken as they are (the generalised KL divergence).",
     aliases=("kl", "kld"),

@@ -35,8 +35,10 @@ def function(
     parameters: Sequence[str],
     results: Sequence[sympy.Expr],
     residual: sympy.Expr | None = None,
+    of: sympy.Expr | None = None,
 ) -> str:
-    """Source of one function returning `results`, shared parts computed once."""
+    """Source of one function returning `results`, shared parts computed once. A NaN in an argument is one in every result,
+    also in those that don't look at it: derivatives `of` a value that does."""
     results = [folded(each) for each in results]
     lines = [f"def {name}({', '.join((*arguments, *parameters))}):"]
     taken = [symbol(each) for each in parameters]  # a parameter may be called t0
@@ -47,7 +49,9 @@ def function(
     steps, outputs = shared(results, sympy.numbered_symbols("t", exclude=taken, real=True))
     lines += [f"    {left} = {text(right)}" for left, right in steps]
     # An activation's formulas never look at the target, so it is not theirs to watch.
-    unseen = set() if any(each.has(TARGET, RESIDUAL, MARGIN) for each in results) else {"target"}
+    unseen = (
+        set() if any(each.has(TARGET, RESIDUAL, MARGIN) for each in (*results, of or S.Zero)) else {"target"}
+    )
     guarded = []
     for i, (result, output) in enumerate(zip(results, outputs, strict=True)):
         silent = [each for each in arguments if each not in unseen and not carries(result, symbol(each))]

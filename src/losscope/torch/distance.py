@@ -17,8 +17,8 @@ from losscope.reduction import MEAN, NONE, REDUCTIONS, scale_of
 from losscope.torch import buffers, eligibility, formula
 from losscope.torch.eligibility import HALVES, NAMES
 from losscope.torch.kernel_loss import KernelLoss
-from losscope.torch.loss_node import Gradients, LossNode, record
-from losscope.torch.margin import of_rows
+from losscope.torch.loss_node import Gradients, LossNode, as_weight, multiply, record
+from losscope.torch.margin import nan_of_whole_rows, of_rows
 
 
 class Distances(KernelLoss):
@@ -103,7 +103,7 @@ class Distances(KernelLoss):
             cosine = 1 - distance
         label = torch.ones_like(distance) if label is None else label.to(widest).view(distance.shape)
         value: Tensor = formula.compiled(self.entry, None, 0, 0)(distance, label, cosine, *parameters)
-        return value
+        return nan_of_whole_rows(value, a, b, *negative)
 
 
 class Vectors(LossNode):
@@ -123,7 +123,8 @@ class Vectors(LossNode):
         swap: bool = False,
         offset: float = 0.0,
     ):
-        super().__init__(loss, (label, weight, *vectors), parameters, scale, unreduced)
+        of_rows = (None if each is None else each.contiguous() for each in (label, weight))
+        super().__init__(loss, (*of_rows, *vectors), parameters, scale, unreduced)
         self.swap, self.offset = swap, offset
         self.each = [each.requires_grad for each in vectors]  # which of them may want a gradient
 
@@ -142,11 +143,14 @@ class Vectors(LossNode):
         return value
 
     def differentiate(self, tensors: Any, upstream: Tensor | None, factor: float) -> Gradients:
-        weight = tensors[1]
+        weight, there = tensors[1], None
         if upstream is not None:
             upstream = upstream.to(computed(upstream.dtype)).reshape(-1).contiguous()
-            weight = upstream if weight is None else upstream * weight.reshape(-1)
-        return self.run(tensors, weight, self.each, self.scale * factor, False)[1]
+            weight, there = as_weight(upstream, None if weight is None else weight.reshape(-1))
+        gradients = self.run(tensors, weight, self.each, self.scale * factor, False)[1]
+        if there is not None:
+            multiply(gradients, there.view(tensors[2].shape[:-1]).unsqueeze(-1))
+        return gradients
 
     def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:
         label, weight, *vectors = tensors
@@ -193,9 +197,12 @@ def computed(dtype: torch.dtype) -> torch.dtype:
 
 
 def _length(x: Tensor) -> Tensor:
-    """The length of each vector; every derivative of a length of 0 is 0."""
-    square = (x * x).sum(-1)
-    return torch.where(square == 0, 0.0, torch.where(square == 0, 1.0, square).sqrt())
+    """The length of each vector; every derivative of a length of 0 is 0. Squares are of parts of the largest number, so
+    that none overflows or vanishes."""
+    largest = x.detach().abs().amax(-1, keepdim=True)
+    largest = torch.where((largest == 0) | largest.isinf(), 1.0, largest)
+    square = (x / largest).square().sum(-1)
+    return torch.where(square == 0, 0.0, largest.squeeze(-1) * torch.where(square == 0, 1.0, square).sqrt())
 
 
 def _direction(x: Tensor) -> tuple[Tensor, Tensor]:

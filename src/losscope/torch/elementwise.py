@@ -15,7 +15,7 @@ from losscope.kernels.elementwise import Call
 from losscope.torch import buffers, eligibility, formula
 from losscope.torch.eligibility import KERNEL, NAMES, NOT_OURS, Outside
 from losscope.torch.kernel_loss import KernelLoss
-from losscope.torch.loss_node import Gradients, LossNode, record
+from losscope.torch.loss_node import Gradients, LossNode, as_weight, multiply, record
 
 
 class Pointwise(KernelLoss):
@@ -148,9 +148,8 @@ class Pointwise(KernelLoss):
         if varying is not None:
             parameters, period = (*parameters, 0.0), varying.numel()  # 0 in the place of the one that varies
             row = varying.reshape(-1).to(torch.float64 if input.dtype is torch.float64 else torch.float32)
-            row = row.expand(-(-(period + 64) // period), period).reshape(
-                -1
-            )  # a third of what `repeat` takes
+            # A third of what `repeat` takes; of one number for all classes, a view of that one unless it is laid out.
+            row = row.expand(-(-(period + 64) // period), period).reshape(-1).contiguous()
         call = Call(
             self.compiled, NAMES[input.dtype], input.numel(), parameters, input.data_ptr(), target.data_ptr(),
             None if weight is None else weight.data_ptr(), None if row is None else row.data_ptr(), period,
@@ -234,14 +233,16 @@ class Elements(LossNode):
 
     def differentiate(self, tensors: Any, upstream: Tensor | None, factor: float) -> Gradients:
         input, target, weight, varying = tensors
+        there = None
         if upstream is not None:
-            upstream = aligned(upstream, input)
-            weight = upstream if weight is None else upstream * weight
+            weight, there = as_weight(aligned(upstream, input), weight)
         gradient, target_gradient = gradients = self.room(input)
         self.loss.run(
             input, target, weight, self.parameters, self.scale * factor, gradient=gradient, target_gradient=target_gradient,
             varying=varying,
         )  # fmt: skip
+        if there is not None:
+            multiply(gradients, there)
         return gradients
 
     def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:

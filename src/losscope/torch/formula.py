@@ -82,9 +82,13 @@ class Partial(torch.autograd.Function):
         prediction, target, ctx.which = inputs
         ctx.save_for_backward(prediction, target)
         ctx.save_for_forward(prediction, target)
+        # A tangent that is not there is None: as zeros, beside a slope that is infinite, it would be NaN.
+        ctx.set_materialize_grads(False)
 
     @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> Any:
+    def backward(ctx: Any, upstream: Tensor | None) -> Any:
+        if upstream is None:
+            return None, None, None
         prediction, target = ctx.saved_tensors
         in_prediction = in_target = None
         if ctx.needs_input_grad[0]:
@@ -96,14 +100,16 @@ class Partial(torch.autograd.Function):
         return in_prediction, in_target, None
 
     @staticmethod
-    def jvp(ctx: Any, prediction_tangent: Tensor | None, target_tangent: Tensor | None, _: Any) -> Tensor:
+    def jvp(
+        ctx: Any, prediction_tangent: Tensor | None, target_tangent: Tensor | None, _: Any
+    ) -> Tensor | None:
         prediction, target = ctx.saved_tensors
         parts = []
         if prediction_tangent is not None:
             parts.append(prediction_tangent * Partial.apply(prediction, target, ctx.which.in_prediction()))
         if target_tangent is not None:
             parts.append(target_tangent * Partial.apply(prediction, target, ctx.which.in_target()))
-        return sum(parts[1:], parts[0])
+        return sum(parts[1:], parts[0]) if parts else None
 
 
 @lru_cache(4096)
@@ -113,10 +119,15 @@ def compiled(entry: Entry, through: Entry | None, in_prediction: int, in_target:
     from losscope.emit.python import function
 
     parameters = [*entry.parameters, *(through.parameters if through else ())]
-    residual = derive(entry, through).residual
+    derived = derive(entry, through)
     expression = derivative(entry, through, in_prediction, in_target)
     source = function(
-        "partial", structures.get(entry.structure).arguments, parameters, [expression], residual
+        "partial",
+        structures.get(entry.structure).arguments,
+        parameters,
+        [expression],
+        derived.residual,
+        of=derived.value,
     )
     namespace = dict(NAMESPACE)
     exec(source, namespace)
@@ -160,6 +171,10 @@ def log1pmx(x: Tensor) -> Tensor:
 
 def expm1mx(x: Tensor) -> Tensor:
     return torch.where(x.abs() <= 0.5, _series(x, 2, lambda n: 1 / math.factorial(n)), torch.expm1(x) - x)
+
+
+def sign(x: Tensor) -> Tensor:
+    return torch.where(x.isnan(), x, torch.sign(x))  # torch's own is 0 at NaN
 
 
 def softplus(x: Tensor) -> Tensor:
@@ -224,7 +239,7 @@ def unless_nan(x: Any, result: Any) -> Any:
 
 
 _OF_TENSORS: dict[str, Callable[..., Tensor]] = {
-    "abs": torch.abs, "sign": torch.sign, "exp": torch.exp, "log": torch.log, "sqrt": torch.sqrt,
+    "abs": torch.abs, "sign": sign, "exp": torch.exp, "log": torch.log, "sqrt": torch.sqrt,
     "log1p": torch.log1p, "expm1": torch.expm1, "log1pmx": log1pmx, "expm1mx": expm1mx, "tanh": torch.tanh,
     "softplus": softplus, "sigmoid": torch.sigmoid, "sech2": sech2, "log_cosh": log_cosh, "sqrt1px2m1": sqrt1px2m1,
     "sin_arctan": sin_arctan, "cos_arctan": lambda x: 1 / torch.hypot(torch.ones_like(x), x),

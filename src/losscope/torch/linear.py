@@ -17,7 +17,7 @@ from torch import Tensor
 from losscope.reduction import MEAN, NONE, REDUCTIONS
 from losscope.torch import eligibility, margin
 from losscope.torch.eligibility import HALVES, NAMES, Outside
-from losscope.torch.loss_node import Gradients, LossNode, record
+from losscope.torch.loss_node import Gradients, LossNode, as_weight, record
 from losscope.torch.rows import Logits, Rows
 
 # Bytes of a chunk of logits: rows enough for a matrix product at full speed, few enough to be a small part of all.
@@ -181,7 +181,9 @@ class Linear(LossNode):
                 torch.mm(x, weight.t(), out=z)
             else:
                 torch.addmm(bias, x, weight.t(), out=z)
-            each = None if upstream is None else upstream[first : first + step].to(computed).contiguous()
+            each = there = None
+            if upstream is not None:
+                each, there = as_weight(upstream[first : first + step].to(computed).contiguous(), None)
             call = Logits(
                 self.loss, (z, target[first : first + step], class_weight, each), (), self.scale * factor,
                 self.unreduced and upstream is None, self.ignore, self.smoothing,
@@ -192,6 +194,8 @@ class Linear(LossNode):
             total += call.total
             if g is None:
                 continue
+            if there is not None:
+                g.mul_(there.unsqueeze(-1))
             g = g.to(input.dtype)
             if for_input is not None:
                 torch.mm(g, weight, out=for_input[first : first + step])

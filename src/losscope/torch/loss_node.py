@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, is_grad_enabled
 from torch.autograd import Function
 
@@ -119,11 +120,24 @@ class LossNode:
         return self.tensors
 
 
-def multiply(gradients: Gradients, factor: float) -> None:
-    if factor != 1.0:
+def multiply(gradients: Gradients, factor: float | Tensor) -> None:
+    if isinstance(factor, Tensor) or factor != 1.0:
         for each in gradients:
             if each is not None:
                 each.mul_(factor)
+
+
+def as_weight(upstream: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """What comes back, times the weights if there are any, as weights for a kernel; and what to multiply its gradients
+    with, if anything. To a kernel a weight of 0 is an element that is not there; what comes back multiplies, and 0 times NaN
+    is NaN, as in PyTorch: the smallest number stands in for such a 0."""
+    product = upstream if weight is None else upstream * weight
+    if bool(product.all()):
+        return product, None
+    nought = product == 0
+    if weight is not None:
+        nought &= weight != 0
+    return torch.where(nought, torch.finfo(product.dtype).tiny, product), ~nought  # in the layout that it has
 
 
 def _version(tensors: Any) -> int:

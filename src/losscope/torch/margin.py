@@ -96,7 +96,8 @@ def rows(
         if class_weight is not None:
             share = share * class_weight
             logits = of_rows((share != 0).any(-1), logits)
-        return spread(entry, parameters, logits, share), torch.ones_like(share[..., 0])
+        values = spread(entry, parameters, logits, share)
+        return nan_of_whole_rows(values, logits), torch.ones_like(share[..., 0])
     counts = target != ignore
     right = torch.where(counts, target, 0)
     weights = (
@@ -117,12 +118,20 @@ def rows(
     else:
         margin = torch.where(counts, others_of(logits, own) - own_logit, 0)
         values = weights * formula.values(entry, None, parameters, margin, margin.detach())
-    return torch.where(counts, values, 0), weights
+    return torch.where(counts, nan_of_whole_rows(values, logits), 0), weights
 
 
 def of_rows(there: Tensor, logits: Tensor) -> Tensor:
     """The logits of the rows that are `there`; those of the others count nothing, whatever they are."""
     return torch.where(there.unsqueeze(-1), logits, 0)
+
+
+def nan_of_whole_rows(values: Tensor, *of: Tensor) -> Tensor:
+    """The values of rows of numbers, but where the value is NaN every slope is, too."""
+    nan = values.isnan()
+    # Summed up of those rows alone, so that no other meets 0 times NaN on the way back.
+    everything = sum(torch.where(nan, each.sum(-1), 0) for each in of)
+    return torch.where(nan, everything * math.nan, values)
 
 
 def of_class(numbers: Tensor, right: Tensor) -> Tensor:

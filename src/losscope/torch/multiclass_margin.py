@@ -17,7 +17,7 @@ from losscope.reduction import MEAN, NONE, REDUCTIONS
 from losscope.torch import buffers, eligibility, formula
 from losscope.torch.eligibility import Outside
 from losscope.torch.kernel_loss import KernelLoss
-from losscope.torch.loss_node import Gradients, LossNode, record
+from losscope.torch.loss_node import Gradients, LossNode, as_weight, record
 from losscope.torch.margin import of_class, of_rows
 
 SMALL = 20_000  # scores, up to which PyTorch's own is as quick: measured with rows of ten
@@ -152,11 +152,13 @@ class Scores(LossNode):
 
     def differentiate(self, tensors: Any, upstream: Tensor | None, factor: float) -> Gradients:
         input, target, weight = tensors
+        there = None
         if upstream is not None:
-            upstream = upstream.contiguous()
-            weight = upstream if weight is None else upstream * weight
+            weight, there = as_weight(upstream.contiguous(), weight)
         gradient = buffers.like(input)
         self.loss.run(input, target, weight, self.parameters, self.scale * factor, gradient=gradient)
+        if there is not None:
+            gradient.mul_(there.unsqueeze(-1))
         return (gradient,)
 
     def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:

@@ -16,6 +16,7 @@ from torch import Tensor
 from losscope.torch import elementwise, eligibility, formula, rows
 from losscope.torch.elementwise import Pointwise
 from losscope.torch.eligibility import Outside
+from losscope.torch.loss_node import as_weight
 from losscope.torch.rows import Logits, Rows
 
 # Losses by the name that a graph holds; a compiled graph may outlive the call that made it. A loss that is not here,
@@ -92,16 +93,16 @@ def pointwise_gradient(
     """The gradient by a pass of its own, times upstream, and rounded after that."""
     input, target = elementwise.dense(input.detach(), target.detach())
     weight = None if weight is None else weight.detach()
-    scale = _scale(input, reduction, divisor)
+    scale, there = _scale(input, reduction, divisor), None
     if reduction == "none":
-        weight = upstream.detach() if weight is None else upstream.detach() * weight
+        weight, there = as_weight(upstream.detach(), weight)
     else:
         scale *= upstream.item()
     gradient = torch.empty_like(input)
     if input.numel():
         weight = None if weight is None else elementwise.aligned(weight, input)
         POINTWISE[loss].run(input, target, weight, tuple(parameters), scale, gradient=gradient)
-    return gradient
+    return gradient if there is None else gradient.mul_(there)
 
 
 @pointwise_gradient.register_fake
@@ -253,13 +254,16 @@ def rows_gradient(
 ) -> Tensor:
     """The gradient by a pass of its own, times upstream, and rounded after that."""
     call = _rows(loss, input, target, class_weight, False, ignore, smoothing, reduction == "mean")
-    gradient, weight = torch.empty_like(call.logits), None
+    gradient, weight, there = torch.empty_like(call.logits), None, None
     if reduction == "none":
-        weight = upstream.detach().reshape(-1).to(call.computed).contiguous()
+        weight, there = as_weight(upstream.detach().reshape(-1).to(call.computed).contiguous(), None)
     else:
         call.scale = upstream.item()
     call.run(gradient, weight)
-    return torch.empty_like(input).copy_(rows.in_layout(gradient, input))
+    gradient = rows.in_layout(gradient, input)
+    if there is not None:
+        gradient = gradient.mul_(rows.of_classes(there, input))
+    return torch.empty_like(input).copy_(gradient)
 
 
 @rows_gradient.register_fake

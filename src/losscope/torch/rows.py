@@ -17,7 +17,7 @@ from losscope.reduction import MEAN, NONE, REDUCTIONS
 from losscope.torch import buffers, eligibility
 from losscope.torch.eligibility import NAMES, Outside
 from losscope.torch.kernel_loss import KernelLoss
-from losscope.torch.loss_node import Gradients, LossNode, multiply, record
+from losscope.torch.loss_node import Gradients, LossNode, as_weight, multiply, record
 
 
 class Rows(KernelLoss):
@@ -181,9 +181,9 @@ class Logits(LossNode):
 
     def differentiate(self, tensors: Any, upstream: Tensor | None, factor: float) -> Gradients:
         input, target, class_weight, weight = tensors
+        there = None
         if upstream is not None:
-            upstream = upstream.reshape(-1).to(self.computed).contiguous()
-            weight = upstream if weight is None else upstream * weight
+            weight, there = as_weight(upstream.reshape(-1).to(self.computed).contiguous(), weight)
         again = Logits(
             self.loss, (input, target, class_weight, weight), self.parameters, self.scale * factor, False,
             self.ignore, self.smoothing,
@@ -191,7 +191,10 @@ class Logits(LossNode):
         again.fits()
         again.wanted = True
         again.value(again.tensors)
-        return again.gradients or ()
+        gradients = again.gradients or ()
+        if there is not None:
+            multiply(gradients, of_classes(there, input))
+        return gradients
 
     def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:
         from losscope.torch.margin import gradient
@@ -263,6 +266,12 @@ def _address(tensor: Tensor | None) -> int | None:
 
 def _without_classes(shape: torch.Size) -> torch.Size:
     return shape[:1] + shape[2:] if len(shape) > 1 else shape[:0]
+
+
+def of_classes(of_rows: Tensor, input: Tensor) -> Tensor:
+    """What each row has, beside each of its classes."""
+    shape = _without_classes(input.shape)
+    return of_rows.view(shape).unsqueeze(min(1, len(shape)))
 
 
 def in_layout(rows: Tensor, input: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ clamped_binary_cross_entropy = elementwise(
     "clamped_binary_cross_entropy",
     "-target*maximum(log(prediction), -100) - (1 - target)*maximum(log1p(-prediction), -100)",
     # Not the slope of the clamped value but PyTorch's own: (p - y)/max(p (1 - p), 1e-12).
-    gradient_of="where(prediction*(1 - prediction) < 1/1000000000000, (prediction**2/2 - target*prediction)*1000000000000, -target*log(prediction) - (1 - target)*log1p(-prediction))",
+    gradient_of="where(prediction*(1 - prediction) < 1/1000000000000, r**2/2*1000000000000, -target*log(prediction) - (1 - target)*log1p(-prediction))",
     summary="Binary cross-entropy of a probability as PyTorch has it: no logarithm below -100, no slope beyond 1e12.",
     prediction=_probability,
     target=_probability,
@@ -22,8 +22,8 @@ clamped_binary_cross_entropy = elementwise(
     equivalents={"torch": "BCELoss"},
 )
 
-# Of a rate that is all but infinite, its logarithm is nothing.
-OF_RATE = "where(prediction < 1e38, prediction - xlogy(target, prediction + offset), prediction)"
+# To a rate that is all but infinite, what its logarithm takes away is nothing.
+OF_RATE = "prediction - xlogy(target, minimum(prediction, 1e38) + offset)"
 
 poisson_of_rate = elementwise(
     "poisson_of_rate",
@@ -76,7 +76,6 @@ kl_divergence_of_logs = elementwise(
     "kl_divergence_of_logs",
     # Where target is -inf (a probability of 0) the term is 0, whatever the prediction; exp(-1000) is 0.
     "xmuly(exp(target), maximum(target, -1000) - prediction)",
-    gradient_of="exp(target)*(target - prediction)",
     summary="The same with the target as a log-probability too.",
     task="distribution",
     reference="S. Kullback and R. A. Leibler, On information and sufficiency, Ann. Math. Statist. 22 (1951). doi:10.1214/aoms/1177729694",

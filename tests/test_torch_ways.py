@@ -1,0 +1,229 @@
+"""A derivative is the same by every way that torch has to ask for it, at special numbers too: made with the loss, made again,
+under hooks, to be differentiated, by torch.func, in forward mode. What comes back multiplies it, and 0 times NaN is NaN."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+import textwrap
+from contextlib import nullcontext
+from itertools import product
+from typing import Any
+
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from torch import inf, nan
+
+from losscope.torch import formula, loss_node
+from losscope.torch import functional as F
+from losscope.torch.elementwise import Pointwise
+from test_infinity import ENTRIES, PREDICTIONS, TARGETS
+
+WAYS = ("again", "hooks", "to be differentiated")
+UPSTREAM = (0.0, 1.0, -2.0, 0.0, 0.5)
+
+
+def grid(entry: Any, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+    """All pairs of usual numbers, of ends of the domains, infinity and NaN."""
+    targets = [0.0] if entry.structure == "activation" else [*TARGETS[entry.target.name], nan]
+    pairs = list(product([*PREDICTIONS[entry.prediction.name], 0.3, nan], targets))
+    x, y = torch.tensor(pairs, dtype=dtype).T.contiguous()
+    return x, y
+
+
+def gradients(function: Any, tensors: Any, upstream: Any, way: str = "") -> list[torch.Tensor]:
+    """Those of a function of tensors, times what comes back."""
+    given = [each.detach().clone().requires_grad_() for each in tensors]
+    hooks = torch.autograd.graph.saved_tensors_hooks(lambda each: each, lambda each: each)
+    with hooks if way == "hooks" else nullcontext():
+        value = function(*given)
+    upstream = upstream.expand(value.shape)
+    if way == "again":
+        torch.autograd.grad(value, given, upstream, retain_graph=True)
+    found = torch.autograd.grad(value, given, upstream, create_graph=way == "to be differentiated")
+    return [each.detach() for each in found]
+
+
+def alike(found: Any, expected: Any, dtype: torch.dtype) -> None:
+    eps = torch.finfo(dtype).eps
+    assert len(found) == len(expected) > 0
+    for one, other in zip(found, expected, strict=True):
+        assert_allclose(one.double(), other.double(), rtol=8 * eps, atol=8 * eps)
+
+
+DTYPES = [torch.float64, torch.float32, torch.bfloat16]
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["in the forward", "in the backward"])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
+def test_of_pairs(entry: Any, dtype: torch.dtype, at_once: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not at_once:
+        monkeypatch.setattr(loss_node, "AT_ONCE", -1)
+    parameters = tuple(each.default for each in entry.parameters.values())
+    this = Pointwise(entry)
+    alone = entry.structure == "activation"
+    x, y = grid(entry, dtype)
+
+    def unreduced(x: torch.Tensor, target: torch.Tensor = y) -> torch.Tensor:
+        return this(x, target, "none", parameters)
+
+    tensors = (x,) if alone else (x, y)
+    slopes = gradients(unreduced, tensors, x.new_ones(()))
+    assert alone or any(each.isnan().any() for each in slopes)
+    upstream = torch.tensor(UPSTREAM, dtype=dtype).repeat(len(x))[: len(x)]
+    for way in ("", *WAYS):
+        alike(gradients(unreduced, tensors, upstream, way), [upstream * each for each in slopes], dtype)
+        alike(gradients(unreduced, tensors, x.new_zeros(()), way), [0 * each for each in slopes], dtype)
+    if at_once:
+        by_operations = torch.func.grad(lambda *t: unreduced(*t).sum(), argnums=tuple(range(len(tensors))))
+        alike(by_operations(*tensors), slopes, dtype)
+        for i, slope in enumerate(slopes):
+            others = list(tensors)
+
+            def of_one(each: torch.Tensor, i: int = i, others: list = others) -> torch.Tensor:
+                return unreduced(*others[:i], each, *others[i + 1 :])
+
+            alike([torch.func.jvp(of_one, (tensors[i],), (torch.ones_like(x),))[1]], [slope], dtype)
+
+
+LOGITS = torch.randn(8, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+LOGITS[1, 0] = nan
+LOGITS[2] = -inf
+LOGITS[3, :2] = inf
+LOGITS[4] = torch.tensor([0, -inf, -inf, 80, 0])
+CLASSES = torch.tensor([0, 1, 2, 3, 3, 0, -100, 2])
+SHARES = torch.rand(8, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+APART = torch.randn(8, 5, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+SIDES = torch.tensor([1, 1, -1, -1, 1, 1, -1, 1])
+ONE_NAN = torch.where(LOGITS.isfinite(), LOGITS, 0.5)
+ONE_NAN[1, 0] = nan
+ROWS = {
+    "classes": (lambda z, how: F.cross_entropy(z, CLASSES, reduction=how), LOGITS),
+    "classes smoothed": (lambda z, how: F.cross_entropy(z, CLASSES, reduction=how, label_smoothing=0.1), LOGITS),
+    "shares": (lambda z, how: F.cross_entropy(z, SHARES.to(z.dtype), reduction=how), LOGITS),
+    "linear": (lambda z, how: F.linear_cross_entropy(z, APART[:4].to(z.dtype), CLASSES.clamp(max=3), reduction=how), ONE_NAN),
+    "cosine": (lambda z, how: F.cosine_embedding_loss(z, APART.to(z.dtype), SIDES, reduction=how), ONE_NAN),
+    "triplet": (lambda z, how: F.triplet_margin_loss(z, APART.to(z.dtype), APART.flip(0).to(z.dtype), reduction=how), ONE_NAN),
+    "gaussian": (lambda z, how: F.gaussian_nll_loss(z, APART.to(z.dtype), SHARES.to(z.dtype) + 0.1, reduction=how), ONE_NAN),
+    "ranking": (lambda z, how: F.margin_ranking_loss(z, APART.to(z.dtype), SIDES[:, None].expand(8, 5).to(z.dtype).contiguous(), reduction=how), ONE_NAN),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["mean", "sum", "none"])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("name", ROWS)
+def test_of_rows(name: str, dtype: torch.dtype, how: str) -> None:
+    function, z = ROWS[name][0], ROWS[name][1].to(dtype)
+    (slopes,) = gradients(lambda z: function(z, how), [z], z.new_ones(()))
+    assert slopes[1].isnan().any()
+    assert slopes[0].isfinite().all()
+    upstreams = [z.new_zeros(())]
+    if how == "none":
+        upstreams.append(
+            torch.tensor(UPSTREAM[:4] * 2, dtype=dtype).view(-1, *[1] * (function(z, how).ndim - 1))
+        )
+    eps = 20 * torch.finfo(dtype).eps
+    for upstream, way in product(upstreams, ("", *WAYS)):
+        (found,) = gradients(lambda z: function(z, how), [z], upstream, way)
+        expected = slopes * upstream.view(-1, *[1] * (z.ndim - 1)) if upstream.ndim else slopes * upstream
+        assert_allclose(found.double(), expected.double(), rtol=eps, atol=eps)
+    if name != "linear":  # which is PyTorch's there
+        found = torch.func.grad(lambda z: function(z, how).sum())(z)
+        assert_allclose(found.double(), slopes.double(), rtol=eps, atol=eps)
+        along = torch.func.jvp(lambda z: function(z, how), (z,), (torch.ones_like(z),))[1]
+        assert along.isnan().any()
+
+
+def test_a_tangent_that_is_not_there_is_none() -> None:
+    """A one-hot target has an infinite slope of its own, of which forward mode in the input alone must not see anything."""
+    x, y = torch.tensor([-1.0, -0.5, -2.0]), torch.tensor([0.0, 1.0, 0.0])
+    along = torch.func.jvp(lambda x: F.kl_div(x, y, reduction="sum"), (x,), (torch.ones(3),))[1]
+    assert along == -1
+    along = torch.func.jvp(lambda x: F.mse_loss(x, torch.tensor([inf])), (torch.zeros(1),), (torch.ones(1),))[
+        1
+    ]
+    assert along == -inf
+
+
+@pytest.mark.parametrize("x", [-inf, -1.0, 0.0])
+def test_a_log_probability_of_minus_infinity_has_a_gradient_of_0(x: float) -> None:
+    input, target = torch.tensor([x, -0.5]), torch.tensor([-inf, -1.0])
+
+    def loss(input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return F.kl_div(input, target, reduction="none", log_target=True)
+
+    for way in ("", *WAYS):
+        for found in gradients(loss, (input, target), torch.ones(()), way):
+            assert found[0] == 0
+            assert found[1].isfinite()
+    for found in torch.func.grad(lambda *t: loss(*t).sum(), argnums=(0, 1))(input, target):
+        assert found[0] == 0
+
+
+@pytest.mark.parametrize("name", sorted(formula._OF_TENSORS))
+def test_a_primitive_of_nan_is_nan(name: str) -> None:
+    function = formula.NAMESPACE[name]
+    count = 2 if name in ("xlogy", "xlog1py", "xdivy", "xmuly", "minimum", "maximum", "power", "hypot") else 1
+    for place in range(count):
+        for other in (2.0, 0.5) if name == "hypot" else (2.0, 0.5, inf):
+            arguments = [
+                torch.tensor(nan if i == place else other, dtype=torch.float64) for i in range(count)
+            ]
+            assert function(*arguments).isnan(), (place, other)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-200, 1e200, 1e307])
+def test_vectors_of_any_length_by_operations(size: float) -> None:
+    """Their squares would vanish or overflow."""
+    a, b = LOGITS[5:].clone() * size, APART[5:] * size
+    side = torch.tensor([1, -1, 1])
+    by_kernel = F.cosine_embedding_loss(a, b, side, reduction="none")
+    by_operations = torch.func.vmap(lambda a, b: F.cosine_embedding_loss(a, b, side, reduction="none"))(
+        a[None], b[None]
+    )[0]
+    assert_allclose(by_operations, by_kernel, rtol=1e-9)
+    assert_allclose(by_kernel, F.cosine_embedding_loss(a / size, b / size, side, reduction="none"), rtol=1e-9)
+    near = torch.zeros_like(a)
+    by_kernel = F.triplet_margin_loss(a, near, near, margin=1.0, reduction="none")
+    by_operations = torch.func.vmap(lambda a: F.triplet_margin_loss(a, near, near, reduction="none"))(
+        a[None]
+    )[0]
+    assert_allclose(by_operations, by_kernel, rtol=1e-9)
+
+
+def test_an_exported_program_needs_our_operators_to_be_loaded(tmp_path) -> None:
+    """A graph names them; whoever loads it imports them first, as `docs/torch.md` says."""
+    path = tmp_path / "program.pt2"
+
+    def run(code: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)],
+            capture_output=True, text=True, timeout=240, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )  # fmt: skip
+
+    saved = run(f"""
+        import torch, losscope.torch
+        class Step(torch.nn.Module):
+            def forward(self, x, t):
+                return torch.nn.functional.cross_entropy(x, t) + torch.nn.functional.mse_loss(x, x * 0)
+        with losscope.torch.patch():
+            program = torch.export.export(Step(), (torch.zeros(3, 4), torch.tensor([0, 1, 2])))
+        assert "torch.ops.losscope" in str(program.graph), program.graph
+        torch.export.save(program, {str(path)!r})
+    """)
+    assert saved.returncode == 0, saved.stderr
+    load = f"""
+import torch
+program = torch.export.load({str(path)!r})
+print(float(program.module()(torch.zeros(3, 4), torch.tensor([0, 1, 2]))))
+"""
+    without = run(load)
+    assert without.returncode == 1
+    assert "error when deserializing" in without.stderr
+    found = run("import losscope.torch.functional" + load)
+    assert found.returncode == 0, found.stderr
+    assert_allclose(float(found.stdout), math.log(4), rtol=1e-6)
