@@ -131,6 +131,33 @@ def test_torch_kl_div_of_distributions() -> None:
     agree((value, gradient - 1 / 30), theirs)
 
 
+def test_a_divergence_of_distributions_is_the_usual_one_and_each_slope_less_by_1() -> None:
+    """What Keras computes: the term that sums to 0 for distributions has a slope of 1 in each number."""
+    rng = np.random.default_rng(3)
+    target, prediction = rng.dirichlet(np.ones(5), 20), rng.dirichlet(np.ones(5), 20)
+    value, gradient = ls.kl_divergence.value_and_grad(prediction, target, reduction="none")
+    assert_allclose(value, (target * np.log(target / prediction)).sum(-1), rtol=1e-12)
+    assert_allclose(gradient - 1, -target / prediction, rtol=1e-12)
+    assert "each slope is less by 1" in ls.kl_divergence.entry.equivalents["keras"]
+    with pytest.raises(ls.LossError, match="between 0 and 1"):  # amounts, which optax's takes
+        ls.kl_divergence(prediction * 2, target * 2 + 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "library", "names"),
+    [
+        ("huber", "sklearn", ["HuberLoss"]),
+        ("log_cosh", "catboost", ["LogCosh"]),
+        ("binary_cross_entropy", "catboost", ["CrossEntropy"]),
+        ("binary_cross_entropy", "lightgbm", ["cross_entropy"]),
+        ("binary_cross_entropy", "xgboost", ["binary:logitraw", "reg:logistic"]),
+    ],
+)
+def test_names_under_which_libraries_have_the_same_loss(name: str, library: str, names: list[str]) -> None:
+    for each in names:
+        assert each in ls.get(name).entry.equivalents[library]
+
+
 SKLEARN = {
     "half_squared_error": ("HalfSquaredError", {}, {}), "mae": ("AbsoluteError", {}, {}),
     "pinball": ("PinballLoss", {"quantile": 0.3}, {"quantile": 0.3}), "bce": ("HalfBinomialLoss", {}, {}),
