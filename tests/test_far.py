@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import losscope as ls
-from losscope.kernels.loops.elementwise import BLOCK, LINE, STREAMED
+from losscope.kernels.loops.elementwise import BLOCK, STREAMED
+from losscope.kernels.memory import LINE
 
 
 def far_pair(dtype: str) -> tuple[np.ndarray, np.ndarray]:
@@ -23,7 +24,7 @@ def parts(size: int) -> list[slice]:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("before", [0, 1, LINE // 4])
+@pytest.mark.parametrize("before", [0, 1, 4, LINE // 4])  # numbers before it: of 4, it begins within a line
 def test_a_far_gradient_is_that_of_its_parts(dtype, before):
     x, y = far_pair(dtype)
     room = np.full(before + len(x) + LINE, 7, dtype)
