@@ -385,7 +385,8 @@ def test_verdicts_on_classes() -> None:
 def test_the_answer_follows_the_verdicts() -> None:
     sound, gross = small().claims[:2]
     claims = {
-        verdict: type(sound)("A claim.", verdict, "Seen.") for verdict in (HOLDS, DOES_NOT_HOLD, NOT_DECIDED)
+        verdict: type(sound)("A claim.", verdict, "Seen.", "squared error")
+        for verdict in (HOLDS, DOES_NOT_HOLD, NOT_DECIDED)
     }
     yes, no, open_ = claims.values()
     assert gross.verdict == HOLDS
