@@ -292,3 +292,9 @@ def test_a_name_finds_its_loss_again(name: str) -> None:
 def test_activations_go_through_by_name_or_by_object() -> None:
     for name in ACTIVATIONS:
         assert ls.mse.through(name) == ls.mse.through(ls.get(name))
+
+
+def test_a_task_of_that_name_makes_no_activation_of_a_loss() -> None:
+    loss = ls.define("looks_like_one", "r**2", task="activation")
+    with pytest.raises(ls.LossError, match="is not an activation"):
+        ls.huber.through(loss)

@@ -174,7 +174,7 @@ class Loss:
         0.25
         """
         entry = activation.entry if isinstance(activation, Loss) else _entry(activation, "activation")
-        if entry.task != "activation":
+        if not _is_activation(entry):
             raise LossError(
                 complain(
                     f"{entry.name} is not an activation",
@@ -353,11 +353,23 @@ class Loss:
                 )
             )
         buffer = None if out is None else _buffer(out, batch)
+        value, *derivatives = self._of_batch(batch, constants, reduction, order, buffer)
+        if reduction is _TOTAL:
+            return value, batch
+        if out is not None:
+            if buffer is None:
+                out[...] = derivatives[0]
+            derivatives[0] = out
+        return (value, *derivatives)
+
+    def _of_batch(
+        self, batch: Any, constants: tuple[float, ...], reduction: Any, order: int, buffer: Any = None
+    ) -> tuple[Any, ...]:
+        """Value and derivatives of a batch that the structure has prepared; for _TOTAL, of which there is no derivative,
+        the sum."""
         total, outputs, inside = self._run(self._compiled, batch, constants, reduction, order, buffer)
         if not inside:
             self._structure.check_domains(self.entry, batch, self.activation is not None)
-        if reduction is _TOTAL:
-            return total, batch
         value: Any = total
         if reduction == NONE:
             value = self._values(outputs["values"], batch)
@@ -367,10 +379,6 @@ class Loss:
             _returned(outputs[name].reshape(batch.given.shape), batch.given)
             for name in ("gradient", "curvature")[:order]
         ]
-        if out is not None:
-            if buffer is None:
-                out[...] = derivatives[0]
-            derivatives[0] = out
         return (value, *derivatives)
 
     def _batch(
@@ -584,12 +592,14 @@ def _restore(entry: str | Entry, activation: str | None, parameters: dict[str, f
     )
 
 
+def _is_activation(entry: Entry) -> bool:
+    return structures.get(entry.structure).judges == "nothing"
+
+
 def _names(kind: str) -> list[str]:
     """The names of all losses, or of all activations."""
     return [
-        name
-        for name, entry in catalogue.entries().items()
-        if (entry.task == "activation") == (kind == "activation")
+        name for name, entry in catalogue.entries().items() if _is_activation(entry) == (kind == "activation")
     ]
 
 
@@ -608,11 +618,11 @@ def _entry(name: str, kind: str) -> Entry:
             )
         )
     found = catalogue.names().get(name.strip().lower().replace("-", "_"))
-    if found is None or (kind == "activation" and entries[found].task != "activation"):
+    if found is None or (kind == "activation" and not _is_activation(entries[found])):
         candidates = [
             each
             for each, entry in catalogue.names().items()
-            if kind == "loss" or entries[entry].task == "activation"
+            if kind == "loss" or _is_activation(entries[entry])
         ]
         close = did_you_mean(name, candidates)
         if kind == "loss":  # all names would fill a screen

@@ -224,10 +224,10 @@ def _take_the_table(args: argparse.Namespace) -> None:
     """A file among the losses is the table, where --data names none: `losscope compare house.csv --target price`."""
     from losscope.comparison.data import DataError
 
-    files = [word for word in args.losses if Path(word).suffix and Path(word).is_file()]
-    tables = [word for word in files if Path(word).suffix != ".toml"]
-    if len(files) > len(tables):
-        raise DataError(f"{(set(files) - set(tables)).pop()!r} is a file, not a loss: give it to --losses")
+    tables = [word for word in args.losses if Path(word).suffix and Path(word).is_file()]
+    for word in tables:
+        if Path(word).suffix == ".toml":
+            raise DataError(f"{word!r} is a file, not a loss: give it to --losses")
     if tables and args.data is not None:
         raise DataError(f"{tables[0]!r} is a file, not a loss, and --data already names {args.data!r}")
     if len(tables) > 1:

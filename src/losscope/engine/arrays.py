@@ -128,7 +128,7 @@ class Array:
         """Write sixteen numbers from the i-th on; nothing where the mask does not hold."""
         numbers, place = self._written(numbers), self._at(i)
         if mask is None and self.streaming:
-            self._stream(numbers, i)
+            self._stream(numbers, place)
             return
         if mask is None:
             self.builder.store(numbers.value, place, align=self.stored.size)
@@ -138,10 +138,9 @@ class Array:
         function = declared(self.builder.module, name, VOID, [kind, POINTER, I32, mask.value.type])
         self.builder.call(function, [numbers.value, place, I32(self.stored.size), mask.value])
 
-    def _stream(self, numbers: Lanes, i: Lanes | int) -> None:
+    def _stream(self, numbers: Lanes, start: Any) -> None:
         """Past the caches, PIECE bytes at a time: the processor gathers them into lines, and any malloc's memory will do."""
         size = PIECE // self.stored.size
-        start = self._at(i)
         for first in range(0, LANES, size):
             mask = ir.Constant(ir.VectorType(I32, size), list(range(first, first + size)))
             piece = self.builder.shuffle_vector(

@@ -158,28 +158,22 @@ class Function:
         Each of the vectors of a step carries its own: returned is what each of them carries in the end. A long body is
         written `once` for all of them, who then take turns: the same bits, and less to compile.
         """
-        step = LANES * unrolled
-        whole = high - (high - low) % step
+        whole = high - (high - low) % (LANES * unrolled)
         width = len(carried)
+        written = 1 if once else unrolled
 
         def full(i: Lanes, *values: Lanes) -> list[Lanes]:
-            found: list[Lanes] = []
-            for k in range(unrolled):
-                found += body(i + k * LANES, None, list(values[k * width : (k + 1) * width]))
-            return found
+            turning = list(values)
+            for k in range(written):
+                turning = [*turning[width:], *body(i + k * LANES, None, turning[:width])]
+            return turning
 
         def rest(i: Lanes, *values: Lanes) -> list[Lanes]:
             left = Lanes(self.builder, self.builder.trunc((high - i).value, I32))
             mask = places(self.builder) < in_lanes(left)
             return [*body(i, mask, list(values[:width])), *values[width:]]
 
-        def turn(i: Lanes, *values: Lanes) -> list[Lanes]:
-            return [*values[width:], *body(i, None, list(values[:width]))]
-
-        start = list(carried) * unrolled
-        values = (
-            self.loop(low, whole, LANES, start, turn) if once else self.loop(low, whole, step, start, full)
-        )
+        values = self.loop(low, whole, LANES * written, list(carried) * unrolled, full)
         values = self.loop(whole, high, LANES, values, rest)
         return [values[k * width : (k + 1) * width] for k in range(unrolled)]
 

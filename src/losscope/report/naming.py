@@ -56,11 +56,13 @@ def spelt(name: str) -> str:
 @cache
 def _places() -> dict[str, int]:
     """Every name and spelling of the catalogue's losses -> which colour's turn it is."""
+    from losscope import structures
     from losscope.catalogue import entries, names
 
     # Real-valued regression first: its losses are the ones most often drawn together.
     ordered = sorted(
-        entries().values(), key=lambda entry: (entry.task == "activation", entry.task != "regression")
+        entries().values(),
+        key=lambda entry: (structures.get(entry.structure).judges == "nothing", entry.task != "regression"),
     )
     kin = {entry.name: _VARIANT.sub("", _VARIANT.sub("", entry.name)) for entry in ordered}
     turns = {name: turn for turn, name in enumerate(dict.fromkeys(kin.values()))}

@@ -11,7 +11,6 @@ from matplotlib.lines import Line2D
 from scipy.stats import norm
 
 import losscope as ls
-from losscope.catalogue import entries
 from losscope.errors import LossError, complain
 from losscope.report import Chart, Line, Panel, Table, name_of
 from losscope.studies import verdict
@@ -225,7 +224,7 @@ def dominated(boxes: Sequence[Record]) -> Claim:
 
 
 def never_negative() -> Claim:
-    losses = [ls.get(name) for name, entry in entries().items() if entry.task != "activation"]
+    losses = list(map(ls.get, ls.losses()))
     below = [loss for loss in losses if not loss.facts.nonnegative]
     sharp = ls.define("gaussian_likelihood", "log(2*3.141592653589793*s**2)/2 + r**2/(2*s**2)", s=0.1)
     least = float(sharp([0.0], [0.0]))

@@ -65,6 +65,14 @@ def cost(loss: Any, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     output: (runs, rows, outputs); target: (runs, rows) classes for a softmax, else a number for each output.
     """
     rows = output.shape[1]
-    if loss.judges != "numbers":
-        output, target = output.flatten(0, 1), target.flatten()
-    return loss(output, target, reduction="sum") / rows
+    return loss(*_as_judged(loss, output, target), reduction="sum") / rows
+
+
+def each_loss(loss: Any, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Every single loss, (runs, losses of a run)."""
+    return loss(*_as_judged(loss, output, target), reduction="none").reshape(len(output), -1)
+
+
+def _as_judged(loss: Any, output: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """A loss over classes takes the rows of all runs as one table."""
+    return (output, target) if loss.judges == "numbers" else (output.flatten(0, 1), target.flatten())

@@ -15,7 +15,7 @@ import losscope as ls
 from losscope.report import Bars, Chart, Line, Panel, Points, Table
 from losscope.studies import verdict
 from losscope.studies.datasets import Data
-from losscope.studies.networks import HES, forward, start
+from losscope.studies.networks import HES, each_loss, forward, start
 from losscope.studies.study import DOES_NOT_HOLD, HOLDS, NOT_DECIDED, Claim, say
 from losscope.studies.text import joined
 from losscope.studies.views import Record, pivot
@@ -55,8 +55,7 @@ def train(
     optimizer, loss = torch.optim.Adam(network, lr=rate, fused=True), ls.get("cross_entropy")
 
     def losses(at: torch.Tensor, hidden: list[torch.Tensor] | None = None) -> torch.Tensor:
-        output = forward(network, features[at], activation, hidden)
-        return loss(output.flatten(0, 1), target[at].flatten(), reduction="none").view(at.shape).mean(1)
+        return each_loss(loss, forward(network, features[at], activation, hidden), target[at]).mean(1)
 
     def look(which: Sequence[int]) -> list[Record]:
         hidden: list[torch.Tensor] = []

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from losscope.studies.networks import cost, forward, start
+from losscope.studies.networks import cost, each_loss, forward, start
 
 STEPS = 8  # an epoch, so that a set of any size costs the same
 
@@ -50,7 +50,8 @@ def tuned(
             cost(loss, forward(network, inputs[now]), wanted[run, now]).backward()
             adam.step()
         with torch.no_grad():
-            own = each_mean(loss, forward(network, inputs[validation]), wanted[run, validation])
+            seen = each_loss(loss, forward(network, inputs[validation]), wanted[run, validation])
+            own = seen.double().mean(1).numpy()
             better = own < least
             least[better] = own[better]
             kept[better] = forward(network, inputs[test]).numpy()[better]
@@ -76,11 +77,3 @@ class Adam:
                 square.lerp_(slope * slope, 0.001)
                 size = (square / (1 - 0.999**self.steps)).sqrt_().add_(1e-8)
                 parameter -= self.rate / (1 - 0.9**self.steps) * mean / size
-
-
-def each_mean(loss: Any, output: torch.Tensor, target: torch.Tensor) -> np.ndarray:
-    """The mean loss of each run, (runs,)."""
-    runs = len(output)
-    if loss.judges != "numbers":
-        output, target = output.flatten(0, 1), target.flatten()
-    return loss(output, target, reduction="none").reshape(runs, -1).double().mean(1).numpy()

@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 
-from losscope import structures
 from losscope.errors import LossError, complain
 from losscope.loss import Loss, Total, finite
 from losscope.reduction import MEAN, NONE, SUM, check
@@ -101,7 +100,7 @@ def _evaluate(
         weight = constant(weight, "weight", prediction)
     if eligibility.autocasting():
         prediction, target = eligibility.full_precision(prediction, target)
-    evaluate = _evaluating(structures.get(loss.structure).kernel)
+    evaluate = _evaluating(loss._structure.kernel)
     if reduction == MEAN:
         value, weighed = evaluate(loss, prediction, target, weight, MEAN, parameters, rest)
         if not prediction.numel():

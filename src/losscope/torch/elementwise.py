@@ -12,6 +12,7 @@ from torch import Tensor
 
 from losscope.entry import Entry
 from losscope.kernels.elementwise import Call
+from losscope.reduction import MEAN, NONE, SUM
 from losscope.torch import buffers, eligibility, formula
 from losscope.torch.eligibility import KERNEL, NAMES, NOT_OURS, Outside
 from losscope.torch.kernel_loss import KernelLoss
@@ -71,11 +72,11 @@ class Pointwise(KernelLoss):
             if how == KERNEL and varying.shape != of_row:
                 varying = varying.expand(of_row)
         scale = 1.0
-        if reduction == "mean":
+        if reduction == MEAN:
             scale = 1.0 / (input.numel() if divisor is None else divisor)
-        elif reduction == "sum":
+        elif reduction == SUM:
             scale = 1.0 if divisor is None else 1.0 / divisor
-        elif reduction != "none":
+        elif reduction != NONE:
             return None
         if how != KERNEL:
             numbers = parameters if varying is None else (*parameters, varying)
@@ -91,7 +92,7 @@ class Pointwise(KernelLoss):
                 input, target = dense(input, target)
         if weight is not None:
             weight = aligned(weight, input)
-        call = Elements(self, (input, target, weight, varying), parameters, scale, reduction == "none")
+        call = Elements(self, (input, target, weight, varying), parameters, scale, reduction == NONE)
         call.both = both
         if both:
             return record(call, input, target)
@@ -116,7 +117,7 @@ class Pointwise(KernelLoss):
         if weight is not None:
             values = values * weight
         # Those of halves are float32 until here, and are rounded once.
-        return (values if reduction == "none" else values.sum() * scale).to(input.dtype)
+        return (values if reduction == NONE else values.sum() * scale).to(input.dtype)
 
     def check(self, input: Tensor, target: Tensor) -> None:
         """Raise Outside for input outside its domain; under a transform there are no numbers to look at."""

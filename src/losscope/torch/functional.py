@@ -27,6 +27,7 @@ import torch
 import torch.nn.functional as _F
 from torch import Tensor
 
+from losscope.reduction import REDUCTIONS
 from losscope.torch import eligibility, operators, two_input_losses
 from losscope.torch.distance import Distances
 from losscope.torch.elementwise import Pointwise
@@ -452,7 +453,7 @@ def multilabel_soft_margin_loss(
     if (
         size_average is None
         and reduce is None
-        and reduction in ("mean", "sum", "none")
+        and reduction in REDUCTIONS
         and isinstance(input, Tensor)
         and input.ndim
         and not eligibility.mixed_by_autocast(input, target)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from losscope.entry import Entry
+from losscope.reduction import MEAN, REDUCTIONS, SUM
 from losscope.torch import formula
 from losscope.torch.eligibility import HALVES, NAMES
 
@@ -28,7 +29,7 @@ def loss(
 ) -> Tensor | None:
     """The reduced loss with torch's meaning of every argument, or None where it is not ours to compute."""
     if (
-        reduction not in ("mean", "sum", "none")
+        reduction not in REDUCTIONS
         or not 0.0 <= smoothing <= 1.0
         or input.dtype not in NAMES
         or not input.numel()
@@ -47,9 +48,9 @@ def loss(
     ):
         return None
     values, weights = rows(entry, parameters, input, target, class_weight, ignore, smoothing)
-    if reduction == "mean":
+    if reduction == MEAN:
         values = values.sum() / weights.sum()
-    elif reduction == "sum":
+    elif reduction == SUM:
         values = values.sum()
     return values.to(input.dtype)
 

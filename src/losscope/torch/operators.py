@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from losscope.reduction import MEAN, NONE, REDUCTIONS
 from losscope.torch import elementwise, eligibility, formula, rows
 from losscope.torch.elementwise import Pointwise
 from losscope.torch.eligibility import Outside
@@ -51,11 +52,11 @@ def pointwise_operator(
     input, target = elementwise.dense(input.detach(), target.detach())
     weight = None if weight is None else elementwise.aligned(weight.detach(), input)
     scale = _scale(input, reduction, divisor)
-    unreduced = reduction == "none"
+    unreduced = reduction == NONE
     value = torch.empty_like(input) if unreduced else input.new_empty(())
     gradient = torch.empty_like(input) if differentiate and not unreduced else input.new_empty(0)
     if not input.numel():
-        return value.fill_(float("nan") if reduction == "mean" else 0.0), gradient
+        return value.fill_(float("nan") if reduction == MEAN else 0.0), gradient
     try:
         this.run(
             input,
@@ -74,7 +75,7 @@ def pointwise_operator(
 
 @pointwise_operator.register_fake
 def _(input, target, weight, loss, parameters, reduction, divisor, differentiate):
-    unreduced = reduction == "none"
+    unreduced = reduction == NONE
     value = torch.empty_like(input) if unreduced else input.new_empty(())
     return value, torch.empty_like(input) if differentiate and not unreduced else input.new_empty(0)
 
@@ -94,7 +95,7 @@ def pointwise_gradient(
     input, target = elementwise.dense(input.detach(), target.detach())
     weight = None if weight is None else weight.detach()
     scale, there = _scale(input, reduction, divisor), None
-    if reduction == "none":
+    if reduction == NONE:
         weight, there = as_weight(upstream.detach(), weight)
     else:
         scale *= upstream.item()
@@ -111,14 +112,14 @@ def _(input, target, weight, upstream, loss, parameters, reduction, divisor):
 
 
 def _scale(input: Tensor, reduction: str, divisor: int) -> float:
-    if reduction == "mean":
+    if reduction == MEAN:
         return 1.0 / (divisor or input.numel() or 1)
     return 1.0 / divisor if divisor else 1.0
 
 
 def _keep_pointwise(ctx: Any, inputs: tuple, output: tuple) -> None:
     input, target, weight, ctx.loss, ctx.parameters, ctx.reduction, ctx.divisor, differentiated = inputs
-    ctx.made = differentiated and ctx.reduction != "none"
+    ctx.made = differentiated and ctx.reduction != NONE
     ctx.save_for_backward(input, target, weight, output[1])
     ctx.set_materialize_grads(False)
 
@@ -166,11 +167,7 @@ def traced(
     divisor: float | None,
 ) -> Tensor | None:
     """The loss as an operator in a graph that is being traced, or None where it is not ours."""
-    if not (isinstance(input, Tensor) and isinstance(target, Tensor)) or reduction not in (
-        "mean",
-        "sum",
-        "none",
-    ):
+    if not (isinstance(input, Tensor) and isinstance(target, Tensor)) or reduction not in REDUCTIONS:
         return None
     if eligibility.autocasting():
         input, target = eligibility.full_precision(input, target)
@@ -220,8 +217,8 @@ def rows_operator(
     smoothing: float,
     differentiate: bool,
 ) -> tuple[Tensor, Tensor]:
-    unreduced = reduction == "none"
-    call = _rows(loss, input, target, class_weight, unreduced, ignore, smoothing, reduction == "mean")
+    unreduced = reduction == NONE
+    call = _rows(loss, input, target, class_weight, unreduced, ignore, smoothing, reduction == MEAN)
     gradient = torch.empty_like(call.logits) if differentiate and not unreduced else None
     try:
         value = call.run(gradient, None)
@@ -234,7 +231,7 @@ def rows_operator(
 
 @rows_operator.register_fake
 def _(input, target, class_weight, loss, ignore, reduction, smoothing, differentiate):
-    unreduced = reduction == "none"
+    unreduced = reduction == NONE
     shape = input.shape[:1] + input.shape[2:] if input.ndim > 1 else ()
     return input.new_empty(shape if unreduced else ()), torch.empty_like(
         input
@@ -253,9 +250,9 @@ def rows_gradient(
     smoothing: float,
 ) -> Tensor:
     """The gradient by a pass of its own, times upstream, and rounded after that."""
-    call = _rows(loss, input, target, class_weight, False, ignore, smoothing, reduction == "mean")
+    call = _rows(loss, input, target, class_weight, False, ignore, smoothing, reduction == MEAN)
     gradient, weight, there = torch.empty_like(call.logits), None, None
-    if reduction == "none":
+    if reduction == NONE:
         weight, there = as_weight(upstream.detach().reshape(-1).to(call.computed).contiguous(), None)
     else:
         call.scale = upstream.item()
@@ -292,7 +289,7 @@ def _rows(
 
 def _keep_rows(ctx: Any, inputs: tuple, output: tuple) -> None:
     input, target, class_weight, ctx.loss, ctx.ignore, ctx.reduction, ctx.smoothing, differentiated = inputs
-    ctx.made = differentiated and ctx.reduction != "none"
+    ctx.made = differentiated and ctx.reduction != NONE
     ctx.save_for_backward(input, target, class_weight, output[1])
     ctx.set_materialize_grads(False)
 
@@ -307,7 +304,7 @@ def _back_rows(ctx: Any, upstream: Tensor | None, _: Tensor | None) -> Any:
 
         this = ROWS[ctx.loss]
         scale = 1.0
-        if ctx.reduction == "mean":
+        if ctx.reduction == MEAN:
             counted = _rows(ctx.loss, input, target, class_weight, False, ctx.ignore, ctx.smoothing).survey()
             scale = 1.0 / counted if counted else float("inf")
         return (
@@ -337,7 +334,7 @@ def traced_rows(
     """The loss as an operator in a graph that is being traced, or None where it is not ours."""
     if (
         not (isinstance(input, Tensor) and isinstance(target, Tensor))
-        or reduction not in ("mean", "sum", "none")
+        or reduction not in REDUCTIONS
         or not 0.0 <= smoothing <= 1.0
     ):
         return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,8 +11,7 @@ from torch import Tensor
 
 from losscope.errors import LossTypeError, complain
 from losscope.loss import Loss
-from losscope.reduction import MEAN, NONE, SUM
-from losscope.torch.strict.tensors import array_of, constant, elsewhere, prepared
+from losscope.torch.strict.tensors import constant, elsewhere, prepared
 
 
 def evaluate(
@@ -32,13 +33,9 @@ def evaluate(
             )
         )
     target = constant(target, "target", prediction)
-    batch, weight, options = prepared(loss, prediction, target, weight, options, reduction)
-    given = {
-        name: array_of(each, name) if isinstance(each, Tensor) else each for name, each in options.items()
-    }
-    numbers = dict(zip(loss.parameters, parameters, strict=True))
-    call = loss.bind(**numbers), array_of(target, "target"), array_of(weight, "weight"), given
-    value: Tensor = _OnceDifferentiable.apply(prediction, call, reduction)
+    batch, _, _ = prepared(loss, prediction, target, weight, options, reduction)
+    evaluated = partial(loss._of_batch, batch, parameters, reduction, 1)
+    value: Tensor = _OnceDifferentiable.apply(prediction, evaluated)
     return value, batch.total_weight
 
 
@@ -46,19 +43,14 @@ class _OnceDifferentiable(torch.autograd.Function):
     """Value and gradient are made together, and the gradient is handed over once it is asked for."""
 
     @staticmethod
-    def forward(ctx: Any, prediction: Tensor, call: Any, reduction: str) -> Tensor:
-        loss, target, weight, options = call
-        given = array_of(prediction, "prediction")
-        if reduction == MEAN and not given.size:  # the caller says that there is no mean of nothing
-            reduction = SUM
-        value, gradient = loss.value_and_grad(given, target, weight=weight, reduction=reduction, **options)
+    def forward(ctx: Any, prediction: Tensor, evaluated: Callable[[], Any]) -> Tensor:
+        value, gradient = evaluated()
         ctx.save_for_backward(torch.as_tensor(gradient).to(prediction.dtype))
-        ctx.unreduced = reduction == NONE
         return torch.as_tensor(value, dtype=prediction.dtype)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> Any:
         (gradient,) = ctx.saved_tensors
-        missing = gradient.ndim - upstream.ndim if ctx.unreduced else 0
-        return gradient * upstream.reshape((*upstream.shape, *[1] * missing)), None, None
+        missing = gradient.ndim - upstream.ndim  # of one number for all, or one for each row
+        return gradient * upstream.reshape((*upstream.shape, *[1] * missing)), None

@@ -56,11 +56,7 @@ def evaluate(
         else:
             value = this(prediction, target, reduction, parameters, weight)
     except Outside:
-        loss._structure.check_domains(
-            loss.entry,
-            batch,
-            loss.activation is not None,
-        )
+        loss._structure.check_domains(loss.entry, batch, loss.activation is not None)
         raise
     if value is None:
         raise unsupported(prediction, "prediction")
