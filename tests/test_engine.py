@@ -7,7 +7,9 @@ import math
 import mmap
 import operator
 import re
+import subprocess
 import sys
+import textwrap
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
@@ -819,3 +821,28 @@ def test_an_object_file_outlives_what_made_it():
     run = entrance.callable_for(machine.load(code, name), Signature((), ("a", "b")))
     del code
     assert run(0, 1, 2.0, 0.5)[1] == 2.5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reserves addresses without memory as Linux does")
+def test_object_files_may_lie_anywhere_among_large_arrays():
+    """An instruction reaches 2 GB, so that code must be near its own constants, wherever the next free addresses are."""
+    code = textwrap.dedent("""
+        import mmap
+        from losscope.catalogue import entries
+        from losscope.engine import machine
+        from losscope.kernels.compiled import compiled
+        from losscope.kernels.loops import elementwise
+        kernel = compiled(entries()["binary_cross_entropy"]).traced(elementwise, "kernel_000", "float64", 1)
+        code = machine.kernel_file(kernel.module)[: -len(machine._seal(b"", machine.host()))]
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000  # MAP_NORESERVE
+        held, addresses = [], set()
+        for number in range(200):
+            name = f"kernel_{number:03}"
+            named = code.replace(b"kernel_000", name.encode())
+            addresses.add(machine.load(named + machine._seal(named, machine.host()), name))
+            held.append(mmap.mmap(-1, (1 << 30) if number % 2 else 3 * mmap.PAGESIZE, flags=flags))
+        print(len(addresses))
+    """)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "200\n"

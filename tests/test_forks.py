@@ -31,14 +31,14 @@ def run(code: str, cwd: object = None) -> list[str]:
 @pytest.mark.parametrize("first", ["os", "logging", "torch", "pandas"])
 @pytest.mark.parametrize("then", ["os", "torch"])
 def test_while_another_thread_is_in_its_first_call(first: str, then: str) -> None:
-    if find_spec(first) is None:
-        pytest.skip(f"needs {first}")
+    for each in (first, then):
+        if find_spec(each) is None:
+            pytest.skip(f"needs {each}")
     said = run(f"""
-        import {first}, losscope as ls
+        import {first}, {then}, losscope as ls
         import os, signal, threading, time
         def call():
             if "{then}" == "torch":
-                import torch
                 return float(ls.huber(torch.tensor([2.0, 0.5]), torch.tensor([0.0, 0.0])))
             return ls.huber([2.0, 0.5], [0.0, 0.0])
         first = threading.Thread(target=call)
@@ -86,13 +86,22 @@ def test_a_lock_that_another_librarys_hook_has_is_not_waited_for_without_end() -
     assert said == ["0", "0.8125", "{}"]
 
 
-def test_a_child_imports_by_itself_what_another_thread_was_importing(tmp_path) -> None:
-    (tmp_path / "slow.py").write_text("import time\ntime.sleep(1.0)\nvalue = 7\n")
+@pytest.mark.parametrize("where", ["in its code", "while it is looked for"])
+def test_a_child_imports_by_itself_what_another_thread_was_importing(tmp_path, where) -> None:
+    (tmp_path / "slow.py").write_text(
+        "value = 7\n" if "looked" in where else "import time\ntime.sleep(1.0)\nvalue = 7\n"
+    )
     said = run(
         f"""
         import os, signal, sys, threading, time
         from losscope import forks
         forks.PATIENCE = 0.1
+        class Finder:
+            @staticmethod
+            def find_spec(name, *_):
+                if name == "slow" and {"looked" in where}:
+                    time.sleep(1.0)
+        sys.meta_path.insert(0, Finder)
         sys.path.insert(0, {str(tmp_path)!r})
         def importing():
             with forks.undisturbed:

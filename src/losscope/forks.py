@@ -95,14 +95,15 @@ def _in_child() -> None:
 
 
 def _forget_half_imported() -> None:
-    """Modules that a thread was importing which is no more: whoever asked for one would wait for it."""
+    """Modules that a thread was importing which is no more: whoever asked for one would wait for it. Their locks are there
+    before they are among the modules."""
     locks: Any = getattr(_bootstrap, "_module_locks", {})
-    for name, module in list(sys.modules.items()):
-        if getattr(getattr(module, "__spec__", None), "_initializing", False):
-            with suppress(AttributeError, KeyError):  # how Python keeps its locks is its own affair
-                lock = locks[name]()
-                if lock is not None and lock.owner not in (None, get_ident()):
-                    del locks[name], sys.modules[name]
+    for name, reference in list(locks.items()):
+        with suppress(AttributeError, KeyError):  # how Python keeps its locks is its own affair
+            if reference().owner not in (None, get_ident()):
+                del locks[name]
+                if getattr(sys.modules[name].__spec__, "_initializing", False):
+                    del sys.modules[name]
 
 
 _register()

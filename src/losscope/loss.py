@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -574,8 +575,14 @@ def _front_end(prediction: Any) -> Any:
     for kind in type(prediction).__mro__[:-1]:  # a subclass of a tensor is one, wherever it was defined
         package = kind.__module__.partition(".")[0]
         if package in FRONT_ENDS and package in sys.modules:
-            return import_module(FRONT_ENDS[package])
+            return _imported(FRONT_ENDS[package])
     return None
+
+
+@cache
+def _imported(name: str) -> Any:
+    with undisturbed:
+        return import_module(name)
 
 
 def _same(one: Entry | None, other: Entry | None) -> bool:

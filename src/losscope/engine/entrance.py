@@ -14,7 +14,6 @@ from functools import cache
 from typing import Any
 
 import numpy
-from llvmlite import binding as llvm
 from llvmlite import ir
 
 from losscope.engine import machine
@@ -71,12 +70,12 @@ def callable_for(address: int, signature: Signature) -> Callable[..., tuple[int,
 
 @cache
 def _definition() -> _Definition:
-    with machine.lock:
-        for name in _BORROWED:
-            llvm.add_symbol(name, ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value)
-        for name, known in (("type_error", TypeError), ("none", None), ("ndarray", numpy.ndarray)):
-            llvm.add_symbol(f"losscope_{name}", id(known))
-        address = machine.load(machine.object_file(entrance().module), NAME)
+    imports = {
+        name: ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0 for name in _BORROWED
+    }
+    for name, known in (("type_error", TypeError), ("none", None), ("ndarray", numpy.ndarray)):
+        imports[f"losscope_{name}"] = id(known)
+    address = machine.load(machine.object_file(entrance().module), NAME, imports)
     return _Definition(
         b"kernel", address, _METH_FASTCALL, b"A compiled loop, called with the words of its signature."
     )

@@ -6,9 +6,12 @@ Only what is loaded runs on this machine. Code for other processors (another x86
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import count
 from threading import RLock
+from types import MappingProxyType
 from typing import Any
 
 from llvmlite import binding as llvm
@@ -119,10 +122,11 @@ def assembly(module: Any, processor: Processor | None = None) -> str:
 
 
 @cache
-def _engine() -> Any:
-    """What loads object files. It lives as long as the process: an address into it is good for ever."""
+def _linker() -> Any:
+    """What loads object files. Each has its code and its constants in one stretch of memory: an instruction reaches 2 GB, and
+    what lies between two stretches may be more (a process with large arrays, say). It lives as long as the process."""
     _targets(False)
-    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine(host()))
+    return llvm.create_lljit_compiler(use_jit_link=True, suppress_errors=True)
 
 
 def kernel_file(module: Any) -> bytes:
@@ -133,19 +137,22 @@ def kernel_file(module: Any) -> bytes:
     return code
 
 
-def load(sealed: bytes, name: str) -> int:
-    """The address of a function of an object file; ValueError if that is damaged, for another processor, or has no such
-    function."""
+_libraries = count()
+
+
+def load(sealed: bytes, name: str, imports: Mapping[str, int] = MappingProxyType({})) -> int:
+    """The address of a function of an object file, good for ever; ValueError if that is damaged, for another processor, or
+    has no such function. `imports`: addresses of what it calls by name and this process does not export."""
     code = sealed[: -hashlib.sha256().digest_size]
     if sealed != code + _seal(code, host()):
         raise ValueError("damaged, or no object file for this processor")
-    address = 0
-    if name.encode() in code:
-        with lock:
-            engine = _engine()
-            engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-            engine.finalize_object()
-            address = engine.get_function_address(name)
-    if not address:
-        raise ValueError(f"the object file has no function {name!r}")
-    return int(address)
+    library = llvm.JITLibraryBuilder().add_object_img(code).add_current_process().export_symbol(name)
+    for symbol, address in imports.items():
+        library.import_symbol(symbol, address)
+    with lock:
+        try:
+            linked = library.link(_linker(), f"{name} {next(_libraries)}")
+        except RuntimeError as error:
+            raise ValueError(f"the object file has no function {name!r}, or lacks another: {error}") from None
+        linked.detach()  # never to be unloaded
+    return int(linked[name])
