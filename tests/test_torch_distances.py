@@ -239,6 +239,36 @@ def test_a_vector_of_zeros_has_no_gradient():
     assert not b.grad.any()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("infinite", [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2)], ids=str)
+@pytest.mark.parametrize(("name", "keywords"), CALLS, ids=str)
+def test_the_direction_of_an_infinite_length_is_unknown_and_not_zero(name, keywords, infinite, dtype):
+    """By the kernel, by torch's operations, by PyTorch, wherever there is a loss; where it is 0 the kernel's slope is."""
+    vectors, rest = tensors(name, 4, 3, dtype=dtype)
+    if len(vectors) <= max(infinite):
+        pytest.skip("pairs have no third vector")
+    with torch.no_grad():
+        for which in infinite:
+            vectors[which][range(3), range(3)] = torch.tensor([1, -1, 1], dtype=dtype) * torch.inf
+    mine, theirs = getattr(L, name), L.torchs[name]
+    keywords = {**keywords, "reduction": "none"}
+    value = mine(*vectors, *rest, **keywords)
+    by_kernel = torch.autograd.grad(value.sum(), vectors, retain_graph=True)
+    by_operations = torch.func.grad(
+        lambda *each: mine(*each, *rest, **keywords).sum(), argnums=tuple(range(len(vectors)))
+    )(*(each.detach() for each in vectors))
+    value_of_pytorch = theirs(*vectors, *rest, **keywords)
+    of_pytorch = torch.autograd.grad(value_of_pytorch.sum(), vectors)
+    none = value == 0
+    torch.testing.assert_close(value, value_of_pytorch, equal_nan=True)
+    for kernel, operations, pytorch in zip(by_kernel, by_operations, of_pytorch, strict=True):
+        assert not kernel[none].any()
+        torch.testing.assert_close(kernel[~none], operations[~none], equal_nan=True)
+        known = ~pytorch.isnan() | kernel.isnan()  # PyTorch's has NaN from what `swap` did not choose, too
+        known &= ~none[:, None] & ~value.isnan()[:, None]
+        torch.testing.assert_close(kernel[known], pytorch[known], equal_nan=True, rtol=1e-4, atol=1e-5)
+
+
 def test_threads_do_not_change_the_bits():
     a, b, n = (torch.randn(9000, 40) for _ in range(3))
     threads = ls.get_num_threads()

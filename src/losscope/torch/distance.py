@@ -95,11 +95,11 @@ class Distances(KernelLoss):
         else:
             distance = _length(a - b + offset)
             for n in negative:
-                far = _length(a - n + offset)
-                if swap:
-                    other = _length(b - n + offset)
-                    far = torch.where(other < far, other, far)
-                distance = distance - far
+                start = a
+                if swap:  # chosen before its length is taken: what is not chosen has no slope, be it infinite
+                    nearer = _length(b - n + offset) < _length(a - n + offset)
+                    start = torch.where(nearer[..., None], b, a)
+                distance = distance - _length(start - n + offset)
             cosine = 1 - distance
         label = torch.ones_like(distance) if label is None else label.to(widest).view(distance.shape)
         value: Tensor = formula.compiled(self.entry, None, 0, 0)(distance, label, cosine, *parameters)

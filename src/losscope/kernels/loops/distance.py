@@ -39,9 +39,8 @@ NUMBERS = ("scale", "offset")
 SAFE = (1e-270, 1e300)  # sums of squares between which no square that matters has left the range of float64
 UP, DOWN = 2.0**600, 2.0**-600
 
-Term = tuple[
-    Lanes, Callable[[Lanes, Lanes | None], Lanes]
-]  # a coefficient, and a vector sixteen features at a time
+Vector = Callable[[Lanes, Lanes | None], Lanes]  # sixteen features at a time
+Term = tuple[Lanes, Lanes, Vector]  # a slope, the coefficient that it makes, and the vector
 
 
 def signature(parameters: tuple[str, ...]) -> Signature:
@@ -91,6 +90,10 @@ class Difference:
         assert self.length is not None
         return self.length if self.before is None else self.length / (self.before * self.after)
 
+    def term(self, slope: Lanes) -> Term:
+        """What a slope in the length adds to a gradient."""
+        return slope, over(slope, self.length), self.load
+
 
 class Loop:
     """One row at a time: its distance, the formula of it, the gradients of its vectors."""
@@ -127,9 +130,8 @@ class Loop:
     def euclidean(self, row: Lanes, weight: Lanes) -> Lanes:
         between = self.difference(self.vector("prediction", row), self.vector("target", row))
         value, slope = self.loss(row, weight, between.distance())
-        by_length = over(slope, between.length)
-        self.write("gradient", row, [(by_length, between.load)])
-        self.write("target_gradient", row, [(-by_length, between.load)])
+        self.write("gradient", row, [between.term(slope)])
+        self.write("target_gradient", row, [between.term(-slope)])
         return value
 
     def cosine(self, row: Lanes, weight: Lanes) -> Lanes:
@@ -151,13 +153,16 @@ class Loop:
         distance, cosine = k.choose(cosine > 0.5, half_squared_chord, of_cosine)
         value, slope = self.loss(row, weight, distance, cosine)
 
-        def towards(a: Array, b: Array, by_a: Lanes, by_b: Lanes) -> Callable[[Lanes, Lanes | None], Lanes]:
-            return lambda at, mask: (
-                converted(b.load(at, mask), F64) * by_b - converted(a.load(at, mask), F64) * (cosine * by_a)
-            )
+        def towards(a: Array, b: Array, by_a: Lanes, by_b: Lanes) -> Term:
+            def load(at: Lanes, mask: Lanes | None) -> Lanes:
+                return converted(b.load(at, mask), F64) * by_b - converted(a.load(at, mask), F64) * (
+                    cosine * by_a
+                )
 
-        self.write("gradient", row, [(-slope * by_a, towards(a, b, by_a, by_b))])
-        self.write("target_gradient", row, [(-slope * by_b, towards(b, a, by_b, by_a))])
+            return slope * by_a, -slope * by_a, load
+
+        self.write("gradient", row, [towards(a, b, by_a, by_b)])
+        self.write("target_gradient", row, [towards(b, a, by_b, by_a)])
         return value
 
     def triplet(self, row: Lanes, weight: Lanes) -> Lanes:
@@ -181,17 +186,11 @@ class Loop:
         before, after = factors or (None, None)
         to_negative = Difference(start, negative, self.offset, before, after, length)
         value, slope = self.loss(row, weight, to_positive.distance() - to_negative.distance())
-        near, far = over(slope, to_positive.length), over(slope, to_negative.length)
         none = k.number(0.0)
-        self.write(
-            "gradient", row, [(near, to_positive.load), (where(swapped, none, -far), to_negative.load)]
-        )
-        self.write(
-            "target_gradient",
-            row,
-            [(-near, to_positive.load), (where(swapped, -far, none), to_negative.load)],
-        )
-        self.write("negative_gradient", row, [(far, to_negative.load)])
+        of_anchor, of_positive = where(swapped, none, -slope), where(swapped, -slope, none)
+        self.write("gradient", row, [to_positive.term(slope), to_negative.term(of_anchor)])
+        self.write("target_gradient", row, [to_positive.term(-slope), to_negative.term(of_positive)])
+        self.write("negative_gradient", row, [to_negative.term(slope)])
         return value
 
     def loss(
@@ -277,15 +276,16 @@ class Loop:
         return (by_vector[0], by_vector[1]), ab * inverses[0] * inverses[1]
 
     def write(self, name: str, row: Lanes, terms: Sequence[Term]) -> None:
-        """Write a gradient, the sum of coefficients times vectors. What has the coefficient 0 is not there."""
+        """Write a gradient, the sum of coefficients times vectors. What has the slope 0 is not there; a coefficient of 0
+        alone is that of an infinite length, whose direction no number tells: 0 times infinity."""
         if not self.wants & GRADIENTS[name]:
             return
         k, out = self.k, self.vector(name, row)
 
         def step(at: Lanes, mask: Lanes | None, _: list[Lanes]) -> list[Lanes]:
             total = k.many(0.0)
-            for coefficient, vector in terms:
-                total = total + where(coefficient == 0.0, 0.0, coefficient * vector(at, mask))
+            for slope, coefficient, vector in terms:
+                total = total + where(slope == 0.0, 0.0, coefficient * vector(at, mask))
             out.store(at, converted(total, self.computed), mask)
             return []
 
