@@ -10,7 +10,7 @@ run: $(VENV)/run  ## install, run the main job on the bundled data, say where th
 	$(BIN)/losscope compare --out losscope-report
 
 test: $(VENV)/test check  ## everything CI runs
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --max-worker-restart 0
 
 check: $(VENV)/test  ## lint, format, types
 	$(BIN)/ruff check .
