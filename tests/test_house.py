@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import losscope
@@ -16,14 +17,20 @@ FILES = {
 TREES = {name: ast.parse(file.read_text()) for name, file in FILES.items()}
 
 
+def run(node: ast.AST) -> Iterator[ast.AST]:
+    """A node and all within it, but what is there for types alone."""
+    yield node
+    if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)):
+        for child in ast.iter_child_nodes(node):
+            yield from run(child)
+
+
 def imports(name: str) -> set[str]:
     """The modules of ours that a module imports, at its top or within a function; `from package import module` is an import
     of the module alone."""
     found: set[str] = set()
-    for node in ast.walk(TREES[name]):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            node.body = []
-        elif isinstance(node, ast.ImportFrom) and node.module:
+    for node in run(TREES[name]):
+        if isinstance(node, ast.ImportFrom) and node.module:
             whole = [f"{node.module}.{each.name}" for each in node.names]
             found |= {each if each in FILES else node.module for each in whole}
         elif isinstance(node, ast.Import):

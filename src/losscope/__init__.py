@@ -24,7 +24,7 @@ from losscope.forks import undisturbed
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "Loss": "loss", "Total": "loss", "get": "loss", "losses": "loss", "activations": "loss",
+    "Loss": "loss.loss", "Total": "loss.total", "get": "loss.loss", "losses": "loss.names", "activations": "loss.names",
     "define": "definition", "compare": "comparison", "LossError": "errors", "LossTypeError": "errors",
     "entropy": "information", "one_hot": "information",
     "set_num_threads": "kernels.threads", "get_num_threads": "kernels.threads",
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
     from losscope.kernels.memory import release_memory as release_memory
     from losscope.kernels.threads import get_num_threads as get_num_threads
     from losscope.kernels.threads import set_num_threads as set_num_threads
-    from losscope.loss import Loss as Loss
-    from losscope.loss import Total as Total
-    from losscope.loss import activations as activations
-    from losscope.loss import get as get
-    from losscope.loss import losses as losses
+    from losscope.loss.loss import Loss as Loss
+    from losscope.loss.loss import get as get
+    from losscope.loss.names import activations as activations
+    from losscope.loss.names import losses as losses
+    from losscope.loss.total import Total as Total
 
 
 def __getattr__(name: str) -> Any:
@@ -69,7 +69,7 @@ def _entry(name: str) -> Any:
         if find_spec(f"losscope.{name}"):
             close = f"It is a module, to be imported: import losscope.{name}"
         raise AttributeError(f"module 'losscope' has no attribute {name!r}. {close}")
-    return import_module("losscope.loss").get(name)
+    return import_module("losscope.loss.loss").get(name)
 
 
 def __dir__() -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from losscope import catalogue, loss
+from losscope import catalogue
 from losscope.describe import describe
+from losscope.loss.loss import get
 
 
 def page() -> str:
@@ -20,7 +21,7 @@ def page() -> str:
     for task in sorted(families, key=lambda task: task == "activation"):
         lines += ["", f"## {task.capitalize()}"]
         for name in families[task]:
-            lines += ["", f"### {name}", "", "```text", describe(loss.get(name), certified=False), "```"]
+            lines += ["", f"### {name}", "", "```text", describe(get(name), certified=False), "```"]
     return "\n".join(lines) + "\n"
 
 

@@ -16,7 +16,8 @@ from typing import Any
 import torch
 
 from losscope.errors import LossError, complain
-from losscope.loss import Loss, Total, finite
+from losscope.loss import Loss
+from losscope.loss.total import Total, finite
 from losscope.reduction import MEAN, NONE, SUM, check
 from losscope.torch import eligibility
 from losscope.torch.strict.elementwise import pointwise

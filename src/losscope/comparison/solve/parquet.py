@@ -17,7 +17,7 @@ from losscope.comparison.data import DataError
 from losscope.comparison.solve.optimum import Optimum, minimise
 from losscope.comparison.solve.whitened import Part
 from losscope.errors import did_you_mean
-from losscope.loss import Total
+from losscope.loss.total import Total
 
 BATCH_ROWS = 131_072
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from losscope.errors import LossError, complain
 from losscope.kinks import kinks_of, slopes
-from losscope.loss import Total
+from losscope.loss.total import Total
 
 # Components below this share of the largest variance are rounding: such a column is a sum of others.
 NO_VARIANCE = 1e-12

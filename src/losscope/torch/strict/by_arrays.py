@@ -11,6 +11,7 @@ from torch import Tensor
 
 from losscope.errors import LossTypeError, complain
 from losscope.loss import Loss
+from losscope.loss.evaluation import of_batch
 from losscope.torch.strict.tensors import constant, elsewhere, prepared
 
 
@@ -34,7 +35,7 @@ def evaluate(
         )
     target = constant(target, "target", prediction)
     batch, _, _ = prepared(loss, prediction, target, weight, options, reduction)
-    evaluated = partial(loss._of_batch, batch, parameters, reduction, 1)
+    evaluated = partial(of_batch, loss, batch, parameters, reduction, 1)
     value: Tensor = _OnceDifferentiable.apply(prediction, evaluated)
     return value, batch.total_weight
 

@@ -1,0 +1,63 @@
+"""Parameters of a loss's formula and options of its structure, as they are given: checked, or refused with what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from losscope.entry import Entry
+from losscope.errors import LossError, complain, did_you_mean
+from losscope.structures.structure import Structure
+
+IN_THE_CALL = ("weight", "reduction", "out")
+
+
+def parameter(entry: Entry, structure: Structure, known: Mapping[str, Any], name: str, value: Any) -> float:
+    """A parameter's value; LossError if there is no such parameter among those that are `known`, or it is out of its domain."""
+    if name not in known:
+        raise _unknown(entry, structure, known, name)
+    if getattr(value, "requires_grad", False):
+        raise LossError(
+            complain(
+                f"{name} requires a gradient, and parameters are constants",
+                next_step=f"Use {name}.item()",
+            )
+        )
+    number: float = _number(float, name, value)
+    domain = known[name].domain
+    if number != number or abs(number) == float("inf") or domain.excludes(number):
+        raise LossError(
+            complain(f"{name} is out of its domain", got=value, expected=f"a finite number, {domain.words}")
+        )
+    return number
+
+
+def is_option(structure: Structure, name: str) -> bool:
+    """Whether it is an option that can be made part of a loss, such as label_smoothing."""
+    return isinstance(structure.options.get(name), int | float)
+
+
+def option(structure: Structure, name: str, value: Any) -> Any:
+    """Such an option's value, of the type of its default; it is checked when the loss is called."""
+    return _number(type(structure.options[name]), name, value)
+
+
+def _number(kind: type, name: str, value: Any) -> Any:
+    try:
+        return kind(value)
+    except (TypeError, ValueError, OverflowError):
+        raise LossError(complain(f"{name} must be a number", got=repr(value))) from None
+
+
+def _unknown(entry: Entry, structure: Structure, known: Mapping[str, Any], name: str) -> LossError:
+    options = structure.options
+    if name in options or name in IN_THE_CALL:
+        return LossError(complain(f"{name} belongs in a call of {entry.name} and cannot be bound to it"))
+    close = did_you_mean(name, [*known, *options, *IN_THE_CALL])
+    return LossError(
+        complain(
+            f"{entry.name} has no parameter {name!r}",
+            expected=", ".join([*known, *options]) or "none",
+            next_step=close if close.startswith("Did") else "Leave it out",
+        )
+    )
