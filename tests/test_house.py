@@ -70,7 +70,7 @@ FLOORS = (
     "comparison",
     "boosting torch reference_page definition",
     "kinks loss",
-    "constant estimand exactness facts report",
+    "constant estimand exactness facts one_thread report",
     "kernels",
     "emit",
     "derive",

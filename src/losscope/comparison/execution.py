@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import joblib
 
-import losscope as ls
 from losscope.comparison.data import DataError
 from losscope.comparison.preparation import Prepared
 from losscope.comparison.rival import Rival
@@ -58,8 +56,7 @@ def run_jobs(jobs: Mapping[str, Job], work: Work, *, workers: int, dask: str | N
         return
     if dask is None and (workers == 1 or len(jobs) == 1):
         for key, job in jobs.items():
-            with _one_thread():
-                yield key, train(*work.arguments(job))[0]
+            yield key, train(*work.arguments(job))[0]
         return
     if dask is not None:
         with _dask_client(dask), joblib.parallel_config(backend="dask"):
@@ -86,8 +83,7 @@ def _one(key: str, arguments: tuple[Any, ...], parent: int) -> Done:
         with suppress(ValueError):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         _end_with(parent)
-    with _one_thread():
-        return key, train(*arguments)[0]
+    return key, train(*arguments)[0]
 
 
 @cache
@@ -102,22 +98,6 @@ def _end_with(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True, name="losscope-parent").start()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Jobs are the parallelism; and one thread adds up in one order."""
-    torch = sys.modules.get("torch")
-    threads, ours = torch.get_num_threads() if torch else 0, ls.get_num_threads()
-    if torch:
-        torch.set_num_threads(1)
-    ls.set_num_threads(1)
-    try:
-        yield
-    finally:
-        if torch:
-            torch.set_num_threads(threads)
-        ls.set_num_threads(ours)
 
 
 def stop_workers() -> None:

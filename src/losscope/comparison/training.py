@@ -23,6 +23,7 @@ from losscope.comparison.rival import Rival
 from losscope.comparison.settings import Settings
 from losscope.comparison.task import Task
 from losscope.comparison.tuning import Job
+from losscope.one_thread import one_thread
 
 Outputs = Callable[[np.ndarray], np.ndarray]
 
@@ -35,6 +36,7 @@ class Judging:
     curves: tuple[str, ...] = ()
 
 
+@one_thread()
 def train(
     job: Job, settings: Settings, prepared: Prepared, task: Task, rival: Rival, judging: Judging
 ) -> tuple[dict[str, Any], models.Fitted]:

@@ -11,6 +11,7 @@ import torch
 
 import losscope as ls
 from losscope.errors import LossError, complain
+from losscope.one_thread import one_thread
 from losscope.report import name_of
 from losscope.studies import (
     approximation,
@@ -22,7 +23,7 @@ from losscope.studies import (
     verdict,
 )
 from losscope.studies.datasets import Data, bundled, mnist
-from losscope.studies.networks import HES, PYTORCHS, forward, one_thread, start
+from losscope.studies.networks import HES, PYTORCHS, forward, start
 from losscope.studies.puzzles import NONE
 from losscope.studies.study import (
     DOES_NOT_HOLD,

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 
 import losscope as ls
+from losscope.one_thread import one_thread
 from losscope.report import Chart, Line, Panel, Table, name_of
 from losscope.studies import verdict
 from losscope.studies.datasets import Data, bundled, mnist
-from losscope.studies.networks import cost, forward, one_thread, start
+from losscope.studies.networks import cost, forward, start
 from losscope.studies.study import Claim, Progress, Range, Result, say, silent
 from losscope.studies.text import joined
 from losscope.studies.views import Record

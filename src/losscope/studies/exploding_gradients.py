@@ -8,11 +8,12 @@ from typing import Annotated, Any
 import numpy as np
 
 import losscope as ls
+from losscope.one_thread import one_thread
 from losscope.report import Chart, Line, Panel, Table
 from losscope.studies import blow_up, initial_weights, verdict
 from losscope.studies.blow_up import CAUSES, DEPTH, TARGET, TIME
 from losscope.studies.initial_weights import EXPLODED, geometric
-from losscope.studies.networks import HES, one_thread
+from losscope.studies.networks import HES
 from losscope.studies.study import Claim, Progress, Range, Result, say, silent
 from losscope.studies.text import joined
 from losscope.studies.views import Record, chart, label_of, pivot

@@ -3,30 +3,14 @@ more time than one, and every loss gets the same starts and the same batches."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
 import torch
 
-import losscope as ls
-
 PYTORCHS = 1 / 3  # the variance of the weights times the inputs, as torch.nn.Linear starts
 HES = 2.0  # which makes up for the half that ReLU cuts off
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Sums in one order, whatever else the machine does."""
-    threads, ours = torch.get_num_threads(), ls.get_num_threads()
-    torch.set_num_threads(1)
-    ls.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-        ls.set_num_threads(ours)
 
 
 def start(

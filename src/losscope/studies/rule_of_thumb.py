@@ -8,13 +8,13 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from losscope.one_thread import one_thread
 from losscope.report import Bars, Chart, Panel, Table
 from losscope.studies import damage, problems, verdict
 from losscope.studies.damage import AS_THEY_ARE, FIFTH, TWO_FIFTHS, WHEN
 from losscope.studies.datasets import mnist
 from losscope.studies.gains import MATTERS, METRICS, drawn, each_loss, gain, gains, matters, pairs, shown
 from losscope.studies.known_noise import NOISES, SKEWED, WHERE, to_the_mean
-from losscope.studies.networks import one_thread
 from losscope.studies.study import HOLDS, NOT_DECIDED, Claim, Progress, Range, Result, say, silent
 from losscope.studies.text import joined
 from losscope.studies.trials import ABSOLUTE, CROSS, FOR_CLASSES, FOR_NUMBERS, SIGMOID, SQUARED, tried

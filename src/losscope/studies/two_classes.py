@@ -13,6 +13,7 @@ from scipy.optimize import minimize, minimize_scalar
 from sklearn import datasets
 
 import losscope as ls
+from losscope.one_thread import one_thread
 from losscope.studies import lines
 
 CROSS, EXPONENTIAL = "binary_cross_entropy", "exponential loss"
@@ -59,6 +60,7 @@ def bundled(seed: int) -> list[Rows]:
     return ready
 
 
+@one_thread()
 def fit(name: str, x: np.ndarray, y: np.ndarray, penalty: float) -> np.ndarray:
     """The linear model with the least mean loss plus the penalty; the intercept (first column) is free."""
     free = np.r_[0.0, np.ones(x.shape[1] - 1)] * penalty

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
-import losscope as ls
 from losscope.comparison.models import Fitted, Look, Plan, Rows
 from losscope.constant import best_constants
 
@@ -34,9 +32,7 @@ def fit(loss: Any, training: Rows, validation: Rows, plan: Plan, look: Look | No
 
     `finished` is False when the epochs ran out while the validation loss was still falling.
     """
-    with _one_thread():
-        run = _Run(loss, training, validation, plan, look)
-        return run.train()
+    return _Run(loss, training, validation, plan, look).train()
 
 
 def outputs(state: Mapping[str, Any], features: np.ndarray) -> np.ndarray:
@@ -193,16 +189,3 @@ def _tensors(loss: Any, rows: Rows) -> tuple[torch.Tensor, torch.Tensor, torch.T
         return features, seen, None
     weight = torch.from_numpy(np.array(rows.weight, dtype=np.float32))
     return features, seen, weight if loss.judges == "classes" else weight[:, None]
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """A small model gains nothing from threads, and runs share the machine."""
-    torchs, ours = torch.get_num_threads(), ls.get_num_threads()
-    torch.set_num_threads(1)
-    ls.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(torchs)
-        ls.set_num_threads(ours)
