@@ -231,10 +231,10 @@ def test_rows_of_logits_do_not_see_each_other(classes: int, dtype: str) -> None:
     logits = rng.normal(scale=5, size=(21, classes)).astype(dtype)
     target = rng.integers(0, classes, 21)
     weight = weights(21, 3).astype(dtype)
-    expected = reference.evaluate(ls.cross_entropy, logits, target, weight)
+    usual = np.setdiff1d(np.arange(21), [2, 5, 6, 11])[:: 1 if classes < 1000 else 6]  # the reference takes its time
+    expected = reference.evaluate(ls.cross_entropy, logits[usual], target[usual], weight[usual])
     target[[2, 11]] = -100
     logits[11], logits[5, 0], logits[6] = nan, inf, -inf
-    usual = np.setdiff1d(np.arange(21), [2, 5, 6, 11])
     near = {"rtol": 1e-5, "atol": 1e-6} if dtype == "float32" else {"rtol": 1e-11, "atol": 1e-13}
     for call in (ls.cross_entropy.value_grad_curvature, ls.cross_entropy.value_and_grad, values_alone):
         together = call(logits, target, weight=weight, reduction="none")
@@ -244,7 +244,7 @@ def test_rows_of_logits_do_not_see_each_other(classes: int, dtype: str) -> None:
             for one, each in zip(alone, together, strict=True):
                 assert_array_equal(one[0], each[row])
         for got, wanted in zip(together, expected, strict=False):
-            assert_allclose(got[usual], wanted[usual], **near)
+            assert_allclose(got[usual], wanted, **near)
 
 
 def values_alone(*arguments: object, **options: object) -> tuple:
