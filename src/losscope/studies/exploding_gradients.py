@@ -47,6 +47,7 @@ def experiment(
         scaled = {
             variance: initial_weights.factors(ls.relu, variance, starts) for variance in (1.0, HES, 4.0)
         }
+        deeper = initial_weights.measure_deeper(starts)
         progress(0.2, say("gradients by length"))
         grown = [{"cause": cause, "variance": variance, "loss": loss, "norms": [blow_up.first_norms(blow_up.extended(cause, length, variance), loss, starts) for length in LENGTHS]}
                  for cause in (DEPTH, TIME) for variance in STARTED for loss in LOSSES]  # fmt: skip
@@ -59,8 +60,8 @@ def experiment(
         tuned = [each for size in LEARNT for loss, clip in ((L2, True), (L1, False))
                  for each in blow_up.train(blow_up.wild(size), loss, range(starts[0], starts[0] + 2 * seeds), 200, RATES, clip)]  # fmt: skip
     claims = [
-        multiplied(scaled), wild_target(runs), to_nan(runs), keeps(grown), no_later(runs), clipping(runs),
-        learning(tuned), *initial_weights.claims(weights),
+        multiplied(scaled), wild_target(runs), to_nan(runs, learning_rate), keeps(grown), no_later(runs), clipping(runs),
+        learning(tuned), *initial_weights.claims(weights, deeper),
     ]  # fmt: skip
     return Result(
         answer=answer(claims),
@@ -71,7 +72,7 @@ def experiment(
         derivation=DERIVATION,
         mistakes=[initial_weights.named_after_he(seed, weights)],
         sources=SOURCES,
-        numbers={"weights": weights, "by_length": grown, "runs": runs, "tuned": tuned},
+        numbers={"weights": weights, "deeper": deeper, "by_length": grown, "runs": runs, "tuned": tuned},
     )  # fmt: skip
 
 
@@ -96,8 +97,8 @@ def multiplied(scaled: Mapping[float, np.ndarray]) -> Claim:
     return Claim(
         say("Gradients explode because factors above 1 are multiplied through the layers."),
         verdict.theorem(np.append(-np.abs(gaps), exploded), 1e-9),
-        say("By the chain rule a layer multiplies the gradient by its weights and its slopes. With the same weights times a number, factor a layer and"
-            " product of {depth}: {told}. Every factor changed by that number, to within {gap:.1g}.",
+        say("By the chain rule a layer multiplies the gradient by its weights and its slopes. The same weights were scaled to three variances. The mean factor of a layer and the"
+            " product of {depth} layers are then, from the first start, {told}. Every factor changes by the root of the ratio of the variances, to within {gap:.1g}.",
             depth=scaled[HES].shape[1], told=told, gap=float(np.abs(gaps).max())),
         "gradients",
     )  # fmt: skip
@@ -115,13 +116,13 @@ def wild_target(runs: Sequence[Record]) -> Claim:
         say("One wild target makes the gradient explode."),
         verdict.over({label_of(loss): verdict.more_than(each, np.log(1000)) for loss, each in rise.items()}, "the loss is {which}"),
         say("The gradient of the loss in the output is a factor of every other. With one target of {rows} off by {size:,.0f} in place of 1 the gradient is"
-            " {0:.2g} times as large under squared error, {1:.2g} under L1 and {2:.2g} under smooth L1.",
+            " {0:.2g} times as large under squared error, {1:.2g} under L1 and {2:.2g} under smooth L1. A thousandfold counts as exploded.",
             *(float(np.exp(each.estimate)) for each in rise.values()), rows=blow_up.ROWS, size=SIZES[-1]),
         "gradients",
     )  # fmt: skip
 
 
-def to_nan(runs: Sequence[Record]) -> Claim:
+def to_nan(runs: Sequence[Record], rate: float) -> Claim:
     """The share of the starts from which squared error breaks and the other two do not."""
     found, counts = {}, [0] * len(LOSSES)
     for size in SIZES:
@@ -131,9 +132,11 @@ def to_nan(runs: Sequence[Record]) -> Claim:
         counts = [count + sum(each) for count, each in zip(counts, zip(*broke))]
     return Claim(
         say("One wild target drives training to NaN under squared error, and not under L1 or smooth L1."),
-        verdict.along({size: verdict.more_than(each, 0.5) for size, each in found.items()}, *OFF_BY),
-        say("Starts from which squared error alone broke: {told}. In all, {0} of {count} trainings broke under squared error, {1} under L1 and {2} under smooth L1. It is the"
-            " network that breaks: descent on a linear model never does (study `robustness`).", *counts, count=sum(each.count for each in found.values()),
+        verdict.along({size: verdict.more_than(each, 0.5) for size, each in found.items()},
+                      "the target is off by {at:,.0f} or more, at a learning rate of {rate:g}", "the target is off by {at:,.0f} or less, at a learning rate of {rate:g}", rate=rate),
+        say("Starts from which squared error alone broke: {told}; more than half of them count. In all, {0} of {count} trainings broke under squared error, {1} under L1 and {2} under"
+            " smooth L1. How far off a target must be depends on the learning rate. It is the network that breaks: at a rate that is small enough, descent on a linear model does not,"
+            " whatever the target (study `robustness`).", *counts, count=sum(each.count for each in found.values()),
             told=joined([say("{won:.0f} of {count} (off by {size:,.0f})", won=each.estimate * each.count, count=each.count, size=size)
                          for size, each in found.items()], ", ")),
         "gradients",
@@ -160,8 +163,8 @@ def keeps(grown: Sequence[Record]) -> Claim:
     return Claim(
         say("A loss whose own gradient is bounded keeps the gradient of a deep or recurrent network from exploding."),
         verdict.over(judged) if judged else verdict.NOT_DECIDED,
-        say("What a further layer or time step multiplies the gradient by, under squared error, L1 and smooth L1: {told}. The weights decide whether it explodes. Under"
-            " squared error it does so faster, since the output grows, too, and is a factor of its gradient.", told=joined(told)),
+        say("What a further layer or time step multiplies the gradient by, under squared error, L1 and smooth L1: {told}. A thousandfold over 50 counts as exploded. It"
+            " does so under every loss. Under squared error it does so faster, since the output grows, too, and is a factor of its gradient.", told=joined(told)),
         "gradients",
     )  # fmt: skip
 
@@ -181,7 +184,8 @@ def no_later(runs: Sequence[Record]) -> Claim:
     return Claim(
         say("Where training breaks, squared error breaks no later than L1 and smooth L1."),
         verdict.over(found),
-        say("From how many starts, over all cases, it broke sooner than both, at the same step, and later: {told}. The table has the steps.", told=joined(told)),
+        say("In how many trainings (a start in one of the cases) it broke sooner than both, at the same step, and later: {told}. More than half of the starts without a later one count as"
+            " none. The table has the steps.", told=joined(told)),
         "gradients",
     )  # fmt: skip
 
@@ -199,10 +203,10 @@ def clipping(runs: Sequence[Record]) -> Claim:
             counts[words] = [counts[words][0] + 1, counts[words][1] + again]
             saved[words][run["seed"]] = saved[words].get(run["seed"], True) and not again
     return Claim(
-        say("Clipping the norm of the gradient keeps plain SGD from NaN."),
+        say("Clipping the norm of the gradient to 1 keeps plain SGD from NaN."),
         verdict.over({words: verdict.more_than(verdict.share(sum(each.values()), len(each)), 0.5) for words, each in saved.items()}),
         say("Of {0} trainings that broke though their first gradient was finite, {1} broke with clipping, too; of {2} whose first gradient overflowed, {3}: there is"
-            " nothing left to clip.", *counts[finite], *counts[over]),
+            " nothing left to clip. More than half of the starts decide.", *counts[finite], *counts[over]),
         "gradients",
     )  # fmt: skip
 
@@ -219,8 +223,8 @@ def learning(tuned: Sequence[Record]) -> Claim:
     return Claim(
         say("With its gradient clipped, squared error learns the clean rows as well as L1 does."),
         verdict.along({size: verdict.more_than(verdict.mean(np.log(1.5 * plain / clipped))) for size, (clipped, plain) in errors.items()}, *OFF_BY),
-        say("Median error on the clean rows after 200 steps, each at the best of {count} rates, clipped squared error against plain L1: {told}. Clipping shortens the step,"
-            " but the wild target still decides where it goes.", count=len(RATES),
+        say("Median error on the clean rows after 200 steps, each at the best of {count} rates, clipped squared error against plain L1: {told}. At most half as large again"
+            " counts as as well. Clipping shortens the step and does not turn it: the further off the wild target, the more it decides where the step goes.", count=len(RATES),
             told=joined([say("{clipped:.2g} against {plain:.2g} (off by {size:,.0f})", clipped=np.median(clipped), plain=np.median(plain), size=size)
                          for size, (clipped, plain) in errors.items()], ", ")),
         "gradients",
@@ -230,10 +234,10 @@ def learning(tuned: Sequence[Record]) -> Claim:
 def answer(claims: Sequence[Claim]) -> str:
     product, target, _, deep, *_, default, _ = (claim.verdict for claim in claims)
     return joined([
-        say("Above all the weights that it starts from: every layer multiplies the gradient by a factor, so that many factors above 1 explode as many below 1 vanish."
+        say("The weights that the network starts from: every layer multiplies the gradient by a factor, and the product of many factors above 1 explodes, of many below 1 vanishes."
             if product == verdict.HOLDS else "The factors of the layers do not explain it in these runs."),
         say("A wild target makes it explode, too, under squared error alone." if target.startswith("holds when") else "What a wild target adds is in the verdicts below."),
-        say("A bounded loss does not help against depth, and PyTorch's default weights make the gradient vanish." if deep == default == verdict.DOES_NOT_HOLD else
+        say("A bounded loss does not keep the gradient of a deep network from exploding, and PyTorch's default weights make it vanish." if deep == default == verdict.DOES_NOT_HOLD else
             "What a bounded loss and PyTorch's default weights do is in the verdicts below."),
     ], " ")  # fmt: skip
 
@@ -292,7 +296,7 @@ DERIVATION = [
     r"$h_l = \phi(z_l), \quad z_l = W_l\,h_{l-1}, \quad g_{l-1} = W_l^{\top}\,(\phi^{\prime}(z_l)\,g_l)$",
     say("With independent weights of mean 0 and variance v/n, the square of the gradient grows on average by"),
     r"$\frac{E\,|g_{l-1}|^2}{E\,|g_l|^2} = n \cdot \frac{v}{n} \cdot E\,\phi^{\prime}(z)^2 = v\,E\,\phi^{\prime}(z)^2$",
-    say("ReLU has slope 1 half of the time, so that v = 2 keeps the gradient (He). The slope of tanh is nearly 1 near 0, so that v = 1 does (Glorot). That of the sigmoid is 1/4 at most, so"
+    say("ReLU has slope 1 half of the time, so that v = 2 keeps the mean square of the gradient (He). The slope of tanh is nearly 1 near 0, so that v = 1 does (Glorot). That of the sigmoid is 1/4 at most, so"
         " that the factor is at most a quarter of the root of v. PyTorch's default is uniform up to the root of 1/n:"),
     r"$v = n \cdot \frac{(1/\sqrt{n})^2}{3} = \frac{1}{3}$",
     say("Over L layers the factors multiply:"),

@@ -34,8 +34,12 @@ def gains(runs: Sequence[Record], damage: str, metric: str, one: str, other: str
 
 
 def gain(runs: Sequence[Record], damage: str, metric: str, one: str, other: str) -> Interval:
-    """The mean over the data sets."""
-    return verdict.mean(list(gains(runs, damage, metric, one, other).values()))
+    """The mean over the tables that the data sets come from: several targets or columns of one table are not independent.
+    A made set is a table of its own."""
+    of_table: dict[str, list[float]] = {}
+    for name, each in gains(runs, damage, metric, one, other).items():
+        of_table.setdefault(name if name.startswith("made: ") else name.partition(":")[0], []).append(each)
+    return verdict.mean([np.mean(each) for each in of_table.values()])
 
 
 def pairs(losses: tuple[str, ...], metric: str) -> list[tuple[str, str]]:

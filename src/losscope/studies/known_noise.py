@@ -22,7 +22,7 @@ NOISES: Mapping[str, Callable[[Any, int], np.ndarray]] = {
 }  # all with a mean of 0
 WHERE: Mapping[str, str] = {  # as they follow "holds when"
     GAUSSIAN: say("the noise is Gaussian"),
-    HEAVY: say("the noise has heavy tails"),
+    HEAVY: say("the noise is symmetric with heavy tails (Student's t, 3 degrees of freedom)"),
     SKEWED: say("the noise is skewed"),
 }
 

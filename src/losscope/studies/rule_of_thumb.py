@@ -80,10 +80,10 @@ def advised(rule: str, losses: tuple[str, ...], runs: Sequence[Record]) -> Claim
         for metric in METRICS[losses]
     }
     return Claim(
-        say("For regression, use squared error: on sound targets no other loss is clearly better.") if losses == FOR_NUMBERS else say("For classification, use cross-entropy: with right labels no other loss is clearly better."),
+        say("For regression, use squared error: on sound targets absolute error and Huber are not clearly better.") if losses == FOR_NUMBERS else say("For classification, use cross-entropy: with right labels squared error is not clearly better."),
         verdict.over(judged, "it is judged by {which}"),
-        say("How much better it is when the targets are left as they are, on average over {count} data sets (99% interval): {shown}. That holds if it is surely"
-            " not worse by {matters}.", count=max(each.count for each in found.values()), shown=each_loss(found, AGAINST),
+        say("How much better the rule's loss is when the targets are left as they are, on average over {count} tables (99% interval): {shown}. That holds if it is surely"
+            " not worse by more than {matters}.", count=max(each.count for each in found.values()), shown=each_loss(found, AGAINST),
             matters=joined([matters(metric) for metric in METRICS[losses]], ", ")),
         "squared error" if losses == FOR_NUMBERS else "cross-entropy",
     )  # fmt: skip
@@ -108,7 +108,7 @@ def robust(runs: Sequence[Record], how: str) -> Claim:
     return Claim(
         ROBUST[how],
         verdict.some(better),
-        say("How much less the error on sound test rows is than squared error's if {when}: {shown}. Clearly means by both metrics, and by more than {least:.0%}.",
+        say("How much less the error on sound test rows is than squared error's if {when}, over the tables: {shown}. Clearly means by both metrics, and by more than {least:.0%}.",
             when=WHEN[how], shown=each_loss(found, "for {loss}, {much}"), least=MATTERS["MAE"]),
         "absolute error",
     )  # fmt: skip
@@ -168,8 +168,8 @@ def wrong_labels(runs: Sequence[Record]) -> Claim:
     return Claim(
         say("Where labels are wrong, squared error through a sigmoid is more accurate than cross-entropy."),
         verdict.over({WHEN[how]: verdict.more_than(each) for (how, metric), each in found.items() if metric == "accuracy"}),
-        say("How much better squared error through a sigmoid does on right labels: {shown}. What one wrong label can add to it is bounded; to cross-entropy it"
-            " is not.", shown=joined([say("with {damage}, {much}", damage=how, much=joined([shown(metric, found[how, metric]) for metric in METRICS[FOR_CLASSES]], ", "))
+        say("How much better squared error through a sigmoid does on right labels, on average over {count} tables: {shown}. More accurate means by any amount. What one wrong label can add to it is bounded; to cross-entropy it"
+            " is not.", count=max(each.count for each in found.values()), shown=joined([say("with {damage}, {much}", damage=how, much=joined([shown(metric, found[how, metric]) for metric in METRICS[FOR_CLASSES]], ", "))
                                                 for how in (FIFTH, TWO_FIFTHS)])),
         "cross-entropy",
     )  # fmt: skip
@@ -179,7 +179,7 @@ def answered(sound: Claim, gross: Claim, heavy: Claim, classes: Claim, wrong: Cl
     """The sentences follow the verdicts."""
     # fmt: off
     first: Any = {
-        HOLDS: say("For numbers it is good advice as long as the targets are sound: no other loss is then clearly better."),
+        HOLDS: say("For numbers it is good advice as long as the targets are sound: absolute error and Huber are then not clearly better."),
         NOT_DECIDED: say("For numbers these runs do not decide whether squared error is as good as other losses when the targets are sound."),
     }
     third: Any = {
@@ -214,7 +214,7 @@ def picture(runs: Sequence[Record]) -> Chart:
                 bars.append(Bars(DAMAGES[losses], value, label_of(rival), low=low, high=high))
             panels.append(Panel(say("Regression: {metric}", metric=metric) if losses == FOR_NUMBERS else say("Classification: {metric}", metric=say(metric)),
                                 heads[metric], say("training targets"), bars))  # fmt: skip
-    return Chart(panels, caption=say("What another loss than the rule's is worth: to the right of 0 it is better. Means over the data sets with their 99% intervals, on sound test"
+    return Chart(panels, caption=say("What another loss than the rule's is worth: to the right of 0 it is better. Means over the tables with their 99% intervals, on sound test"
                                      " rows. In classification squared error without a sigmoid is that of raw outputs."), name="rivals", columns=2)  # fmt: skip
 
 
@@ -260,12 +260,12 @@ def differences(runs: Sequence[Record]) -> Table:
     rows = [[how, label_of(rule), label_of(rival), shown(metric, gain(runs, how, metric, rule, rival))]
             for losses, metrics in METRICS.items() for how in DAMAGES[losses] for metric in metrics for rule, rival in pairs(losses, metric)]  # fmt: skip
     return Table([say("training targets"), say("loss"), say("rival"), say("how much better the loss is")], rows,
-                 caption=say("The rule's loss against each rival: means over the data sets with their 99% intervals"))  # fmt: skip
+                 caption=say("How much better the rule's loss is than each rival: means over the tables with their 99% intervals"))  # fmt: skip
 
 
 def scores(runs: Sequence[Record]) -> Table:
     """Means over the splits, and the spread from one split to another."""
-    cells = [{**run, "metric": metric, "cell": (float(np.mean(run[metric])), float(np.std(run[metric], ddof=1)))}
+    cells = [{**run, "metric": say(metric), "cell": (float(np.mean(run[metric])), float(np.std(run[metric], ddof=1)))}
              for metrics in METRICS.values() for run in runs for metric in metrics if metric in run and run["damage"] == AS_THEY_ARE]  # fmt: skip
     return pivot(cells, ("data", "metric"), "loss", lambda cell: cell["cell"], caption=say("Each data set from the targets as they are: mean and standard deviation over the splits"))  # fmt: skip
 
@@ -294,9 +294,9 @@ def done(runs: Sequence[Record], splits: int, plan: Plan) -> list[str]:
             classes=sets[FOR_CLASSES], splits=splits, rates=", ".join(f"{rate:g}" for rate in plan.rates), epochs=plan.epochs),
         say("The targets of the training and validation rows are used as they are, and damaged: noise with heavy tails (Student's t with 1.5 degrees of freedom, times half the"
             " standard deviation), a tenth of them ten times too large, a cap at the 70th percentile; or 20% or 40% of the labels wrong. Test rows stay sound."),
-        say("Losses are compared split by split, data set by data set: an error by the logarithm of the ratio, all else by the difference. Every interval is over the data"
-            " sets. What matters is about half of what another split of the same data changes (here {rmse:.0%} of the RMSE, {points:.1f} points of accuracy). Several"
-            " targets come from one table, so the sets are not as many as they look.", rmse=spread["RMSE"], points=100 * spread["accuracy"]),
+        say("Losses are compared split by split, data set by data set: an error by the logarithm of the ratio, all else by the difference. Several targets come"
+            " from one table and are not independent: their mean is one value, and every interval is over the tables. What matters is about half of what another split of the"
+            " same data changes (here {rmse:.0%} of the RMSE, {points:.1f} points of accuracy).", rmse=spread["RMSE"], points=100 * spread["accuracy"]),
         say("Probabilities are the softmax under cross-entropy, sigmoids divided by their sum under squared error through a sigmoid, and under squared error of raw outputs the"
             " nearest point whose parts are 0 or more and sum to 1; that can be 0, so it has no log loss."),
     ]  # fmt: skip

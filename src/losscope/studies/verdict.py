@@ -171,9 +171,10 @@ def beyond(places: Any, so: Any, what: str, number: str = "{:.3g}") -> Text:
     return holds_when(say(template, what=what, at=at))
 
 
-def along(found: Mapping[float, str], more: str, less: str) -> Text:
+def along(found: Mapping[float, str], more: str, less: str, **words: Any) -> Text:
     """One verdict from those at rising places, each with its own uncertainty. "Holds when" names the outermost place that
-    was tried and where it surely holds; somewhere on the other side it surely does not. `more`, `less`: its words, with {at}.
+    was tried and where it surely holds; somewhere on the other side it surely does not. `more`, `less`: its words, with {at},
+    and whatever other `words` they name.
 
     >>> words = "the rate is {at:g} or more", "the rate is {at:g} or less"
     >>> str(along({1: DOES_NOT_HOLD, 2: NOT_DECIDED, 3: HOLDS, 4: HOLDS}, *words))
@@ -186,7 +187,9 @@ def along(found: Mapping[float, str], more: str, less: str) -> Text:
     changes = sum(one != other for one, other in pairwise(decided.values()))
     if changes != 1:
         return NOT_DECIDED if changes else over(found)
-    return holds_when(say(more, at=min(so)) if decided[max(decided)] else say(less, at=max(so)))
+    return holds_when(
+        say(more, at=min(so), **words) if decided[max(decided)] else say(less, at=max(so), **words)
+    )
 
 
 def theorem(margins: Any, tolerance: float = 1e-12) -> Text:

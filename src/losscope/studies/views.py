@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from losscope.report import Chart, Line, Panel, Points, Table, name_of
-from losscope.studies.text import say
+from losscope.studies.text import Text, say
 
 Record = dict[str, Any]
 
@@ -51,8 +51,11 @@ def titled(title: str, value: Any) -> str:
 
 
 def label_of(what: Any) -> str:
-    """A loss by the one name it has everywhere; anything else as it is."""
+    """A loss by the one name it has everywhere; anything else as it is, and so what is said: "MAE" may be a metric."""
     from losscope import LossError
+
+    if isinstance(what, Text):
+        return what
 
     try:
         return name_of(what)
@@ -81,7 +84,7 @@ def pivot(
         cells.setdefault(tuple(run[each] for each in rows), {})[run[column]] = value(run)
     columns = list(dict.fromkeys(each for row in cells.values() for each in row))
     return Table(
-        [*rows, *(titled(head, each) for each in columns)],
+        [*rows, *(titled(head, label_of(each) if isinstance(each, str) else each) for each in columns)],
         [[*map(label_of, key), *(row.get(each) for each in columns)] for key, row in cells.items()],
         caption=caption,
         best=best or {},

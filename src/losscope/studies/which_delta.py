@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -72,11 +73,14 @@ def slope(name: str, delta: float, residual: np.ndarray) -> np.ndarray:
     return loss.value_and_grad(residual, residual * 0, reduction="none")[1]
 
 
+gauss = cache(np.polynomial.legendre.leggauss)
+
+
 def positive_half(seam: float, count: int = 400) -> tuple[np.ndarray, np.ndarray]:
     """Places and weights of an integral from 0 to infinity whose integrand has a seam: Gauss and Legendre on both sides
     of it, the outer one by x = seam + s/(1 - s). No place lies at 0, where a score may jump."""
-    s, weight = np.polynomial.legendre.leggauss(count)
-    s, weight = (s + 1) / 2, weight / 2
+    s, weight = (each / 2 for each in gauss(count))
+    s = s + 0.5
     return np.concatenate([seam * s, seam + s / (1 - s)]), np.concatenate([seam * weight, weight / (1 - s) ** 2])  # fmt: skip
 
 
