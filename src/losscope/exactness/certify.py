@@ -74,8 +74,11 @@ def _sources() -> str:
     """A hash of the code that a certificate depends on, ours and others'."""
     package = Path(__file__).parents[1]
     files = [package / f"{name}.py" for name in ("parse", "stable", "derive", "truth")]
-    files += [package / f"kernels/{name}.py" for name in ("arithmetic", "reference")]
-    for folder in ("expression", "rewrite", "emit", "exactness", "kernels/special"):
+    files += [
+        package / f"kernels/{name}.py"
+        for name in ("arithmetic", "reference", "polynomial", "primitives/simple")
+    ]
+    for folder in ("expression", "rewrite", "structures", "emit", "exactness", "kernels/special"):
         files += sorted((package / folder).rglob("*.py"))
     digest = hashlib.sha256()
     for file in files:
