@@ -19,7 +19,8 @@ from losscope.derive import derive
 from losscope.exactness.certificate import BOUND
 from losscope.exactness.mending import bench
 from losscope.exactness.told import InexactWarning
-from losscope.expression import PRIMITIVES, SPELLINGS
+from losscope.expression import PRIMITIVES
+from losscope.expression.spellings import SPELLINGS
 from test_formulas import worst_of_kernels
 
 NIGHTLY = os.environ.get("LOSSCOPE_NIGHTLY")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 import losscope
 from losscope import structures
@@ -121,6 +124,20 @@ def test_only_structures_and_their_loops_know_one_by_name() -> None:
     ]
     assert len(names) >= 5
     assert wrong == []
+
+
+@pytest.mark.parametrize("folder", ["expression", "rewrite", "kernels.special"])
+def test_what_is_found_by_its_name_is_written_once(folder: str) -> None:
+    """Of two files' functions by one name, one would silently stand for both."""
+    written = Counter(
+        node.name
+        for name, tree in TREES.items()
+        if name.startswith(f"losscope.{folder}.")
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    )
+    assert len(written) > 20
+    assert [name for name, times in written.items() if times > 1] == []
 
 
 LINES, ARGUMENTS = 60, 9

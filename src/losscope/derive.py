@@ -10,9 +10,11 @@ import sympy
 from losscope import structures
 from losscope.entry import Entry
 from losscope.errors import LossError, complain
-from losscope.expression import NoDerivative, in_our_words, symbol
+from losscope.expression import symbol
+from losscope.expression.from_sympy import in_our_words
+from losscope.expression.primitive import NoDerivative
 from losscope.parse import parse
-from losscope.rewrite import collected
+from losscope.rewrite.fractions import collected
 from losscope.stable import stable, tidy
 
 PREDICTION, TARGET, RESIDUAL, MARGIN = (symbol(name) for name in ("prediction", "target", "r", "margin"))

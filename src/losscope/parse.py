@@ -16,7 +16,11 @@ import sympy
 from sympy import Rational, S
 
 from losscope.errors import LossError, complain, did_you_mean
-from losscope.expression import PRIMITIVES, SPELLINGS, in_our_words, where, xdivy
+from losscope.expression import PRIMITIVES
+from losscope.expression.choices import where
+from losscope.expression.from_sympy import in_our_words
+from losscope.expression.products import xdivy
+from losscope.expression.spellings import SPELLINGS
 
 LONGEST_FORMULA = 4000
 LARGEST_CONSTANT_BITS = 1024

@@ -12,23 +12,12 @@ import sympy
 from sympy import Add, Mul, Pow, S, exp
 from sympy.core.traversal import bottom_up
 
-from losscope.expression import (
-    absolute,
-    acosh,
-    asinh,
-    cosh,
-    expm1,
-    expm1mx,
-    log,
-    log1p,
-    log1pmx,
-    log_cosh,
-    sigmoid,
-    softplus,
-    sqrt1px2m1,
-    symbol,
-    xmuly,
-)
+from losscope.expression import symbol
+from losscope.expression.choices import absolute
+from losscope.expression.differences import expm1mx, log1pmx, sqrt1px2m1
+from losscope.expression.exponential import expm1, log, log1p, sigmoid, softplus
+from losscope.expression.hyperbolic import acosh, asinh, cosh, log_cosh
+from losscope.expression.products import xmuly
 
 # What a product may be 0 by, where another of its factors grows without end.
 DATA = {symbol(name) for name in ("prediction", "target", "r", "margin")}

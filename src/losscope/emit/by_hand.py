@@ -15,9 +15,11 @@ from losscope import structures
 from losscope.derive import MARGIN, PREDICTION, RESIDUAL, TARGET
 from losscope.emit.plain import plain
 from losscope.emit.textbook import textbook
-from losscope.expression import sech2, sigmoid, softplus, symbol, tanh
+from losscope.expression import symbol
+from losscope.expression.exponential import sigmoid, softplus
+from losscope.expression.hyperbolic import sech2, tanh
 
-KEPT = ("absolute", "sign", "sigmoid", "maximum", "minimum")  # written as the language of formulas has them
+KEPT = ("abs", "sign", "sigmoid", "maximum", "minimum")  # written as the language of formulas has them
 ORDERS = ("value", "gradient", "curvature")
 Z, Y, A, P = (symbol(name) for name in "zyap")
 

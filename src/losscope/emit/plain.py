@@ -7,7 +7,7 @@ from typing import Any
 from sympy.printing.printer import Printer
 from sympy.printing.str import StrPrinter
 
-from losscope.expression import xmuly
+from losscope.expression.products import xmuly
 
 
 class SubtractedLast(Printer):

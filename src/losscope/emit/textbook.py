@@ -7,10 +7,10 @@ from typing import Any
 
 import sympy
 
-from losscope import expression as language
+from losscope.expression import PRIMITIVES
 
 MEANING: dict[str, Callable[..., Any]] = {
-    "absolute": sympy.Abs,
+    "abs": sympy.Abs,
     "cos_arctan": lambda x: 1 / sympy.sqrt(1 + x**2),
     "expm1": lambda x: sympy.exp(x) - 1,
     "expm1mx": lambda x: sympy.exp(x) - 1 - x,
@@ -61,5 +61,5 @@ def textbook(expression: Any, keep: Collection[str] = ("sigmoid", "softplus")) -
     """
     for name, meaning in MEANING.items():
         if name not in keep:
-            expression = expression.replace(getattr(language, name), meaning)
+            expression = expression.replace(PRIMITIVES[name][1], meaning)
     return expression

@@ -7,7 +7,8 @@ import sympy
 from sympy import Add, Function, Mul, S
 from sympy.core.traversal import bottom_up
 
-from losscope.expression import sigmoid, softplus, xmuly
+from losscope.expression.exponential import sigmoid, softplus
+from losscope.expression.products import xmuly
 
 
 class two_sided_softplus(Function):

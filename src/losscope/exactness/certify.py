@@ -73,12 +73,13 @@ def _key(entry: Entry, through: Entry | None, mend: bool) -> str:
 def _sources() -> str:
     """A hash of the code that a certificate depends on, ours and others'."""
     package = Path(__file__).parents[1]
-    files = [
-        package / f"{name}.py" for name in ("expression", "parse", "stable", "derive", "rewrite", "truth")
+    files = [package / f"{name}.py" for name in ("parse", "stable", "derive", "truth")]
+    files += [
+        package / f"kernels/{name}.py"
+        for name in ("arithmetic", "reference", "polynomial", "primitives/simple")
     ]
-    files += [package / f"kernels/{name}.py" for name in ("arithmetic", "reference", "special")]
-    for folder in ("emit", "exactness"):
-        files += sorted((package / folder).glob("*.py"))
+    for folder in ("expression", "rewrite", "structures", "emit", "exactness", "kernels/special"):
+        files += sorted((package / folder).rglob("*.py"))
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())

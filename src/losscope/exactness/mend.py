@@ -12,8 +12,11 @@ import sympy
 
 from losscope.exactness.bench import DTYPES, Bench, arithmetic
 from losscope.exactness.certificate import BOUND
-from losscope.expression import absolute, in_our_words
-from losscope.rewrite import RESIDUAL, REWRITES, as_angles
+from losscope.expression.choices import absolute
+from losscope.expression.from_sympy import in_our_words
+from losscope.rewrite import REWRITES
+from losscope.rewrite.angles import as_angles
+from losscope.rewrite.rewriting import RESIDUAL
 
 GOOD = 4.0  # ulp over the condition: a form this good is looked at no further
 MOST_WORK = 2500  # operations of all forms that are measured in the search for one: about a third of a second

@@ -27,7 +27,8 @@ from losscope.errors import LossError, complain
 from losscope.exactness.bench import DTYPES, Bench
 from losscope.exactness.certificate import BOUND, Worst
 from losscope.exactness.mend import Judge, assumed_positive, assumed_real, mended
-from losscope.expression import in_our_words, symbol
+from losscope.expression import symbol
+from losscope.expression.from_sympy import in_our_words
 from losscope.parse import parse
 
 ATTEMPTS = 4  # at forms that are exact alone, and together

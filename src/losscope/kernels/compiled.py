@@ -129,7 +129,7 @@ def source(entry: Entry, through: Entry | None) -> str:
     from losscope.emit.python import function
     from losscope.emit.two_sided import two_sided
     from losscope.expression import symbol
-    from losscope.stable import softplus
+    from losscope.expression.exponential import softplus
 
     structure = structures.get(entry.structure)
     parameters = [*entry.parameters, *(through.parameters if through else ())]
@@ -174,8 +174,8 @@ def _outside(entry: Entry, through: Entry | None) -> str:
 def toolchain() -> str:
     """A hash of the code that derives, writes, traces and compiles, ours and others'."""
     package = Path(losscope.__file__).parent
-    files = [package / f"{name}.py" for name in ("expression", "parse", "stable", "derive")]
-    for folder in ("emit", "structures", "engine", "kernels"):
+    files = [package / f"{name}.py" for name in ("parse", "stable", "derive", "truth")]
+    for folder in ("expression", "rewrite", "emit", "structures", "engine", "kernels"):
         files += sorted((package / folder).rglob("*.py"))
     digest = hashlib.sha256()
     for file in files:

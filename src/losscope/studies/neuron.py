@@ -10,7 +10,7 @@ import sympy
 
 import losscope as ls
 from losscope.emit.latex import written
-from losscope.expression import sigmoid
+from losscope.expression.exponential import sigmoid
 from losscope.report import Chart, Line, Panel, Table, name_of
 from losscope.studies import verdict
 from losscope.studies.chain import (

@@ -1,0 +1,29 @@
+"""Lengths, whose squares do not overflow, and the parts of a vector brought to length 1."""
+
+
+def _finite(x):
+    """Whether x is neither infinite nor NaN."""
+    return x - x == real(0)
+
+
+def hypot(a, b):
+    """sqrt(a^2 + b^2) without the squares' overflow; 2 ulp."""
+    x, y = absolute(a), absolute(b)
+    large = maximum(x, y)
+    ratio = minimum(x, y) / where(large > real(0), large, real(1))
+    return where(_finite(large), large * sqrt(real(1) + ratio * ratio), large)
+
+
+def unit(a, b):
+    """a / hypot(a, b), 0 at (0, 0); 3 ulp."""
+    length = hypot(a, b)
+    return where(
+        (length > real(0)) & _finite(a), a / where(length > real(0), length, real(1)), sign(a + real(0) * b)
+    )
+
+
+def log1px2(x):
+    """log(1 + x^2); 3 ulp. Beyond 1e9, twice log(x)."""
+    a = absolute(x)
+    far = a > real(1e9)
+    return where(far, real(2) * log(where(far, a, real(1))), log1p(where(far, real(0), a * a)))

@@ -1,0 +1,133 @@
+"""Exponentials: powers of them, products that overflow or are 0 times infinity, and sums that are a softplus."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy
+from sympy import Add, Mul, exp
+from sympy.core.traversal import bottom_up
+
+from losscope.expression.exponential import log, log1p, sigmoid, softplus
+from losscope.expression.hyperbolic import sech2
+from losscope.expression.products import xmuly
+from losscope.rewrite.cancellation import fewer, terms
+from losscope.rewrite.rewriting import PREDICTION, RESIDUAL, TARGET, rewriting
+
+
+@rewriting
+def as_exponential(expression: Any) -> Any:
+    """A power of a sigmoid, of which little may be left, by its logarithm."""
+
+    def one(e: Any) -> Any:
+        if e.is_Pow and not (e.exp.is_Integer and e.exp > 0):
+            if isinstance(e.base, sigmoid):
+                return exp(-e.exp * softplus(-e.base.args[0]))
+            if isinstance(e.base, exp):
+                return exp(e.exp * e.base.args[0])
+        return e
+
+    return bottom_up(expression, one)
+
+
+@rewriting
+def guarded(expression: Any) -> Any:
+    """x^2 exp(-x) as a product that is 0 where exp(-x) is, though x^2 be infinite."""
+
+    def one(e: Any) -> Any:
+        if not e.is_Mul:
+            return e
+        vanishing = [
+            each
+            for each in e.args
+            if each.as_base_exp()[0].func in (exp, sigmoid, sech2) or isinstance(each, exp)
+        ]
+        rest = [each for each in e.args if each not in vanishing]
+        number = Mul(*(each for each in rest if not each.has(PREDICTION, TARGET, RESIDUAL)))
+        rest = [each for each in rest if each.has(PREDICTION, TARGET, RESIDUAL)]
+        return number * xmuly(Mul(*vanishing), Mul(*rest)) if vanishing and rest else e
+
+    return bottom_up(expression, one)
+
+
+@rewriting
+def unguarded(expression: Any) -> Any:
+    """Products as products, for others to rewrite."""
+    return expression.replace(xmuly, lambda x, y: x * y)
+
+
+@rewriting
+def halved(expression: Any) -> Any:
+    """y exp(x) as (y exp(x/2)) exp(x/2), which does not overflow before it must."""
+
+    def one(e: Any) -> Any:
+        exponential = next((each for each in e.args if isinstance(each, exp)), None) if e.is_Mul else None
+        if exponential is None:
+            return e
+        half = exp(exponential.args[0] / 2)
+        number = Mul(*(each for each in e.args if each.is_number))
+        rest = Mul(*(each for each in e.args if each is not exponential and not each.is_number))
+        return number * xmuly(xmuly(rest, half), half)
+
+    return bottom_up(expression, one)
+
+
+@rewriting
+def exponential_out(expression: Any) -> Any:
+    """1 - (1 + x) exp(-x) as exp(-x) (exp(x) - 1 - x), whose sum may then be regrouped."""
+
+    def one(e: Any) -> Any:
+        if not e.is_Add:
+            return e
+        whole = sympy.expand_mul(e)
+        for found in sorted(whole.atoms(exp), key=sympy.default_sort_key):
+            inside = Add(*(term / found for term in Add.make_args(whole)))
+            regrouped_ = fewer(sympy.expand_mul(inside))
+            if terms(regrouped_) < terms(whole):
+                return found * regrouped_
+        return e
+
+    return bottom_up(expression, one)
+
+
+@rewriting
+def softened(expression: Any) -> Any:
+    """log(1 + a exp(x)) is softplus(x + log a), for a positive a; what its derivative becomes, a sigmoid."""
+
+    def one(e: Any) -> Any:
+        if isinstance(e, log1p):
+            found = _exponential(e.args[0])
+            return softplus(found) if found is not None else e
+        if e.is_Pow and e.exp.is_Integer and e.exp < 0:
+            number, rest = e.base.as_coeff_Add()
+            found = _exponential(rest) if number == 1 else None
+            return sigmoid(-found) ** -e.exp if found is not None else e
+        if e.is_Mul:
+            for factor in e.args:
+                base, exponent = factor.as_base_exp()
+                if isinstance(base, sigmoid) and exponent.is_Integer and exponent > 0:
+                    inner = -base.args[0]
+                    grown = [
+                        each
+                        for each in e.args
+                        if isinstance(each, exp)
+                        and sympy.expand(exponent * inner - each.args[0]).is_number is not None
+                    ]
+                    for each in grown:
+                        rest = sympy.expand(each.args[0] - exponent * inner)
+                        if not rest.has(PREDICTION, RESIDUAL):
+                            return e / factor / each * sigmoid(inner) ** exponent * exp(rest)
+        return e
+
+    return bottom_up(expression, one)
+
+
+def _exponential(x: Any) -> Any:
+    """y with x = exp(y), of products of exponentials and what is positive."""
+    parts: list[Any] = []
+    rest: list[Any] = []
+    for factor in Mul.make_args(x):
+        (parts if isinstance(factor, exp) else rest).append(factor)
+    if not parts or not all(each.is_positive for each in rest):
+        return None
+    return Add(*(each.args[0] for each in parts), *(log(each) for each in rest))

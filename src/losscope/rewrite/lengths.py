@@ -1,0 +1,108 @@
+"""Squares that overflow: a root of their sum is a length."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy
+from sympy import Add, Mul, S
+from sympy.core.traversal import bottom_up
+
+from losscope.expression.choices import absolute
+from losscope.expression.differences import pow1pm1, pow1px2m1
+from losscope.expression.exponential import log, log1p
+from losscope.expression.lengths import hypot, log1px2, unit
+from losscope.rewrite.rewriting import PREDICTION, RESIDUAL, rewriting
+
+
+def square_root(x: Any) -> Any:
+    """y where x is surely y^2; None where that is not to be seen. The root of a number, or of what is positive, is one."""
+    halves = []
+    for factor in Mul.make_args(sympy.powdenest(x)):
+        base, exponent = factor.as_base_exp()
+        if exponent.is_Integer and exponent % 2 == 0:
+            halves.append(base ** (exponent / 2))
+        elif factor.is_nonnegative or isinstance(base, absolute):
+            halves.append(sympy.sqrt(factor))
+        else:
+            return None
+    return Mul(*halves)
+
+
+@rewriting
+def lengths(expression: Any) -> Any:
+    """A^2 + B^2 below a root, a fraction or in a logarithm is a length, whose squares need not be formed."""
+    return bottom_up(expression, _length)
+
+
+def _length(e: Any) -> Any:
+    if e.is_Pow and not (e.exp.is_Integer and e.exp > 0):
+        pair = _two_squares(e.base)
+        if pair:
+            return hypot(*pair) ** (2 * e.exp)
+    if isinstance(e, log):
+        pair = _two_squares(e.args[0])
+        if pair:
+            return log1px2(pair[1]) if pair[0] == 1 else 2 * log(hypot(*pair))
+    if isinstance(e, log1p):
+        root = square_root(e.args[0])
+        if root is not None and root.free_symbols:
+            return log1px2(root)
+    if isinstance(e, pow1pm1):
+        root = square_root(e.args[0])
+        if root is not None:
+            return pow1px2m1(root, e.args[1])
+    if e.is_Mul:
+        return _parts_of_length(e)
+    return e
+
+
+def _two_squares(e: Any) -> tuple[Any, Any] | None:
+    terms = Add.make_args(e)
+    if len(terms) != 2:
+        return None
+    roots = [square_root(each) for each in terms]
+    if None in roots:
+        return None
+    numbers = [each for each in roots if each.is_number]
+    others = [each for each in roots if not each.is_number]
+    if not others:
+        return None
+    first, second = (
+        (*numbers, *others) if numbers else sorted(others, key=lambda each: each.has(PREDICTION, RESIDUAL))
+    )
+    return first, second
+
+
+def _parts_of_length(e: Any) -> Any:
+    """x^m over hypot(x, c)^n has parts of a vector of length 1 in it."""
+    for factor in Mul.make_args(e):
+        base, exponent = factor.as_base_exp()
+        whole = exponent.as_coeff_Add()[0]
+        if not isinstance(base, hypot) or not whole.is_negative:
+            continue
+        for x, other in (base.args, base.args[::-1]):
+            variable = next(iter(x.free_symbols), None)
+            if variable is None or (not x.is_Mul and not x.is_Symbol and not x.is_Pow):
+                continue
+            m = _power_of(e, variable) / _power_of(x, variable) if _power_of(x, variable) else 0
+            if not (m.is_number if hasattr(m, "is_number") else False) or m < 1:
+                continue
+            k = min(sympy.floor(m), sympy.floor(-whole))
+            if k >= 1:
+                others = Mul(*(each for each in Mul.make_args(e) if each is not factor))
+                rest = others / x**k * base ** (exponent + k)
+                return (
+                    _parts_of_length(rest) * unit(x, other) ** k
+                    if rest.is_Mul
+                    else rest * unit(x, other) ** k
+                )
+    return e
+
+
+def _power_of(e: Any, variable: Any) -> Any:
+    for factor in Mul.make_args(e):
+        base, exponent = factor.as_base_exp()
+        if base == variable or (isinstance(base, absolute) and base.args[0] == variable):
+            return exponent
+    return S.Zero
