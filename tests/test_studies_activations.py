@@ -31,11 +31,11 @@ from losscope.studies.verdict import DOES_NOT_HOLD, HOLDS, NOT_DECIDED, Interval
 STARTS = range(3)
 
 
-# ------------------------------------------------------------------------------------------ one linear map, puzzles
+# ------------------------------------------------------------------------------------------ one linear layer, puzzles
 
 
 @pytest.mark.parametrize("depth", [1, 7, 50])
-def test_layers_without_a_non_linearity_are_one_linear_map(depth: int) -> None:
+def test_layers_without_a_non_linearity_are_one_linear_layer(depth: int) -> None:
     assert activations.collapse(depth, seed=depth)["apart"] <= 1e-12
     assert activations.one_map([{"apart": 1e-3}]).verdict == DOES_NOT_HOLD
 
@@ -133,6 +133,14 @@ def test_the_spread_through_one_layer_is_that_of_its_slope() -> None:
     assert activations.spread("tanh", ls.tanh, 4.0, STARTS)["largest"] <= 1
 
 
+def test_the_factor_a_layer_is_measured_before_rounding() -> None:
+    """Sigmoid's spread ends in float64's rounding, which would make the factor larger than that of the first layers."""
+    run = activations.spread("sigmoid", ls.sigmoid, networks.PYTORCHS, STARTS)
+    few = (run["spread"][5] / run["spread"][0]) ** (1 / 5)
+    assert np.mean(run["a layer"]) == pytest.approx(few, rel=0.03)
+    assert run["layer"][0] == 1
+
+
 def test_the_judge_of_bounded_outputs() -> None:
     judged, kept, lost, open_ = activations.because_bounded, [HOLDS], [DOES_NOT_HOLD], [NOT_DECIDED]
     assert judged({"tanh": kept, "sigmoid": lost}, {"ReLU": kept}) == DOES_NOT_HOLD
@@ -170,7 +178,13 @@ def test_the_share_of_a_step_is_that_of_the_arithmetic() -> None:
 
 
 def test_the_judges_of_computation() -> None:
-    assert "less than" in computation.claim({"ReLU": 8, "sigmoid": 76, "tanh": 85}).verdict
+    counts = {"ReLU": 8, "sigmoid": 76, "tanh": 85}
+    assert computation.claim(counts).verdict == "holds when a layer has 100 units or fewer"
+    assert (
+        computation.saved(counts, "sigmoid", 100)
+        > computation.MANY
+        >= computation.saved(counts, "sigmoid", 101)
+    )
     assert computation.claim({"ReLU": 8, "sigmoid": 8, "tanh": 85}).verdict == DOES_NOT_HOLD
     assert computation.claim({"ReLU": 8, "sigmoid": 10**6, "tanh": 10**6}).verdict == HOLDS
 

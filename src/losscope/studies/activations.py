@@ -36,15 +36,17 @@ from losscope.studies.study import (
     say,
     silent,
 )
-from losscope.studies.text import joined
+from losscope.studies.text import at_most, joined
 from losscope.studies.views import Record, chart
 
 CURVED = {"sigmoid": ls.sigmoid, "tanh": ls.tanh, "ReLU": ls.relu}
 BOUNDED = ("sigmoid", "tanh")
 WIDTH, DEEP = 64, 20
+ROUNDING = 1e-10  # of the output, through up to 50 layers
 # Of the weights times the width: PyTorch's default, Glorot's, He's, and twice that.
 VARIANCES = (PYTORCHS, 1.0, HES, 2 * HES)
 KEPT = 10 ** (1 / DEEP)  # a layer: a factor of ten over all of them, either way
+FLOOR = 1e-12  # a smaller spread may be float64's rounding, and is left out of the factor a layer
 
 
 def experiment(
@@ -56,7 +58,7 @@ def experiment(
     data_dir: Annotated[Path | None, "folder of MNIST's files, to learn MNIST instead of scikit-learn's digits"] = None,
     timing: Annotated[bool, "also measure on this machine how much time ReLU saves"] = False,
 ) -> Result:  # fmt: skip
-    """One linear map, two puzzles, approximation, scale, computation, zeros and overfitting."""
+    """One linear layer, two puzzles, approximation, scale, computation, zeros and overfitting."""
     curved = CURVED | {name_of(name): _checked(name) for name in activation}
     starts = range(seed, seed + (min(seeds, 8) if quick else seeds))
     problems = data_sets(data_dir, seed)[: 6 if quick else None]
@@ -89,10 +91,10 @@ def experiment(
         done=[DONE, say("{count} data sets with classes, and {starts} starts of each network. {more}", count=len(problems), starts=len(starts), more=MORE)],
         claims=claims,
         charts=[first, approximation.picture(near),
-                chart(shown, "spread", panel="activation", line="weights", title="Activation: {}", y_scale="log", columns=3, name="spread",
+                chart(shown, "spread", x="layer", panel="activation", line="weights", title="Activation: {}", y_scale="log", columns=3, name="spread",
                       labels=(say("layer"), say("spread between inputs")),
                       caption=say("How much of the difference between inputs is left after each layer, before training, for weights of these variances"
-                                  " times the width: PyTorch's default, Glorot's, He's, and twice that.")),
+                                  " times the width: PyTorch's default, Glorot's, He's, and twice that. Near 1e-16 it is float64's rounding.")),
                 overfitting.picture(fits)],
         tables=[puzzles.table(solved), *overfitting.tables(fits), *([computation.table(timed)] if timed else [])],
         sources=SOURCES,
@@ -121,11 +123,11 @@ def data_sets(folder: Path | None, seed: int) -> list[Data]:
     ]
 
 
-# ------------------------------------------------------------------------------------------ one linear map
+# ------------------------------------------------------------------------------------------ one linear layer
 
 
 def collapse(depth: int, seed: int) -> Record:
-    """How far a deep network without a non-linearity is from its one linear map, relative to its output."""
+    """How far a deep network without a non-linearity is from the one layer it amounts to, relative to its output."""
     network = start([8, *[WIDTH] * depth, 3], [seed], 1.0, torch.float64)
     generator = torch.Generator().manual_seed(seed)
     features = torch.randn(1, 100, 8, generator=generator, dtype=torch.float64)
@@ -149,10 +151,11 @@ def multiplied_out(network: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch
 def one_map(runs: Sequence[Record]) -> Claim:
     apart = np.array([run["apart"] for run in runs])
     return Claim(
-        say("Without a non-linearity, a network of any depth is one linear map."),
-        verdict.theorem(-apart, 1e-10),
-        say("A product of matrices is a matrix. {count} networks of 1 to 50 hidden layers differ from their product by at most {worst:.1g} of the output,"
-            " in float64.", count=len(apart), worst=apart.max()),
+        say("Without a non-linearity, a network of any depth is one linear layer."),
+        verdict.theorem(-apart, ROUNDING),
+        say("A product of matrices is a matrix: without biases the network is a linear map, with biases an affine one, which adds a constant. {count} networks of"
+            " 1 to 50 hidden layers differ from their one matrix and one bias by at most {worst:.1g} of the output, in float64; {least:g} counts as rounding.",
+            count=len(apart), worst=at_most(apart.max()), least=ROUNDING),
         "activations",
     )  # fmt: skip
 
@@ -169,12 +172,14 @@ def spread(label: str, activation: Callable[[Any], Any], variance: float, starts
     with torch.no_grad():
         forward(network, features, activation, hidden)
     left = np.array([layer.std(1).square().mean(1).sqrt().numpy() for layer in hidden])  # (layers, runs)
-    return {"activation": label, "variance": variance, "weights": say("variance {variance:.2g}", variance=variance), "spread": left.mean(1).tolist(),
-            "a layer": ((left[-1] / left[0]) ** (1 / (DEEP - 1))).tolist(), "largest": max(float(layer.abs().max()) for layer in hidden)}  # fmt: skip
+    last = max(int((left.min(1) > FLOOR).sum()) - 1, 1)
+    return {"activation": label, "variance": variance, "weights": say("variance {variance:.2g}", variance=variance), "layer": list(range(1, DEEP + 1)),
+            "spread": left.mean(1).tolist(), "a layer": ((left[last] / left[0]) ** (1 / last)).tolist(),
+            "largest": max(float(layer.abs().max()) for layer in hidden)}  # fmt: skip
 
 
 def keeps_apart(run: Record) -> str:
-    """Whether the difference between inputs stays within a factor of ten, either way, over all layers."""
+    """Whether the difference between inputs stays within a factor of ten, either way, over DEEP such layers."""
     return verdict.more_than(verdict.mean(np.log(KEPT) - np.abs(np.log(run["a layer"]))))
 
 
@@ -187,10 +192,11 @@ def suit_the_next_layer(runs: Sequence[Record]) -> Claim:
     return Claim(
         say("Sigmoid and tanh suit the next layer, because their outputs are bounded."),
         because_bounded(found[True], found[False]),
-        say("It is a matter of scale. By this a layer multiplies the difference between inputs, for weights of variance {variances} over the width: {shown}."
+        say("It is a matter of scale. By this a layer multiplies the difference between inputs, for weights of variance {variances} over the width"
+            " (as long as it is above {floor:g}): {shown}. From {low:.2f} to {high:.2f}, a factor of ten over {layers} layers, counts as kept apart."
             " The unbounded ReLU keeps inputs apart with He's variance of 2; the bounded sigmoid with none of these, as its slope is 1/4 at most. Bounded"
             " outputs cannot grow: the largest after {layers} layers at a variance of 4 is {bounded:.0f} with tanh and {unbounded:.0f} with ReLU.",
-            variances=joined([say("{variance:.2g}", variance=each) for each in VARIANCES], ", "), layers=DEEP,
+            variances=joined([say("{variance:.2g}", variance=each) for each in VARIANCES], ", "), layers=DEEP, floor=FLOOR, low=1 / KEPT, high=KEPT,
             shown=joined([say("{label} {factors}", label=label, factors=", ".join(f"{np.mean(run['a layer']):.2f}" for run in runs if run["activation"] == label)) for label in CURVED]),
             bounded=runs_of(runs, "tanh")[-1]["largest"], unbounded=runs_of(runs, "ReLU")[-1]["largest"]),
         "activations",
@@ -223,7 +229,7 @@ def answered(claims: Sequence[Claim]) -> str:
         "ReLU makes a network sparse, but as a rule it does not overfit less than sigmoid or tanh: that depends on the data."
     )
     zeros = say(
-        "Where its zeros alone are changed, fewer of them do not make a network overfit more, nor more of them less."
+        "A variant of ReLU without zeros does not overfit more than ReLU does, nor does one with more zeros overfit less."
     )
     open_ = say("Whether ReLU overfits less, and whether its zeros are why, is in the verdicts below.")
     rest = (
@@ -234,19 +240,21 @@ def answered(claims: Sequence[Claim]) -> str:
         else [open_]
     )
     return joined([
-        say("Without a non-linearity any depth is one linear map, whose boundary is a straight line; with one that is no polynomial a wide layer comes close"
+        say("Without a non-linearity any depth is one linear layer, whose boundary is a straight line; with one that is no polynomial a wide layer comes close"
             " to any continuous function on a bounded range."), *rest], " ")  # fmt: skip
 
 
 DONE = say(
-    "Networks without a non-linearity are multiplied out to one matrix, and trained on two puzzles that no straight line solves. One hidden layer of"
+    "Networks without a non-linearity are multiplied out to one matrix and one bias, and trained on two puzzles that no straight line solves. One hidden layer of"
     " random units, its outputs fitted by least squares, approximates a function. Before training, the spread between inputs is followed through"
-    " 20 layers of 64 units. Operations are counted in this library's own kernels, so that the verdict is not that of one machine."
+    " 20 layers of 64 units. Operations are counted in this library's own kernels, and not timed, so that the verdict is not that of one machine."
 )
 MORE = say(
-    "For overfitting, networks of two hidden layers of 32 units learn some rows by Adam at one rate, until the training log loss is 0.05 for all: only the"
-    " test loss then differs. Whether zeros are the cause is tested by changing them alone: ReLU with a tenth of its slope below 0, which has no zeros, and"
-    " ReLU of which one unit in eight is kept. For dead units, ReLU networks are trained by plain SGD at one rate, and then as long again at a small one."
+    "For overfitting, networks of two hidden layers of 32 units learn some rows by Adam at one rate, until the training log loss is 0.05 for all: there"
+    " their test losses are compared, whatever number of steps each took. Whether zeros are the cause is tested with two variants: ReLU with a tenth of its"
+    " slope below 0, which has no zeros, and ReLU of which only the largest eighth of a layer's units is kept. Intervals are over the starts, each with"
+    " its own training rows, for these data sets: other data sets may differ more. For dead units, ReLU networks are trained by plain SGD at one rate, and"
+    " then as long again at a small one."
 )
 SOURCES = [
     say("G. Cybenko, Approximation by superpositions of a sigmoidal function (1989), doi:10.1007/BF02551274."),

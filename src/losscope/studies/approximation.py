@@ -13,6 +13,7 @@ import numpy as np
 from losscope.report import Chart, Line, Panel
 from losscope.studies import verdict
 from losscope.studies.study import DOES_NOT_HOLD, HOLDS, NOT_DECIDED, Claim, say
+from losscope.studies.text import at_least, at_most
 from losscope.studies.views import Record
 
 WIDTHS, SHOWN = (4, 16, 64, 256), (4, 16, 256)
@@ -60,14 +61,14 @@ def claim(runs: Sequence[Record], curved: Sequence[str]) -> Claim:
     within, beyond = max(run["within"] for run in able), min(run["beyond"] for run in able)
     parabola = next(run["within"] for run in widest if run["activation"] == SQUARE)
     return Claim(
-        say("A network with a non-linearity approximates any function."),
+        say("A wide enough network with a non-linearity approximates any continuous function."),
         verdict.over({say("the activation is no polynomial and the inputs stay within bounds"): HOLDS if within < CLOSE else NOT_DECIDED,
                       say("the activation is a polynomial"): HOLDS if parabola < CLOSE else DOES_NOT_HOLD,
                       say("the inputs are without bounds"): HOLDS if beyond < CLOSE else DOES_NOT_HOLD}),
-        say("Any continuous function on a bounded range, if one hidden layer is wide enough, is proven (Cybenko; Hornik; Leshno et al.). With {width} units"
-            " the error on [-3, 3] is at most {within:.1g} (root mean square), and {parabola:.2g} where the activation is a square: sums of parabolas are"
-            " parabolas. On [3, 6], where nothing was fitted, it is at least {beyond:.1g}. That such weights exist does not say that training finds them.",
-            width=max(WIDTHS), within=within, parabola=parabola, beyond=beyond),
+        say("If the activation is no polynomial and the inputs stay within bounds, one hidden layer is enough: this is proven (Cybenko; Hornik; Leshno et al.)."
+            " With {width} units the error on [-3, 3] is at most {within:.2g} (root mean square), and {parabola:.2g} where the activation is a square: sums of parabolas are parabolas. On [3, 6], where nothing"
+            " was fitted, it is at least {beyond:.2g}. Less than {close:g} counts as close. That such weights exist does not say that training finds them.",
+            width=max(WIDTHS), within=at_most(within, 2), parabola=parabola, beyond=at_least(beyond, 2), close=CLOSE),
         "activations",
     )  # fmt: skip
 

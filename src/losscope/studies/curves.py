@@ -16,7 +16,7 @@ from losscope.report import Chart, Line, Panel, Table, name_of
 from losscope.studies import verdict
 from losscope.studies.jump import beside, broken, jumps
 from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Mistake, Progress, Range, Result, say, silent
-from losscope.studies.text import joined
+from losscope.studies.text import at_most, joined
 from losscope.studies.views import Record, chart
 
 ORDERS = ("value", "gradient", "curvature")
@@ -218,7 +218,7 @@ def dominated(boxes: Sequence[Record]) -> Claim:
         say("Among 256 boxes that are off by about 0.3, one box never makes up more than {smooth:.1%} of the step, however far off it is; under L2"
             " more than half as soon as it is off by {half:.0f}. With beta = 1, {whole:.1%} of the usual boxes lie in the quadratic part; the 1/9"
             " that detectors often use leaves {part:.0%} there, and the far-off box {ninth:.1%}.",
-            smooth=most[SMOOTH], half=half, whole=float(usual[0]), part=float(usual[1]), ninth=most[boxes[-1]["loss"]]),
+            smooth=at_most(most[SMOOTH], 2), half=half, whole=float(usual[0]), part=float(usual[1]), ninth=most[boxes[-1]["loss"]]),
         "smooth L1",
     )  # fmt: skip
 

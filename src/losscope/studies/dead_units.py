@@ -61,13 +61,16 @@ def claim(runs: Sequence[Record]) -> Claim:
     """Dead at the end, after as long again at the smallest rate: more than where that was the rate from the first step on."""
     rates = sorted({run["learning rate"] for run in runs})
     lasting = verdict.mean(share(runs, rates[-1], "later") - share(runs, rates[0], "later"))
+    sets = [np.mean([run["later"] for run in runs if run["learning rate"] == rates[-1] and run["data"] == data])
+            for data in {run["data"] for run in runs}]  # fmt: skip
     told = joined([say("{after:.1%} and {later:.1%} (a rate of {rate:g})", after=share(runs, rate, "after").mean(), later=share(runs, rate, "later").mean(), rate=rate)
                    for rate in rates])  # fmt: skip
     return Claim(
         say("A learning rate that is too large kills ReLU units for good."),
         verdict.more_than(lasting, MATTERS),
         say("{before:.1%} of the units are 0 on every row before training. After {epochs} epochs at each rate, and after as many more at {least:g}: {told}."
-            " A unit that is 0 on every row has a gradient of 0, so that its own weights stay as they are.",
-            before=share(runs, rates[0], "before").mean(), epochs=EPOCHS, least=rates[0], told=told),
+            " These are means over the data sets: in the end the largest rate leaves {low:.1%} on one and {high:.1%} on another. The mean counts if it is more than"
+            " {matters:.0%} of the units above the smallest rate's. A unit that is 0 on every row has a gradient of 0, so that its own weights stay as they are.",
+            before=share(runs, rates[0], "before").mean(), epochs=EPOCHS, least=rates[0], told=told, low=min(sets), high=max(sets), matters=MATTERS),
         "activations",
     )  # fmt: skip

@@ -13,7 +13,7 @@ import losscope as ls
 from losscope.report import Chart, Line, Panel, Table, name_of
 from losscope.studies import verdict
 from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Mistake, Progress, Range, Result, say, silent
-from losscope.studies.text import joined
+from losscope.studies.text import at_most, joined
 from losscope.studies.verdict import Interval
 
 DISTRIBUTIONS = ((0.25, 0.25, 0.25, 0.25), (0.1, 0.1, 0.1, 0.7), (0.01, 0.01, 0.01, 0.97))
@@ -131,7 +131,7 @@ def identity(gaps: np.ndarray) -> Claim:
         say("Cross-entropy is entropy plus divergence: H(p, q) = H(p) + KL(p||q)."),
         verdict.theorem(-gaps, ROUNDING),
         say("Because -log q is -log p plus log(p/q). Over {count:,} random pairs the two sides, each computed by itself, differ by at most {gap:.1g} of"
-            " the larger of 1 and H(p, q).", count=len(gaps), gap=float(gaps.max())),
+            " the larger of 1 and H(p, q).", count=len(gaps), gap=at_most(gaps.max())),
         "cross-entropy",
     )  # fmt: skip
 
@@ -141,7 +141,7 @@ def itself(gaps: np.ndarray) -> Claim:
         say("The cross-entropy of a distribution with itself is its entropy, not 0: H(p, p) = H(p)."),
         verdict.theorem(-gaps, ROUNDING),
         say("Because KL(p||p) is 0. Over {count:,} random distributions they differ by at most {gap:.1g}; only a certain outcome has an entropy of 0, so"
-            " only one-hot targets let cross-entropy come down to 0.", count=len(gaps), gap=float(gaps.max())),
+            " only one-hot targets let cross-entropy come down to 0.", count=len(gaps), gap=at_most(gaps.max())),
         "cross-entropy",
     )  # fmt: skip
 
@@ -162,7 +162,7 @@ def symmetric(gaps: np.ndarray, divergence: np.ndarray) -> Claim:
     return Claim(
         say("The KL divergence is a distance: the same from p to q as from q to p."),
         HOLDS if share == 0 else DOES_NOT_HOLD,
-        say("KL(p||q) and KL(q||p) differ for {share:.1%} of the pairs, by up to {most:.3g} nats.", share=share, most=float(gaps.max())),
+        say("KL(p||q) and KL(q||p) differ for {share:.1%} of the pairs, by up to {most:.3g} nats.", share=share, most=at_most(gaps.max(), 3)),
         "entropy",
     )  # fmt: skip
 

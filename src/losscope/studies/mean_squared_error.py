@@ -12,6 +12,7 @@ import losscope as ls
 from losscope.report import Bars, Chart, Panel, Table
 from losscope.studies import frameworks, verdict
 from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Mistake, Progress, Range, Result, say, silent
+from losscope.studies.text import at_most
 from losscope.studies.views import Record, chart
 
 ROUNDING = 1e-12
@@ -123,7 +124,7 @@ def same_number(ways: Mapping[str, float], equal: Sequence[Record]) -> Claim:
         say("The mean of the squares, the squared norm over n, and the library's mean squared error are the same number."),
         verdict.over(found),
         say("Mean of the squares {mean:.6g}; squared norm over all numbers {size:.6g}, over the rows {rows:.6g}: larger by the number of"
-            " outputs. The frameworks differ from it by at most {apart:.1g} of it.", mean=mean, size=by_size, rows=by_rows, apart=apart),
+            " outputs. The frameworks differ from it by at most {apart:.1g} of it.", mean=mean, size=by_size, rows=by_rows, apart=at_most(apart)),
         "squared error",
     )  # fmt: skip
 

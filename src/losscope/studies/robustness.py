@@ -12,7 +12,7 @@ from losscope.report import Chart, Line, Panel, Table
 from losscope.studies import lines, outliers, verdict
 from losscope.studies.outliers import HUBER, L1, L2, SMOOTH, TUKEY, is_last
 from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Range, Result, say, silent
-from losscope.studies.text import joined
+from losscope.studies.text import at_most, joined
 from losscope.studies.views import Record, chart, fitted, label_of
 
 ROBUST = (L1, SMOOTH, HUBER, TUKEY)
@@ -213,7 +213,7 @@ def never_diverges(left: np.ndarray, diverged: np.ndarray) -> Claim:
                       WHERE[IN_X]: verdict.more_than(verdict.share(gone, len(diverged)), 0.5)}),
         say("The curvature has no target in it, so a rate that is small enough stays so: in {count} random problems with a target off by up to 1e12 a"
             " step left at most {most:.4f} of the loss above its least. One input thrown far out made the same rate diverge in {gone} of {count}.",
-            count=len(left), most=float(left.max()), gone=gone),
+            count=len(left), most=at_most(left.max(), 4), gone=gone),
         "squared error",
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from losscope.errors import LossError, complain
 from losscope.report import Chart, Line, Panel, Points, name_of
 from losscope.studies import verdict
 from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Mistake, Progress, Range, Result, say, silent
-from losscope.studies.text import joined
+from losscope.studies.text import at_most, joined
 from losscope.studies.views import Record, chart, pivot, tangent
 
 TARGET = 0.0
@@ -171,7 +171,7 @@ def gradient_is_error(runs: Sequence[Record]) -> Claim:
         say("The gradient of cross-entropy with respect to the weighted input is the error itself."),
         verdict.theorem(-np.array(gaps)),
         say("Because $(a - y)/(a(1 - a))$ times the slope $a(1 - a)$ is $a - y$. At all {count} points of the runs the"
-            " computed gradient differs from the error by at most {gap:.1g}.", count=len(gaps), gap=max(gaps)),
+            " computed gradient differs from the error by at most {gap:.1g}.", count=len(gaps), gap=at_most(max(gaps))),
         "cross-entropy",
     )  # fmt: skip
 

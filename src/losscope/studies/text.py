@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping, Sequence
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -40,6 +41,24 @@ def template_of(words: str) -> str:
 def say(template: str, /, *places: Any, **values: Any) -> Text:
     """`template.format(*places, **values)`; without any the braces of a formula stay as they are."""
     return _made(template, template, dict(enumerate(places)) | values)
+
+
+def at_most(value: float, digits: int = 1) -> float:
+    """What to print after "at most": so many digits, and never less than the value.
+
+    >>> at_most(0.00137), at_most(0.00137, 2), at_most(0.002), at_most(0.0)
+    (0.002, 0.0014, 0.002, 0.0)
+    """
+    return float(Context(prec=digits, rounding=ROUND_CEILING).create_decimal(repr(float(value))))
+
+
+def at_least(value: float, digits: int = 1) -> float:
+    """What to print after "at least": so many digits, and never more than the value.
+
+    >>> at_least(3.72), at_least(3.78, 2)
+    (3.0, 3.7)
+    """
+    return float(Context(prec=digits, rounding=ROUND_FLOOR).create_decimal(repr(float(value))))
 
 
 def joined(parts: Sequence[str], between: str = "; ") -> Text:

@@ -18,7 +18,7 @@ from losscope.report import Chart, Line, Panel, Table
 from losscope.studies import lines, verdict
 from losscope.studies.problems import real_numbers
 from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Range, Result, say, silent
-from losscope.studies.text import joined
+from losscope.studies.text import at_most, joined
 from losscope.studies.verdict import Interval
 from losscope.studies.views import Record, chart
 
@@ -203,7 +203,7 @@ def same(theory: Sequence[Record]) -> Claim:
         say("Huber and smooth L1 estimate the same when delta = beta."),
         verdict.theorem(-gap, tolerance=1e-9),
         say("Smooth L1 is Huber over delta, so both are least at the same place, but a learning rate means something else. At every delta = beta tried"
-            " their efficiencies differ by at most {gap:.1g}.", gap=float(gap)),
+            " their efficiencies differ by at most {gap:.1g}.", gap=at_most(gap)),
         "smooth L1",
     )  # fmt: skip
 
