@@ -194,7 +194,7 @@ def most(share: np.ndarray, close: np.ndarray) -> Claim:
 def order(kept: float, kept_of_one_p: float) -> Claim:
     """Does the smaller cross-entropy always mean the smaller divergence?"""
     return Claim(
-        say("The smaller the cross-entropy, the closer q is to p."),
+        say("The smaller the cross-entropy, the closer q is to p, by the KL divergence."),
         verdict.over({say("p stays the same"): HOLDS if kept_of_one_p == 1 else DOES_NOT_HOLD, say("p changes"): HOLDS if kept == 1 else DOES_NOT_HOLD}),
         say("They differ by H(p), which no q changes. For one p, cross-entropy and divergence put {0:.1%} of pairs in opposite orders, for different p"
             " {1:.1%}: losses on two data sets are not to be compared.", 1 - kept_of_one_p, 1 - kept),

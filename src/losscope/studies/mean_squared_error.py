@@ -200,7 +200,7 @@ def reduction(descents: Sequence[Record]) -> Claim:
         return HOLDS if np.allclose(other, mean, rtol=1e-9) else DOES_NOT_HOLD
 
     return Claim(
-        say("It does not matter whether a loss is the mean or the sum over the batch."),
+        say("In plain gradient descent it does not matter whether a loss is the mean or the sum over the batch."),
         verdict.over({say("the learning rate of the sum is divided by n"): as_the_mean(divided), say("the learning rate is the same"): as_the_mean(same)}),
         say("After {steps} steps at a rate of {rate} the mean of the squares is {mean:.2g} under the mean, {same:.2g} under the sum, and {divided:.2g}"
             " under the sum at a rate divided by n.", steps=STEPS, rate=RATE, mean=mean[-1], same=same[-1], divided=divided[-1]),

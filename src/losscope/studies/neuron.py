@@ -174,7 +174,7 @@ def half_does_not_matter(at: Mapping[str, float], rate: float) -> Claim:
     )
     doubled = step(chain("half_squared_error@sigmoid"), at, 2 * rate)
     return Claim(
-        say("The factor 1/2 before the squared error does not matter."),
+        say("In plain gradient descent the factor 1/2 before the squared error does not matter."),
         verdict.over({say("the learning rate is doubled with it"): HOLDS if apart(doubled["new w"], whole["new w"]) < 1e-12 else DOES_NOT_HOLD,
                       say("the learning rate stays"): HOLDS if apart(half["new w"], whole["new w"]) < 1e-12 else DOES_NOT_HOLD}),
         say("One step ends at w = {whole:.4f} without it, at {half:.4f} with it, and with it and twice the rate at {doubled:.4f}.",

@@ -17,7 +17,7 @@ WORDS = {
     "Because the logarithm is concave (Jensen): the mean of log(q/p) under p is at most the log of the mean of q/p, which is log 1. None of {count:,} pairs is below 0, though {near} of them come within 1e-10 of it; the smallest is {least:.2g} nats.": "因为对数是凹函数 (Jensen)：log(q/p) 在 p 下的均值不超过 q/p 均值的对数，即 log 1。{count:,} 对中没有一对小于 0，虽然其中 {near} 对与 0 相差不到 1e-10；最小的是 {least:.2g} 奈特。",
     "No distribution has more entropy than the uniform one.": "没有哪个分布的熵大于均匀分布。",
     "Because the logarithm is concave (Jensen): the mean of log(1/p) under p is at most the log of the mean of 1/p, which is log n. The largest of {count:,} shares of log n is 1 less {gap:.1g}; {near} come within 1e-10 of it.": "因为对数是凹函数 (Jensen)：log(1/p) 在 p 下的均值不超过 1/p 均值的对数，即 log n。{count:,} 个分布的熵与 log n 之比，最大的是 1 减 {gap:.1g}；有 {near} 个与 1 相差不到 1e-10。",
-    "The smaller the cross-entropy, the closer q is to p.": "交叉熵越小，q 越接近 p。",
+    "The smaller the cross-entropy, the closer q is to p, by the KL divergence.": "交叉熵越小，q 越接近 p(以 KL 散度衡量)。",
     "p stays the same": "p 不变",
     "p changes": "p 改变",
     "They differ by H(p), which no q changes. For one p, cross-entropy and divergence put {0:.1%} of pairs in opposite orders, for different p {1:.1%}: losses on two data sets are not to be compared.": "两者相差 H(p)，它与 q 无关。p 相同时，交叉熵与散度对 {0:.1%} 的分布对给出相反的次序，p 不同时为 {1:.1%}：不同数据集上的损失不可比较。",

@@ -20,7 +20,7 @@ WORDS = {
     "On logits it has a gradient at {share:.0%} of the outputs. On probabilities it looks at the output of the right class, which is the largest in {hit} of {rows} rows here: for [.1 .1 .1 .7] and the second class it is -log(0.1) = {wrong:.3f}, not -log(0.7) = 0.357.": "对 logits，它在 {share:.0%} 的输出上有梯度。对概率，它看的是正确类别的输出，这里 {rows} 行中有 {hit} 行它恰是最大的：对 [.1 .1 .1 .7] 和第二类，它是 -log(0.1) = {wrong:.3f}，不是 -log(0.7) = 0.357。",
     "Squared error uses all outputs of each row.": "平方误差用到每行的所有输出。",
     "It has a gradient at {squared:.0%} of the outputs. So has cross-entropy through a softmax, at {cross:.0%}.": "它在 {squared:.0%} 的输出上有梯度。经过 softmax 的交叉熵也是，{cross:.0%}。",
-    "It does not matter whether a loss is the mean or the sum over the batch.": "损失对一批样本取均值还是取总和无关紧要。",
+    "In plain gradient descent it does not matter whether a loss is the mean or the sum over the batch.": "在普通梯度下降中，损失对一批样本取均值还是取总和无关紧要。",
     "the learning rate of the sum is divided by n": "总和的学习率除以 n ",
     "After {steps} steps at a rate of {rate} the mean of the squares is {mean:.2g} under the mean, {same:.2g} under the sum, and {divided:.2g} under the sum at a rate divided by n.": "以学习率 {rate} 走 {steps} 步后，平方的均值：用均值为 {mean:.2g}，用总和为 {same:.2g}，用总和且学习率除以 n 为 {divided:.2g}。",
     "Cross-entropy of logits": "对 logits 的交叉熵",

@@ -22,7 +22,7 @@ WORDS = {
     "Weight and bias take the same step.": "权重与偏置走同样的步子。",
     "the input is 1": "输入为 1 ",
     "dL/dw is x times dL/db: equal at x = 1, different at x = 2. The weight of an input of 0 does not learn at all.": "dL/dw 是 dL/db 的 x 倍：x = 1 时相等，x = 2 时不等。输入为 0 的权重完全不学习。",
-    "The factor 1/2 before the squared error does not matter.": "平方误差前的 1/2 无关紧要。",
+    "In plain gradient descent the factor 1/2 before the squared error does not matter.": "在普通梯度下降中，平方误差前的 1/2 无关紧要。",
     "the learning rate is doubled with it": "学习率随之加倍",
     "One step ends at w = {whole:.4f} without it, at {half:.4f} with it, and with it and twice the rate at {doubled:.4f}.": "走一步后，没有它 w = {whole:.4f}，有它 w = {half:.4f}，有它且学习率加倍 w = {doubled:.4f}。",
     "Gradient at target {target:g}": "目标为 {target:g} 时的梯度",
