@@ -16,7 +16,7 @@ from losscope.expression.choices import absolute
 from losscope.expression.from_sympy import in_our_words
 from losscope.rewrite import REWRITES
 from losscope.rewrite.angles import as_angles
-from losscope.rewrite.rewriting import RESIDUAL
+from losscope.rewrite.rewriting import RESIDUAL, operations
 
 GOOD = 4.0  # ulp over the condition: a form this good is looked at no further
 MOST_WORK = 2500  # operations of all forms that are measured in the search for one: about a third of a second
@@ -46,7 +46,7 @@ class Judge:
     def lost(self, order: int, form: Any) -> numpy.ndarray:
         """The bits that a form loses at each point, of both dtypes, beyond what is good."""
         if (order, form) not in self.seen:
-            self.work += 10 + form.count_ops()
+            self.work += 10 + operations(form)
             bench, found = self.bench, []
             compute = arithmetic(form, list(bench.arguments), list(bench.parameters), self.residual)
             for dtype in DTYPES:
@@ -87,7 +87,7 @@ def best(
     forms = {each: search.score(order, each) for each in dict.fromkeys(starts)}
     done: set[Any] = set()
     while True:
-        ranked = sorted(forms, key=lambda each: (forms[each], each.count_ops()))
+        ranked = sorted(forms, key=lambda each: (forms[each], operations(each)))
         first = next((each for each in ranked if each not in refused), ranked[0])
         if forms[first] == 0 and check.score(order, first) == 0 and first not in refused:
             return Found(first, (first,))
@@ -98,7 +98,7 @@ def best(
             )
         for form in open_forms:
             done.add(form)
-            search.work += form.count_ops()
+            search.work += operations(form)
             for other in _others(form):
                 if other not in forms:
                     forms[other] = search.score(order, other)
@@ -124,7 +124,7 @@ def by_cases(judge: Judge, order: int, forms: Sequence[Any]) -> Found:
     """One form where some quantity is small and another where it is large, if that loses less than the best alone; and
     so once more."""
     lost = {form: judge.lost(order, form) for form in forms}
-    chosen = min(forms, key=lambda form: (lost[form].sum(), form.count_ops()))
+    chosen = min(forms, key=lambda form: (lost[form].sum(), operations(form)))
     parts: tuple[Any, ...] = (chosen,)
     for _ in range(2):
         if lost[chosen].sum() <= SLIGHT:
@@ -196,7 +196,7 @@ def _others(form: Any) -> list[Any]:
     found = []
     for rewrite in REWRITES:
         other = attempt(rewrite, form)
-        if other is not None and other != form and other.count_ops() <= LONGEST:
+        if other is not None and other != form and operations(other) <= LONGEST:
             found.append(as_angles(other))
     return found
 

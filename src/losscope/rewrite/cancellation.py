@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import sympy
@@ -51,6 +52,7 @@ def spread(expression: Any) -> Any:
     return bottom_up(expression, lambda e: fewer(sympy.expand_mul(e)) if e.is_Add and small(e) else e)
 
 
+@lru_cache(4096)
 def fewer(e: Any) -> Any:
     for _ in range(6):
         better = next((each for each in _substituted(e) if terms(each) < terms(e)), None)

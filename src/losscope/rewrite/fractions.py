@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import sympy
@@ -11,7 +12,7 @@ from sympy.core.traversal import bottom_up
 from losscope.expression.exponential import log
 from losscope.expression.hyperbolic import cosh, log_cosh, sech2, sinh, tanh
 from losscope.rewrite.cancellation import fewer
-from losscope.rewrite.rewriting import rewriting, small
+from losscope.rewrite.rewriting import operations, rewriting, small
 
 
 @rewriting
@@ -20,6 +21,7 @@ def factored(expression: Any) -> Any:
     return bottom_up(expression, lambda e: _factored(e) if e.is_Add and small(e) else e)
 
 
+@lru_cache(4096)
 def _factored(e: Any) -> Any:
     if e.has(Piecewise):
         return sympy.factor_terms(e)
@@ -30,7 +32,7 @@ def _factored(e: Any) -> Any:
     except (sympy.PolynomialError, NotImplementedError):
         return together
     result = above / below
-    return result if result.count_ops() <= 2 * e.count_ops() else e
+    return result if operations(result) <= 2 * operations(e) else e
 
 
 @rewriting

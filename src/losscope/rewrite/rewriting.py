@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from losscope.expression import symbol
@@ -21,4 +22,11 @@ def rewriting(function: Rewriting) -> Rewriting:
 
 
 def small(e: Any) -> bool:
-    return e.count_ops() <= MOST_OPERATIONS
+    return operations(e) <= MOST_OPERATIONS
+
+
+@lru_cache(8192)
+def operations(e: Any) -> int:
+    """How many there are in an expression; a search asks again and again."""
+    count: int = e.count_ops()
+    return count
