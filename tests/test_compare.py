@@ -468,12 +468,12 @@ def test_a_damaged_run_is_run_again_and_one_of_an_earlier_version_left_alone(tmp
     assert old.exists()
 
 
-def started(out, *more):
-    """`losscope compare` in a process group of its own, at work."""
+def started(out, finished=1):
+    """`losscope compare` in a process group of its own, at work, with so many runs finished."""
     options = "--data diabetes --model mlp --epochs 60 --splits 6 --grid 1 --out"
     command = [*LOSSCOPE, "mse", "mae", *options.split(), str(out)]
     process = subprocess.Popen(
-        [*command, "--workers", "2", *more],
+        [*command, "--workers", "2"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -482,14 +482,14 @@ def started(out, *more):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 240
-    while time.monotonic() < deadline and len(list(out.glob("runs/*.json"))) < 3 and process.poll() is None:
+    while time.monotonic() < deadline and len(list(out.glob("runs/*.json"))) < finished and process.poll() is None:
         time.sleep(0.02)
     return command, process
 
 
 def test_ctrl_c_loses_no_finished_run_and_the_same_command_goes_on(tmp_path):
     out = tmp_path / "out"
-    command, process = started(out)
+    command, process = started(out, finished=3)
     os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to the workers, too
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130, errors
