@@ -482,7 +482,11 @@ def started(out, finished=1):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 240
-    while time.monotonic() < deadline and len(list(out.glob("runs/*.json"))) < finished and process.poll() is None:
+    while (
+        time.monotonic() < deadline
+        and len(list(out.glob("runs/*.json"))) < finished
+        and process.poll() is None
+    ):
         time.sleep(0.02)
     return command, process
 
