@@ -24,7 +24,9 @@ Rows = tuple[str, np.ndarray, np.ndarray]  # a name, inputs with a column of one
 
 @cache
 def loss_of(name: str) -> Any:
-    return ls.define("exponential_loss", "exp(-prediction*target)") if name == EXPONENTIAL else ls.get(name)
+    if name == EXPONENTIAL:
+        return ls.define("exponential_loss", "exp(-prediction*target)", target="sign")
+    return ls.get(name)
 
 
 def at(name: str, margin: Any) -> tuple[np.ndarray, np.ndarray]:
