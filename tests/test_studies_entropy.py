@@ -56,7 +56,10 @@ def test_the_claims() -> None:
     verdicts = {each.claim: each.verdict for each in result().claims}
     assert verdicts["The smaller the entropy, the more information an outcome carries."] == DOES_NOT_HOLD
     assert verdicts["The smaller the entropy, the less stable the outcome."] == DOES_NOT_HOLD
-    assert verdicts["The smaller the cross-entropy, the closer q is to p."] == "holds when p stays the same"
+    assert (
+        verdicts["The smaller the cross-entropy, the closer q is to p, by the KL divergence."]
+        == "holds when p stays the same"
+    )
     assert [
         next(each for claim, each in verdicts.items() if words in claim) for words in ("never negative", "is a distance")
     ] == [HOLDS, DOES_NOT_HOLD]  # fmt: skip

@@ -137,13 +137,15 @@ def test_saturation_verdicts_can_go_either_way() -> None:
     assert saturation.faster([fast], [slow]).verdict == HOLDS
     assert saturation.faster([slow], [fast]).verdict == DOES_NOT_HOLD
     assert saturation.faster([late], [slow]).verdict == "holds when both are tuned"
-    one = {"start": 0.8, "outputs": [0.8] + [0.1] * 20, "gradients": [1.0]}
-    other = {"start": 0.9, "outputs": [0.9] * 21, "gradients": [1.0]}
-    assert saturation.slow_at_first([one, other]).verdict == HOLDS
-    assert (
-        saturation.slow_at_first([{**one, "start": 0.95}, {**other, "start": 0.8}]).verdict == DOES_NOT_HOLD
-    )
-    assert saturation.slow_at_first([one]).verdict == NOT_DECIDED
+
+    def slow(fall) -> str:
+        runs = [{"start": each, "outputs": [each, *[each - fall(each)] * 300]} for each in saturation.ERRORS]
+        return saturation.slow_at_first(runs).verdict
+
+    assert slow(lambda error: 0.2 * (1 - error)) == HOLDS
+    assert slow(lambda error: 0.2 * error) == DOES_NOT_HOLD
+    assert slow(lambda error: -abs(error - 0.7)) == "holds when the error at the start is more than 0.70"
+    assert slow(lambda error: np.sin(20 * error)) == NOT_DECIDED
     assert saturation.gradient_is_error([{"gradients": [0.5], "outputs": [0.4]}]).verdict == DOES_NOT_HOLD
 
 
