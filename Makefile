@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 run: $(VENV)/run  ## install, run the main job on the bundled data, say where the report is
 	$(BIN)/losscope compare --out losscope-report
 
-# A process for each core, and a thread for each process: threads that wait for each other's cores take a fifth more time.
+# A process for each core, and a thread for each process: threads that wait for each other cost a tenth more.
 test: $(VENV)/test check  ## everything CI runs
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --max-worker-restart 0
 
