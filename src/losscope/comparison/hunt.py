@@ -21,7 +21,7 @@ from losscope.comparison.training import train
 from losscope.comparison.tuning import Job, Search
 from losscope.kernels.compiled import compiled
 
-COMPILING = 2.0  # seconds: a rehearsal that takes more is hardly compiling, and is not repeated
+COMPILING = 2.0  # seconds: a whole run that takes more is hardly compiling, and is not rehearsed again
 
 
 class Hunt:
@@ -81,17 +81,19 @@ class Hunt:
 
     def _rehearsal(self, job: Job) -> float:
         """The seconds that one run takes, from one epoch of it; of a model without epochs, from a whole run."""
-        work, epochs = self.work, self.work.settings.epochs
-        arguments = list(work.arguments(job))
-        arguments[1] = replace(work.settings, epochs=1)
-        seconds = 0.0
-        for _ in ("with compiling", "alone"):
+        settings = self.work.settings
+        arguments = list(self.work.arguments(job))
+        arguments[1] = replace(settings, epochs=1)
+
+        def seconds() -> float:
             began = time.perf_counter()
             train(*arguments)
-            seconds = time.perf_counter() - began
-            if seconds > COMPILING:
-                break
-        return seconds * (epochs if work.settings.tunes_rate else 1)
+            return time.perf_counter() - began
+
+        first = seconds()  # with compiling
+        if settings.tunes_rate:
+            return seconds() * settings.epochs
+        return first if first > COMPILING else seconds()
 
     def _wanted(self) -> list[Job]:
         """Losses alternate, so that two workers do not compile the same kernel at the same time."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from losscope.comparison.forecast import Forecast, from_probabilities
 from losscope.comparison.preparation import Prepared
 from losscope.comparison.task import Task
+from losscope.one_thread import one_thread
 
 FEW_ROWS = 20_000
 BOOSTING = "sklearn boosting"
@@ -15,15 +17,13 @@ BOOSTING = "sklearn boosting"
 def references(task: Task, parts: Sequence[Prepared]) -> dict[str, tuple[Forecast, ...]]:
     """Of each split, what the reference models say of its test rows."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-    from threadpoolctl import threadpool_limits
 
     found = []
     for prepared in parts:
         features, target, train = prepared.features, prepared.target, prepared.train
         weight = None if prepared.weight is None else prepared.weight[train]
         kind = HistGradientBoostingRegressor if task.numeric else HistGradientBoostingClassifier
-        # On few rows, threads that wait for each other cost more than they save.
-        with threadpool_limits(1 if len(train) < FEW_ROWS else None):
+        with one_thread() if len(train) < FEW_ROWS else nullcontext():
             model = kind(random_state=0).fit(features[train], target[train], weight)
             test = features[prepared.test]
             found.append(

@@ -23,8 +23,9 @@ from losscope.studies.views import Record, pivot
 
 DEPTH, WIDTH, ROWS = 50, 64, 8
 DEEPER = (DEPTH, 200, 500)  # layers of ReLU, with the variance that is said to let any number through
-# A layer: a thousandfold over 50 layers counts as exploded, a thousandth as vanished, a factor of a hundred as let through.
-EXPLODED = 1000 ** (1 / DEPTH)
+# A thousandfold over 50 layers counts as exploded, a thousandth as vanished: so much a layer. Within KEPT times counts as let
+# through, over all layers.
+EXPLODED, KEPT = 1000 ** (1 / DEPTH), 100
 VARIANCES = (PYTORCHS, 0.5, 0.7, 0.85, 1.0, 1.4, 1.6, HES, 2.5, 4.0, 8.0, 16.0, 32.0, 48.0, 64.0, 90.0, 110.0, 128.0, 256.0)  # fmt: skip
 ACTIVATIONS = {"sigmoid": ls.sigmoid, "tanh": ls.tanh, "ReLU": ls.relu}
 
@@ -105,7 +106,7 @@ def listed(weights: Sequence[Record], activation: str, shown: Sequence[float]) -
 
 def kept(found: np.ndarray, depth: int = DEPTH) -> str:
     """Within a factor of a hundred over so many layers, either way."""
-    sides = [verdict.more_than(verdict.mean(np.log(100) / depth + side * np.log(found))) for side in (-1, 1)]
+    sides = [verdict.more_than(verdict.mean(np.log(KEPT) / depth + side * np.log(found))) for side in (-1, 1)]
     return DOES_NOT_HOLD if DOES_NOT_HOLD in sides else HOLDS if sides == [HOLDS, HOLDS] else NOT_DECIDED
 
 

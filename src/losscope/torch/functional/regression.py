@@ -33,10 +33,7 @@ def mse_loss(
     tensor(5.)
     """
     if size_average is None and reduce is None:
-        if weight is None:
-            ours = _SQUARED(input, target, reduction)
-        else:
-            ours = _weighted(_SQUARED, input, target, reduction, weight)
+        ours = _weighted(_SQUARED, input, target, reduction, weight)
         if ours is not None:
             return ours
     return torchs["mse_loss"](input, target, size_average, reduce, reduction, weight)
@@ -58,19 +55,18 @@ def l1_loss(
     tensor(2.)
     """
     if size_average is None and reduce is None:
-        if weight is None:
-            ours = _ABSOLUTE(input, target, reduction)
-        else:
-            ours = _weighted(_ABSOLUTE, input, target, reduction, weight)
+        ours = _weighted(_ABSOLUTE, input, target, reduction, weight)
         if ours is not None:
             return ours
     return torchs["l1_loss"](input, target, size_average, reduce, reduction, weight)
 
 
 def _weighted(
-    loss: Pointwise, input: Tensor, target: Tensor, reduction: str, weight: Tensor
+    loss: Pointwise, input: Tensor, target: Tensor, reduction: str, weight: Tensor | None
 ) -> Tensor | None:
-    """A mean over the sum of the weights, one for each element."""
+    """A mean over the sum of the weights, one for each element, where there are any."""
+    if weight is None:
+        return loss(input, target, reduction)
     if not isinstance(input, Tensor) or not isinstance(weight, Tensor) or weight.shape != input.shape:
         return None
     if torch.compiler.is_compiling():  # PyTorch's absolute error then forgets the weight (2.13)
