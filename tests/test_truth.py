@@ -5,10 +5,16 @@ from __future__ import annotations
 import mpmath
 import numpy as np
 import pytest
+import sympy
+from sympy import S, exp
 
 from judge import DIGITS, evaluate
 from losscope.expression import PRIMITIVES, symbol
-from losscope.truth import FUNCTIONS, truths
+from losscope.expression.exponential import log, log1p, sigmoid
+from losscope.expression.hyperbolic import acosh, tanh
+from losscope.expression.lengths import unit
+from losscope.expression.products import xdivy
+from losscope.truth import FUNCTIONS, PRECISIONS, truths
 
 X, Q = symbol("x"), symbol("q")
 
@@ -37,3 +43,52 @@ def test_balls_and_mpmath_agree(name: str) -> None:
             assert abs(mpmath.mpf(high) + mpmath.mpf(low) - true) <= abs(true) * mpmath.mpf(2) ** -70, (x, q)
             seen += 1
     assert seen >= 10
+
+
+def test_a_square_of_almost_nothing_is_known() -> None:
+    """Of two logarithms that are equal, and of what is left of 1 beside a sigmoid: balls whose middle is 0."""
+    difference = (log(X + 1) - log(Q + 1)) ** 2
+    assert truths([difference], (X, Q), [[1.0, 1.0]])[0, 0, 0] == 0
+    rest = (1 - sigmoid(X)) ** 2
+    (high, _), (far, _) = truths([rest], (X,), [[150.0], [1e30]])[:, 0]
+    assert high == pytest.approx(np.exp(-300), rel=1e-12)
+    assert far == 0
+
+
+def test_a_truth_does_not_depend_on_the_one_before_it() -> None:
+    """The last resort at one point, that what cannot be told apart is equal, is none at the next."""
+    border = sympy.Piecewise((S(3), X - Q <= 1), (X, True))
+    hard = [1.0, -(2.0**-1074)]  # a border so close that it takes the most digits
+    one = truths([border], (X, Q), [[1.0, -5e-197]])
+    after = truths([border], (X, Q), [hard, [np.inf, 0.0], [1.0, -5e-197]])
+    assert one[0, 0, 0] == after[2, 0, 0] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("expression", "x"),
+    [
+        (log(X - 1e30), 1.0),
+        (sympy.sqrt(X), -1.0),
+        (1 / (X - X * Q), 2.0),
+        (log(exp(X) - exp(X) * Q), 1e300),
+        (sigmoid(-exp(X)), 1e300),
+        (sigmoid(exp(X)) - tanh(exp(X)), 1e200),
+        (log(1 - sigmoid(X)), 200.0),
+        (log1p(-sigmoid(X)) ** Q, 9000.0),
+        (acosh(1 + exp(-X)), 3000.0),
+        (xdivy(X, 1 - tanh(X)), 4000.0),
+        (unit(1 - tanh(X), 1 - tanh(X)), 300.0),
+        ((1 - tanh(X)) ** (-Q * 3), 3000.0),
+        ((1 - tanh(X)) ** (Q / 3), 3000.0),
+        ((exp(-X) - exp(-X) * Q) ** (Q / 3), 3000.0),
+    ],
+)
+def test_what_is_no_number_is_none_with_all_digits(
+    expression: sympy.Expr, x: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A truth that is given up early, as it has no value, has none with more digits, either."""
+    at = [[x, 1.0]]
+    found = truths([expression], (X, Q), at)
+    monkeypatch.setattr("losscope.truth.PRECISIONS", PRECISIONS[-1:])
+    monkeypatch.setattr("losscope.truth._settled", lambda ball: False)
+    assert np.array_equal(found[..., 0], truths([expression], (X, Q), at)[..., 0], equal_nan=True)

@@ -19,7 +19,7 @@ from sympy import Piecewise, S
 PRECISIONS = (128, 1300, 6000)  # bits; the last tells 1 from 1 + 1e-308**5
 ENOUGH = 75  # bits of a result
 NOTHING = 1e-320  # what is surely less in size is as good as 0
-NAN, ZERO, ONE = arb.nan(), arb(0), arb(1)
+NAN, ZERO, ONE, MINUS_ONE = arb.nan(), arb(0), arb(1), arb(-1)
 
 
 class Undecided(ArithmeticError):
@@ -27,15 +27,16 @@ class Undecided(ArithmeticError):
 
 
 class _Digits:
-    """How undecided comparisons are answered: with more digits, or, when there are no more, as of equals."""
+    """Whether there are more, and whether more are needed."""
 
-    last = False
+    last = False  # then undecided comparisons are answered as of equals
+    wanted = False  # a ball lies across the border of a domain, or is all numbers: NaN may become a number
 
 
 def _less(a: Any, b: Any) -> bool:
     if a < b:
         return True
-    if a >= b or _Digits.last or not (a.is_finite() and b.is_finite()):
+    if a >= b or _Digits.last or a.is_nan() or b.is_nan():
         return False
     raise Undecided
 
@@ -43,11 +44,18 @@ def _less(a: Any, b: Any) -> bool:
 def _at_most(a: Any, b: Any) -> bool:
     if a <= b:
         return True
-    if a > b or not (a.is_finite() and b.is_finite()):
+    if a > b or a.is_nan() or b.is_nan():
         return False
     if _Digits.last:
         return True
     raise Undecided
+
+
+def _beside(x: Any, border: Any) -> Any:
+    """A ball, after a look at whether it lies on one side of a border, or exactly on it."""
+    if not (x > border or x < border or x.is_exact() or x.is_nan()):
+        _Digits.wanted = True
+    return x
 
 
 def _sign(x: Any) -> Any:
@@ -68,12 +76,54 @@ def _smaller(a: Any, b: Any) -> Any:
     return NAN if a.is_nan() or b.is_nan() else a.min(b)
 
 
+def _bounded(x: Any) -> Any:
+    """A ball, after a look at whether it has bounds: an exponential may need more digits for that."""
+    if not x.is_finite():
+        _Digits.wanted = True
+    return x
+
+
+def _growing(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda x: _bounded(function(x))
+
+
+_exp, _expm1 = _growing(arb.exp), _growing(arb.expm1)
+
+
+def _log(x: Any) -> Any:
+    return _beside(x, ZERO).log()
+
+
+def _log1p(x: Any) -> Any:
+    return _beside(x, MINUS_ONE).log1p()
+
+
+def _root(x: Any) -> Any:
+    return _beside(x, ZERO).sqrt()
+
+
+def _over(a: Any, b: Any) -> Any:
+    return a / _beside(b, ZERO)
+
+
+def _whole_power(x: Any, n: int) -> Any:
+    power = x**n
+    if not power.is_nan() or x.is_nan():
+        return power
+    power = ONE  # Arb has no power of a ball whose middle is 0, but its products
+    for bit in f"{n:b}":
+        power = power * power * (x if bit == "1" else ONE)
+    return power
+
+
 def _power(x: Any, y: Any) -> Any:
     if y.is_exact() and y.is_integer():
-        return x ** int(y.unique_fmpz())
+        n = int(y.unique_fmpz())
+        return _whole_power(x, n) if n >= 0 else _over(ONE, _whole_power(x, -n))
     if x.is_zero():
         return ZERO if y > 0 else NAN
-    return x**y
+    _Digits.wanted |= not (y.is_exact() and y.is_finite())  # it may be a whole number
+    return _bounded(_beside(x, ZERO) ** y) if x > 0 else _beside(x, ZERO) ** y
 
 
 def _softplus(x: Any) -> Any:
@@ -85,7 +135,7 @@ def _sigmoid(x: Any) -> Any:
 
 
 def _hypot(a: Any, b: Any) -> Any:
-    return (a * a + b * b).sqrt()
+    return _root(a * a + b * b)
 
 
 def _log_cosh(x: Any) -> Any:
@@ -94,7 +144,7 @@ def _log_cosh(x: Any) -> Any:
 
 
 def _positive(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda x: function(x) if x > 0 else NAN
+    return lambda x: function(x) if _beside(x, ZERO) > 0 else NAN
 
 
 def _sech2(x: Any) -> Any:
@@ -103,22 +153,22 @@ def _sech2(x: Any) -> Any:
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "abs": abs, "sign": _sign, "exp": arb.exp, "log": arb.log, "sqrt": arb.sqrt, "log1p": arb.log1p,
-    "expm1": arb.expm1, "log1pmx": lambda x: x.log1p() - x, "expm1mx": lambda x: x.expm1() - x, "softplus": _softplus,
+    "abs": abs, "sign": _sign, "exp": _exp, "log": _log, "sqrt": _root, "log1p": _log1p,
+    "expm1": _expm1, "log1pmx": lambda x: _log1p(x) - x, "expm1mx": lambda x: _expm1(x) - x, "softplus": _softplus,
     "sigmoid": _sigmoid, "tanh": arb.tanh, "sech2": _sech2, "log_cosh": _log_cosh,
     "sqrt1px2m1": lambda x: x * x / (ONE + _hypot(ONE, x)), "sin_arctan": lambda x: x / _hypot(ONE, x),
-    "cos_arctan": lambda x: ONE / _hypot(ONE, x), "log1px2": lambda x: (x * x).log1p(), "sinh": arb.sinh,
-    "cosh": arb.cosh, "asinh": arb.asinh, "acosh": arb.acosh, "atan": arb.atan, "sin": arb.sin, "cos": arb.cos,
+    "cos_arctan": lambda x: ONE / _hypot(ONE, x), "log1px2": lambda x: (x * x).log1p(), "sinh": _growing(arb.sinh),
+    "cosh": _growing(arb.cosh), "asinh": arb.asinh, "acosh": lambda x: _beside(x, ONE).acosh(), "atan": arb.atan, "sin": arb.sin, "cos": arb.cos,
     "erf": arb.erf, "erfc": arb.erfc, "lgamma": _positive(arb.lgamma), "digamma": _positive(arb.digamma),
     "polygamma1": _positive(lambda x: arb(2).zeta(x)), "polygamma2": _positive(lambda x: -2 * arb(3).zeta(x)),
-    "xlogy": lambda x, y: ZERO if x.is_zero() and not y.is_nan() else x * y.log(),
-    "xlog1py": lambda x, y: ZERO if x.is_zero() and not y.is_nan() else x * y.log1p(),
-    "xdivy": lambda x, y: ZERO if x.is_zero() and not y.is_nan() else x / y,
+    "xlogy": lambda x, y: ZERO if x.is_zero() and not y.is_nan() else x * _log(y),
+    "xlog1py": lambda x, y: ZERO if x.is_zero() and not y.is_nan() else x * _log1p(y),
+    "xdivy": lambda x, y: ZERO if x.is_zero() and not y.is_nan() else _over(x, y),
     "xmuly": lambda x, y: ZERO if x.is_zero() and not y.is_nan() else x * y,
     "minimum": _smaller, "maximum": _larger, "hypot": _hypot,
-    "unit": lambda a, b: ZERO if a.is_zero() else a / _hypot(a, b),
-    "pow1pm1": lambda x, q: (q * x.log1p()).expm1() if x > -1 else _power(1 + x, q) - 1,
-    "pow1px2m1": lambda x, q: (q * (x * x).log1p()).expm1(), "where": _where,
+    "unit": lambda a, b: ZERO if a.is_zero() else _over(a, _hypot(a, b)),
+    "pow1pm1": lambda x, q: _expm1(q * x.log1p()) if x > -1 else _power(1 + x, q) - 1,
+    "pow1px2m1": lambda x, q: _expm1(q * (x * x).log1p()), "where": _where,
 }  # fmt: skip
 
 
@@ -141,7 +191,7 @@ def compiled(expressions: tuple[Any, ...], symbols: tuple[Any, ...]) -> Callable
         names[left] = str(left)
     lines.append("    return (" + "".join(_text(each, names) + ", " for each in results) + ")")
     namespace: dict[str, Any] = {f"f_{name}": function for name, function in FUNCTIONS.items()}
-    namespace |= {"less": _less, "at_most": _at_most, "power": _power, "arb": arb}
+    namespace |= {"less": _less, "at_most": _at_most, "power": _power, "whole_power": _whole_power, "over": _over, "arb": arb}
     exec("\n".join(lines), namespace)  # of our own making: names of ours, numbers, and FUNCTIONS
     return namespace["f"]
 
@@ -180,8 +230,10 @@ def _text(e: Any, names: dict[Any, str]) -> str:
     if e.is_Mul:
         return f"({'*'.join(parts)})"
     if e.is_Pow:
-        if e.exp.is_Integer:
-            return f"{parts[0]}**({int(e.exp)})"
+        if e.exp.is_Integer and e.exp > 0:
+            return f"whole_power({parts[0]}, {int(e.exp)})"
+        if e.exp == -1:
+            return f"over(arb(1), {parts[0]})"
         if e.exp == S.Half:
             return f"f_sqrt({parts[0]})"
         return f"power({parts[0]}, {parts[1]})"
@@ -195,14 +247,14 @@ def evaluate(function: Callable[..., tuple[Any, ...]], point: Sequence[Any]) -> 
     before, results = ctx.prec, ()
     try:
         for precision in PRECISIONS:
-            ctx.prec, _Digits.last = precision, precision == PRECISIONS[-1]
+            ctx.prec, _Digits.last, _Digits.wanted = precision, precision == PRECISIONS[-1], False
             try:
                 results = function(*point)
             except Undecided:
                 continue
             except ZeroDivisionError:
                 return ()
-            if all(map(_narrow, results)):
+            if all(map(_settled, results)):
                 break
         return results
     finally:
@@ -211,6 +263,11 @@ def evaluate(function: Callable[..., tuple[Any, ...]], point: Sequence[Any]) -> 
 
 def _narrow(ball: Any) -> bool:
     return ball.rel_accuracy_bits() >= ENOUGH or (ball.is_finite() and abs(ball) < NOTHING)
+
+
+def _settled(ball: Any) -> bool:
+    """Whether more digits would tell no more."""
+    return _narrow(ball) or (ball.is_nan() and not _Digits.wanted)
 
 
 def _in_two_parts(ball: Any) -> tuple[float, float]:
@@ -228,10 +285,10 @@ def truths(expressions: Sequence[Any], symbols: Sequence[Any], points: Any) -> n
     before, ctx.prec = ctx.prec, PRECISIONS[0]
     try:
         for i, row in enumerate(numpy.asarray(points, "float64").reshape(len(points), len(symbols)).tolist()):
-            point = [arb(x) for x in row]
+            point, _Digits.last, _Digits.wanted = [arb(x) for x in row], False, False
             try:
                 balls = function(*point)
-                if not all(map(_narrow, balls)):
+                if not all(map(_settled, balls)):
                     balls = evaluate(function, point)
             except Undecided:
                 balls = evaluate(function, point)

@@ -54,6 +54,7 @@ class Bench:
         }
         self.instead, self.of_residual = tuple(instead), of_residual
         self.truth = {dtype: self._true(self._rows(dtype)) for dtype in DTYPES}
+        self._least = {(d, k): self._least_motion(k, d) for d in DTYPES for k in range(len(self.true))}
         self._moved: dict[tuple[str, int], numpy.ndarray] = {}
 
     def _rows(self, dtype: str) -> numpy.ndarray:
@@ -68,15 +69,15 @@ class Bench:
         found[numpy.isnan(found[:, 0, 0])] = numpy.nan  # where there is no value there is no derivative
         return found
 
-    def errors(self, order: int, dtype: str, computed: numpy.ndarray) -> numpy.ndarray:
-        """Errors in ulp over the condition at each point; 0 where nothing can be said."""
-        errors = self._off(order, dtype, computed)
-        self._conditioned(order, dtype, errors, numpy.flatnonzero(errors > 2))
+    def errors(self, order: int, dtype: str, computed: numpy.ndarray, good: float = 2.0) -> numpy.ndarray:
+        """Errors in ulp over the condition at each point, or a bound of them that is `good`; 0 where nothing can be said."""
+        errors = self._bounds(order, dtype, self._off(order, dtype, computed))
+        self._conditioned(order, dtype, errors, numpy.flatnonzero(errors > good))
         return errors
 
     def _largest(self, order: int, dtype: str, computed: numpy.ndarray) -> tuple[numpy.ndarray, int]:
-        """The errors, and where the largest is. The condition is asked for only where it may matter: it is 1 or more."""
-        errors = self._off(order, dtype, computed)
+        """The errors, and where the largest is. The condition is asked for only where it may matter."""
+        errors = self._bounds(order, dtype, self._off(order, dtype, computed))
         largest_first, best = numpy.argsort(-errors), 0.0
         for start in range(0, len(errors), 64):
             some = largest_first[start : start + 64]
@@ -101,20 +102,26 @@ class Bench:
             errors[(size < least) & (numpy.abs(computed) <= 2 * least)] = 0
         return errors
 
+    def _bounds(self, order: int, dtype: str, errors: numpy.ndarray) -> numpy.ndarray:
+        """Errors over the least that the condition can be; of an ill-conditioned one nothing is left."""
+        least, most = self._least[dtype, order], NOTHING / float(numpy.finfo(dtype).eps)
+        with numpy.errstate(invalid="ignore"):
+            ill = least > most
+            if order:  # where a last place moves the value beyond recognition, no slope could be right
+                ill |= self._least[dtype, order - 1] > most
+            return numpy.where(ill, 0, errors / numpy.fmax(1, least))
+
     def _conditioned(self, order: int, dtype: str, errors: numpy.ndarray, doubtful: numpy.ndarray) -> None:
-        """Divide the errors at some points by the condition there; of an ill-conditioned one nothing is left."""
+        """Bounds at some points, by the condition that there is."""
+        least = self._least[dtype, order]
         moved = self._moved.setdefault((dtype, order), numpy.full(len(errors), numpy.nan))
         unknown = doubtful[numpy.isnan(moved[doubtful])]
         if unknown.size:
-            moved[unknown] = self._motion(order, dtype, unknown)
+            moved[unknown] = numpy.fmax(self._motion(order, dtype, unknown), least[unknown])
         ill = moved[doubtful] > NOTHING / float(numpy.finfo(dtype).eps)
-        if (
-            order
-        ):  # where a last place moves the value beyond recognition, its slope is none that could be right
-            slower = self._linear(order - 1, dtype, doubtful)
-            ill |= slower > NOTHING / float(numpy.finfo(dtype).eps)
         with numpy.errstate(invalid="ignore"):
-            errors[doubtful] = numpy.where(ill, 0, errors[doubtful] / numpy.maximum(1, moved[doubtful]))
+            more = numpy.maximum(1, moved[doubtful]) / numpy.fmax(1, least[doubtful])
+            errors[doubtful] = numpy.where(ill, 0, errors[doubtful] / more)
 
     def _motion(self, order: int, dtype: str, which: numpy.ndarray) -> numpy.ndarray:
         """By how many ulp a last-place change of the arguments moves the truth."""
@@ -135,15 +142,17 @@ class Bench:
                     motion = numpy.abs((there[:, 0] - here[:, 0]) + (there[:, 1] - here[:, 1])) / unit
                 most = numpy.fmax(most, motion)
             moved += numpy.where(given, most, 0)
-        return numpy.fmax(moved, self._linear(order, dtype, which)) if order < len(self.true) - 1 else moved
+        return moved
 
-    def _linear(self, order: int, dtype: str, which: numpy.ndarray) -> numpy.ndarray:
-        """The same by the next derivative, of the argument in which it is taken: a last place of an angle of 1e30 may
-        chance to be a whole turn."""
-        here, slope = self.truth[dtype][which, order, 0], self.truth[dtype][which, order + 1, 0]
-        size = numpy.abs(self._rows(dtype)[which, 0])
+    def _least_motion(self, order: int, dtype: str) -> numpy.ndarray:
+        """The same at every point by the next derivative (0 for the last), of the argument in which it is taken. It costs
+        no further truth; and a last place of an angle of 1e30 may chance to be a whole turn."""
+        if order == len(self.true) - 1:
+            return numpy.zeros(len(self.truth[dtype]))
+        here, slope = self.truth[dtype][:, order, 0], self.truth[dtype][:, order + 1, 0]
+        size = numpy.abs(self.at[dtype][self.names[0]].astype("float64"))
         if "target" in self.names and self.of_residual:
-            size = size + numpy.abs(self._rows(dtype)[which, self.names.index("target")])
+            size = size + numpy.abs(self.at[dtype]["target"].astype("float64"))
         with numpy.errstate(all="ignore"):
             return (
                 size * numpy.abs(slope) * float(numpy.finfo(dtype).eps) / _last_place(numpy.abs(here), dtype)

@@ -50,7 +50,7 @@ class Judge:
             bench, found = self.bench, []
             compute = arithmetic(form, list(bench.arguments), list(bench.parameters), self.residual)
             for dtype in DTYPES:
-                errors = bench.errors(order, dtype, self._evaluated(compute[dtype], dtype))
+                errors = bench.errors(order, dtype, self._evaluated(compute[dtype], dtype), GOOD)
                 with numpy.errstate(divide="ignore"):
                     found.append(numpy.clip(numpy.log2(errors / GOOD), 0, 64))
             self.seen[order, form] = numpy.concatenate(found)
