@@ -20,6 +20,7 @@ from losscope.rewrite.rewriting import RESIDUAL, operations
 
 GOOD = 4.0  # ulp over the condition: a form this good is looked at no further
 MOST_WORK = 2500  # operations of all forms that are measured in the search for one: about a third of a second
+MOST_IN_ALL = 3600  # the same, of value, gradient and curvature together
 LONGEST = 400  # operations of a form worth measuring
 BREADTH = 3  # forms of which each round makes others
 MOST_CASES = 8  # forms of which two may be put side by side
@@ -79,11 +80,11 @@ class Found:
 
 
 def best(
-    search: Judge, check: Judge, order: int, starts: Sequence[Any], refused: Collection[Any] = ()
+    search: Judge, check: Judge, order: int, starts: Sequence[Any], refused: Collection[Any], most: int
 ) -> Found:
     """The form of one order that loses least: of the given ones, and of what the rewrites make of them, but for the
     refused. It is sought on few points, and chosen on many."""
-    most = search.work + MOST_WORK
+    most = min(most, search.work + MOST_WORK)
     forms = {each: search.score(order, each) for each in dict.fromkeys(starts)}
     done: set[Any] = set()
     while True:
@@ -227,12 +228,13 @@ def mended(
     """Value, gradient and curvature in the forms that lose least; each is sought among rewritings of itself and of the
     derivatives of the one before."""
     chosen: list[Found] = []
+    most = search.work + MOST_IN_ALL
     for order, plain in enumerate(forms):
         starts = [plain]
         if chosen:
             derived = [attempt(differentiate, each) for each in chosen[-1].parts]
             starts += [each for each in derived if each is not None]
-        chosen.append(best(search, check, order, starts, refused))
+        chosen.append(best(search, check, order, starts, refused, most))
     return [each.form for each in chosen]
 
 
