@@ -191,7 +191,14 @@ def compiled(expressions: tuple[Any, ...], symbols: tuple[Any, ...]) -> Callable
         names[left] = str(left)
     lines.append("    return (" + "".join(_text(each, names) + ", " for each in results) + ")")
     namespace: dict[str, Any] = {f"f_{name}": function for name, function in FUNCTIONS.items()}
-    namespace |= {"less": _less, "at_most": _at_most, "power": _power, "whole_power": _whole_power, "over": _over, "arb": arb}
+    namespace |= {
+        "less": _less,
+        "at_most": _at_most,
+        "power": _power,
+        "whole_power": _whole_power,
+        "over": _over,
+        "arb": arb,
+    }
     exec("\n".join(lines), namespace)  # of our own making: names of ours, numbers, and FUNCTIONS
     return namespace["f"]
 
