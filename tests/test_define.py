@@ -298,3 +298,22 @@ def test_a_task_of_that_name_makes_no_activation_of_a_loss() -> None:
     loss = ls.define("looks_like_one", "r**2", task="activation")
     with pytest.raises(ls.LossError, match="is not an activation"):
         ls.huber.through(loss)
+
+
+@pytest.mark.parametrize(
+    ("formula", "says"),
+    [
+        ("xlog1py(r, 1 - pi)", "no finite logarithm"),
+        ("xlogy(r, -2)", "no finite logarithm"),
+        ("xlogy(r, 0)", "no finite logarithm"),
+        ("r/sin(pi)", "Division by zero"),
+        ("xdivy(r, sin(pi))", "Division by zero"),
+        ("log(-1 - r**2)", "no value at any of 4,096 points"),
+        ("acosh(sigmoid(r))", "no value at any of 4,096 points"),
+        ("r*pow1pm1(-2, c)", "no value at any of 4,096 points"),
+    ],
+)
+def test_what_has_no_value_anywhere_is_refused(formula: str, says: str) -> None:
+    """Or it would be called exact: at no point does it differ from what is true there."""
+    with pytest.raises(ls.LossError, match=says):
+        ls.define("mine", formula, **({"c": 1.5} if "c)" in formula else {}))

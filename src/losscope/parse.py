@@ -19,7 +19,7 @@ from losscope.errors import LossError, complain, did_you_mean
 from losscope.expression import PRIMITIVES
 from losscope.expression.choices import where
 from losscope.expression.from_sympy import in_our_words
-from losscope.expression.products import xdivy
+from losscope.expression.products import xdivy, xlog1py, xlogy
 from losscope.expression.spellings import SPELLINGS
 
 LONGEST_FORMULA = 4000
@@ -75,6 +75,15 @@ def is_finite(number: Any) -> bool:
     from losscope.truth import truths
 
     return bool(abs(truths([number], [], [()])[0, 0, 0]) <= sys.float_info.max)
+
+
+def is_zero(number: Any) -> bool:
+    """Whether a constant is 0, as sin(pi) is."""
+    if number.is_zero or not number.is_number or number.is_Rational:
+        return bool(number.is_zero)
+    from losscope.truth import truths
+
+    return bool(truths([number], [], [()])[0, 0, 0] == 0)
 
 
 def holds(comparison: Any) -> Any:
@@ -276,7 +285,7 @@ class _Parser:
             case ast.Mult():
                 return left * right
             case ast.Div():
-                if right.is_zero:
+                if is_zero(right):
                     raise self.error(node, "Division by zero")
                 return left / right
             case ast.Pow():
@@ -348,9 +357,12 @@ class _Parser:
             branches = self.number(node.args[1]), self.number(node.args[2])
             return where(condition, *branches)
         arguments = [self.number(each) for each in node.args]
-        if primitive is xdivy and arguments[1].is_zero:
+        if primitive is xdivy and is_zero(arguments[1]):
             raise self.error(node, "Division by zero")
-        return primitive(*arguments)
+        found = primitive(*arguments)
+        if isinstance(found, xlogy | xlog1py) and found.args[1].is_number and not is_finite(found.fdiff(1)):
+            raise self.error(node.args[1], "This has no finite logarithm")
+        return found
 
     def number(self, node: ast.AST) -> sympy.Expr:
         value = self.visit(node)

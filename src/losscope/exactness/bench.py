@@ -69,6 +69,16 @@ class Bench:
         found[numpy.isnan(found[:, 0, 0])] = numpy.nan  # where there is no value there is no derivative
         return found
 
+    def is_nowhere(self) -> bool:
+        """Whether the formula, with its parameters at their defaults, has a value at none of the points."""
+        for dtype, at in self.at.items():
+            known = ~numpy.isnan(self.truth[dtype][:, 0, 0])
+            for name, parameter in self.parameters.items():
+                known &= at[name] == numpy.dtype(dtype).type(parameter.default)
+            if known.any():
+                return False
+        return True
+
     def errors(self, order: int, dtype: str, computed: numpy.ndarray, good: float = 2.0) -> numpy.ndarray:
         """Errors in ulp over the condition at each point, or a bound of them that is `good`; 0 where nothing can be said."""
         errors = self._bounds(order, dtype, self._off(order, dtype, computed))

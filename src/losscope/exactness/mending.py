@@ -61,6 +61,11 @@ def mend(entry: Entry, few: int, many: int) -> Mended:
     except (NotImplementedError, TypeError):  # SymPy has left the real numbers
         raise LossError(complain("The formula has no real derivative", got=entry.formula)) from None
     points = many * len(DTYPES)
+    if check.bench.is_nowhere():
+        raise LossError(complain(
+            f"The formula has no value at any of {points:,} points", got=entry.formula,
+            next_step="Look at where its logarithms, roots and quotients have one",
+        ))  # fmt: skip
     plainly = check.bench.certified(derived)
     if plainly.error <= BOUND / 2:
         return Mended((), (), plainly, points)
