@@ -1,8 +1,10 @@
-"""Tensors as training meets them: empty batches, tensors made in inference mode, tensors written to since."""
+"""Tensors as training meets them: empty batches, tensors made in inference mode, tensors written to since, modes that look on."""
 
 from __future__ import annotations
 
 import inspect
+import math
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from itertools import product
@@ -13,6 +15,10 @@ import pytest
 import torch
 import torch.nn.functional as torchs
 from numpy.testing import assert_allclose, assert_array_equal
+from torch.func import functionalize
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import losscope as ls
 from conftest import ALL, LOSSES, batch, beside
@@ -92,6 +98,22 @@ def test_of_an_empty_batch_a_mean_is_nan_and_a_sum_is_0(name: str) -> None:
                 assert found.isnan() if "mean" in reduction else found == 0
             found.sum().backward()
             assert given[first].grad.shape == given[first].shape
+
+
+@pytest.mark.parametrize("name", ["multi_margin_loss", "multilabel_margin_loss"])
+@pytest.mark.parametrize(
+    ("keywords", "expected"),
+    [
+        ({"size_average": False}, 0.0),
+        ({"reduce": True}, math.nan),
+        ({"size_average": False, "reduction": "mean"}, 0.0),
+        ({"size_average": True, "reduction": "sum"}, math.nan),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:size_average and reduce")
+def test_of_an_empty_batch_in_older_words(name: str, keywords: dict[str, Any], expected: float) -> None:
+    found = getattr(F, name)(**arguments(name, rows=0), **keywords)
+    torch.testing.assert_close(found, torch.tensor(expected), equal_nan=True)
 
 
 @pytest.mark.parametrize("name", [each for each in ALL if ls.get(each).structure != "activation"])
@@ -314,3 +336,56 @@ def test_counts_are_whole_by_nature(dtype: torch.dtype, log_input: bool, full: b
             stirling = np.where(k > 1, k * np.log(k) - k + np.log(2 * np.pi * k) / 2, 0)
         bare = F.poisson_nll_loss(rates, counts, log_input=log_input, reduction="none")
         assert_allclose((found - bare).detach(), stirling, rtol=1e-12, atol=1e-12)
+
+
+# --- looked on
+
+WITHOUT_A_WEIGHT = ["mse_loss", "l1_loss", "huber_loss"]  # in `arguments`
+
+
+class Listens(TorchFunctionMode):
+    def __torch_function__(self, function: Any, types: Any, given: Any = (), named: Any = None) -> Any:
+        return function(*given, **(named or {}))
+
+
+class Watches(TorchDispatchMode):
+    def __torch_dispatch__(self, function: Any, types: Any, given: Any = (), named: Any = None) -> Any:
+        return function(*given, **(named or {}))
+
+
+def within(mode: Callable[[], Any]) -> Callable[..., Any]:
+    def through(function: Callable[..., Any], *given: torch.Tensor) -> Any:
+        with mode():
+            return function(*given)
+
+    return through
+
+
+WAYS = {
+    "a device is set": within(lambda: torch.device("cpu")),
+    "a function mode": within(Listens),
+    "a dispatch mode": within(Watches),
+    "a trace": lambda function, *given: torch.jit.trace(function, given, check_trace=False)(*given),
+    "make_fx": lambda function, *given: make_fx(function)(*given)(*given),
+    "make_fx, symbolic": lambda function, *given: make_fx(function, "symbolic")(*given)(*given),
+    "functionalize": lambda function, *given: functionalize(function)(*given),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", F.__all__)
+@pytest.mark.filterwarnings("ignore")
+def test_who_looks_on_sees_the_same_numbers(name: str, way: str) -> None:
+    """Or what PyTorch says, where it can do nothing there."""
+    given = arguments(name, dtype=torch.float64)
+    if name in WITHOUT_A_WEIGHT:
+        given["weight"] = given["target"].exp()
+    function = lambda loss: lambda *tensors: loss(**dict(zip(given, tensors, strict=True)))
+    expected = function(getattr(F, name))(*given.values())
+    try:
+        found = WAYS[way](function(getattr(F, name)), *given.values())
+    except Exception as error:
+        with pytest.raises(type(error)):
+            WAYS[way](function(getattr(torchs, name)), *given.values())
+        return
+    torch.testing.assert_close(found, expected)
