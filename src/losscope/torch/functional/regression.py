@@ -60,13 +60,21 @@ def l1_loss(
             return ours
     if not isinstance(weight, Tensor):
         return torchs["l1_loss"](input, target, size_average, reduce, reduction, weight)
-    return _weighted_absolute(input, target, reduced_by(size_average, reduce, reduction, warn=True), weight)
+    return _weighted_absolute(input, target, size_average, reduce, reduction, weight)
 
 
-def _weighted_absolute(input: Tensor, target: Tensor, reduction: str, weight: Tensor) -> Tensor:
+def _weighted_absolute(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None,
+    reduce: bool | None,
+    reduction: str,
+    weight: Tensor,
+) -> Tensor:
     """PyTorch's own of a weight, which PyTorch forgets as soon as a function mode (`torch.device`, a compiler's) or a
     subclass of tensors is asked (2.13)."""
     each = torchs["l1_loss"](input, target, reduction="none")
+    reduction = reduced_by(size_average, reduce, reduction, warn=True)
     if (
         isinstance(input, Tensor) and weight.size() != input.size()
     ):  # not of a proxy, of which a graph is made
