@@ -262,6 +262,22 @@ def test_strict_losses_are_the_same_wherever_tensors_lie(name: str, reduction: s
 # --- written to since
 
 
+@pytest.mark.parametrize("rows", [N, 70_000], ids=["small", "of more than 1 MiB"])
+@pytest.mark.parametrize("name", F.__all__)
+def test_a_loss_may_be_written_to(name: str, rows: int) -> None:
+    """Such as `loss[mask] = 0` and `loss *= weights`, which no view out of an autograd.Function allows."""
+    rows = N if name == "ctc_loss" else rows
+    for reduction in reductions(name):
+        found = []
+        for in_place in (False, True):
+            given = arguments(name, rows)
+            wanted = given[next(iter(given))].requires_grad_()
+            loss = getattr(F, name)(**given, reduction=reduction)
+            loss = loss.mul_(3.0) if in_place else loss * 3.0
+            found.append((loss.detach(), torch.autograd.grad(loss.sum(), wanted)[0]))
+        torch.testing.assert_close(found[0], found[1])
+
+
 def test_logits_may_be_written_to_where_only_their_gradient_is_wanted() -> None:
     """As in PyTorch, which saves the logarithm of the softmax: a gradient that is made is not made of them again."""
     for reduction in ("none", "mean"):
