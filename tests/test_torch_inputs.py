@@ -263,10 +263,10 @@ def test_strict_losses_are_the_same_wherever_tensors_lie(name: str, reduction: s
 
 
 @pytest.mark.parametrize("rows", [N, 70_000], ids=["small", "of more than 1 MiB"])
-@pytest.mark.parametrize("name", F.__all__)
+@pytest.mark.parametrize("name", [name for name in F.__all__ if name != "ctc_loss"])
 def test_a_loss_may_be_written_to(name: str, rows: int) -> None:
-    """Such as `loss[mask] = 0` and `loss *= weights`, which no view out of an autograd.Function allows."""
-    rows = N if name == "ctc_loss" else rows
+    """Such as `loss[mask] = 0` and `loss *= weights`, which no view out of an autograd.Function allows. (PyTorch's ctc_loss
+    needs its own for the backward.)"""
     for reduction in reductions(name):
         found = []
         for in_place in (False, True):
