@@ -405,3 +405,36 @@ def test_who_looks_on_sees_the_same_numbers(name: str, way: str) -> None:
             WAYS[way](function(getattr(torchs, name)), *given.values())
         return
     torch.testing.assert_close(found, expected)
+
+
+# --- what is no tensor, or none that is known
+
+
+@pytest.mark.parametrize("kind", ["none", "complex", "bool", "float8"])
+@pytest.mark.parametrize("name", F.__all__)
+def test_what_pytorch_refuses_is_refused_in_its_words(name: str, kind: str) -> None:
+    """Every argument, and all of them at once. (Where PyTorch takes it, ours has its number.)"""
+    change = {
+        "none": lambda tensor: None,
+        "complex": lambda tensor: tensor.to(torch.complex64),
+        "bool": lambda tensor: tensor > 0,
+        "float8": lambda tensor: tensor.to(torch.float8_e4m3fn),
+    }[kind]
+    given = arguments(name)
+    if name == "binary_cross_entropy_with_logits":
+        given["pos_weight"] = torch.tensor(2.0)
+    for changed in [*([each] for each in given), list(given)]:
+        named = {each: change(tensor) if each in changed else tensor for each, tensor in given.items()}
+        expected, found = (answer(getattr(each, name), named) for each in (torchs, F))
+        if isinstance(expected, tuple):
+            assert found == expected
+        else:
+            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def answer(function: Callable[..., Any], named: dict[str, Any]) -> Any:
+    """Its value, or what it says."""
+    try:
+        return function(**named)
+    except Exception as error:
+        return type(error), str(error)

@@ -109,7 +109,9 @@ def functionalized() -> bool:
 def by_operations(*tensors: Any) -> bool:
     """Whether a call of tensors (or None), in which the first decides, is one of torch operations: plain ones on another
     device, or under a transform or in forward mode."""
-    device = tensors[0].device if isinstance(tensors[0], Tensor) else None
+    if not isinstance(tensors[0], Tensor):
+        return False
+    device = tensors[0].device
     for each in tensors:
         if each is not None and (
             type(each) not in PLAIN or each.device != device or each.is_meta or each.layout is not STRIDED

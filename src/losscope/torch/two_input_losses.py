@@ -115,7 +115,7 @@ def _guarded(variance: Any, input: Tensor, eps: float) -> Tensor | None:
         return (input.new_ones(()) * max(variance, eps)).expand_as(
             input
         )  # of float32, 1e39 is inf, and no error
-    if not isinstance(variance, Tensor) or not variance.numel():
+    if not isinstance(variance, Tensor) or variance.dtype is not input.dtype or not variance.numel():
         return None
     if not eligibility.plain(variance) and not eligibility.by_operations(input, variance):
         return None
