@@ -492,10 +492,11 @@ def test_out_is_used_and_returned(name: str, dtype: str) -> None:
     arguments = [prediction] if loss.structure == "activation" else [prediction, target]
     rest = {name: each.astype(dtype) for name, each in beside(loss, 30, 13).items()}
     _, expected = loss.value_and_grad(*arguments, reduction="none", **rest)
-    out = np.full_like(prediction, 77)
-    _, gradient = loss.value_and_grad(*arguments, reduction="none", out=out, **rest)
-    assert gradient is out
-    assert_array_equal(out, expected)
+    for kind in (np.ndarray, Subclass, np.ma.MaskedArray):  # a memory map is a subclass, too
+        out = np.full_like(prediction, 77).view(kind)
+        _, gradient = loss.value_and_grad(*arguments, reduction="none", out=out, **rest)
+        assert gradient is out
+        assert_array_equal(np.asarray(out), expected)
 
 
 # --- NaN, infinity, the very large and the very small

@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch.func import grad, hessian, jacrev, jvp, vmap  # noqa: E402
+from torch.func import grad, hessian, jacfwd, jacrev, jvp, vmap  # noqa: E402
 
 from losscope.torch import eligibility, multiclass_margin  # noqa: E402
 from losscope.torch import functional as L  # noqa: E402
@@ -95,6 +95,19 @@ def test_transforms(only_ours, name, x, rest, keywords):
     second = hessian(lambda z: ours(z).sum())(x)
     if not name.startswith("multi"):  # PyTorch's has no second derivative
         torch.testing.assert_close(second, hessian(lambda z: theirs(z).sum())(x), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+@each_call
+def test_forward_mode_in_forward_mode(name, x, rest, keywords):
+    """torch's own autograd.Function silently has a second derivative of 0 there."""
+    summed = lambda z: (getattr(L, name)(z, *rest, **keywords) ** 2).sum()
+    second = jacfwd(jacfwd(summed))(x)
+    torch.testing.assert_close(second, hessian(summed)(x))
+    tangent = torch.ones_like(x)
+    once = lambda z: jvp(summed, (z,), (tangent,))[1]
+    torch.testing.assert_close(jvp(once, (x,), (tangent,))[1], second.sum())
+    torch.testing.assert_close(grad(once)(x), second.flatten(x.ndim).sum(-1))
 
 
 @each_call

@@ -606,8 +606,30 @@ def test_compiled_for_any_number_of_rows_and_rounded_once(name, dtype):
     assert len(graphs) <= 2
 
 
-def test_a_weight_neither_breaks_a_graph_nor_is_forgotten_there():
+@pytest.mark.parametrize("name", [*COMPILED, "multilabel_margin_loss"])
+def test_transforms_in_a_compiled_graph(name):
+    """An operator of torch's has no rules for `torch.func`."""
+    loss, keywords = getattr(functional, name), COMPILED.get(name, {})
+    x, y = scored(name, 4, torch.float64)
+    x = x.detach()
+    if name == "multilabel_margin_loss":
+        y = torch.tensor([[1, 2, -1, 0, 0], [3, -1, 1, 1, 1], [-1] * 5, [0, 1, 2, 3, 4]])
+    each = {**keywords, "reduction": "sum"}
+    for way in (
+        lambda x, y: torch.func.grad(lambda z: loss(z, y, **keywords))(x),
+        lambda x, y: torch.func.vmap(torch.func.grad(lambda z, t: loss(z, t, **each)))(x, y),
+        lambda x, y: torch.func.jvp(lambda z: loss(z, y, **keywords), (x,), (torch.ones_like(x),))[1],
+        lambda x, y: loss(x, y, **keywords),
+    ):
+        torch._dynamo.reset()
+        compiled = torch.compile(way, backend="aot_eager", fullgraph=True)
+        torch.testing.assert_close(compiled(x, y), way(x, y))
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_a_weight_neither_breaks_a_graph_nor_is_forgotten_there(wanted):
     x, y, w = torch.randn(3, 2, requires_grad=True), torch.rand(3, 2), torch.rand(3, 2)
+    y.requires_grad_(wanted)
     for loss in (functional.mse_loss, functional.l1_loss, functional.huber_loss):
         torch._dynamo.reset()
         compiled = torch.compile(

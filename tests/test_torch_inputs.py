@@ -1,8 +1,10 @@
-"""Tensors as training meets them: empty batches, tensors made in inference mode, tensors written to since."""
+"""Tensors as training meets them: empty batches, tensors made in inference mode, tensors written to since, modes that look on."""
 
 from __future__ import annotations
 
 import inspect
+import math
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from itertools import product
@@ -13,6 +15,10 @@ import pytest
 import torch
 import torch.nn.functional as torchs
 from numpy.testing import assert_allclose, assert_array_equal
+from torch.func import functionalize
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import losscope as ls
 from conftest import ALL, LOSSES, batch, beside
@@ -92,6 +98,22 @@ def test_of_an_empty_batch_a_mean_is_nan_and_a_sum_is_0(name: str) -> None:
                 assert found.isnan() if "mean" in reduction else found == 0
             found.sum().backward()
             assert given[first].grad.shape == given[first].shape
+
+
+@pytest.mark.parametrize("name", ["multi_margin_loss", "multilabel_margin_loss"])
+@pytest.mark.parametrize(
+    ("keywords", "expected"),
+    [
+        ({"size_average": False}, 0.0),
+        ({"reduce": True}, math.nan),
+        ({"size_average": False, "reduction": "mean"}, 0.0),
+        ({"size_average": True, "reduction": "sum"}, math.nan),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:size_average and reduce")
+def test_of_an_empty_batch_in_older_words(name: str, keywords: dict[str, Any], expected: float) -> None:
+    found = getattr(F, name)(**arguments(name, rows=0), **keywords)
+    torch.testing.assert_close(found, torch.tensor(expected), equal_nan=True)
 
 
 @pytest.mark.parametrize("name", [each for each in ALL if ls.get(each).structure != "activation"])
@@ -240,6 +262,22 @@ def test_strict_losses_are_the_same_wherever_tensors_lie(name: str, reduction: s
 # --- written to since
 
 
+@pytest.mark.parametrize("rows", [N, 70_000], ids=["small", "of more than 1 MiB"])
+@pytest.mark.parametrize("name", [name for name in F.__all__ if name != "ctc_loss"])
+def test_a_loss_may_be_written_to(name: str, rows: int) -> None:
+    """Such as `loss[mask] = 0` and `loss *= weights`, which no view out of an autograd.Function allows. (PyTorch's ctc_loss
+    needs its own for the backward.)"""
+    for reduction in reductions(name):
+        found = []
+        for in_place in (False, True):
+            given = arguments(name, rows)
+            wanted = given[next(iter(given))].requires_grad_()
+            loss = getattr(F, name)(**given, reduction=reduction)
+            loss = loss.mul_(3.0) if in_place else loss * 3.0
+            found.append((loss.detach(), torch.autograd.grad(loss.sum(), wanted)[0]))
+        torch.testing.assert_close(found[0], found[1])
+
+
 def test_logits_may_be_written_to_where_only_their_gradient_is_wanted() -> None:
     """As in PyTorch, which saves the logarithm of the softmax: a gradient that is made is not made of them again."""
     for reduction in ("none", "mean"):
@@ -314,3 +352,89 @@ def test_counts_are_whole_by_nature(dtype: torch.dtype, log_input: bool, full: b
             stirling = np.where(k > 1, k * np.log(k) - k + np.log(2 * np.pi * k) / 2, 0)
         bare = F.poisson_nll_loss(rates, counts, log_input=log_input, reduction="none")
         assert_allclose((found - bare).detach(), stirling, rtol=1e-12, atol=1e-12)
+
+
+# --- looked on
+
+WITHOUT_A_WEIGHT = ["mse_loss", "l1_loss", "huber_loss"]  # in `arguments`
+
+
+class Listens(TorchFunctionMode):
+    def __torch_function__(self, function: Any, types: Any, given: Any = (), named: Any = None) -> Any:
+        return function(*given, **(named or {}))
+
+
+class Watches(TorchDispatchMode):
+    def __torch_dispatch__(self, function: Any, types: Any, given: Any = (), named: Any = None) -> Any:
+        return function(*given, **(named or {}))
+
+
+def within(mode: Callable[[], Any]) -> Callable[..., Any]:
+    def through(function: Callable[..., Any], *given: torch.Tensor) -> Any:
+        with mode():
+            return function(*given)
+
+    return through
+
+
+WAYS = {
+    "a device is set": within(lambda: torch.device("cpu")),
+    "a function mode": within(Listens),
+    "a dispatch mode": within(Watches),
+    "a trace": lambda function, *given: torch.jit.trace(function, given, check_trace=False)(*given),
+    "make_fx": lambda function, *given: make_fx(function)(*given)(*given),
+    "make_fx, symbolic": lambda function, *given: make_fx(function, "symbolic")(*given)(*given),
+    "functionalize": lambda function, *given: functionalize(function)(*given),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", F.__all__)
+@pytest.mark.filterwarnings("ignore")
+def test_who_looks_on_sees_the_same_numbers(name: str, way: str) -> None:
+    """Or what PyTorch says, where it can do nothing there."""
+    given = arguments(name, dtype=torch.float64)
+    if name in WITHOUT_A_WEIGHT:
+        given["weight"] = given["target"].exp()
+    function = lambda loss: lambda *tensors: loss(**dict(zip(given, tensors, strict=True)))
+    expected = function(getattr(F, name))(*given.values())
+    try:
+        found = WAYS[way](function(getattr(F, name)), *given.values())
+    except Exception as error:
+        with pytest.raises(type(error)):
+            WAYS[way](function(getattr(torchs, name)), *given.values())
+        return
+    torch.testing.assert_close(found, expected)
+
+
+# --- what is no tensor, or none that is known
+
+
+@pytest.mark.parametrize("kind", ["none", "complex", "bool", "float8"])
+@pytest.mark.parametrize("name", F.__all__)
+def test_what_pytorch_refuses_is_refused_in_its_words(name: str, kind: str) -> None:
+    """Every argument, and all of them at once. (Where PyTorch takes it, ours has its number.)"""
+    change = {
+        "none": lambda tensor: None,
+        "complex": lambda tensor: tensor.to(torch.complex64),
+        "bool": lambda tensor: tensor > 0,
+        "float8": lambda tensor: tensor.to(torch.float8_e4m3fn),
+    }[kind]
+    given = arguments(name)
+    if name == "binary_cross_entropy_with_logits":
+        given["pos_weight"] = torch.tensor(2.0)
+    for changed in [*([each] for each in given), list(given)]:
+        named = {each: change(tensor) if each in changed else tensor for each, tensor in given.items()}
+        expected, found = (answer(getattr(each, name), named) for each in (torchs, F))
+        if isinstance(expected, tuple):
+            assert found == expected
+        else:
+            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def answer(function: Callable[..., Any], named: dict[str, Any]) -> Any:
+    """Its value, or what it says."""
+    try:
+        return function(**named)
+    except Exception as error:
+        return type(error), str(error)

@@ -131,8 +131,8 @@ def _buffer(out: Any, batch: Any) -> Any:
     from losscope.structures.arrays import ready_out
 
     inputs = (getattr(batch, name) for name in batch.__slots__)
-    ready_out(out, batch.given, *(each for each in inputs if hasattr(each, "__array_interface__")))
-    return out if out.dtype == batch.dtype else None
+    plain = ready_out(out, batch.given, *(each for each in inputs if hasattr(each, "__array_interface__")))
+    return plain if plain.dtype == batch.dtype else None
 
 
 def _returned(array: Any, given: Any) -> Any:

@@ -227,7 +227,7 @@ def _stray(name: str, array: numpy.ndarray, wrong: numpy.ndarray, expected: str,
 
 def ready_out(out: Any, like: numpy.ndarray, *inputs: numpy.ndarray | None) -> numpy.ndarray:
     """A buffer for the gradient that may be written: the prediction's shape and dtype (a floating one for whole
-    numbers), contiguous, apart from every input."""
+    numbers), contiguous, apart from every input. As an array like any other, be it a memory map."""
     dtype = like.dtype if is_floating(like) else FLOAT64
     if not isinstance(out, numpy.ndarray):
         raise LossTypeError(complain("out must be a NumPy array", got=type(out).__name__))
@@ -247,4 +247,4 @@ def ready_out(out: Any, like: numpy.ndarray, *inputs: numpy.ndarray | None) -> n
                 next_step="Use numpy.empty_like(prediction)",
             )
         )
-    return out
+    return numpy.asarray(out)

@@ -51,6 +51,8 @@ _legacy = getattr(torch._C._functorch, "is_legacy_batchedtensor", _absent)
 function_modes: Callable[[], int] = getattr(torch._C, "_len_torch_function_stack", _absent)
 # What `saved_tensors_hooks` (of checkpointing, of save_on_cpu) has put on top, or None.
 saving_hooks: Callable[[bool], Any] = getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", _absent)
+_transforms = getattr(torch._C._functorch, "get_interpreter_stack", _absent)
+_FUNCTIONALIZE = torch._C._functorch.TransformType.Functionalize
 _some_autocast = getattr(torch._C, "_is_any_autocast_enabled", lambda: True)
 
 
@@ -95,14 +97,21 @@ def watched() -> bool:
 
 
 def recorded() -> bool:
-    """Whether what is done is written down, by a mode that looks on or in a trace, and not only done."""
-    return bool(_modes() or _tracing())
+    """Whether what is done is written down, by a mode that looks on, in a trace or by `functionalize`, and not only done."""
+    return bool(_modes() or _tracing()) or functionalized()
+
+
+def functionalized() -> bool:
+    """Whether `torch.func.functionalize` is at work, which has no rule for a function with a derivative of its own."""
+    return any(each.key() == _FUNCTIONALIZE for each in _transforms() or ())
 
 
 def by_operations(*tensors: Any) -> bool:
     """Whether a call of tensors (or None), in which the first decides, is one of torch operations: plain ones on another
     device, or under a transform or in forward mode."""
-    device = tensors[0].device if isinstance(tensors[0], Tensor) else None
+    if not isinstance(tensors[0], Tensor):
+        return False
+    device = tensors[0].device
     for each in tensors:
         if each is not None and (
             type(each) not in PLAIN or each.device != device or each.is_meta or each.layout is not STRIDED
@@ -139,9 +148,9 @@ def how(input: Tensor, target: Tensor) -> int:
         return NOT_OURS
     if input.is_cpu and target.is_cpu:
         if transforming() or forward_ad._current_level >= 0:
-            return FORMULA if input.numel() else NOT_OURS
+            return FORMULA if input.numel() and not functionalized() else NOT_OURS
         return NOT_OURS if input.is_neg() or target.is_neg() or not input.numel() else KERNEL
-    if input.is_meta or input.device != target.device or not input.numel():
+    if input.is_meta or input.device != target.device or not input.numel() or functionalized():
         return NOT_OURS
     return FORMULA
 

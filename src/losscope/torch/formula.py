@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from losscope import structures
 from losscope.entry import Entry
@@ -103,13 +104,18 @@ class Partial(torch.autograd.Function):
     def jvp(
         ctx: Any, prediction_tangent: Tensor | None, target_tangent: Tensor | None, _: Any
     ) -> Tensor | None:
-        prediction, target = ctx.saved_tensors
         parts = []
-        if prediction_tangent is not None:
-            parts.append(prediction_tangent * Partial.apply(prediction, target, ctx.which.in_prediction()))
-        if target_tangent is not None:
-            parts.append(target_tangent * Partial.apply(prediction, target, ctx.which.in_target()))
-        return sum(parts[1:], parts[0]) if parts else None
+        # torch switches forward mode off in here, all of it: an outer one (`jacfwd` of `jacfwd`) would find 0, without a word.
+        # On again, it must not meet this one's own tangents a second time.
+        with forward_ad._set_fwd_grad_enabled(True):
+            prediction, target = (forward_ad.unpack_dual(each).primal for each in ctx.saved_tensors)
+            if prediction_tangent is not None:
+                parts.append(
+                    prediction_tangent * Partial.apply(prediction, target, ctx.which.in_prediction())
+                )
+            if target_tangent is not None:
+                parts.append(target_tangent * Partial.apply(prediction, target, ctx.which.in_target()))
+            return sum(parts[1:], parts[0]) if parts else None
 
 
 @lru_cache(4096)

@@ -39,8 +39,10 @@ class MulticlassMargin(KernelLoss):
     ) -> Tensor | None:
         """The loss of scores (C) or (N, C) against a class each, or a list of classes each (`lists`: in the shape of
         the scores, ended by a negative); None where it is not ours to compute."""
-        if torch.compiler.is_compiling() or not isinstance(input, Tensor):
+        if not isinstance(input, Tensor) or not isinstance(target, Tensor):
             return None
+        if torch.compiler.is_compiling() or eligibility.watched():
+            return _lists_in_a_graph(input, target, reduction) if lists else None
         by_operations = eligibility.by_operations(input, target, class_weight)
         if (
             (not by_operations and input.numel() <= SMALL and not _removes(class_weight))
@@ -93,11 +95,7 @@ class MulticlassMargin(KernelLoss):
         if weight is not None:
             input = of_rows(weight != 0, input)
         if target.shape == input.shape:
-            # The first negative ends a list; a class named twice counts twice.
-            named = (target >= 0).long().cumprod(-1)
-            count = torch.zeros_like(target).scatter_add(-1, target.clamp_min(0), named)
-            pairs = (count[..., :, None] * (count == 0)[..., None, :]).to(input.dtype)
-            difference = input[..., None, :] - input[..., :, None]
+            pairs, difference = _right_and_wrong(input, target)
         else:
             pairs = (torch.arange(input.shape[-1], device=target.device) != target[..., None]).to(input.dtype)
             difference = input - of_class(input, target)[..., None]
@@ -128,6 +126,33 @@ class MulticlassMargin(KernelLoss):
         )  # fmt: skip
         if call.run(scale, address(values), address(gradient), address(result))[0] >= 0:
             raise Outside
+
+
+def _right_and_wrong(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """For each two classes of a row, how often the first is named where the second is not, and by how much the second's score
+    is above the first's. The first negative ends a list; a class named twice counts twice."""
+    named = (target >= 0).long().cumprod(-1)
+    count = torch.zeros_like(target).scatter_add(-1, target.clamp_min(0), named)
+    pairs = (count[..., :, None] * (count == 0)[..., None, :]).to(input.dtype)
+    return pairs, input[..., None, :] - input[..., :, None]
+
+
+def _lists_in_a_graph(input: Tensor, target: Tensor, reduction: str) -> Tensor | None:
+    """What a compiler is given of lists: of its own form of the loss, PyTorch counts what follows the end of a list (2.13)."""
+    if (
+        not input.is_floating_point()
+        or target.dtype is not torch.int64
+        or input.ndim not in (1, 2)
+        or target.shape != input.shape
+        or not input.numel()
+        or reduction not in REDUCTIONS
+    ):
+        return None
+    pairs, difference = _right_and_wrong(input, target)
+    values = torch.where(pairs == 0, 0, pairs * torch.relu(1 + difference)).sum((-2, -1)) / input.shape[-1]
+    if reduction == NONE:
+        return values
+    return values.mean() if reduction == MEAN else values.sum()
 
 
 def _removes(class_weight: Any) -> bool:

@@ -167,7 +167,11 @@ def traced(
     divisor: float | None,
 ) -> Tensor | None:
     """The loss as an operator in a graph that is being traced, or None where it is not ours."""
-    if not (isinstance(input, Tensor) and isinstance(target, Tensor)) or reduction not in REDUCTIONS:
+    if (
+        not (isinstance(input, Tensor) and isinstance(target, Tensor))
+        or reduction not in REDUCTIONS
+        or eligibility.transforming()  # an operator has no rules for `torch.func`
+    ):
         return None
     if eligibility.autocasting():
         input, target = eligibility.full_precision(input, target)
@@ -336,6 +340,7 @@ def traced_rows(
         not (isinstance(input, Tensor) and isinstance(target, Tensor))
         or reduction not in REDUCTIONS
         or not 0.0 <= smoothing <= 1.0
+        or eligibility.transforming()
     ):
         return None
     if eligibility.autocasting():

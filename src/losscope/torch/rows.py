@@ -231,7 +231,8 @@ class Logits(LossNode):
     def run(self, gradient: Tensor | None, weight: Tensor | None) -> Tensor:
         """One pass: the loss (the scaled sum, or one value per row), and the gradient into its place."""
         rows = self.rows
-        values = torch.empty(rows, dtype=self.computed) if self.unreduced else None
+        # Of the shape that they come back in: a view of others, as a loss, may not be written to.
+        values = torch.empty(self.logits.shape[:-1], dtype=self.computed) if self.unreduced else None
         out = eligibility.scalar(self.logits.dtype) if values is None else None
         call = Call(
             self.loss.compiled, self.dtype, rows, self.classes, self.parameters, self.logits.data_ptr(), _address(self.target),
@@ -247,7 +248,7 @@ class Logits(LossNode):
             self.scale, self.mean = self.scale / weighs if weighs else math.inf, False
         self.total = total * self.scale
         if values is not None:
-            return values.to(self.given).view(self.logits.shape[:-1])
+            return values.to(self.given)
         assert out is not None
         return out if out.dtype is self.given else out.to(self.given)
 

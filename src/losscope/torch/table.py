@@ -23,7 +23,7 @@ LEAVES = {
     "hinge_embedding_loss": "a target that wants a gradient",
     "gaussian_nll_loss": "a target that broadcasts; `torch.compile`",
     "multi_margin_loss": "up to 20,000 scores, where PyTorch is quicker; `torch.compile`",
-    "multilabel_margin_loss": "up to 20,000 scores; `torch.compile`",
+    "multilabel_margin_loss": "up to 20,000 scores",
     "margin_ranking_loss": "inputs that differ in shape; `torch.compile`",
     "multilabel_soft_margin_loss": "a weight that wants a gradient",
     "cross_entropy": "a target or weight that wants a gradient",

@@ -112,8 +112,10 @@ def _guarded(variance: Any, input: Tensor, eps: float) -> Tensor | None:
     if isinstance(variance, float):
         if variance < 0:
             return None
-        return input.new_full((), max(variance, eps)).expand_as(input)
-    if not isinstance(variance, Tensor) or not variance.numel():
+        return (input.new_ones(()) * max(variance, eps)).expand_as(
+            input
+        )  # of float32, 1e39 is inf, and no error
+    if not isinstance(variance, Tensor) or variance.dtype is not input.dtype or not variance.numel():
         return None
     if not eligibility.plain(variance) and not eligibility.by_operations(input, variance):
         return None

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from losscope.torch import two_input_losses
 from losscope.torch.elementwise import Pointwise
-from losscope.torch.functional.pytorchs import number, torchs
+from losscope.torch.functional.pytorchs import number, reduced_by, torchs
 from losscope.torch.multiclass_margin import MulticlassMargin
 from losscope.torch.variants import squared_weston_watkins, weston_watkins
 
@@ -108,7 +108,7 @@ def multi_margin_loss(
         if ours is not None:
             return ours
     value = torchs["multi_margin_loss"](input, target, p, margin, weight, size_average, reduce, reduction)
-    return _of_nothing(input, value, reduction)
+    return _of_nothing(input, value, size_average, reduce, reduction)
 
 
 def multilabel_margin_loss(
@@ -131,11 +131,14 @@ def multilabel_margin_loss(
         if ours is not None:
             return ours
     value = torchs["multilabel_margin_loss"](input, target, size_average, reduce, reduction)
-    return _of_nothing(input, value, reduction)
+    return _of_nothing(input, value, size_average, reduce, reduction)
 
 
-def _of_nothing(input: Any, value: Tensor, reduction: str) -> Tensor:
+def _of_nothing(
+    input: Any, value: Tensor, size_average: bool | None, reduce: bool | None, reduction: str
+) -> Tensor:
     """PyTorch's value, but of an empty batch, of which it is memory that nobody has written: a sum of 0, a mean of NaN."""
     if not isinstance(input, Tensor) or input.numel() or value.ndim or not value.numel():
         return value
+    reduction = reduced_by(size_average, reduce, reduction)
     return input.sum() if reduction == "sum" else input.sum() + torch.nan

@@ -66,7 +66,8 @@ def _removes_strays(input: Any, target: Any, weight: Any) -> bool:
     if (
         not isinstance(weight, Tensor)
         or torch.compiler.is_compiling()
-        or not eligibility.plain(input, target, weight)
+        or eligibility.how(input, target) != eligibility.KERNEL
+        or not eligibility.plain(weight)
     ):
         return False
     ends = [end for each in (input, target) if each.numel() for end in each.detach().aminmax()]
@@ -97,9 +98,8 @@ def binary_cross_entropy_with_logits(
             not torch.compiler.is_compiling()
             and not eligibility.transforming()
             and eligibility.usual(pos_weight)
-            and pos_weight.numel() == 1
             and isinstance(input, Tensor)
-            and pos_weight.ndim <= input.ndim
+            and _one_number(pos_weight, input)
         ):
             ours = _BINARY_WEIGHTED(input, target, reduction, (float(pos_weight),), weight)
         elif isinstance(pos_weight, Tensor):
@@ -111,6 +111,21 @@ def binary_cross_entropy_with_logits(
     return torchs["binary_cross_entropy_with_logits"](
         input, target, weight, size_average, reduce, reduction, pos_weight
     )
+
+
+def _one_number(pos_weight: Tensor, input: Tensor) -> bool:
+    """Whether it weighs all classes alike, in a loss of the input's dtype."""
+    return (
+        pos_weight.numel() == 1
+        and pos_weight.ndim <= input.ndim
+        and (pos_weight.dtype in eligibility.NAMES or _is_whole(pos_weight))
+        and (pos_weight.dtype is input.dtype or torch.result_type(pos_weight, input) is input.dtype)
+    )
+
+
+def _is_whole(numbers: Tensor) -> bool:
+    """Whether they are of an integer dtype."""
+    return not (numbers.is_floating_point() or numbers.is_complex() or numbers.dtype is torch.bool)
 
 
 def multilabel_soft_margin_loss(
@@ -176,13 +191,8 @@ def poisson_nll_loss(
 
 def _counts(input: Any, target: Any) -> Any:
     """Counts are whole by nature: those of an integer dtype, as numbers of the input's."""
-    whole = type(target) in eligibility.PLAIN and not (target.is_floating_point() or target.is_complex())
-    if (
-        whole
-        and target.dtype is not torch.bool
-        and type(input) in eligibility.PLAIN
-        and input.is_floating_point()
-    ):
+    plain = type(target) in eligibility.PLAIN and type(input) in eligibility.PLAIN
+    if plain and _is_whole(target) and input.is_floating_point():
         return target.to(input.dtype)
     return target
 

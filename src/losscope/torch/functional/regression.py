@@ -9,7 +9,7 @@ from torch import Tensor
 
 from losscope.torch import eligibility, two_input_losses
 from losscope.torch.elementwise import Pointwise
-from losscope.torch.functional.pytorchs import number, torchs
+from losscope.torch.functional.pytorchs import number, reduced_by, torchs
 
 _SQUARED = Pointwise("squared_error")
 _ABSOLUTE = Pointwise("absolute_error")
@@ -58,7 +58,33 @@ def l1_loss(
         ours = _weighted(_ABSOLUTE, input, target, reduction, weight)
         if ours is not None:
             return ours
-    return torchs["l1_loss"](input, target, size_average, reduce, reduction, weight)
+    if not isinstance(weight, Tensor):
+        return torchs["l1_loss"](input, target, size_average, reduce, reduction, weight)
+    return _weighted_absolute(input, target, size_average, reduce, reduction, weight)
+
+
+def _weighted_absolute(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None,
+    reduce: bool | None,
+    reduction: str,
+    weight: Tensor,
+) -> Tensor:
+    """PyTorch's own of a weight, which PyTorch forgets as soon as a function mode (`torch.device`, a compiler's) or a
+    subclass of tensors is asked (2.13)."""
+    each = torchs["l1_loss"](input, target, reduction="none")
+    reduction = reduced_by(size_average, reduce, reduction, warn=True)
+    if (
+        isinstance(input, Tensor) and weight.size() != input.size()
+    ):  # not of a proxy, of which a graph is made
+        raise ValueError("Weights and input must have the same size.")
+    each = each * weight
+    if reduction == "mean":
+        return each.sum() / weight.sum()
+    if reduction not in ("sum", "none"):
+        raise ValueError(f"Invalid reduction mode: {reduction}. Expected one of 'none', 'mean', 'sum'.")
+    return each.sum() if reduction == "sum" else each
 
 
 def _weighted(
@@ -69,14 +95,14 @@ def _weighted(
         return loss(input, target, reduction)
     if not isinstance(input, Tensor) or not isinstance(weight, Tensor) or weight.shape != input.shape:
         return None
-    if torch.compiler.is_compiling():  # PyTorch's absolute error then forgets the weight (2.13)
+    if torch.compiler.is_compiling():
         ours = loss(input, target, "sum" if reduction == "mean" else reduction, weight=weight)
         return ours / weight.sum() if ours is not None and reduction == "mean" else ours
     divisor: Any = None
     if reduction == "mean":
         if eligibility.by_operations(input, weight):
             divisor = weight.sum()
-        elif eligibility.usual(weight):
+        elif eligibility.plain(weight) and not weight.requires_grad:
             divisor = float(weight.sum(dtype=torch.float64))
         if divisor is None or (isinstance(divisor, float) and divisor == 0):
             return None
