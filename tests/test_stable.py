@@ -66,3 +66,22 @@ def test_rewriting_changes_no_value(formula: str) -> None:
     )
     mine = ls.define("mine", formula)
     np.testing.assert_allclose(mine(r, 0 * r, reduction="none"), spelled, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("formula", "slopes"),
+    [
+        ("maximum(0.5 - r, 1/r)", (-1, 0)),
+        ("maximum(-r, exp(1/r))", (-1, 0)),
+        ("minimum(r + 3, 1/r**4)", (1, 0)),
+        ("maximum(0, 1/r**3)**2", (0, 0)),
+    ],
+)
+def test_what_is_infinite_and_not_chosen_leaves_no_trace(formula: str, slopes: tuple[float, float]) -> None:
+    """Its slopes are not multiplied by 0, which would be NaN."""
+    with np.errstate(all="ignore"):
+        found = ls.define("mine", formula).value_grad_curvature(
+            np.float32([-3.7e-39, -1e-30]), np.float32([0, 0]), reduction="none"
+        )
+    for slope, expected in zip(found[1:], slopes, strict=True):
+        assert slope.tolist() == [expected, expected]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import sympy
-from sympy import Add, Mul, Pow, S, exp
+from sympy import Add, Mul, Piecewise, Pow, S, exp
 from sympy.core.traversal import bottom_up
 
 from losscope.expression import symbol
@@ -180,12 +180,39 @@ def tidy(expression: Any) -> Any:
     >>> tidy(x**c / x), tidy(y * exp(x) + (1 - y) * exp(x))
     (x**(c - 1), exp(x))
     """
-    return bottom_up(expression, lambda e: _tidy_product(e) if e.is_Mul else _common(e) if e.is_Add else e)
+
+    def one(e: Any) -> Any:
+        if e.is_Mul:
+            return _tidy_product(e)
+        return _common(e) if e.is_Add else _chosen_once(e) if isinstance(e, Piecewise) else e
+
+    return bottom_up(expression, one)
 
 
 def _tidy_product(e: Any) -> Any:
     power = _whole_power(e)
-    return _share_of_the_infinite(power) if power.is_Mul else power
+    return _into_choice(_share_of_the_infinite(power)) if power.is_Mul else power
+
+
+def _into_choice(e: Any) -> Any:
+    """x where(c, 1, 0) is where(c, x, 0): no NaN where x is infinite and not chosen."""
+    for choice in e.args:
+        if isinstance(choice, Piecewise) and sum(value != 0 for value, _ in choice.args) == 1:
+            rest = Mul(*(factor for factor in e.args if factor is not choice))
+            if not rest.is_number:
+                folded = [(_into_choice(rest * value) if value != 0 else value, at) for value, at in choice.args]
+                return _chosen_once(Piecewise(*folded))
+    return e
+
+
+def _chosen_once(e: Any) -> Any:
+    """A choice within a branch of the same choice is settled there."""
+    conditions = [condition for _, condition in e.args]
+    branches = []
+    for k, (value, condition) in enumerate(e.args):
+        same = [each for each in value.atoms(Piecewise) if [at for _, at in each.args] == conditions]
+        branches.append((value.xreplace({each: each.args[k][0] for each in same}), condition))
+    return Piecewise(*branches)
 
 
 def _common(e: Any) -> Any:
