@@ -16,6 +16,8 @@ from typing import Any
 _PIECES = re.compile(
     r"`(?P<code>[^`]+)`|(?<!\\)\$(?P<formula>\S(?:[^$]*[^\s$\\])?)\$(?!\d)|\*\*(?P<bold>.+?)\*\*"
 )
+# A browser may end a line after the sign of an exponent, or inside of H(p, q).
+_WHOLE = re.compile(r"\b\d[\d.]*e-\d+|\w*\([\w|]{1,4}, ?[\w|]{1,4}\)")
 _CASES = re.compile(r"\\begin\{cases\}(?P<rows>.*?)\\end\{cases\}", re.DOTALL)
 
 
@@ -46,7 +48,8 @@ def html_of(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return escape(text.replace("\\$", "$"))
+    text = escape(text.replace("\\$", "$"))
+    return _WHOLE.sub(lambda match: f'<span class="whole">{match[0]}</span>', text)
 
 
 def large(latex: str) -> str:

@@ -11,6 +11,7 @@ WORDS = {
     "{which}": "{which}",
     "{first} or {rest}": "{first}或{rest}",
     "{first}, {rest}": "{first}、{rest}",
+    "{0} ({1} to {2})": "{0} ({1} 到 {2})",
     # groups of claims
     "squared error": "平方误差",
     "absolute error": "绝对误差",
@@ -41,6 +42,7 @@ WORDS = {
     "question": "问题",
     "answer": "回答",
     "The studies": "各项研究",
+    "What each asks, and its answer": "每项研究的问题和回答",
     "The picture": "图",
     "What is said, and what is so": "说法与事实",
     "Mistakes that circulate": "流传的错误",
