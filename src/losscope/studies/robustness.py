@@ -126,8 +126,8 @@ def robust(dragged: Sequence[Record]) -> Claim:
     return Claim(
         say("L1 is robust: an outlier hardly moves the line."),
         verdict.over({WHERE[place]: verdict.more_than(verdict.median(clean - each)) for place, each in moved.items()}),
-        say("Off in y it moves the line by {y}, far out in x by {x} (median and range of {count} samples). From the noise alone the line is off by {clean:.3g}:"
-            " by more, the difference being {0}, and by less, it being {1} (medians with 99% intervals). Hardly means by less than that.",
+        say("Off in y it moves the line by {y}, far out in x by {x} (median and range of {count} samples). The noise alone has it off by {clean:.3g}: by"
+            " {0} more than the one, and by {1} more than the other (medians with 99% intervals). Surely more than 0 counts as hardly.",
             *(verdict.median(clean - each).shown() for each in moved.values()),
             y=spread(moved[IN_Y]), x=spread(moved[IN_X]), clean=float(np.median(clean)), count=len(clean)),
         "absolute error",

@@ -9,7 +9,7 @@ WORDS = {
     "L1 is robust: an outlier hardly moves the line.": "L1 是稳健的：离群点几乎不移动直线。",
     "the outlier is off in y only": "离群点只在 y 方向偏离",
     "it lies far out in x": "它在 x 方向很远",
-    "Off in y it moves the line by {y}, far out in x by {x} (median and range of {count} samples). From the noise alone the line is off by {clean:.3g}: by more, the difference being {0}, and by less, it being {1} (medians with 99% intervals). Hardly means by less than that.": "只在 y 方向偏离时，它使直线移动 {y}，在 x 方向也很远时移动 {x}({count} 个样本的中位数和范围)。噪声本身使直线偏离 {clean:.3g}：与前者之差为 {0}，与后者之差为 {1}(中位数与 99% 区间)。小于噪声所致才算“几乎不”。",
+    "Off in y it moves the line by {y}, far out in x by {x} (median and range of {count} samples). The noise alone has it off by {clean:.3g}: by {0} more than the one, and by {1} more than the other (medians with 99% intervals). Surely more than 0 counts as hardly.": "只在 y 方向偏离时，它使直线移动 {y}，在 x 方向也很远时移动 {x}({count} 个样本的中位数和范围)。噪声本身使直线偏离 {clean:.3g}：比前者多 {0}，比后者多 {1}(中位数与 99% 区间)。确实大于 0 才算“几乎不”。",
     "{median:.3g} ({low:.3g} to {high:.3g})": "{median:.3g}({low:.3g} 至 {high:.3g})",
     "Smooth L1 is less sensitive to outliers than L2.": "smooth L1 对离群点不如 L2 敏感。",
     "The point moves the line of smooth L1 {0} times as far as that of L2 where it is off in y, and {1} times where it also lies far out in x (medians of {count} samples, with 99% intervals). At most half as far counts as less.": "只在 y 方向偏离时，该点使 smooth L1 的直线移动的距离是 L2 的 {0} 倍，在 x 方向也很远时是 {1} 倍({count} 个样本的中位数与 99% 区间)。不超过一半算“不如”。",

@@ -2,7 +2,7 @@
 
 WORDS = {
     "Which delta for Huber and smooth L1?": "Huber 和 smooth L1 该用多大的 delta？",
-    "Take 1.345 times the scale of the residuals (their median absolute deviation over 0.6745) if they are nearly Gaussian: it gives up 5% of efficiency, and no observation can pull further than that. With heavier tails a smaller delta estimates better and is more robust at once, so look at your residuals first.": "如果残差接近高斯，就取残差尺度(绝对中位差除以 0.6745)的 1.345 倍：它放弃 5% 的效率，而任何观测的拉力都不会超过它。尾部更重时，较小的 delta 估计得更好，同时也更稳健，所以先看残差。",
+    "Take 1.345 times the scale of the residuals (their median absolute deviation over 0.6745) if they are nearly Gaussian: it gives up 5% of efficiency, and an observation that is further off pulls no harder.": "如果残差接近高斯，就取残差尺度(绝对中位差除以 0.6745)的 1.345 倍：它放弃 5% 的效率，而偏得更远的观测拉力不会更大。",
     "Huber's loss is squared up to delta and linear beyond. For each delta, from the library's gradient: its efficiency for many observations (the variance of the best possible estimate over its own), the most that one observation moves it, and where it goes in the worst case when a share of the observations lies infinitely far to one side. Delta counts in sigma, the median absolute deviation over 0.6745.": "Huber 损失在 delta 以内是平方，以外是直线。对每个 delta，由本库的梯度计算：大量观测时的效率(最佳估计的方差除以它的方差)，一个观测最多使它移动多少，以及最坏情况下一部分观测落在一侧无穷远时它到哪里。delta 以 sigma 计，即绝对中位差除以 0.6745。",
     "Then on the residuals of linear models of six targets of real data, and of your own with `--data`: the variance at 1.345 over that at the best delta of the set, over bootstrap samples; and how far the estimate moves when such a share of the residuals is put 100 sigma to one side.": "然后用真实数据六个目标的线性模型残差(也可用 `--data` 给出自己的数据)：在自助样本上，1.345 处的方差与该数据最佳 delta 处方差之比；以及把这样一部分残差移到一侧 100 sigma 时，估计移动多远。",
     "delta = 1.345 sigma gives 95% efficiency.": "delta = 1.345 sigma 给出 95% 的效率。",
@@ -10,11 +10,11 @@ WORDS = {
     "Gaussian": "高斯",
     "Laplace": "拉普拉斯",
     "Student t, 3 degrees of freedom": "学生 t(3 个自由度)",
-    "Efficiency in the limit: {shown}. Sigma is taken as MAD/0.6745.": "极限效率：{shown}。sigma 取 MAD/0.6745。",
+    "Efficiency in the limit: {shown}. From {low:.2%} to {high:.2%} counts as 95%. Sigma is taken as MAD/0.6745.": "极限效率：{shown}。{low:.2%} 到 {high:.2%} 算 95%。sigma 取 MAD/0.6745。",
     "Huber and smooth L1 estimate the same when delta = beta.": "delta = beta 时，Huber 和 smooth L1 的估计相同。",
     "Smooth L1 is Huber over delta, so both are least at the same place, but a learning rate means something else. At every delta = beta tried their efficiencies differ by at most {gap:.1g}.": "Smooth L1 是 Huber 除以 delta，所以两者在同一处最小，但学习率的含义不同。在试过的每个 delta = beta 上，效率最多相差 {gap:.1g}。",
     "The smaller delta, the more robust.": "delta 越小越稳健。",
-    "From the smallest delta to the largest, the most that one of n observations moves the estimate goes from {0:.3f}/n to {1:.3f}/n sigma, and the worst bias by bad observations from {2:.3f} to {3:.3f} sigma.": "从最小到最大的 delta，n 个观测中的一个最多使估计移动 {0:.3f}/n 到 {1:.3f}/n sigma，坏观测造成的最大偏差从 {2:.3f} 到 {3:.3f} sigma。",
+    "Under Gaussian noise: from the smallest delta to the largest, the most that one of n observations moves the estimate goes from {0:.3f}/n to {1:.3f}/n sigma, and the worst bias by a share of bad observations from {2:.3f} to {3:.3f} sigma.": "高斯噪声下：从最小到最大的 delta，n 个观测中的一个最多使估计移动 {0:.3f}/n 到 {1:.3f}/n sigma，一部分坏观测造成的最大偏差从 {2:.3f} 到 {3:.3f} sigma。",
     "You cannot have both: no delta keeps 95% of the efficiency of the mean and 95% of the robustness of the median.": "不可兼得：没有哪个 delta 同时保有均值 95% 的效率和中位数 95% 的稳健性。",
     "The best compromise keeps {best:.0%} of the efficiency of the mean and at the same time {best:.0%} of the robustness of the median, under Gaussian noise.": "在高斯噪声下，最好的折中保有均值 {best:.0%} 的效率，同时保有中位数 {best:.0%} 的稳健性。",
     "On real residuals delta = 1.345 sigma is about as good as any delta, within 5% of the least variance.": "在真实残差上，delta = 1.345 sigma 与任何 delta 差不多一样好(方差与最小值相差 5% 以内)。",
@@ -45,4 +45,6 @@ WORDS = {
     "P. J. Huber, Robust estimation of a location parameter (Ann. Math. Statist. 35, 1964), doi:10.1214/aoms/1177703732.": "P. J. Huber, Robust estimation of a location parameter (Ann. Math. Statist. 35, 1964), doi:10.1214/aoms/1177703732。",
     "F. R. Hampel, The influence curve and its role in robust estimation (JASA 69, 1974), doi:10.1080/01621459.1974.10482962.": "F. R. Hampel, The influence curve and its role in robust estimation (JASA 69, 1974), doi:10.1080/01621459.1974.10482962。",
     "P. W. Holland and R. E. Welsch, Robust regression using iteratively reweighted least-squares (Comm. Statist. A6, 1977), doi:10.1080/03610927708827533: the constants for 95%.": "P. W. Holland, R. E. Welsch, Robust regression using iteratively reweighted least-squares (Comm. Statist. A6, 1977), doi:10.1080/03610927708827533：效率 95% 的常数。",
+    "With heavier tails a smaller delta estimates better and is more robust at once, so look at your residuals first.": "尾部更重时，较小的 delta 估计得更好，同时也更稳健，所以先看残差。",
+    "For other residuals see the table.": "其他残差见表。",
 }
