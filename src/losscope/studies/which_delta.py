@@ -52,7 +52,7 @@ def experiment(
         found.append(measured(name, residuals(inputs, wanted), deltas, share, min(resamples, 400) if quick else resamples, seed))  # fmt: skip
     return Result(
         answer=answered(deltas, huber),
-        done=DONE,
+        done=[say(DONE, share=share), ON_DATA],
         claims=[known({noise: efficiency("huber", KNOWN, noise) for noise in NOISES}), same(theory), robust(bias),
                 both(huber[0]["efficiency"], bias["one observation"]), as_good(found)],
         charts=[in_the_limit(huber, bias), chart(found, "variance", x="delta", line="data", panel="tails", x_scale="log", name="residuals",
@@ -286,15 +286,17 @@ def real_table(found: Sequence[Record]) -> Table:
     return Table(heads, rows, caption=say("Residuals of a linear model of real data"))
 
 
-DONE = [
-    say("Huber's loss is squared up to delta and linear beyond. For each delta, from the library's gradient: its efficiency for many"
-        " observations (the variance of the best possible estimate over its own), the most that one observation moves it, and where"
-        " it goes in the worst case when a share of the observations lies infinitely far to one side. Delta counts in sigma, the"
-        " median absolute deviation over 0.6745."),
-    say("Then on the residuals of linear models of six targets of real data, and of your own with `--data`: the variance at 1.345 over"
-        " that at the best delta of the set, over bootstrap samples; and how far the estimate moves when such a share of the residuals is"
-        " put 100 sigma to one side."),
-]  # fmt: skip
+DONE = (
+    "Huber's loss is squared up to delta and linear beyond. For each delta, from the library's gradient: its efficiency for many"
+    " observations (the variance of the best possible estimate over its own), the most that one observation moves it, and where"
+    " it goes in the worst case when {share:.0%} of the observations lie infinitely far to one side. Delta counts in sigma, the"
+    " median absolute deviation over 0.6745."
+)
+ON_DATA = say(
+    "Then on the residuals of linear models of six targets of real data, and of your own with `--data`: the variance at 1.345 over"
+    " that at the best delta of the set, over bootstrap samples; and how far the estimate moves when such a share of the residuals is"
+    " put 100 sigma to one side."
+)
 SOURCES = [
     say("P. J. Huber, Robust estimation of a location parameter (Ann. Math. Statist. 35, 1964), doi:10.1214/aoms/1177703732."),
     say("F. R. Hampel, The influence curve and its role in robust estimation (JASA 69, 1974), doi:10.1080/01621459.1974.10482962."),

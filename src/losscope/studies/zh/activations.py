@@ -49,7 +49,7 @@ WORDS = {
     "One hidden layer, fitted between -3 and 3: the wider, the closer, unless the activation is a polynomial. Beyond, none knows anything.": "一个隐层，在 -3 与 3 之间拟合：越宽越接近，除非激活函数是多项式。范围之外，哪个都一无所知。",
     # bounded outputs
     "Sigmoid and tanh suit the next layer, because their outputs are bounded.": "sigmoid 和 tanh 的输出有界，所以适合作下一层的输入。",
-    "It is a matter of scale. By this a layer multiplies the difference between inputs, for weights of variance {variances} over the width (as long as it is above {floor:g}): {shown}. From {low:.2f} to {high:.2f}, a factor of ten over {layers} layers, counts as kept apart. The unbounded ReLU keeps inputs apart with He's variance of 2; the bounded sigmoid with none of these, as its slope is 1/4 at most. Bounded outputs cannot grow: the largest after {layers} layers at a variance of 4 is {bounded:.0f} with tanh and {unbounded:.0f} with ReLU.": "关键在于尺度。权重方差为 {variances} 除以宽度时，每层把输入之间的差异乘以下列数(只计差异大于 {floor:g} 的层)：{shown}。{low:.2f} 到 {high:.2f}，即 {layers} 层之后相差不超过十倍，算作保持差异。无界的 ReLU 用 He 的方差 2 就能保持输入的差异；有界的 sigmoid 用其中哪个都不行，因为它的斜率至多 1/4。有界的输出不会增长：方差为 4 时，{layers} 层之后最大的输出，tanh 为 {bounded:.0f}，ReLU 为 {unbounded:.0f}。",
+    "It is a matter of scale. By this a layer multiplies the difference between inputs, for weights of variance {variances} over the width (as long as it is above {floor:g}): {shown}. From {low:.2f} to {high:.2f}, a factor of ten over {layers} layers, counts as kept apart; a table has the intervals. So inputs are surely kept apart by {kept}. The slope of a sigmoid is 1/4 at most. Bounded outputs cannot grow: the largest after {layers} layers at a variance of 4 is {bounded:.0f} with tanh and {unbounded:.0f} with ReLU.": "关键在于尺度。权重方差为 {variances} 除以宽度时，每层把输入之间的差异乘以下列数(只计差异大于 {floor:g} 的层)：{shown}。{low:.2f} 到 {high:.2f}，即 {layers} 层之后相差不到十倍，算作仍能区分；区间见表。于是确实仍能区分的有：{kept}。sigmoid 的斜率至多 1/4。有界的输出不会增长：方差为 4 时，{layers} 层之后最大的输出，tanh 为 {bounded:.0f}，ReLU 为 {unbounded:.0f}。",
     "variance {variance:.2g}": "方差 {variance:.2g}",
     "layer": "层",
     "spread between inputs": "输入之间的差异",
@@ -72,7 +72,7 @@ WORDS = {
     "ReLU makes a network sparse: about half of its outputs are 0.": "ReLU 使网络稀疏：大约一半的输出为 0。",
     "it is not trained yet": "尚未训练",
     "it is trained": "已经训练",
-    "{before:.1%} of the outputs of hidden units are 0 before training, as weights around 0 make both signs equally likely; {after:.1%} where the rows are fitted. From 40% to 60% counts as half.": "训练之前隐层单元的输出有 {before:.1%} 为 0，因为以 0 为中心的权重使正负同样可能；拟合之后为 {after:.1%}。40% 到 60% 算作一半。",
+    "{before} of the outputs of hidden units are 0 before training, as weights around 0 make both signs equally likely; {after} where the rows are fitted (99% intervals over the starts). From 40% to 60% counts as half.": "训练之前隐层单元的输出有 {before} 为 0，因为以 0 为中心的权重使正负同样可能；拟合之后为 {after}(各起点的 99% 区间)。40% 到 60% 算作一半。",
     "The more outputs ReLU sets to 0, the less correlated the units of a layer are.": "ReLU 使越多的输出为 0，同一层单元的相关就越弱。",
     "The mean size of the correlation between two units of a layer, compared with ReLU's: sigmoid {0}, tanh {1}; without zeros (a tenth of the slope below 0) {away}; with more of them (one unit in eight kept) {more}. A difference of more than {least:.0%} counts. {variants}": "同一层两个单元的相关系数的平均大小，与 ReLU 相比：sigmoid {0}，tanh {1}；没有零(0 以下保留十分之一斜率) {away}；零更多(八个单元只保留一个) {more}。相差超过 {least:.0%} 才算。{variants}",
     "{middle:+.1%} ({low:+.1%} to {high:+.1%})": "{middle:+.1%} ({low:+.1%} 到 {high:+.1%})",
@@ -112,4 +112,9 @@ WORDS = {
     "M. Leshno, V. Lin, A. Pinkus and S. Schocken, Multilayer feedforward networks with a nonpolynomial activation function can approximate any function (Neural Networks, 1993), doi:10.1016/S0893-6080(05)80131-5.": "M. Leshno, V. Lin, A. Pinkus, S. Schocken, Multilayer feedforward networks with a nonpolynomial activation function can approximate any function (Neural Networks, 1993), doi:10.1016/S0893-6080(05)80131-5。",
     "X. Glorot, A. Bordes and Y. Bengio, Deep sparse rectifier neural networks (AISTATS 2011), proceedings.mlr.press/v15/glorot11a.html.": "X. Glorot, A. Bordes, Y. Bengio, Deep sparse rectifier neural networks (AISTATS 2011), proceedings.mlr.press/v15/glorot11a.html。",
     "K. He, X. Zhang, S. Ren and J. Sun, Delving deep into rectifiers (ICCV 2015), doi:10.1109/ICCV.2015.123.": "K. He, X. Zhang, S. Ren, J. Sun, Delving deep into rectifiers (ICCV 2015), doi:10.1109/ICCV.2015.123。",
+    "{activation} at {variances}": "{activation} 在 {variances}",
+    "{activation} at none of these": "{activation} 一个也没有",
+    "{variance:.2g}": "{variance:.2g}",
+    "By what a layer multiplies the difference between inputs: means and 99% intervals over the starts": "一层把输入之间的差异乘以多少：各起点的平均与 99% 区间",
+    "weights": "权重",
 }

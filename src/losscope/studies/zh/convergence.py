@@ -44,5 +44,4 @@ WORDS = {
     "L. Hui and M. Belkin, Evaluation of neural architectures trained with square loss vs cross-entropy (ICLR 2021), doi:10.48550/arXiv.2006.07322: tuned, squared error on raw outputs is as good on many tasks.": "L. Hui, M. Belkin, Evaluation of neural architectures trained with square loss vs cross-entropy (ICLR 2021), doi:10.48550/arXiv.2006.07322：调好之后，直接对输出用平方误差在许多任务上同样好。",
     "P. Golik, P. Doetsch and H. Ney, Cross-entropy vs. squared error training: a theoretical and experimental comparison (Interspeech 2013), doi:10.21437/Interspeech.2013-436.": "P. Golik, P. Doetsch, H. Ney, Cross-entropy vs. squared error training: a theoretical and experimental comparison (Interspeech 2013), doi:10.21437/Interspeech.2013-436。",
     "All of this is from one data set, {data}.": "这些都来自同一个数据集：{data}。",
-    "digits": "手写数字",
 }
