@@ -54,7 +54,7 @@ def bundled(seed: int) -> list[Rows]:
         (say("digits: 5 or another"), digits.data, digits.target == 5), (say("breast cancer: largest tenth"), cells.data[:, 4:10], cells.data[:, 0] > np.quantile(cells.data[:, 0], 0.9)),
         (say("diabetes: worst tenth"), patients.data, patients.target > np.quantile(patients.target, 0.9)), (say("made, rare class"), made, chance[1] < 1 / (1 + np.exp(-rare))),
     ]  # fmt: skip
-    ready = []
+    ready: list[Rows] = []
     for name, x, right in found:
         rows = random.permutation(len(x))[:ROWS]
         x, spread = x[rows], x[rows].std(0)
