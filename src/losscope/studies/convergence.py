@@ -198,13 +198,10 @@ def tuned(said: str, runs: Sequence[Record], one: str, other: str) -> Claim:
     return Claim(
         said,
         verdict.over({scaling: verdict.more_than(each, LEAST) for scaling, each in found.items()}),
-        say(
-            "Points of mean accuracy by which it is ahead (99% interval), each loss at its best rate: {shown}. Faster means by more than {least:g}.",
-            shown=shown,
-            least=100 * LEAST,
-        ),
+        say("Points of mean accuracy by which it is ahead (99% interval), each loss at its best rate: {shown}. Faster means by more than {least:g}.",
+            shown=shown, least=100 * LEAST),
         "cross-entropy",
-    )
+    )  # fmt: skip
 
 
 def larger_rate(runs: Sequence[Record]) -> Claim:
@@ -228,9 +225,8 @@ def larger_rate(runs: Sequence[Record]) -> Claim:
     return Claim(
         say("Squared error through a sigmoid needs a larger learning rate than cross-entropy."),
         verdict.more_than(ratio, float(np.log(1.5))),
-        say("Its best rate is {ratio:.2g} times cross-entropy's (geometric mean over the seeds; 99% interval {low:.2g} to {high:.2g}): the slope a(1 - a)"
-            " of the sigmoid, 1/4 at most, is a factor of its gradient.", ratio=float(np.exp(ratio.estimate)),
-            low=float(np.exp(ratio.low)), high=float(np.exp(ratio.high))),
+        say("Its best rate is {ratio} times cross-entropy's (geometric mean and 99% interval over the seeds): the slope a(1 - a) of the sigmoid,"
+            " 1/4 at most, is a factor of its gradient.", ratio=ratio.shown(".2g", np.exp)),
         "squared error",
     )  # fmt: skip
 
@@ -286,11 +282,7 @@ def over_rates(runs: Sequence[Record]) -> Chart:
     panels = [Panel(say("At every rate: {scaling}", scaling=scaling), say("learning rate"), say("mean test accuracy over the run (%)"),
                     [Line(rates, [100 * float(np.mean([CRITERIA[MEAN](run["test"]) for run in of(runs, scaling, loss, rate)])) for rate in rates],
                           name_of(loss)) for loss in LOSSES], x_scale="log") for scaling in (STANDARDISED, UNIT)]  # fmt: skip
-    return Chart(
-        panels,
-        caption=say("All losses at the same rates."),
-        name="learning-rates",
-    )
+    return Chart(panels, caption=say("All losses at the same rates."), name="learning-rates")
 
 
 PAIRS = ((CROSS, SQUARED), (SOFTMAX, SQUARED), (SOFTMAX, RAW))

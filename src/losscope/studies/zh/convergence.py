@@ -19,7 +19,7 @@ WORDS = {
     "Points of mean accuracy by which cross-entropy is ahead, over both scalings (99% interval): {cross} at the rate that is best for cross-entropy, {squared} at the one that is best for squared error. Faster means by more than {least:g}.": "两种缩放下，交叉熵的平均准确率领先的百分点(99% 区间)：在对交叉熵最好的学习率下为 {cross}，在对平方误差最好的学习率下为 {squared}。领先超过 {least:g} 才算更快。",
     "{difference} when {scaling} (rates {one:g} and {other:g})": "{scaling}时为 {difference} (学习率 {one:g} 和 {other:g})",
     "Points of mean accuracy by which it is ahead (99% interval), each loss at its best rate: {shown}. Faster means by more than {least:g}.": "平均准确率领先的百分点(99% 区间)，各损失用最好的学习率：{shown}。领先超过 {least:g} 才算更快。",
-    "Its best rate is {ratio:.2g} times cross-entropy's (geometric mean over the seeds; 99% interval {low:.2g} to {high:.2g}): the slope a(1 - a) of the sigmoid, 1/4 at most, is a factor of its gradient.": "它最好的学习率是交叉熵的 {ratio:.2g} 倍(各种子的几何平均；99% 区间 {low:.2g} 到 {high:.2g})：sigmoid 的斜率 a(1 - a) 至多 1/4，是它梯度的一个因子。",
+    "Its best rate is {ratio} times cross-entropy's (geometric mean and 99% interval over the seeds): the slope a(1 - a) of the sigmoid, 1/4 at most, is a factor of its gradient.": "它最好的学习率是交叉熵的 {ratio} 倍(各种子的几何平均与 99% 区间)：sigmoid 的斜率 a(1 - a) 至多 1/4，是它梯度的一个因子。",
     "Yes, through a sigmoid, also when both are tuned.": "是的，经过 sigmoid 时，两者都调好也是如此。",
     "No: through a sigmoid a larger learning rate makes up for squared error's small gradient.": "不：经过 sigmoid 时，更大的学习率就能弥补平方误差的小梯度。",
     "Whether it does through a sigmoid when both are tuned these runs do not decide.": "经过 sigmoid、两者都调好时是否如此，这些实验无法判定。",
