@@ -135,8 +135,8 @@ def to_nan(runs: Sequence[Record], rate: float) -> Claim:
         say("One wild target drives training to NaN under squared error, and not under L1 or smooth L1."),
         verdict.along({size: verdict.more_than(each, 0.5) for size, each in found.items()},
                       "the target is off by {at:,.0f} or more, at a learning rate of {rate:g}", "the target is off by {at:,.0f} or less, at a learning rate of {rate:g}", rate=rate),
-        say("Starts from which squared error alone broke: {told}; surely more than half of them count, and by the 99% interval all of {starts} are at least {least:.0%}. In all, {0} of {count} trainings broke under squared error, {1} under L1 and {2} under"
-            " smooth L1. How far off a target must be depends on the learning rate. It is the network that breaks: at a rate that is small enough, descent on a linear model does not,"
+        say("Starts from which squared error alone broke: {told}; surely more than half of them count (by the 99% interval all of {starts} are at least {least:.0%}). In all, {0} of {count} trainings broke under squared error, {1} under L1 and {2} under"
+            " smooth L1. It is the network that breaks: at a rate that is small enough, descent on a linear model does not,"
             " whatever the target (study `robustness`).", *counts, starts=of_all, least=verdict.share(of_all, of_all).low, count=sum(each.count for each in found.values()),
             told=joined([say("{won:.0f} of {count} (off by {size:,.0f})", won=each.estimate * each.count, count=each.count, size=size)
                          for size, each in found.items()], ", ")),
@@ -180,16 +180,8 @@ def no_later(runs: Sequence[Record]) -> Claim:
             pairs = [(first, min(others)) for first, *others in steps if min(first, *others) < np.inf]
             counts += [sum(first < other for first, other in pairs), sum(first == other for first, other in pairs), sum(first > other for first, other in pairs)]  # fmt: skip
             ahead += [all(first <= other for first, other in pairs)] if pairs else []
-        none_later = verdict.share(sum(ahead), len(ahead))
-        found[say("the cause is {cause}", cause=cause)] = verdict.more_than(none_later, 0.5)
-        told.append(
-            say(
-                "{0}, {1} and {2} ({cause}; no later one from {share} of the starts)",
-                *map(int, counts),
-                cause=cause,
-                share=none_later.shown(".0%"),
-            )
-        )
+        found[say("the cause is {cause}", cause=cause)] = verdict.more_than(verdict.share(sum(ahead), len(ahead)), 0.5)  # fmt: skip
+        told.append(say("{0}, {1} and {2} ({cause}: none later from {won} of {starts} starts)", *map(int, counts), cause=cause, won=sum(ahead), starts=len(ahead)))  # fmt: skip
     return Claim(
         say("Where training breaks, squared error breaks no later than L1 and smooth L1."),
         verdict.over(found),
@@ -238,7 +230,7 @@ def learning(tuned: Sequence[Record]) -> Claim:
         verdict.along({size: verdict.more_than(-each, -np.log(1.5)) for size, each in times.items()}, *OFF_BY),
         say("How many times as large the error on the clean rows is after 200 steps, each at the best of {count} rates, under clipped squared error as under plain L1: {told}; means and 99%"
             " intervals over the starts. At most 1.5 times counts as as well. Clipping shortens the step and does not turn it: the further off the wild target, the more it decides where the step goes.", count=len(RATES),
-            told=joined([say("{times} where the target is off by {size:,.0f}", times=each.shown(of=np.exp), size=size) for size, each in times.items()], ", ")),
+            told=joined([say("off by {size:,.0f}, {times}", times=each.shown(of=np.exp), size=size) for size, each in times.items()])),
         "gradients",
     )  # fmt: skip
 
