@@ -76,8 +76,8 @@ def experiment(
                   batch=batch_size, seeds=len(starts)),
               say("Every loss is tried at the same {count} rates from {low:g} to {high:g}. The best has the highest mean accuracy over the run"
                   " ({looks} looks an epoch) on the validation rows, and is judged by the same on the test rows. Losses are compared seed by"
-                  " seed; a difference of less than {least:g} of accuracy counts as none. The table repeats this for two other criteria, each"
-                  " tuned by itself.", count=len(rates), low=min(rates), high=max(rates), looks=LOOKS, least=LEAST)],
+                  " seed; a difference of less than {least:g} point counts as none. The table repeats this for two other criteria, each"
+                  " tuned by itself.", count=len(rates), low=min(rates), high=max(rates), looks=LOOKS, least=100 * LEAST)],
         claims=claims,
         charts=[curves(runs), over_rates(runs)],
         tables=[differences(runs), at_their_best(runs)],
@@ -245,7 +245,7 @@ def answered(claims: Sequence[Claim]) -> str:
         verdict.DOES_NOT_HOLD: say("On raw outputs squared error keeps up with softmax cross-entropy."),
         verdict.NOT_DECIDED: say("Against raw outputs, without the sigmoid, these runs do not decide."),
     }
-    by_inputs = say("It depends on the inputs: that it does so when both are tuned, compared with squared error through a sigmoid, {verdict}.", verdict=sigmoid)
+    by_inputs = say("It depends on the inputs. Compared with squared error through a sigmoid, each at its best learning rate, it {verdict}.", verdict=sigmoid)
     otherwise = say("Compared with squared error on raw outputs, without the sigmoid, it {verdict}.", verdict=raw)
     # fmt: on
     return joined([first.get(sigmoid, by_inputs), second.get(raw, otherwise)], " ")
@@ -291,10 +291,10 @@ PAIRS = ((CROSS, SQUARED), (SOFTMAX, SQUARED), (SOFTMAX, RAW))
 def differences(runs: Sequence[Record]) -> Table:
     """Whether the choice of criterion decides: each is tuned and judged by itself."""
     rows = [[scaling, name_of(one), name_of(other), *(
-                verdict.mean(ahead(tuned_runs(runs, scaling, one, criterion), tuned_runs(runs, scaling, other, criterion), criterion)).shown()
-                for criterion in CRITERIA)]
+                told(verdict.mean(ahead(tuned_runs(runs, scaling, one, criterion), tuned_runs(runs, scaling, other, criterion), criterion)))
+                for criterion, told in ((MEAN, points), (EARLY, verdict.Interval.shown), (LATE, verdict.Interval.shown)))]
             for scaling in (STANDARDISED, UNIT) for one, other in PAIRS]  # fmt: skip
-    return Table([say("inputs"), say("loss"), say("compared with"), *CRITERIA], rows,
+    return Table([say("inputs"), say("loss"), say("compared with"), say("mean accuracy over the run (points)"), EARLY, LATE], rows,
                  caption=say("By how much the first is ahead, with the interval; epochs that are never reached count as all"))  # fmt: skip
 
 

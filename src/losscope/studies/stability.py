@@ -264,8 +264,8 @@ def settles(descents: Sequence[Record]) -> Claim:
 
 def answer(jump: str, one: str) -> str:
     return joined([
-        say("Under L1 it can: the line rests on two of the points, and when another pair takes over, it jumps; under L2 it moves continuously, since every point has a say."
-            if jump == HOLDS else "These runs found no jump of the L1 line; under L2 it moves continuously, since every point has a say."),
+        say("Under L1 (absolute error) it can: the line rests on two of the points, and when another pair takes over, it jumps; under L2 (squared error) it moves continuously, since every point has a say."
+            if jump == HOLDS else "These runs found no jump of the L1 line (absolute error); under L2 (squared error) it moves continuously, since every point has a say."),
         say("L2 has one best line as soon as two inputs differ, and L1 may have many." if one != HOLDS else "Both had one best line here."),
     ], " ")  # fmt: skip
 

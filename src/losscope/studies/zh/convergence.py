@@ -13,7 +13,7 @@ WORDS = {
     "Cross-entropy converges faster than squared error through a sigmoid at the same learning rate.": "学习率相同时，交叉熵比经过 sigmoid 的平方误差收敛得快。",
     "Squared error through a sigmoid needs a larger learning rate than cross-entropy.": "经过 sigmoid 的平方误差需要比交叉熵更大的学习率。",
     "A network with one hidden layer of {hidden} ReLUs learns {data} in {epochs} epochs of plain SGD with batches of {batch}, from {seeds} splits and starts (60% of the rows for training, 20% for choosing the learning rate, 20% for testing). Inputs are standardised, or left as pixels between 0 and 1. Every loss is summed over the ten outputs and averaged over the rows, and squared error is halved, so that its gradient in the output is the error.": "一个有 {hidden} 个 ReLU 的单隐层网络用普通 SGD 学习 {data} {epochs} 轮，批大小 {batch}，{seeds} 组划分与起点(60% 的行用于训练，20% 用于选学习率，20% 用于测试)。输入经标准化，或保持 0 到 1 之间的像素。每个损失都对十个输出求和、对行取平均，平方误差乘 1/2，使它对输出的梯度就是误差。",
-    "Every loss is tried at the same {count} rates from {low:g} to {high:g}. The best has the highest mean accuracy over the run ({looks} looks an epoch) on the validation rows, and is judged by the same on the test rows. Losses are compared seed by seed; a difference of less than {least:g} of accuracy counts as none. The table repeats this for two other criteria, each tuned by itself.": "每个损失都在同样的 {count} 个学习率({low:g} 到 {high:g})下训练。最好的学习率是验证行上训练过程平均准确率最高的(每轮看 {looks} 次)，再用测试行上的同一标准评判。损失按种子逐一比较；小于 {least:g} 的准确率差异不算。表中对另外两个标准重复这一做法，各按自身调节。",
+    "Every loss is tried at the same {count} rates from {low:g} to {high:g}. The best has the highest mean accuracy over the run ({looks} looks an epoch) on the validation rows, and is judged by the same on the test rows. Losses are compared seed by seed; a difference of less than {least:g} point counts as none. The table repeats this for two other criteria, each tuned by itself.": "每个损失都在同样的 {count} 个学习率({low:g} 到 {high:g})下训练。最好的学习率是验证行上训练过程平均准确率最高的(每轮看 {looks} 次)，再用测试行上的同一标准评判。损失按种子逐一比较；小于 {least:g} 个百分点的差异不算。表中对另外两个标准重复这一做法，各按自身调节。",
     "the rate is the best one for cross-entropy": "学习率是对交叉熵最好的",
     "the rate is the best one for squared error": "学习率是对平方误差最好的",
     "Points of mean accuracy by which cross-entropy is ahead, over both scalings (99% interval): {cross} at the rate that is best for cross-entropy, {squared} at the one that is best for squared error. Faster means by more than {least:g}.": "两种缩放下，交叉熵的平均准确率领先的百分点(99% 区间)：在对交叉熵最好的学习率下为 {cross}，在对平方误差最好的学习率下为 {squared}。领先超过 {least:g} 才算更快。",
@@ -23,7 +23,7 @@ WORDS = {
     "Yes, through a sigmoid, also when both are tuned.": "是的，经过 sigmoid 时，两者都调好也是如此。",
     "No: through a sigmoid a larger learning rate makes up for squared error's small gradient.": "不：经过 sigmoid 时，更大的学习率就能弥补平方误差的小梯度。",
     "Whether it does through a sigmoid when both are tuned these runs do not decide.": "经过 sigmoid、两者都调好时是否如此，这些实验无法判定。",
-    "It depends on the inputs: that it does so when both are tuned, compared with squared error through a sigmoid, {verdict}.": "取决于输入：两者都调好时，与经过 sigmoid 的平方误差相比，这一点{verdict}。",
+    "It depends on the inputs. Compared with squared error through a sigmoid, each at its best learning rate, it {verdict}.": "取决于输入。与经过 sigmoid 的平方误差相比，各用最好的学习率时，它{verdict}。",
     "Softmax cross-entropy also converges faster than squared error on raw outputs.": "softmax 交叉熵也比直接对输出用平方误差收敛得快。",
     "On raw outputs squared error keeps up with softmax cross-entropy.": "直接对输出用平方误差，并不落后于 softmax 交叉熵。",
     "Against raw outputs, without the sigmoid, these runs do not decide.": "与不经 sigmoid、直接对输出的平方误差相比，这些实验无法判定。",
@@ -44,4 +44,5 @@ WORDS = {
     "L. Hui and M. Belkin, Evaluation of neural architectures trained with square loss vs cross-entropy (ICLR 2021), doi:10.48550/arXiv.2006.07322: tuned, squared error on raw outputs is as good on many tasks.": "L. Hui, M. Belkin, Evaluation of neural architectures trained with square loss vs cross-entropy (ICLR 2021), doi:10.48550/arXiv.2006.07322：调好之后，直接对输出用平方误差在许多任务上同样好。",
     "P. Golik, P. Doetsch and H. Ney, Cross-entropy vs. squared error training: a theoretical and experimental comparison (Interspeech 2013), doi:10.21437/Interspeech.2013-436.": "P. Golik, P. Doetsch, H. Ney, Cross-entropy vs. squared error training: a theoretical and experimental comparison (Interspeech 2013), doi:10.21437/Interspeech.2013-436。",
     "All of this is from one data set, {data}.": "这些都来自同一个数据集：{data}。",
+    "mean accuracy over the run (points)": "训练过程中的平均准确率(百分点)",
 }
