@@ -79,6 +79,10 @@ WORDS = {
     "diabetes: worst tenth": "糖尿病：最差的十分之一",
     "made, rare class": "人造，稀有类别",
     # axes and columns
+    "data": "数据",
+    "metric": "指标",
+    "case": "情形",
+    "variance": "方差",
     "loss": "损失",
     "learning rate": "学习率",
     "number": "数值",

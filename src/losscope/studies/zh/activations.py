@@ -93,7 +93,6 @@ WORDS = {
     "test log loss with the other": "用另一个时的测试对数损失",
     "the same": "相同",
     "compared with ReLU's (%)": "与 ReLU 相比(%)",
-    "data": "数据",
     "test log loss": "测试对数损失",
     "correlation of units": "单元的相关程度",
     "All fit the training rows equally well. Left, a point is a data set: above the line ReLU overfits less, below it more. Right, above 0 is more than with ReLU itself; whiskers: intervals over the seeds.": "各网络对训练行拟合得同样好。左图每点是一个数据集：线以上 ReLU 过拟合更少，线以下更多。右图大于 0 表示比 ReLU 本身更多；须线为各种子上的区间。",

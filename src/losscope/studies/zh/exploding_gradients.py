@@ -20,7 +20,7 @@ WORDS = {
     "depth": "深度",
     "the length of a sequence": "序列的长度",
     # claims
-    "the target is off by {at:,.0f} or more, at a learning rate of {rate:g}": "目标偏离 {at:,.0f} 或更多，学习率为 {rate:g} 时",
+    "the target is off by {at:,.0f} or more, at a learning rate of {rate:g}": "目标偏离 {at:,.0f} 或更多、学习率为 {rate:g} ",
     "the target is off by {at:,.0f} or less": "目标偏离 {at:,.0f} 或更少",
     "Gradients explode because factors above 1 are multiplied through the layers.": "梯度爆炸是因为大于 1 的因子逐层相乘。",
     "{factor:.2f} and {product:.1g} (variance {variance:g})": "{factor:.2f} 和 {product:.1g}(方差 {variance:g})",

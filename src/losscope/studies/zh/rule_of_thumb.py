@@ -81,7 +81,6 @@ WORDS = {
     "distance from the true mean (units of y)": "离真实均值的距离(y 的单位)",
     "noise": "噪声",
     "What another loss is worth on each data set, from the targets as they are; and how near linear models of ten coefficients, fitted exactly to 600 rows, come to the true mean (with 99% intervals).": "目标值保持原样时，换成别的损失在每个数据集上有多大用处；以及十个系数的线性模型对 600 行精确拟合后离真实均值有多近(附 99% 区间)。",
-    "data": "数据",
     "compared with": "相比于",
     "task": "任务",
     "regression": "回归",

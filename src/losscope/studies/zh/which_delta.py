@@ -35,7 +35,6 @@ WORDS = {
     "one observation moves it by (sigma/n)": "一个观测使它移动 (sigma/n)",
     "worst bias (sigma)": "最大偏差 (sigma)",
     "Huber in the limit of many observations": "大量观测极限下的 Huber",
-    "data": "数据",
     "rows": "行数",
     "tails": "尾部",
     "best delta (sigma)": "最佳 delta (sigma)",
