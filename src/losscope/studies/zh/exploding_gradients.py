@@ -108,7 +108,7 @@ WORDS = {
     "R. Pascanu, T. Mikolov and Y. Bengio, On the difficulty of training recurrent neural networks (ICML 2013), doi:10.48550/arXiv.1211.5063.": "R. Pascanu, T. Mikolov, Y. Bengio, On the difficulty of training recurrent neural networks (ICML 2013), doi:10.48550/arXiv.1211.5063。",
     "B. Poole et al., Exponential expressivity in deep neural networks through transient chaos (NeurIPS 2016), doi:10.48550/arXiv.1606.05340: where the gradient neither vanishes nor explodes, by activation and variance.": "B. Poole 等, Exponential expressivity in deep neural networks through transient chaos (NeurIPS 2016), doi:10.48550/arXiv.1606.05340：按激活函数与方差，梯度在哪里既不消失也不爆炸。",
     "the target is off by {at:,.0f} or more": "目标偏离 {at:,.0f} 或更多",
-    "the target is off by {at:,.0f} or less, at a learning rate of {rate:g}": "目标偏离 {at:,.0f} 或更少，学习率为 {rate:g} 时",
+    "the target is off by {at:,.0f} or less, at a learning rate of {rate:g}": "目标偏离 {at:,.0f} 或更少、学习率为 {rate:g} ",
     "there are {at:g} layers or more, of {width} units, and the variance of the weights is 2 over the width": "有 {at:g} 层或更多，每层 {width} 个单元，且权重方差为宽度分之 2 ",
     "{left} after {depth}": "{left}({depth} 层)",
     "What a further layer or time step multiplies the gradient by: means and 99% intervals over the starts": "多一层或一个时间步，梯度乘以多少：各起点的平均与 99% 区间",
