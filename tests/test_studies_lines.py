@@ -275,9 +275,10 @@ def test_stability_verdicts_can_go_either_way() -> None:
     assert stability.one_l1(point, [0.0] * 8).verdict == HOLDS
     assert stability.one_l1(stability.solutions(), [1.0] * 8).verdict == DOES_NOT_HOLD
 
-    def settles(same: float, falls: float) -> str:
+    def settles(same: float, falls: float, smooth: float = 1e-9) -> str:
+        ends = {(L1, stability.SAME): same, (L1, stability.FALLS): falls}
         runs = [
-            {"loss": loss, "rates": rates, "above": np.geomspace(1, falls if rates == stability.FALLS else same, 801)}
+            {"loss": loss, "rates": rates, "above": np.geomspace(1, ends.get((loss, rates), smooth), 801)}
             for loss, rates, _ in stability.DESCENTS for _ in range(8)
         ]  # fmt: skip
         return stability.settles(runs).verdict
@@ -285,3 +286,6 @@ def test_stability_verdicts_can_go_either_way() -> None:
     assert [settles(1, 1), settles(1, 1e-9), settles(1e-9, 1e-9)] == [
         HOLDS, "holds when the learning rate stays the same", DOES_NOT_HOLD,
     ]  # fmt: skip
+    assert settles(1, 1e-9, smooth=1) == DOES_NOT_HOLD, (
+        "a gradient that shrinks does not help, so it is not the cause"
+    )

@@ -323,6 +323,9 @@ class _Cell:
             ends.append((x, y))
             wanted.append(y)
             heights.append(len(lines) * small * LEADING)
+        # A little between two labels, where there is room, so that one of two lines does not read as two.
+        between = min((layout.plot + small - sum(heights)) / len(heights), small / 3)
+        heights = [height + between for height in heights]
         places = spread(wanted, heights, layout.above - small / 2, layout.above + layout.plot + small / 2)
         assert places is not None, "the layout has checked that they fit"
         start = layout.width - layout.right + 14
@@ -336,7 +339,7 @@ class _Cell:
                 alpha=0.75,
                 solid_joinstyle="round",
             )
-            self.lines(lines, start, place - height / 2, small, curve.look.colour)
+            self.lines(lines, start, place - (height - between) / 2, small, curve.look.colour)
 
     def _key(self, y: float) -> None:
         layout = self.layout

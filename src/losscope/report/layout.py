@@ -116,7 +116,7 @@ def lay_out(panel: Panel, looks: Looks, total: float, size: float) -> Layout:
     labels: list[tuple[Curve, list[str]]] = []
     if ready.direct:
         room = total * 0.34
-        labels = [(curve, wrap(curve.line.label, small, room, most=3)) for curve in ready.direct]
+        labels = [(curve, wrap(curve.line.label, small, room, most=4)) for curve in ready.direct]
         if sum(len(lines) * small * LEADING for _, lines in labels) > plot + small:
             labels = []
             to_key(ready)

@@ -16,6 +16,9 @@ from typing import Any
 _PIECES = re.compile(
     r"`(?P<code>[^`]+)`|(?<!\\)\$(?P<formula>\S(?:[^$]*[^\s$\\])?)\$(?!\d)|\*\*(?P<bold>.+?)\*\*"
 )
+# A browser may end a line after the sign of an exponent, or inside of H(p, q).
+_WHOLE = re.compile(r"\b\d[\d.]*e-\d+|\w*\([\w|]{1,4}, ?[\w|]{1,4}\)")
+_JOINTS = re.compile(r"(?<=[\w)][.(])(?=[A-Za-z])")  # where a line may end in code: numpy. log2( a)
 _CASES = re.compile(r"\\begin\{cases\}(?P<rows>.*?)\\end\{cases\}", re.DOTALL)
 
 
@@ -24,6 +27,8 @@ def html_of(text: str) -> str:
 
     >>> html_of("a **bold** claim, `x < 1`, <script>")
     'a <strong>bold</strong> claim, <code>x &lt; 1</code>, &lt;script&gt;'
+    >>> html_of("2e-08 of H(p, q), `numpy.log2(a)`")
+    '<span class="whole">2e-08</span> of <span class="whole">H(p, q)</span>, <code>numpy.<wbr>log2(<wbr>a)</code>'
     >>> "<svg" in html_of(r"$\\frac{1}{2} r^2$")
     True
     """
@@ -36,7 +41,7 @@ def html_of(text: str) -> str:
         parts.append(_plain(text[end : match.start()]))
         end = match.end()
         if match["code"] is not None:
-            parts.append(f"<code>{escape(match['code'])}</code>")
+            parts.append(f"<code>{_JOINTS.sub('<wbr>', escape(match['code']))}</code>")
         elif match["formula"] is not None:
             parts.append(formula(match["formula"]))
         else:
@@ -46,7 +51,8 @@ def html_of(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return escape(text.replace("\\$", "$"))
+    text = escape(text.replace("\\$", "$"))
+    return _WHOLE.sub(lambda match: f'<span class="whole">{match[0]}</span>', text)
 
 
 def large(latex: str) -> str:

@@ -12,7 +12,7 @@ import torch
 import losscope as ls
 from losscope.errors import LossError, complain
 from losscope.one_thread import one_thread
-from losscope.report import name_of
+from losscope.report import Table, name_of
 from losscope.studies import (
     approximation,
     computation,
@@ -37,7 +37,7 @@ from losscope.studies.study import (
     silent,
 )
 from losscope.studies.text import at_most, joined
-from losscope.studies.views import Record, chart
+from losscope.studies.views import Record, chart, pivot
 
 CURVED = {"sigmoid": ls.sigmoid, "tanh": ls.tanh, "ReLU": ls.relu}
 BOUNDED = ("sigmoid", "tanh")
@@ -96,7 +96,7 @@ def experiment(
                       caption=say("How much of the difference between inputs is left after each layer, before training, for weights of these variances"
                                   " times the width: PyTorch's default, Glorot's, He's, and twice that. Near 1e-16 it is float64's rounding.")),
                 overfitting.picture(fits)],
-        tables=[puzzles.table(solved), *overfitting.tables(fits), *([computation.table(timed)] if timed else [])],
+        tables=[puzzles.table(solved), a_layer(shown), *overfitting.tables(fits), *([computation.table(timed)] if timed else [])],
         sources=SOURCES,
         numbers={"collapse": collapsed, "puzzles": solved, "approximation": [{**each, "curve": each["curve"].tolist()} for each in near],
                  "spread": spreads, "operations": counts, "dead": dead, "overfitting": fits, **({"timed": timed} if timed else {})},
@@ -185,22 +185,32 @@ def keeps_apart(run: Record) -> str:
 
 def suit_the_next_layer(runs: Sequence[Record]) -> Claim:
     """Outputs would suit the next layer because they are bounded, if bounded ones always did, and unbounded ones never."""
-    found: dict[bool, dict[str, list[str]]] = {True: {}, False: {}}
-    for run in runs:
-        if run["activation"] in CURVED:
-            found[run["activation"] in BOUNDED].setdefault(run["activation"], []).append(keeps_apart(run))
+    kept = {label: {run["variance"]: keeps_apart(run) for run in runs_of(runs, label)} for label in CURVED}
+    sides = [
+        {label: list(each.values()) for label, each in kept.items() if (label in BOUNDED) == side}
+        for side in (True, False)
+    ]
+    at = {
+        label: [say("{variance:.2g}", variance=v) for v, each in tried.items() if each == HOLDS]
+        for label, tried in kept.items()
+    }
     return Claim(
         say("Sigmoid and tanh suit the next layer, because their outputs are bounded."),
-        because_bounded(found[True], found[False]),
+        because_bounded(*sides),
         say("It is a matter of scale. By this a layer multiplies the difference between inputs, for weights of variance {variances} over the width"
-            " (as long as it is above {floor:g}): {shown}. From {low:.2f} to {high:.2f}, a factor of ten over {layers} layers, counts as kept apart."
-            " The unbounded ReLU keeps inputs apart with He's variance of 2; the bounded sigmoid with none of these, as its slope is 1/4 at most. Bounded"
-            " outputs cannot grow: the largest after {layers} layers at a variance of 4 is {bounded:.0f} with tanh and {unbounded:.0f} with ReLU.",
+            " (as long as it is above {floor:g}): {shown}. From {low:.2f} to {high:.2f}, a factor of ten over {layers} layers, counts as kept apart;"
+            " a table has the intervals. So inputs are surely kept apart by {kept}. The slope of a sigmoid is 1/4 at most. Bounded outputs cannot grow: the largest after {layers} layers at a variance of 4 is {bounded:.0f} with tanh and {unbounded:.0f} with ReLU.",
             variances=joined([say("{variance:.2g}", variance=each) for each in VARIANCES], ", "), layers=DEEP, floor=FLOOR, low=1 / KEPT, high=KEPT,
             shown=joined([say("{label} {factors}", label=label, factors=", ".join(f"{np.mean(run['a layer']):.2f}" for run in runs if run["activation"] == label)) for label in CURVED]),
-            bounded=runs_of(runs, "tanh")[-1]["largest"], unbounded=runs_of(runs, "ReLU")[-1]["largest"]),
+            kept=joined([say("{activation} at {variances}", activation=label, variances=joined(each, ", ")) if each else say("{activation} at none of these", activation=label)
+                         for label, each in at.items()]), bounded=runs_of(runs, "tanh")[-1]["largest"], unbounded=runs_of(runs, "ReLU")[-1]["largest"]),
         "activations",
     )  # fmt: skip
+
+
+def a_layer(runs: Sequence[Record]) -> Table:
+    return pivot(runs, ("weights",), "activation", lambda run: verdict.mean(np.log(run["a layer"])).shown(of=np.exp),
+                 caption=say("By what a layer multiplies the difference between inputs: means and 99% intervals over the starts"))  # fmt: skip
 
 
 def runs_of(runs: Sequence[Record], label: str) -> list[Record]:

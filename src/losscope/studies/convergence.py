@@ -68,7 +68,7 @@ def experiment(
         larger_rate(runs),
     ]  # fmt: skip
     return Result(
-        answer=answered(claims),
+        answer=joined([answered(claims), say("All of this is from one data set, {data}.", data=data.name)], " "),
         done=[say("A network with one hidden layer of {hidden} ReLUs learns {data} in {epochs} epochs of plain SGD with batches of {batch}, from"
                   " {seeds} splits and starts (60% of the rows for training, 20% for choosing the learning rate, 20% for testing). Inputs are"
                   " standardised, or left as pixels between 0 and 1. Every loss is summed over the ten outputs and averaged over the rows, and"
@@ -76,8 +76,8 @@ def experiment(
                   batch=batch_size, seeds=len(starts)),
               say("Every loss is tried at the same {count} rates from {low:g} to {high:g}. The best has the highest mean accuracy over the run"
                   " ({looks} looks an epoch) on the validation rows, and is judged by the same on the test rows. Losses are compared seed by"
-                  " seed; a difference of less than {least:g} of accuracy counts as none. The table repeats this for two other criteria, each"
-                  " tuned by itself.", count=len(rates), low=min(rates), high=max(rates), looks=LOOKS, least=LEAST)],
+                  " seed; a difference of less than {least:g} point counts as none. The table repeats this for two other criteria, each"
+                  " tuned by itself.", count=len(rates), low=min(rates), high=max(rates), looks=LOOKS, least=100 * LEAST)],
         claims=claims,
         charts=[curves(runs), over_rates(runs)],
         tables=[differences(runs), at_their_best(runs)],
@@ -168,6 +168,11 @@ def ahead(one: Sequence[Record], other: Sequence[Record], criterion: str = MEAN)
     return np.array([judged(a["test"]) - judged(b["test"]) for a, b in zip(one, other)])
 
 
+def points(each: verdict.Interval) -> str:
+    """A difference of accuracies, in points."""
+    return each.shown("+.1f", lambda share: 100 * share)
+
+
 def at_one_rate(runs: Sequence[Record]) -> Claim:
     found = {}
     for loss in (CROSS, SQUARED):
@@ -178,9 +183,9 @@ def at_one_rate(runs: Sequence[Record]) -> Claim:
         say("Cross-entropy converges faster than squared error through a sigmoid at the same learning rate."),
         verdict.over({say("the rate is the best one for cross-entropy"): verdict.more_than(found[CROSS], LEAST),
                       say("the rate is the best one for squared error"): verdict.more_than(found[SQUARED], LEAST)}),
-        say("Cross-entropy's mean accuracy less squared error's, over both scalings: {cross} at the rate that is best for cross-entropy,"
-            " {squared} at the one that is best for squared error, where cross-entropy's larger gradients overshoot.",
-            cross=str(found[CROSS]), squared=str(found[SQUARED])),
+        say("Points of mean accuracy by which cross-entropy is ahead, over both scalings (99% interval): {cross} at the rate that is best for"
+            " cross-entropy, {squared} at the one that is best for squared error. Faster means by more than {least:g}.",
+            cross=points(found[CROSS]), squared=points(found[SQUARED]), least=100 * LEAST),
         "cross-entropy",
     )  # fmt: skip
 
@@ -188,14 +193,15 @@ def at_one_rate(runs: Sequence[Record]) -> Claim:
 def tuned(said: str, runs: Sequence[Record], one: str, other: str) -> Claim:
     found = {scaling: verdict.mean(ahead(tuned_runs(runs, scaling, one), tuned_runs(runs, scaling, other)))
              for scaling in (STANDARDISED, UNIT)}  # fmt: skip
-    shown = joined([say("{difference} when {scaling} (rates {one:g} and {other:g})", difference=str(each), scaling=scaling,
+    shown = joined([say("{difference} when {scaling} (rates {one:g} and {other:g})", difference=points(each), scaling=scaling,
                         one=best(runs, scaling, one), other=best(runs, scaling, other)) for scaling, each in found.items()])  # fmt: skip
     return Claim(
         said,
         verdict.over({scaling: verdict.more_than(each, LEAST) for scaling, each in found.items()}),
-        say("Difference of the mean accuracies, each loss at its best rate: {shown}.", shown=shown),
+        say("Points of mean accuracy by which it is ahead (99% interval), each loss at its best rate: {shown}. Faster means by more than {least:g}.",
+            shown=shown, least=100 * LEAST),
         "cross-entropy",
-    )
+    )  # fmt: skip
 
 
 def larger_rate(runs: Sequence[Record]) -> Claim:
@@ -219,9 +225,8 @@ def larger_rate(runs: Sequence[Record]) -> Claim:
     return Claim(
         say("Squared error through a sigmoid needs a larger learning rate than cross-entropy."),
         verdict.more_than(ratio, float(np.log(1.5))),
-        say("Its best rate is {ratio:.2g} times cross-entropy's (geometric mean over the seeds; {low:.2g} to {high:.2g}): the slope a(1 - a)"
-            " of the sigmoid, 1/4 at most, is a factor of its gradient.", ratio=float(np.exp(ratio.estimate)),
-            low=float(np.exp(ratio.low)), high=float(np.exp(ratio.high))),
+        say("Its best rate is {ratio} times cross-entropy's (geometric mean and 99% interval over the seeds): the slope a(1 - a) of the sigmoid,"
+            " 1/4 at most, is a factor of its gradient.", ratio=ratio.shown(".2g", np.exp)),
         "squared error",
     )  # fmt: skip
 
@@ -233,15 +238,15 @@ def answered(claims: Sequence[Claim]) -> str:
     first: Any = {
         verdict.HOLDS: say("Yes, through a sigmoid, also when both are tuned."),
         verdict.DOES_NOT_HOLD: say("No: through a sigmoid a larger learning rate makes up for squared error's small gradient."),
-        verdict.NOT_DECIDED: say("At one learning rate yes; whether it does when both are tuned these runs do not decide."),
+        verdict.NOT_DECIDED: say("Whether it does through a sigmoid when both are tuned these runs do not decide."),
     }
     second: Any = {
         verdict.HOLDS: say("Softmax cross-entropy also converges faster than squared error on raw outputs."),
         verdict.DOES_NOT_HOLD: say("On raw outputs squared error keeps up with softmax cross-entropy."),
         verdict.NOT_DECIDED: say("Against raw outputs, without the sigmoid, these runs do not decide."),
     }
-    by_inputs = say("It depends on the inputs: through a sigmoid, when both are tuned, it {verdict}.", verdict=sigmoid)
-    otherwise = say("Against squared error on raw outputs, without the sigmoid, the advantage {verdict}.", verdict=raw)
+    by_inputs = say("It depends on the inputs. Compared with squared error through a sigmoid, each at its best learning rate, it {verdict}.", verdict=sigmoid)
+    otherwise = say("Compared with squared error on raw outputs, without the sigmoid, it {verdict}.", verdict=raw)
     # fmt: on
     return joined([first.get(sigmoid, by_inputs), second.get(raw, otherwise)], " ")
 
@@ -277,11 +282,7 @@ def over_rates(runs: Sequence[Record]) -> Chart:
     panels = [Panel(say("At every rate: {scaling}", scaling=scaling), say("learning rate"), say("mean test accuracy over the run (%)"),
                     [Line(rates, [100 * float(np.mean([CRITERIA[MEAN](run["test"]) for run in of(runs, scaling, loss, rate)])) for rate in rates],
                           name_of(loss)) for loss in LOSSES], x_scale="log") for scaling in (STANDARDISED, UNIT)]  # fmt: skip
-    return Chart(
-        panels,
-        caption=say("All losses at the same rates. Squared error through a sigmoid wants larger ones."),
-        name="learning-rates",
-    )
+    return Chart(panels, caption=say("All losses at the same rates."), name="learning-rates")
 
 
 PAIRS = ((CROSS, SQUARED), (SOFTMAX, SQUARED), (SOFTMAX, RAW))
@@ -290,10 +291,10 @@ PAIRS = ((CROSS, SQUARED), (SOFTMAX, SQUARED), (SOFTMAX, RAW))
 def differences(runs: Sequence[Record]) -> Table:
     """Whether the choice of criterion decides: each is tuned and judged by itself."""
     rows = [[scaling, name_of(one), name_of(other), *(
-                str(verdict.mean(ahead(tuned_runs(runs, scaling, one, criterion), tuned_runs(runs, scaling, other, criterion), criterion)))
-                for criterion in CRITERIA)]
+                told(verdict.mean(ahead(tuned_runs(runs, scaling, one, criterion), tuned_runs(runs, scaling, other, criterion), criterion)))
+                for criterion, told in ((MEAN, points), (EARLY, verdict.Interval.shown), (LATE, verdict.Interval.shown)))]
             for scaling in (STANDARDISED, UNIT) for one, other in PAIRS]  # fmt: skip
-    return Table([say("inputs"), say("loss"), say("compared with"), *CRITERIA], rows,
+    return Table([say("inputs"), say("loss"), say("compared with"), say("mean accuracy over the run (points)"), EARLY, LATE], rows,
                  caption=say("By how much the first is ahead, with the interval; epochs that are never reached count as all"))  # fmt: skip
 
 

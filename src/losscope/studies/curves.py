@@ -42,8 +42,8 @@ def experiment(
     boxes = [one_far_box(name) for name in (L2, L1, SMOOTH, f"smooth_l1:beta={DETECTORS_BETA:.3g}")]
     return Result(
         answer=say(
-            "L1 is a V with a kink at 0 and one slope everywhere else; L2 is smooth, and its slope grows with the error"
-            " without a limit; smooth L1 is L2 within beta and L1 beyond, smooth with a bounded slope. So one far-off"
+            "L1 (absolute error) is a V with a kink at 0 and one slope on either side; L2 (squared error) is smooth, and its"
+            " slope grows with the error without a limit; smooth L1 is like L2 within beta and L1 beyond, smooth with a bounded slope. So one far-off"
             " example can make up nearly all of a step under L2, and never under the other two."
         ),
         done=DONE,
@@ -216,9 +216,9 @@ def dominated(boxes: Sequence[Record]) -> Claim:
         say("In detection, smooth L1 keeps one far-off box from dominating the step."),
         HOLDS if max(share for name, share in most.items() if name.startswith(SMOOTH)) < 0.5 <= most[L2] else DOES_NOT_HOLD,
         say("Among 256 boxes that are off by about 0.3, one box never makes up more than {smooth:.1%} of the step, however far off it is; under L2"
-            " more than half as soon as it is off by {half:.0f}. With beta = 1, {whole:.1%} of the usual boxes lie in the quadratic part; the 1/9"
+            " it is half where it is off by {half:g}. With beta = 1, {whole:.1%} of the usual boxes lie in the quadratic part; the 1/9"
             " that detectors often use leaves {part:.0%} there, and the far-off box {ninth:.1%}.",
-            smooth=at_most(most[SMOOTH], 2), half=half, whole=float(usual[0]), part=float(usual[1]), ninth=most[boxes[-1]["loss"]]),
+            smooth=at_most(most[SMOOTH], 2), half=at_most(half, 2), whole=float(usual[0]), part=float(usual[1]), ninth=at_most(most[boxes[-1]["loss"]])),
         "smooth L1",
     )  # fmt: skip
 
@@ -233,7 +233,7 @@ def never_negative() -> Claim:
         say("A loss is never negative."),
         HOLDS if not below and least >= 0 else DOES_NOT_HOLD,
         say("The negative log-likelihood of a Gaussian of width 0.1 is {least:.3f} at an error of 0, since a density may be more than 1; its gradient"
-            " is that of squared error, {times:.0f} times half of it. In the catalogue {names} can be negative, {rest} others cannot. Only"
+            " is {times:.0f} times that of half the squared error. In the catalogue {names} can be negative, {rest} others cannot. Only"
             " differences of a loss mean something.", least=least, times=float(slope),
             names=joined([name_of(loss) for loss in below], ", "), rest=len(losses) - len(below)),
         "squared error",

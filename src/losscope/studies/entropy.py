@@ -158,11 +158,11 @@ def one_hot(surprises: Mapping[float, float]) -> Claim:
 
 
 def symmetric(gaps: np.ndarray, divergence: np.ndarray) -> Claim:
-    share = float((gaps > ROUNDING * np.maximum(divergence, 1)).mean())
+    differ = int((gaps > ROUNDING * np.maximum(divergence, 1)).sum())
     return Claim(
         say("The KL divergence is a distance: the same from p to q as from q to p."),
-        HOLDS if share == 0 else DOES_NOT_HOLD,
-        say("KL(p||q) and KL(q||p) differ for {share:.1%} of the pairs, by up to {most:.3g} nats.", share=share, most=at_most(gaps.max(), 3)),
+        HOLDS if differ == 0 else DOES_NOT_HOLD,
+        say("KL(p||q) and KL(q||p) differ for {differ:,} of {count:,} pairs, by up to {most:.3g} nats.", differ=differ, count=len(gaps), most=at_most(gaps.max(), 3)),
         "entropy",
     )  # fmt: skip
 
@@ -197,34 +197,34 @@ def order(kept: float, kept_of_one_p: float) -> Claim:
         say("The smaller the cross-entropy, the closer q is to p, by the KL divergence."),
         verdict.over({say("p stays the same"): HOLDS if kept_of_one_p == 1 else DOES_NOT_HOLD, say("p changes"): HOLDS if kept == 1 else DOES_NOT_HOLD}),
         say("They differ by H(p), which no q changes. For one p, cross-entropy and divergence put {0:.1%} of pairs in opposite orders, for different p"
-            " {1:.1%}: losses on two data sets are not to be compared.", 1 - kept_of_one_p, 1 - kept),
+            " {1:.1%}: losses on two data sets are not to be compared.", at_most(1 - kept_of_one_p, 2), 1 - kept),
         "cross-entropy",
     )  # fmt: skip
 
 
 def informative(entropy: np.ndarray, codes: np.ndarray) -> Claim:
-    agreed = (np.diff(entropy) < 0) == (np.diff(codes) > 0)
+    share = _share((np.diff(entropy) < 0) == (np.diff(codes) > 0))
     certain = [(float(ls.entropy(list(p), base=2)), code_length(np.array(p))) for p in DISTRIBUTIONS]
     return Claim(
         say("The smaller the entropy, the more information an outcome carries."),
-        verdict.more_than(_share(agreed), 0.5),
+        verdict.more_than(share, 0.5),
         say("The other way: entropy is the information that an outcome brings, on average. In the best order it takes {0:.2f} yes-or-no questions to learn"
             " an outcome of entropy {1:.2f} bits, {2:.2f} at {3:.2f} and {4:.2f} at {5:.2f}; among {count:,} random pairs, the one with less entropy takes"
-            " more questions in {share:.1%}. What is large where entropy is small is what one knows beforehand.",
-            *(each for bits, asked in certain for each in (asked, bits)), count=len(agreed), share=float(agreed.mean())),
+            " more questions in {share}, a 99% interval. What is large where entropy is small is what one knows beforehand.",
+            *(each for bits, asked in certain for each in (asked, bits)), count=share.count, share=share.shown(".1%")),
         "entropy",
     )  # fmt: skip
 
 
 def unstable(entropy: np.ndarray, repeats: np.ndarray) -> Claim:
-    agreed = (np.diff(entropy) < 0) == (np.diff(repeats) < 0)
+    share = _share((np.diff(entropy) < 0) == (np.diff(repeats) < 0))
     certain = [sum(each**2 for each in p) for p in DISTRIBUTIONS]
     return Claim(
         say("The smaller the entropy, the less stable the outcome."),
-        verdict.more_than(_share(agreed), 0.5),
+        verdict.more_than(share, 0.5),
         say("The other way: the less entropy, the more often two draws agree: {0:.0%}, {1:.0%} and {2:.0%} of the time for the three distributions of the table;"
-            " of {count:,} random pairs, the one with less entropy agrees less often in {share:.1%}.", *certain, count=len(agreed),
-            share=float(agreed.mean())),
+            " of {count:,} random pairs, the one with less entropy agrees less often in {share}, a 99% interval.", *certain, count=share.count,
+            share=share.shown(".1%")),
         "entropy",
     )  # fmt: skip
 

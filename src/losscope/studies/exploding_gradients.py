@@ -47,7 +47,7 @@ def experiment(
         scaled = {
             variance: initial_weights.factors(ls.relu, variance, starts) for variance in (1.0, HES, 4.0)
         }
-        deeper = initial_weights.measure_deeper(starts)
+        deeper = initial_weights.measure_deeper(weights, starts)
         progress(0.2, say("gradients by length"))
         grown = [{"cause": cause, "variance": variance, "loss": loss, "norms": [blow_up.first_norms(blow_up.extended(cause, length, variance), loss, starts) for length in LENGTHS]}
                  for cause in (DEPTH, TIME) for variance in STARTED for loss in LOSSES]  # fmt: skip
@@ -68,7 +68,7 @@ def experiment(
         done=done(seeds, steps, learning_rate),
         claims=claims,
         charts=[product(scaled, initial_weights.picture(weights)), by_length(grown), by_target(runs, tuned)],
-        tables=[broken(runs), initial_weights.table(weights)],
+        tables=[broken(runs), lengthened(grown), initial_weights.table(weights)],
         derivation=DERIVATION,
         mistakes=[initial_weights.named_after_he(seed, weights)],
         sources=SOURCES,
@@ -116,8 +116,8 @@ def wild_target(runs: Sequence[Record]) -> Claim:
         say("One wild target makes the gradient explode."),
         verdict.over({label_of(loss): verdict.more_than(each, np.log(1000)) for loss, each in rise.items()}, "the loss is {which}"),
         say("The gradient of the loss in the output is a factor of every other. With one target of {rows} off by {size:,.0f} in place of 1 the gradient is"
-            " {0:.2g} times as large under squared error, {1:.2g} under L1 and {2:.2g} under smooth L1. A thousandfold counts as exploded.",
-            *(float(np.exp(each.estimate)) for each in rise.values()), rows=blow_up.ROWS, size=SIZES[-1]),
+            " {0} times as large under squared error, {1} under L1 and {2} under smooth L1 (means and 99% intervals over the starts). A thousandfold counts as exploded.",
+            *(each.shown(of=np.exp) for each in rise.values()), rows=blow_up.ROWS, size=SIZES[-1]),
         "gradients",
     )  # fmt: skip
 
@@ -130,13 +130,14 @@ def to_nan(runs: Sequence[Record], rate: float) -> Claim:
         broke = [[each[loss]["broke"] is not None for loss in LOSSES] for cases in trained for each in cases.values()]  # fmt: skip
         found[size] = verdict.share(sum(first and not any(others) for first, *others in broke), len(broke))
         counts = [count + sum(each) for count, each in zip(counts, zip(*broke))]
+    of_all = len(trained)
     return Claim(
         say("One wild target drives training to NaN under squared error, and not under L1 or smooth L1."),
         verdict.along({size: verdict.more_than(each, 0.5) for size, each in found.items()},
                       "the target is off by {at:,.0f} or more, at a learning rate of {rate:g}", "the target is off by {at:,.0f} or less, at a learning rate of {rate:g}", rate=rate),
-        say("Starts from which squared error alone broke: {told}; more than half of them count. In all, {0} of {count} trainings broke under squared error, {1} under L1 and {2} under"
-            " smooth L1. How far off a target must be depends on the learning rate. It is the network that breaks: at a rate that is small enough, descent on a linear model does not,"
-            " whatever the target (study `robustness`).", *counts, count=sum(each.count for each in found.values()),
+        say("Starts from which squared error alone broke: {told}; surely more than half of them count (by the 99% interval all of {starts} are at least {least:.0%}). In all, {0} of {count} trainings broke under squared error, {1} under L1 and {2} under"
+            " smooth L1. It is the network that breaks: at a rate that is small enough, descent on a linear model does not,"
+            " whatever the target (study `robustness`).", *counts, starts=of_all, least=verdict.share(of_all, of_all).low, count=sum(each.count for each in found.values()),
             told=joined([say("{won:.0f} of {count} (off by {size:,.0f})", won=each.estimate * each.count, count=each.count, size=size)
                          for size, each in found.items()], ", ")),
         "gradients",
@@ -163,8 +164,8 @@ def keeps(grown: Sequence[Record]) -> Claim:
     return Claim(
         say("A loss whose own gradient is bounded keeps the gradient of a deep or recurrent network from exploding."),
         verdict.over(judged) if judged else verdict.NOT_DECIDED,
-        say("What a further layer or time step multiplies the gradient by, under squared error, L1 and smooth L1: {told}. A thousandfold over 50 counts as exploded. It"
-            " does so under every loss. Under squared error it does so faster, since the output grows, too, and is a factor of its gradient.", told=joined(told)),
+        say("What a further layer or time step multiplies the gradient by, under squared error, L1 and smooth L1: {told}; a table has"
+            " the intervals. A thousandfold over 50 counts as exploded. Under squared error the output, which grows as well, is a factor of the gradient, too.", told=joined(told)),
         "gradients",
     )  # fmt: skip
 
@@ -180,12 +181,12 @@ def no_later(runs: Sequence[Record]) -> Claim:
             counts += [sum(first < other for first, other in pairs), sum(first == other for first, other in pairs), sum(first > other for first, other in pairs)]  # fmt: skip
             ahead += [all(first <= other for first, other in pairs)] if pairs else []
         found[say("the cause is {cause}", cause=cause)] = verdict.more_than(verdict.share(sum(ahead), len(ahead)), 0.5)  # fmt: skip
-        told.append(say("{0}, {1} and {2} ({cause})", *map(int, counts), cause=cause))
+        told.append(say("{0}, {1} and {2} ({cause}: none later from {won} of {starts} starts)", *map(int, counts), cause=cause, won=sum(ahead), starts=len(ahead)))  # fmt: skip
     return Claim(
         say("Where training breaks, squared error breaks no later than L1 and smooth L1."),
         verdict.over(found),
-        say("In how many trainings (a start in one of the cases) it broke sooner than both, at the same step, and later: {told}. More than half of the starts without a later one count as"
-            " none. The table has the steps.", told=joined(told)),
+        say("In how many trainings (a start in one of the cases) it broke sooner than both, at the same step, and later: {told}. Surely more than half of the starts"
+            " without a later one count as none. The table has the steps.", told=joined(told)),
         "gradients",
     )  # fmt: skip
 
@@ -202,11 +203,13 @@ def clipping(runs: Sequence[Record]) -> Claim:
             again = clipped[run["case"], run["loss"], run["seed"]]["broke"] is not None
             counts[words] = [counts[words][0] + 1, counts[words][1] + again]
             saved[words][run["seed"]] = saved[words].get(run["seed"], True) and not again
+    shares = {words: verdict.share(sum(each.values()), len(each)) for words, each in saved.items()}
     return Claim(
         say("Clipping the norm of the gradient to 1 keeps plain SGD from NaN."),
-        verdict.over({words: verdict.more_than(verdict.share(sum(each.values()), len(each)), 0.5) for words, each in saved.items()}),
+        verdict.over({words: verdict.more_than(each, 0.5) for words, each in shares.items()}),
         say("Of {0} trainings that broke though their first gradient was finite, {1} broke with clipping, too; of {2} whose first gradient overflowed, {3}: there is"
-            " nothing left to clip. More than half of the starts decide.", *counts[finite], *counts[over]),
+            " nothing left to clip. Clipping helped in all cases from {helped} of the starts in the first group, from {not_helped} in the second; more than half of them decide.",
+            *counts[finite], *counts[over], helped=shares[finite].shown(".0%"), not_helped=shares[over].shown(".0%")),
         "gradients",
     )  # fmt: skip
 
@@ -219,14 +222,15 @@ def at_best(tuned: Sequence[Record], loss: str, size: float) -> np.ndarray:
 
 def learning(tuned: Sequence[Record]) -> Claim:
     """As well: an error at most half as large again, start by start."""
-    errors = {size: [at_best(tuned, loss, size) for loss in (L2, L1)] for size in LEARNT}
+    times = {
+        size: verdict.mean(np.log(at_best(tuned, L2, size) / at_best(tuned, L1, size))) for size in LEARNT
+    }
     return Claim(
         say("With its gradient clipped, squared error learns the clean rows as well as L1 does."),
-        verdict.along({size: verdict.more_than(verdict.mean(np.log(1.5 * plain / clipped))) for size, (clipped, plain) in errors.items()}, *OFF_BY),
-        say("Median error on the clean rows after 200 steps, each at the best of {count} rates, clipped squared error against plain L1: {told}. At most half as large again"
-            " counts as as well. Clipping shortens the step and does not turn it: the further off the wild target, the more it decides where the step goes.", count=len(RATES),
-            told=joined([say("{clipped:.2g} against {plain:.2g} (off by {size:,.0f})", clipped=np.median(clipped), plain=np.median(plain), size=size)
-                         for size, (clipped, plain) in errors.items()], ", ")),
+        verdict.along({size: verdict.more_than(-each, -np.log(1.5)) for size, each in times.items()}, *OFF_BY),
+        say("How many times as large the error on the clean rows is after 200 steps, each at the best of {count} rates, under clipped squared error as under plain L1: {told}; means and 99%"
+            " intervals over the starts. At most 1.5 times counts as as well. Clipping shortens the step and does not turn it: the further off the wild target, the more it decides where the step goes.", count=len(RATES),
+            told=joined([say("off by {size:,.0f}, {times}", times=each.shown(of=np.exp), size=size) for size, each in times.items()])),
         "gradients",
     )  # fmt: skip
 
@@ -256,7 +260,7 @@ def by_length(grown: Sequence[Record]) -> Chart:
     views = [{"loss": run["loss"], "where": say("Layers, variance {variance:g}", variance=run["variance"]), "length": LENGTHS, "norm": np.median(run["norms"], axis=1)}
              for run in grown if run["cause"] == DEPTH and run["variance"] in (HES, 4.0)]  # fmt: skip
     return chart(views, "norm", x="length", panel="where", name="length", columns=2, y_scale="log", labels=(say("layers"), say("norm of the whole gradient")),
-                 caption=say("How the gradient grows with depth, before the first step; medians over the starts. At He's variance of 2 it hardly does, under any loss."))  # fmt: skip
+                 caption=say("How the gradient grows with depth, before the first step; medians over the starts. He's variance is 2."))  # fmt: skip
 
 
 def by_target(runs: Sequence[Record], tuned: Sequence[Record]) -> Chart:
@@ -277,6 +281,12 @@ def broken(runs: Sequence[Record]) -> Table:
     found = [{"case": case, "how": how, "broke": [step for step in each if step], "count": len(each)} for (case, how), each in cells.items()]  # fmt: skip
     return pivot(found, ("case",), "how", lambda each: say("{broken} of {count}, step {step:g}", broken=len(each["broke"]), count=each["count"], step=float(np.median(each["broke"])))
                  if each["broke"] else "-", caption=say("Starts from which SGD broke, and the median step at which it did"))  # fmt: skip
+
+
+def lengthened(grown: Sequence[Record]) -> Table:
+    runs = [{**run, "what is longer": run["cause"]} for run in grown]
+    return pivot(runs, ("what is longer", "variance"), "loss", lambda run: verdict.mean(growth(run)).shown(".3f"),
+                 caption=say("What a further layer or time step multiplies the gradient by: means and 99% intervals over the starts"))  # fmt: skip
 
 
 def done(seeds: int, steps: int, rate: float) -> list[str]:

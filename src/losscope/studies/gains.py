@@ -14,7 +14,7 @@ from losscope.studies.verdict import Interval
 from losscope.studies.views import Record, label_of
 
 METRICS = {FOR_NUMBERS: ("RMSE", "MAE"), FOR_CLASSES: ("accuracy", "Brier score", "log loss")}
-# What matters: about half of what another split of the same data changes. Errors count relatively.
+# What matters: about half of what another split of the same data changes. Errors count as a share of the other loss's.
 MATTERS = {"RMSE": 0.05, "MAE": 0.05, "accuracy": 0.02, "Brier score": 0.02, "log loss": 0.05}
 
 
@@ -42,6 +42,11 @@ def gain(runs: Sequence[Record], damage: str, metric: str, one: str, other: str)
     return verdict.mean([np.mean(each) for each in of_table.values()])
 
 
+def least(metric: str) -> float:
+    """What matters, as `gain` counts: of an error the logarithm of the ratio."""
+    return -float(np.log1p(-MATTERS[metric])) if metric in METRICS[FOR_NUMBERS] else MATTERS[metric]
+
+
 def pairs(losses: tuple[str, ...], metric: str) -> list[tuple[str, str]]:
     """The rule's loss against each rival that the metric can judge."""
     return [(losses[0], each) for each in losses[1:] if (metric, each) != ("log loss", SQUARED)]
@@ -51,12 +56,12 @@ def shown(metric: str, each: Interval) -> str:
     """A gain in words; that of an error as a percentage of the other's."""
     ends = np.array([each.estimate, each.low, each.high])
     if metric in METRICS[FOR_NUMBERS]:
-        template, ends = "{metric} {0:+.1f}% ({1:+.1f}% to {2:+.1f}%)", percent(ends)
+        template, ends = "{metric} {0:+.1f}% ({1:+.1f}% to {2:+.1f}%)", np.round(percent(ends), 1)
     elif metric == "accuracy":
-        template, ends = "{metric} {0:+.1f} points ({1:+.1f} to {2:+.1f})", 100 * ends
+        template, ends = "{metric} {0:+.1f} points ({1:+.1f} to {2:+.1f})", np.round(100 * ends, 1)
     else:
-        template = "{metric} {0:+.3f} ({1:+.3f} to {2:+.3f})"
-    return say(template, *map(float, ends), metric=say(metric))
+        template, ends = "{metric} {0:+.3f} ({1:+.3f} to {2:+.3f})", np.round(ends, 3)
+    return say(template, *map(float, ends + 0.0), metric=say(metric))  # no -0
 
 
 def each_loss(found: Mapping[tuple[str, str], Interval], template: str) -> str:

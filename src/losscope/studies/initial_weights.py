@@ -22,7 +22,7 @@ from losscope.studies.text import joined
 from losscope.studies.views import Record, pivot
 
 DEPTH, WIDTH, ROWS = 50, 64, 8
-DEEPER = (DEPTH, 200, 500)  # layers of ReLU, with the variance that is said to let any number through
+DEEPER = (200, 500)  # more layers of ReLU, with the variance that is said to let any number through
 # A thousandfold over 50 layers counts as exploded, a thousandth as vanished: so much a layer. Within KEPT times counts as let
 # through, over all layers.
 EXPLODED, KEPT = 1000 ** (1 / DEPTH), 100
@@ -73,6 +73,11 @@ def variances_in_pytorch(seed: int) -> tuple[float, float]:
         return own, float(layer.weight.detach().var()) * layer.in_features
 
 
+def factor(found: Any, depth: int = 1) -> verdict.Interval:
+    """The logarithm of what so many layers multiply by, over the runs."""
+    return verdict.mean(depth * np.log(found))
+
+
 def geometric(found: np.ndarray) -> list[float]:
     """The mean factor over the layers, for each run."""
     return [float(each) for each in np.exp(np.log(found).mean(1))]
@@ -84,9 +89,13 @@ def measure(seeds: Sequence[int]) -> list[Record]:
             for name, activation in ACTIVATIONS.items() for variance in (*VARIANCES, None)]  # fmt: skip
 
 
-def measure_deeper(seeds: Sequence[int]) -> list[Record]:
-    """ReLU at He's variance through more and more layers."""
-    return [{"layers": depth, "factors": geometric(factors(ls.relu, HES, seeds, depth))} for depth in DEEPER]
+def measure_deeper(weights: Sequence[Record], seeds: Sequence[int]) -> list[Record]:
+    """ReLU at He's variance through more and more layers, the first of which `weights` have."""
+    first = {"layers": DEPTH, "factors": factors_of(weights, "ReLU")[HES].tolist()}
+    return [
+        first,
+        *({"layers": depth, "factors": geometric(factors(ls.relu, HES, seeds, depth))} for depth in DEEPER),
+    ]
 
 
 def claims(weights: Sequence[Record], deeper: Sequence[Record]) -> list[Claim]:
@@ -100,27 +109,28 @@ def factors_of(weights: Sequence[Record], activation: str) -> dict[float | None,
 
 def listed(weights: Sequence[Record], activation: str, shown: Sequence[float]) -> str:
     """The factor a layer at some of the variances, the first of which is a third."""
-    means = {variance: float(factors_of(weights, activation)[variance].mean()) for variance in shown}
+    means = {
+        variance: float(np.exp(factor(factors_of(weights, activation)[variance]).estimate))
+        for variance in shown
+    }
     return joined([say("{factor:.3f} at {variance:.3g}", factor=factor, variance=variance) for variance, factor in means.items()], ", ")  # fmt: skip
 
 
 def kept(found: np.ndarray, depth: int = DEPTH) -> str:
     """Within a factor of a hundred over so many layers, either way."""
-    sides = [verdict.more_than(verdict.mean(np.log(KEPT) / depth + side * np.log(found))) for side in (-1, 1)]
+    left = factor(found, depth)
+    sides = [verdict.more_than(each, -np.log(KEPT)) for each in (left, -left)]
     return DOES_NOT_HOLD if DOES_NOT_HOLD in sides else HOLDS if sides == [HOLDS, HOLDS] else NOT_DECIDED
 
 
 def vanishes(weights: Sequence[Record], activation: str) -> Claim:
     found = factors_of(weights, activation)
-    lost = {
-        variance: verdict.more_than(verdict.mean(-np.log(found[variance])), np.log(EXPLODED))
-        for variance in VARIANCES
-    }
+    lost = {variance: verdict.more_than(-factor(found[variance]), np.log(EXPLODED)) for variance in VARIANCES}
     return Claim(
         say("The gradient vanishes through many layers of sigmoid.") if activation == "sigmoid" else
         say("The gradient vanishes through many layers of tanh."),
         verdict.along(lost, "the variance of the weights times the width is {at:.3g} or more", "the variance of the weights times the width is {at:.3g} or less"),
-        say("Factor a layer by the variance of the weights times the width: {told}. A layer that takes off {least:.0%} or more counts, a thousandfold over 50 layers; surely, by intervals of 99% over the starts.",
+        say("Factor a layer by the variance of the weights times the width: {told}. A layer that takes off {least:.0%} or more counts, a thousandfold over 50 layers; surely, by the intervals of 99% in the table.",
             told=listed(weights, activation, (PYTORCHS, 0.5, 1.0, 2.0, 16.0, 64.0, 256.0)), least=1 - 1 / EXPLODED),
         "activations",
     )  # fmt: skip
@@ -129,12 +139,12 @@ def vanishes(weights: Sequence[Record], activation: str) -> Claim:
 def lets_through(weights: Sequence[Record], deeper: Sequence[Record]) -> Claim:
     """At the variance that suits ReLU best; at others it is stopped sooner."""
     found = {run["layers"]: np.array(run["factors"]) for run in deeper}
-    left = joined([say("{left:.2g} after {depth}", left=float(np.median(each**depth)), depth=depth) for depth, each in found.items()], ", ")  # fmt: skip
+    left = joined([say("{left} after {depth}", left=factor(each, depth).shown(".2g", np.exp), depth=depth) for depth, each in found.items()], ", ")  # fmt: skip
     return Claim(
         say("ReLU lets the gradient through any number of layers."),
         verdict.along({depth: kept(each, depth) for depth, each in found.items()}, "there are {at:g} layers or more, of {width} units, and the variance of the weights is 2 over the width", "there are {at:g} layers or less, of {width} units, and the variance of the weights is 2 over the width", width=WIDTH),
         say("Factor a layer by the variance of the weights times the width: {told}. ReLU cuts half of what flows, and a variance of 2 makes up for it (He et al.): it keeps the mean"
-            " square of the gradient. The typical gradient of layers this narrow shrinks all the same; of it is left, in the median, {left} layers. Within a factor of a hundred counts as through.",
+            " square of the gradient. The typical gradient of layers this narrow shrinks all the same; of it is left {left} layers (means and 99% intervals over the starts). Within a factor of a hundred counts as through.",
             told=listed(weights, "ReLU", (PYTORCHS, 0.5, 1.0, 1.6, 2.0, 2.5, 4.0)), left=left),
         "activations",
     )  # fmt: skip
@@ -145,9 +155,9 @@ def default(weights: Sequence[Record]) -> Claim:
     return Claim(
         say("PyTorch's default weights let the gradient through 50 layers of 64 units."),
         verdict.over({name: kept(each) for name, each in found.items()}, "the activation is {which}"),
-        say("`nn.Linear` draws weights with a variance of 1/3 over the width. A layer then multiplies the gradient by {0:.3f} (sigmoid), {1:.3f} (tanh) or {2:.3f} (ReLU); after 50"
-            " layers {3:.0e}, {4:.0e} or {5:.0e} of it is left. More than a hundredth counts as through. Layers that normalise, or that a shortcut goes round, are another matter.", *(float(each.mean()) for each in found.values()),
-            *(float(each.mean() ** DEPTH) for each in found.values())),
+        say("`nn.Linear` draws weights with a variance of 1/3 over the width. A layer then multiplies the gradient by {0:.3f} (sigmoid), {1:.3f} (tanh) or {2:.3f} (ReLU); of it is left"
+            " {3}, {4} or {5} after 50 layers (99% intervals over the starts). More than a hundredth counts as through. Layers that normalise, or that a shortcut goes round, are another matter.", *(float(np.exp(factor(each).estimate)) for each in found.values()),
+            *(factor(each, DEPTH).shown(".0e", np.exp) for each in found.values())),
         "gradients",
     )  # fmt: skip
 
@@ -175,8 +185,8 @@ def named_after_he(seed: int, weights: Sequence[Record]) -> Mistake:
     own, hes = variances_in_pytorch(seed)
     return Mistake(
         say("`nn.Linear` starts with He's weights, since it calls `kaiming_uniform_`"),
-        say("a variance of {own:.3f} over the width, as it passes `a=sqrt(5)`: a ReLU layer multiplies the gradient by {factor:.3f}", own=own, factor=float(factors_of(weights, "ReLU")[None].mean())),
-        say("`nn.init.kaiming_normal_(layer.weight, nonlinearity='relu')`, a variance of {hes:.2f}: the factor is {factor:.3f}", hes=hes, factor=float(factors_of(weights, "ReLU")[HES].mean())),
+        say("a variance of {own:.3f} over the width, as it passes `a=sqrt(5)`: a ReLU layer multiplies the gradient by {factor:.3f}", own=own, factor=float(np.exp(factor(factors_of(weights, "ReLU")[None]).estimate))),
+        say("`nn.init.kaiming_normal_(layer.weight, nonlinearity='relu')`, a variance of {hes:.2f}: the factor is {factor:.3f}", hes=hes, factor=float(np.exp(factor(factors_of(weights, "ReLU")[HES]).estimate))),
     )  # fmt: skip
 
 
@@ -192,8 +202,8 @@ def table(weights: Sequence[Record]) -> Table:
         {
             "activation": run["activation"],
             "variance": f"{run['variance']:.3g}" if run["variance"] else say("PyTorch's default"),
-            "factor": float(np.mean(run["factors"])),
+            "factor": factor(run["factors"]).shown(".4f", np.exp),
         }
         for run in weights
     ]
-    return pivot(shown, ("variance",), "activation", lambda run: run["factor"], caption=say("By what a layer multiplies the gradient, by the variance of its weights times the width"))  # fmt: skip
+    return pivot(shown, ("variance",), "activation", lambda run: run["factor"], caption=say("By what a layer multiplies the gradient, by the variance of its weights times the width: means and 99% intervals over the starts"))  # fmt: skip

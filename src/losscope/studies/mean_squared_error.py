@@ -12,7 +12,7 @@ import losscope as ls
 from losscope.report import Bars, Chart, Panel, Table
 from losscope.studies import frameworks, verdict
 from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Mistake, Progress, Range, Result, say, silent
-from losscope.studies.text import at_most
+from losscope.studies.text import at_most, joined
 from losscope.studies.views import Record, chart
 
 ROUNDING = 1e-12
@@ -40,10 +40,7 @@ def experiment(
     used = outputs_used(logits, index)
     descents = [descend(random_rows, *how) for random_rows in [random.normal(size=32)] for how in REDUCTIONS]
     return Result(
-        answer=say(
-            "It is, as long as n counts every number and prediction and target have the same shape. Where shapes differ, most"
-            " frameworks stretch one of them without a word, because array arithmetic broadcasts, and the number is wrong."
-        ),
+        answer=answered(indices),
         done=[say("One batch of rows with several outputs each, and a class index per row. With the indices turned one-hot, the mean squared"
                   " error is computed in every way that tutorials show and in every framework that is installed here; then the indices are"
                   " given as they are, and a column (n, 1) against (n,) of the same numbers, where the right answer is 0."),
@@ -129,18 +126,28 @@ def same_number(ways: Mapping[str, float], equal: Sequence[Record]) -> Claim:
     )  # fmt: skip
 
 
+def silent_ones(tried: Sequence[Record]) -> list[str]:
+    """The frameworks that give a number without a word."""
+    return [each["framework"] for each in tried if each["number"] is not None and not each["warning"]]
+
+
+def answered(indices: Sequence[Record]) -> str:
+    same = say("It is, as long as n counts every number and prediction and target have the same shape.")
+    wrong = say("Given class indices in place of one-hot rows, {silent} of {all} ways to write it stretch them without a word, because array arithmetic broadcasts, and the number is wrong.",
+                silent=len(silent_ones(indices)), all=len(indices))  # fmt: skip
+    return joined([same, wrong], " ") if silent_ones(indices) else same
+
+
 def noticed(tried: Sequence[Record]) -> Claim:
     """Safe is an error or a warning; a number without a word is not."""
-    silent_ones = [each["framework"] for each in tried if each["number"] is not None and not each["warning"]]
-    heard = {
-        each["framework"]: DOES_NOT_HOLD if each["framework"] in silent_ones else HOLDS for each in tried
-    }
+    unheard = silent_ones(tried)
+    heard = {each["framework"]: DOES_NOT_HOLD if each["framework"] in unheard else HOLDS for each in tried}
     return Claim(
         say("If class indices are given where one-hot rows belong, you will notice."),
         verdict.over(heard, "you use {which}"),
-        say("A number, silently: {silent}. An error: {error}. A warning: {warning}.", silent="; ".join(silent_ones) or "-",
-            error=", ".join(each["framework"] for each in tried if each["error"]) or "-",
-            warning=", ".join(each["framework"] for each in tried if each["warning"] and not each["error"]) or "-"),
+        say("A number, silently: {silent}. An error: {error}. A warning: {warning}.", silent=joined(unheard) or "-",
+            error=joined([each["framework"] for each in tried if each["error"]]) or "-",
+            warning=joined([each["framework"] for each in tried if each["warning"] and not each["error"]]) or "-"),
         "squared error",
     )  # fmt: skip
 

@@ -29,7 +29,7 @@ from losscope.studies.chain import (
     symbols,
 )  # fmt: skip
 from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Range, Result, say, silent
-from losscope.studies.text import joined
+from losscope.studies.text import at_most, joined
 from losscope.studies.views import Record
 
 SQUARED, CROSS = "half_squared_error@sigmoid", "binary_cross_entropy_of_probability@sigmoid"
@@ -126,8 +126,8 @@ def derived_right(gaps: Mapping[str, float]) -> Claim:
     return Claim(
         say("The derived gradients are right."),
         HOLDS if gaps[worst] < 1e-12 else DOES_NOT_HOLD,
-        say("Largest relative disagreement between formula, finite differences at {digits} digits and compiled code:"
-            " {gap:.1g} ({name}).", digits=DIGITS, gap=gaps[worst], name=worst),
+        say("At the point of the tables, the largest relative disagreement between formula, finite differences at {digits} digits and"
+            " compiled code: {gap:.1g} ({name}).", digits=DIGITS, gap=at_most(gaps[worst]), name=name_of(worst)),
         "gradients",
     )  # fmt: skip
 

@@ -143,8 +143,8 @@ def sparse(runs: Sequence[Record]) -> Claim:
     return Claim(
         say("ReLU makes a network sparse: about half of its outputs are 0."),
         verdict.over(half),
-        say("{before:.1%} of the outputs of hidden units are 0 before training, as weights around 0 make both signs equally likely; {after:.1%} where the"
-            " rows are fitted. From 40% to 60% counts as half.", before=before.estimate, after=after.estimate),
+        say("{before} of the outputs of hidden units are 0 before training, as weights around 0 make both signs equally likely; {after} where the"
+            " rows are fitted (99% intervals over the starts). From 40% to 60% counts as half.", before=before.shown(".1%"), after=after.shown(".1%")),
         "activations",
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ from losscope.studies.study import DOES_NOT_HOLD, HOLDS, NOT_DECIDED, Claim, Res
 from losscope.studies.text import in_words, say, template_of, words_of
 
 if TYPE_CHECKING:
-    from losscope.report import Chart, Page, Section, Table
+    from losscope.report import Chart, Page, Table
 
 SCHEMA = "losscope.study/2"
 TITLE = "What people say about losses, and what is so"
@@ -105,7 +105,7 @@ def page(run: Run) -> Page:
 
 def index(runs: Sequence[Run], command: str = "") -> Page:
     """The map of all claims, the mistakes that circulate, and the answer of each study, with links to the pages."""
-    from losscope.report import Link, Page, Prose, Section, Table
+    from losscope.report import Fold, Link, Page, Prose, Section, Table
 
     runs = [run.translated() for run in runs]
     language = runs[0].language if runs else "en"
@@ -132,7 +132,8 @@ def index(runs: Sequence[Run], command: str = "") -> Page:
     if wrong:
         heads = [here("what is written"), here("what it gives"), here("what is right"), here("study")]
         parts.append(Section(here("Mistakes that circulate"), [Table(heads, wrong)]))
-    parts.append(_answers(runs, here("The studies"), [here("study"), here("question"), here("answer")]))
+    answers = _answers(runs, [here("study"), here("question"), here("answer")])
+    parts.append(Section(here("The studies"), [Fold(here("What each asks, and its answer"), [answers])]))
     return Page(here(TITLE), lead, parts, command, language, words)
 
 
@@ -155,8 +156,8 @@ def _map(rows: Sequence[tuple[str, int, Claim]], heads: list[str]) -> Table:
     )  # fmt: skip
 
 
-def _answers(runs: Sequence[Run], title: str, heads: list[str]) -> Section:
-    from losscope.report import Link, Prose, Section, Table
+def _answers(runs: Sequence[Run], heads: list[str]) -> Table:
+    from losscope.report import Link, Prose, Table
 
     rows = [
         [
@@ -166,7 +167,7 @@ def _answers(runs: Sequence[Run], title: str, heads: list[str]) -> Section:
         ]
         for run in runs
     ]
-    return Section(title, [Table(heads, rows)])
+    return Table(heads, rows)
 
 
 def as_data(runs: Sequence[Run], command: str = "") -> dict[str, Any]:

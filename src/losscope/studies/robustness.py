@@ -20,6 +20,7 @@ BROKEN = 5.0  # standard deviations of the noise: a fit this far off is no fit
 FORGOTTEN = 0.01  # the same: a shift this small is none
 LESS = 0.5  # a loss is less sensitive than another if its line shifts at most half as far
 A_THIRD = 0.35  # somewhat more
+AS_GOOD = 0.02  # a squared distance from the truth that is so much larger
 IN_Y, IN_X = say("off in y"), say("off in y, and far out in x")
 WHERE = {IN_Y: say("the outlier is off in y only"), IN_X: say("it lies far out in x")}
 ANYWHERE, ONE_END = say("bad points scattered"), say("bad points at one end")
@@ -125,24 +126,28 @@ def robust(dragged: Sequence[Record]) -> Claim:
     return Claim(
         say("L1 is robust: an outlier hardly moves the line."),
         verdict.over({WHERE[place]: verdict.more_than(verdict.median(clean - each)) for place, each in moved.items()}),
-        say("Off in y it moves the line by {y} in the median over {count} samples; far out in x, by {x}. Without it the line is"
-            " off by {clean:.3g} from the noise alone; less than that counts as hardly.",
+        say("Off in y it moves the line by {y}, far out in x by {x} (median and range of {count} samples). The noise alone has it off by {clean:.3g}: by"
+            " {0} more than the one, and by {1} more than the other (medians with 99% intervals). Surely more than 0 counts as hardly.",
+            *(verdict.median(clean - each).shown() for each in moved.values()),
             y=spread(moved[IN_Y]), x=spread(moved[IN_X]), clean=float(np.median(clean)), count=len(clean)),
         "absolute error",
     )  # fmt: skip
 
 
 def spread(values: Any) -> str:
-    return say("{median:.3g} ({low:.2g} to {high:.2g})", median=float(np.median(values)), low=float(np.min(values)), high=float(np.max(values)))  # fmt: skip
+    return say("{median:.3g} ({low:.3g} to {high:.3g})", median=float(np.median(values)), low=float(np.min(values)), high=float(np.max(values)))  # fmt: skip
 
 
 def smoother(dragged: Sequence[Record]) -> Claim:
-    smooth, l2 = ({place: shifts(dragged, name, place)[:, -1] for place in WHERE} for name in (SMOOTH, L2))
+    times = {
+        place: verdict.median(shifts(dragged, SMOOTH, place)[:, -1] / shifts(dragged, L2, place)[:, -1])
+        for place in WHERE
+    }
     return Claim(
         say("Smooth L1 is less sensitive to outliers than L2."),
-        verdict.over({words: verdict.more_than(verdict.median(LESS * l2[place] - smooth[place])) for place, words in WHERE.items()}),
-        say("Off in y, the point moves the line by {0} under smooth L1 and {1} under L2; far out in x, by {2} and {3}: both lines then"
-            " go through the point. At most half as far counts as less.", *(spread(each[place]) for place in WHERE for each in (smooth, l2))),
+        verdict.over({words: verdict.more_than(-times[place], -LESS) for place, words in WHERE.items()}),
+        say("The point moves the line of smooth L1 {0} times as far as that of L2 where it is off in y, and {1} times where it also lies far out in x (medians of"
+            " {count} samples, with 99% intervals). At most half as far counts as less.", *(each.shown() for each in times.values()), count=times[IN_Y].count),
         "smooth L1",
     )  # fmt: skip
 
@@ -152,7 +157,8 @@ def redescending(dragged: Sequence[Record]) -> Claim:
     return Claim(
         say("A redescending loss forgets an outlier that is far enough away."),
         verdict.more_than(verdict.median(FORGOTTEN - tukey[:, -1])),
-        say("With the point {near:g} too high Tukey's line is moved by {most}, with the point {far:g} too high by {last}; Huber's by {huber}.",
+        say("With the point {near:g} too high Tukey's line is moved by {most}, with the point {far:g} too high by {last}; Huber's by {huber} (median and range of"
+            " the samples). Surely less than {forgotten:g} counts as forgotten.", forgotten=FORGOTTEN,
             near=dragged[0]["distances"][0], far=dragged[0]["distances"][-1], most=spread(tukey[:, 0]), last=spread(tukey[:, -1]), huber=spread(huber[:, -1])),
         "smooth L1",
     )  # fmt: skip
@@ -165,7 +171,7 @@ def stands(spoilt: Sequence[Record]) -> Claim:
         place: np.all([shifts(spoilt, name, place)[:, : at + 1].max(1) <= BROKEN for name in ROBUST], axis=0)
         for place in (ANYWHERE, ONE_END)
     }
-    wins = [int(each.sum()) for each in so.values()]
+    standing = [verdict.share(int(each.sum()), len(each)) for each in so.values()]
     told = [
         joined(
             [
@@ -179,9 +185,10 @@ def stands(spoilt: Sequence[Record]) -> Claim:
     conditions = (say("the bad points are scattered"), say("they are all at one end"))
     return Claim(
         say("The robust losses stand up to bad points until more than a third of them are bad."),
-        verdict.over({words: verdict.more_than(verdict.share(won, len(each)), 0.5) for words, won, each in zip(conditions, wins, so.values())}),
+        verdict.over({words: verdict.more_than(each, 0.5) for words, each in zip(conditions, standing)}),
         say("The share of bad points at which the line is off by more than {broken:g} standard deviations, in the median: scattered, {0}; at one end,"
-            " {1}. At {half:.0%} all robust ones stand in {2} of {count} samples if scattered, in {3} at one end.", *told, *wins,
+            " {1}. At {half:.0%} all robust ones stand in {2} of {count} samples if scattered, in {3} at one end (99% intervals); more than half decide.",
+            *told, *(each.shown(".0%") for each in standing),
             broken=BROKEN, half=spoilt[0]["shares"][at], count=len(so[ANYWHERE])),
         "absolute error",
     )  # fmt: skip
@@ -194,13 +201,13 @@ def percent(spoilt: Sequence[Record], name: str, place: str) -> str:
 
 def price(errors: Sequence[Mapping[str, np.ndarray]]) -> Claim:
     """As good: its squared distance from the true line at most 2% larger."""
-    gaps = [verdict.mean(1.02 * each[L2] - each[L1]) for each in errors]
-    ratios = [float(each[L2].mean() / each[L1].mean()) for each in errors]
+    more = [verdict.mean((each[L1] - each[L2]) / each[L2].mean()) for each in errors]
     return Claim(
         say("Robustness is free: on clean data L1 is as good as L2."),
-        verdict.over({words: verdict.more_than(gap) for words, gap in zip(NOISES.values(), gaps)}),
-        say("Over {count} clean samples the squared distance of the L2 line from the truth is {0:.0%} of that of the L1 line under normal"
-            " noise (2/pi = 64% in the limit), and {1:.0%} under Laplace noise (200% in the limit).", *ratios, count=len(errors[0][L2])),
+        verdict.over({words: verdict.more_than(-each, -AS_GOOD) for words, each in zip(NOISES.values(), more)}),
+        say("Over {count} clean samples the squared distance of the L1 line from the truth, compared with that of the L2 line, differs by {0} under normal noise"
+            " (pi/2 - 1 = +57% in the limit), and by {1} under Laplace noise (-50% in the limit): means with 99% intervals. At most {as_good:.0%} more counts as as good.",
+            *(each.shown("+.0%") for each in more), count=len(errors[0][L2]), as_good=AS_GOOD),
         "absolute error",
     )  # fmt: skip
 
@@ -222,9 +229,9 @@ def answer(l2: str, l1: str, tukey: str) -> str:
     return joined([
         say("Under squared error one point takes the line with it as far as you like, because its pull grows with its distance."
             if l2 == HOLDS else "In these runs one point did not take the line of squared error along without bound."),
-        say("Absolute error, smooth L1 and Huber limit the pull: a point that is off in y hardly moves their line, but one that also lies far out in"
+        say("Absolute error limits the pull: a point that is off in y hardly moves its line, but one that also lies far out in"
             " x takes it along." if l1.startswith("holds when") else "Absolute error, smooth L1 and Huber limit the pull of a point, as the table shows."),
-        say("Only a loss whose pull goes back to 0, such as Tukey's, forgets the point." if tukey == HOLDS else
+        say("A loss whose pull goes back to 0, such as Tukey's, forgets a point that is far off in y." if tukey == HOLDS else
             "Whether a loss whose pull goes back to 0 forgets the point, these runs leave open."),
     ], " ")  # fmt: skip
 
@@ -238,8 +245,8 @@ def scatter(known: Mapping[str, ls.Loss], x: np.ndarray, y: np.ndarray, out: flo
     for title, (right, up) in cases.items():
         fits = {name: tuple(lines.fit(known[name], lines.with_ones(right), up)) for name in (L2, L1, HUBER, TUKEY)}  # fmt: skip
         panels.append(Panel(title, "x", say("y (sd of the noise)"), fitted(right, up, fits)))
-    return Chart(panels, name="lines", columns=3, caption=say("The same points, and the lines fitted to them. Off in y, only the L2 line follows the outlier. Far"
-                 " out in x, every line but Tukey's goes to it."))  # fmt: skip
+    return Chart(panels, name="lines", columns=3, caption=say("The same points and the lines fitted to them: without an outlier, with one"
+                 " that is off in y, and with one that also lies far out in x."))  # fmt: skip
 
 
 def medians(runs: Sequence[Record], x: str, times: float = 1.0) -> list[Record]:
@@ -251,7 +258,7 @@ def medians(runs: Sequence[Record], x: str, times: float = 1.0) -> list[Record]:
 def dragging(dragged: Sequence[Record]) -> Chart:
     return chart(medians(dragged, "distances"), "shift", x="x", panel="place", name="dragging", x_scale="log", y_scale="log", y_limits=(1e-3, 100),
                  labels=(say("distance of the point (sd of the noise)"), say("shift of the line (sd)")),
-                 caption=say("One point is dragged away; medians over the samples. Tukey's curve drops off the bottom: the shift goes back to 0."))  # fmt: skip
+                 caption=say("One point is dragged away; medians over the samples. A curve that drops off the bottom goes back to 0."))  # fmt: skip
 
 
 def breaking(spoilt: Sequence[Record]) -> Chart:

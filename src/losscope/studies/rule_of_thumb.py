@@ -10,10 +10,10 @@ import numpy as np
 
 from losscope.one_thread import one_thread
 from losscope.report import Bars, Chart, Panel, Table
-from losscope.studies import damage, problems, verdict
+from losscope.studies import damage, gains, problems, verdict
 from losscope.studies.damage import AS_THEY_ARE, FIFTH, TWO_FIFTHS, WHEN
 from losscope.studies.datasets import mnist
-from losscope.studies.gains import MATTERS, METRICS, drawn, each_loss, gain, gains, matters, pairs, shown
+from losscope.studies.gains import METRICS, drawn, each_loss, gain, least, matters, pairs, shown
 from losscope.studies.known_noise import NOISES, SKEWED, WHERE, to_the_mean
 from losscope.studies.study import HOLDS, NOT_DECIDED, Claim, Progress, Range, Result, say, silent
 from losscope.studies.text import joined
@@ -21,7 +21,7 @@ from losscope.studies.trials import ABSOLUTE, CROSS, FOR_CLASSES, FOR_NUMBERS, S
 from losscope.studies.tuned import Plan
 from losscope.studies.views import Record, label_of, pivot
 
-AGAINST = "against {loss}, {much}"
+AGAINST, FOR = "against {loss}, {much}", "for {loss}, {much}"
 DAMAGES = {FOR_NUMBERS: damage.OF_NUMBERS, FOR_CLASSES: damage.OF_CLASSES}
 RATES, QUICK_RATES = (0.003, 0.01, 0.03, 0.1), (0.01, 0.05)
 
@@ -67,23 +67,23 @@ def experiment(
 
 
 def advised(rule: str, losses: tuple[str, ...], runs: Sequence[Record]) -> Claim:
-    """As good as each rival: surely not worse by what matters."""
+    """No rival is better by what matters."""
     found = {
-        (rival, metric): gain(runs, AS_THEY_ARE, metric, rule, rival)
+        (rival, metric): gain(runs, AS_THEY_ARE, metric, rival, rule)
         for metric in METRICS[losses]
         for _, rival in pairs(losses, metric)
     }
     judged = {
         say(metric): verdict.every(
-            verdict.more_than(each, -MATTERS[metric]) for (_, by), each in found.items() if by == metric
+            verdict.more_than(-each, -least(metric)) for (_, by), each in found.items() if by == metric
         )
         for metric in METRICS[losses]
     }
     return Claim(
         say("For regression, use squared error: on sound targets absolute error and Huber are not clearly better.") if losses == FOR_NUMBERS else say("For classification, use cross-entropy: with right labels squared error is not clearly better."),
         verdict.over(judged, "it is judged by {which}"),
-        say("How much better the rule's loss is when the targets are left as they are, on average over {count} tables (99% interval): {shown}. That holds if it is surely"
-            " not worse by more than {matters}.", count=max(each.count for each in found.values()), shown=each_loss(found, AGAINST),
+        say("How much better the others are when the targets are left as they are, on average over {count} tables (99% interval): {shown}. Clearly means by more than"
+            " {matters}.", count=max(each.count for each in found.values()), shown=each_loss(found, FOR),
             matters=joined([matters(metric) for metric in METRICS[losses]], ", ")),
         "squared error" if losses == FOR_NUMBERS else "cross-entropy",
     )  # fmt: skip
@@ -101,7 +101,7 @@ def robust(runs: Sequence[Record], how: str) -> Claim:
     found = {(rival, metric): gain(runs, how, metric, rival, SQUARED) for rival in FOR_NUMBERS[1:] for metric in METRICS[FOR_NUMBERS]}  # fmt: skip
     better = [
         verdict.every(
-            verdict.more_than(found[rival, metric], MATTERS[metric]) for metric in METRICS[FOR_NUMBERS]
+            verdict.more_than(found[rival, metric], least(metric)) for metric in METRICS[FOR_NUMBERS]
         )
         for rival in FOR_NUMBERS[1:]
     ]
@@ -109,20 +109,20 @@ def robust(runs: Sequence[Record], how: str) -> Claim:
         ROBUST[how],
         verdict.some(better),
         say("How much less the error on sound test rows is than squared error's if {when}, over the tables: {shown}. Clearly means by both metrics, and by more than {least:.0%}.",
-            when=WHEN[how], shown=each_loss(found, "for {loss}, {much}"), least=MATTERS["MAE"]),
+            when=WHEN[how], shown=each_loss(found, FOR), least=gains.MATTERS["MAE"]),
         "absolute error",
     )  # fmt: skip
 
 
 def its_own_metric(runs: Sequence[Record]) -> Claim:
     each = gain(runs, AS_THEY_ARE, "MAE", ABSOLUTE, SQUARED)
-    best = gains(runs, AS_THEY_ARE, "MAE", ABSOLUTE, SQUARED)
+    best = gains.gains(runs, AS_THEY_ARE, "MAE", ABSOLUTE, SQUARED)
     most = max(best, key=lambda name: best[name])
     return Claim(
         say("If the mean absolute error is what counts, training on it is clearly better than on squared error."),
-        verdict.more_than(each, MATTERS["MAE"]),
+        verdict.more_than(each, least("MAE")),
         say("How much less it is when the targets are left as they are: {shown}. It depends on the data: {share:.1f}% on the one where it gains most ({name}). Clearly means"
-            " by more than {least:.0%}.", shown=shown("MAE", each), name=say(most), share=float(drawn("MAE", best[most])), least=MATTERS["MAE"]),
+            " by more than {least:.0%}.", shown=shown("MAE", each), name=say(most), share=float(drawn("MAE", best[most])), least=gains.MATTERS["MAE"]),
         "absolute error",
     )  # fmt: skip
 
@@ -135,15 +135,15 @@ def only_gaussian(known: Sequence[Record]) -> Claim:
         for noise in NOISES
     }
     nearer = {
-        noise: verdict.some(verdict.more_than(each, MATTERS["RMSE"]) for each in found[noise].values())
+        noise: verdict.some(verdict.more_than(each, least("RMSE")) for each in found[noise].values())
         for noise in (damage.HEAVY, SKEWED)
     }
     return Claim(
         say("Unless the noise is Gaussian, another loss finds the mean better than squared error."),
         verdict.over({WHERE[noise]: each for noise, each in nearer.items()}),
-        say("How far from the true mean each is, as a multiple of squared error's distance: {shown}. Squared error is least at the mean whatever the noise;"
+        say("How far from the true mean each is, as a multiple of squared error's distance: {shown}. Better means nearer by more than {nearer:.0%}. Squared error is least at the mean whatever the noise;"
             " absolute error is least at the median, which under skewed noise is another number.",
-            shown=joined([say("{loss} {0:.2f} ({1:.2f} to {2:.2f}) when {noise}", *(float(np.exp(-end)) for end in (each.estimate, each.high, each.low)),
+            nearer=gains.MATTERS["RMSE"], shown=joined([say("{loss} {0:.2f} ({1:.2f} to {2:.2f}) when {noise}", *(float(np.exp(-end)) for end in (each.estimate, each.high, each.low)),
                               noise=WHERE[noise], loss=label_of(rival)) for noise, rivals in found.items() for rival, each in rivals.items()])),
         "squared error",
     )  # fmt: skip
@@ -153,7 +153,7 @@ def no_loss_for_classes(runs: Sequence[Record]) -> Claim:
     found = {other: gain(runs, AS_THEY_ARE, "accuracy", CROSS, other) for other in FOR_CLASSES[1:]}
     return Claim(
         say("Squared error is no loss for classification: cross-entropy is clearly more accurate."),
-        verdict.over({HOW[other]: verdict.more_than(each, MATTERS["accuracy"]) for other, each in found.items()}, "squared error is taken {which}"),
+        verdict.over({HOW[other]: verdict.more_than(each, least("accuracy")) for other, each in found.items()}, "squared error is taken {which}"),
         say("How much more accurate it is, each loss at its best learning rate and epoch: {shown}. Clearly means by more than {matters}.", matters=matters("accuracy"),
             shown=each_loss({(other, "accuracy"): each for other, each in found.items()}, AGAINST)),
         "cross-entropy",
@@ -167,9 +167,9 @@ def wrong_labels(runs: Sequence[Record]) -> Claim:
     found = {(how, metric): gain(runs, how, metric, SIGMOID, CROSS) for how in (FIFTH, TWO_FIFTHS) for metric in METRICS[FOR_CLASSES]}  # fmt: skip
     return Claim(
         say("Where labels are wrong, squared error through a sigmoid is more accurate than cross-entropy."),
-        verdict.over({WHEN[how]: verdict.more_than(each) for (how, metric), each in found.items() if metric == "accuracy"}),
-        say("How much better squared error through a sigmoid does on right labels, on average over {count} tables: {shown}. More accurate means by any amount. What one wrong label can add to it is bounded; to cross-entropy it"
-            " is not.", count=max(each.count for each in found.values()), shown=joined([say("with {damage}, {much}", damage=how, much=joined([shown(metric, found[how, metric]) for metric in METRICS[FOR_CLASSES]], ", "))
+        verdict.over({WHEN[how]: verdict.more_than(each, least(metric)) for (how, metric), each in found.items() if metric == "accuracy"}),
+        say("How much better squared error through a sigmoid does on right labels, on average over {count} tables: {shown}. More accurate means by more than {matters}. What one wrong label can add to it is bounded; to cross-entropy it"
+            " is not.", count=max(each.count for each in found.values()), matters=matters("accuracy"), shown=joined([say("with {damage}, {much}", damage=how, much=joined([shown(metric, found[how, metric]) for metric in METRICS[FOR_CLASSES]], ", "))
                                                 for how in (FIFTH, TWO_FIFTHS)])),
         "cross-entropy",
     )  # fmt: skip
@@ -227,7 +227,7 @@ def more(runs: Sequence[Record], known: Sequence[Record]) -> Chart:
     ):
         bars = []
         for rule, rival in pairs(losses, metric):
-            each = gains(runs, AS_THEY_ARE, metric, rival, rule)
+            each = gains.gains(runs, AS_THEY_ARE, metric, rival, rule)
             bars.append(
                 Bars([say(name) for name in each], drawn(metric, list(each.values())), label_of(rival))
             )
@@ -253,14 +253,14 @@ def more(runs: Sequence[Record], known: Sequence[Record]) -> Chart:
         )
     )
     return Chart(panels, caption=say("What another loss is worth on each data set, from the targets as they are; and how near linear models of ten coefficients, fitted exactly to"
-                                     " 600 rows, come to the true mean: squared error finds that of skewed noise too, the others do not."), name="data-sets", columns=3)  # fmt: skip
+                                     " 600 rows, come to the true mean (with 99% intervals)."), name="data-sets", columns=3)  # fmt: skip
 
 
 def differences(runs: Sequence[Record]) -> Table:
-    rows = [[how, label_of(rule), label_of(rival), shown(metric, gain(runs, how, metric, rule, rival))]
+    rows = [[how, label_of(rival), label_of(rule), shown(metric, gain(runs, how, metric, rival, rule))]
             for losses, metrics in METRICS.items() for how in DAMAGES[losses] for metric in metrics for rule, rival in pairs(losses, metric)]  # fmt: skip
-    return Table([say("training targets"), say("loss"), say("rival"), say("how much better the loss is")], rows,
-                 caption=say("How much better the rule's loss is than each rival: means over the tables with their 99% intervals"))  # fmt: skip
+    return Table([say("training targets"), say("loss"), say("compared with"), say("how much better the loss is")], rows,
+                 caption=say("How much better each loss is than the rule's, an error in percent of that of the rule's: means over the tables with their 99% intervals"))  # fmt: skip
 
 
 def scores(runs: Sequence[Record]) -> Table:

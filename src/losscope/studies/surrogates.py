@@ -12,7 +12,7 @@ from losscope.errors import LossError, complain
 from losscope.report import Chart, Line, Panel, Points
 from losscope.studies import lines, verdict
 from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Claim, Progress, Range, Result, say, silent
-from losscope.studies.text import joined
+from losscope.studies.text import at_most, joined
 from losscope.studies.two_classes import (
     CROSS,
     EXPONENTIAL,
@@ -117,8 +117,8 @@ def trainable(stuck: Sequence[float]) -> Claim:
     return Claim(
         say("Gradient descent can train on the 0-1 loss, which is what one wants to be small."),
         HOLDS if all(stuck) else DOES_NOT_HOLD if not any(stuck) else verdict.NOT_DECIDED,
-        say("It is flat: the slope is 0 everywhere but at a margin of 0, where the loss jumps and has none. On {count} data sets a hundred steps moved no"
-            " weight by more than {most:g}.", count=len(stuck), most=max(stuck)),
+        say("It is flat: the slope is 0 everywhere but at a margin of 0, where the loss jumps and has none. On {count} data sets a hundred steps moved a"
+            " weight by {most:g} at most.", count=len(stuck), most=at_most(max(stuck))),
         "gradients",
     )  # fmt: skip
 
@@ -212,7 +212,7 @@ def good_probabilities(rows: Sequence[Record], names: Sequence[str], metric: str
     return Claim(
         claim,
         HOLDS if as_good else DOES_NOT_HOLD if worse else verdict.NOT_DECIDED,
-        say("Median log loss more than cross-entropy's over the data sets (99% interval): {shown}. Less than 0.02 counts as as good.", shown=_shown(gains)),
+        say("Median log loss more than cross-entropy's over the data sets (99% interval): {shown}. Surely at most {least:g} counts as as good.", shown=_shown(gains), least=MATTERS),
         "cross-entropy",
     )  # fmt: skip
 

@@ -15,6 +15,7 @@ from sklearn import datasets
 import losscope as ls
 from losscope.one_thread import one_thread
 from losscope.studies import lines
+from losscope.studies.text import say
 
 CROSS, EXPONENTIAL = "binary_cross_entropy", "exponential loss"
 ROWS = 600  # of a set at most
@@ -46,14 +47,14 @@ def bundled(seed: int) -> list[Rows]:
     odds, rare = made @ [2.0, -1.0, 0.5, 0, 0], made @ [1.0, 1.0, 0, 0, 0] - 3
     chance = random.uniform(size=(2, ROWS))
     found = [
-        ("breast cancer", cells.data, cells.target == 1), ("iris: versicolor or virginica", iris.data[50:], iris.target[50:] == 2),
-        ("wine: grower 2", wine.data, wine.target == 1), ("digits: 3 or 8", digits.data[pair], digits.target[pair] == 8),
-        ("diabetes: above the median", patients.data, patients.target > np.median(patients.target)), ("made, known truth", made, chance[0] < 1 / (1 + np.exp(-odds))),
-        ("digits: 8 or another", digits.data, digits.target == 8), ("digits: 1 or another", digits.data, digits.target == 1),
-        ("digits: 5 or another", digits.data, digits.target == 5), ("breast cancer: largest tenth", cells.data[:, 4:10], cells.data[:, 0] > np.quantile(cells.data[:, 0], 0.9)),
-        ("diabetes: worst tenth", patients.data, patients.target > np.quantile(patients.target, 0.9)), ("made, rare class", made, chance[1] < 1 / (1 + np.exp(-rare))),
+        (say("breast cancer"), cells.data, cells.target == 1), (say("iris: versicolor or virginica"), iris.data[50:], iris.target[50:] == 2),
+        (say("wine: grower 2"), wine.data, wine.target == 1), (say("digits: 3 or 8"), digits.data[pair], digits.target[pair] == 8),
+        (say("diabetes: above the median"), patients.data, patients.target > np.median(patients.target)), (say("made, known truth"), made, chance[0] < 1 / (1 + np.exp(-odds))),
+        (say("digits: 8 or another"), digits.data, digits.target == 8), (say("digits: 1 or another"), digits.data, digits.target == 1),
+        (say("digits: 5 or another"), digits.data, digits.target == 5), (say("breast cancer: largest tenth"), cells.data[:, 4:10], cells.data[:, 0] > np.quantile(cells.data[:, 0], 0.9)),
+        (say("diabetes: worst tenth"), patients.data, patients.target > np.quantile(patients.target, 0.9)), (say("made, rare class"), made, chance[1] < 1 / (1 + np.exp(-rare))),
     ]  # fmt: skip
-    ready = []
+    ready: list[Rows] = []
     for name, x, right in found:
         rows = random.permutation(len(x))[:ROWS]
         x, spread = x[rows], x[rows].std(0)

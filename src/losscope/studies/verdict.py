@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -39,8 +39,18 @@ class Interval:
     high: float
     count: int
 
-    def __str__(self) -> str:
-        return f"{self.estimate:.4g} ({self.low:.4g} to {self.high:.4g}, {self.count} runs)"
+    def __neg__(self) -> Interval:
+        """Of the same difference the other way round."""
+        return Interval(-self.estimate, -self.high, -self.low, self.count)
+
+    def shown(self, number: str = ".3g", of: Callable[[float], float] = float) -> Text:
+        """In a sentence, the estimate and its ends each through `of`: exp of what was found in logarithms.
+
+        >>> Interval(0.0, -1.0, 1.0, 9).shown(".2f", np.exp)
+        '1.00 (0.37 to 2.72)'
+        """
+        middle, low, high = (f"{of(each):{number}}" for each in (self.estimate, self.low, self.high))
+        return say("{0} ({1} to {2})", middle, low, high)
 
 
 def mean(values: Any) -> Interval:

@@ -105,7 +105,7 @@ def fitted(
     x = numpy.asarray(x, "float64")
     ends = numpy.array([x.min(), x.max()]) + numpy.array([-0.04, 0.04]) * max(float(numpy.ptp(x)), 1e-9)
     drawn: list[Line | Points] = [Points(x, y, points)]
-    drawn += [Line(ends, a + b * ends, "equally good", style="faint") for a, b in fan]
+    drawn += [Line(ends, a + b * ends, say("equally good"), style="faint") for a, b in fan]
     return drawn + [Line(ends, a + b * ends, label_of(name)) for name, (a, b) in lines.items()]
 
 

@@ -2,7 +2,7 @@
 
 WORDS = {
     "How do L1, L2 and smooth L1 look, where are they smooth, and how steep do they get?": "L1、L2 和 smooth L1 长什么样，哪里光滑，有多陡？",
-    "L1 is a V with a kink at 0 and one slope everywhere else; L2 is smooth, and its slope grows with the error without a limit; smooth L1 is L2 within beta and L1 beyond, smooth with a bounded slope. So one far-off example can make up nearly all of a step under L2, and never under the other two.": "L1 是一个 V，在 0 处有尖点，别处斜率都一样；L2 光滑，斜率随误差无限增大；smooth L1 在 beta 以内像 L2，以外像 L1，光滑而且斜率有界。所以在 L2 下，一个偏得很远的样本几乎可以占据整个一步，在另外两个损失下则绝不会。",
+    "L1 (absolute error) is a V with a kink at 0 and one slope on either side; L2 (squared error) is smooth, and its slope grows with the error without a limit; smooth L1 is like L2 within beta and L1 beyond, smooth with a bounded slope. So one far-off example can make up nearly all of a step under L2, and never under the other two.": "L1(绝对误差)是一个 V，在 0 处有尖点，两侧斜率各自不变；L2(平方误差)光滑，斜率随误差无限增大；smooth L1 在 beta 以内像 L2，以外像 L1，光滑而且斜率有界。所以在 L2 下，一个偏得很远的样本几乎可以占据整个一步，在另外两个损失下则绝不会。",
     "Value, gradient and curvature of each loss at errors (prediction minus target) on both sides of 0. Gradient and curvature are the library's, derived from the formula of the loss.": "在 0 两侧的误差(预测减目标)上，计算每个损失的值、梯度和曲率。梯度和曲率由本库从损失公式推导。",
     "Where two neighbouring points differ by an unusual step, the interval between them is halved forty times: a steep slope shrinks with it, a jump does not.": "相邻两点相差异常大时，把它们之间的区间对分四十次：陡坡会随之缩小，跳跃不会。",
     "L1 has a kink at an error of 0: its gradient jumps from -1 to 1.": "L1 在误差 0 处有尖点：梯度从 -1 跳到 1。",
@@ -29,9 +29,9 @@ WORDS = {
     "L1 minus smooth L1 is never more than beta/2; its curvature at 0 is 1/beta, which is the kink coming back. Largest gap and curvature: {shown}. At beta = 0 the library gives L1 itself: {same:g} apart.": "L1 减 smooth L1 绝不超过 beta/2；它在 0 处的曲率是 1/beta，这就是尖点又回来了。最大差距和曲率：{shown}。beta = 0 时，本库给出的就是 L1：相差 {same:g}。",
     "beta {0:g}: {1:.2g}, {2:g}": "beta {0:g}：{1:.2g}，{2:g}",
     "In detection, smooth L1 keeps one far-off box from dominating the step.": "在目标检测中，smooth L1 使一个偏得很远的框不会主导整个一步。",
-    "Among 256 boxes that are off by about 0.3, one box never makes up more than {smooth:.1%} of the step, however far off it is; under L2 more than half as soon as it is off by {half:.0f}. With beta = 1, {whole:.1%} of the usual boxes lie in the quadratic part; the 1/9 that detectors often use leaves {part:.0%} there, and the far-off box {ninth:.1%}.": "在偏差约 0.3 的 256 个框中，无论一个框偏得多远，它在一步中所占绝不超过 {smooth:.1%}；在 L2 下，只要偏 {half:.0f}，它就占一半以上。beta = 1 时，{whole:.1%} 的普通框落在二次部分；检测器常用的 1/9 只留下 {part:.0%}，偏远的框占 {ninth:.1%}。",
+    "Among 256 boxes that are off by about 0.3, one box never makes up more than {smooth:.1%} of the step, however far off it is; under L2 it is half where it is off by {half:g}. With beta = 1, {whole:.1%} of the usual boxes lie in the quadratic part; the 1/9 that detectors often use leaves {part:.0%} there, and the far-off box {ninth:.1%}.": "在偏差约 0.3 的 256 个框中，无论一个框偏得多远，它在一步中所占绝不超过 {smooth:.1%}；在 L2 下，偏到 {half:g} 时它就占一半。beta = 1 时，{whole:.1%} 的普通框落在二次部分；检测器常用的 1/9 只留下 {part:.0%}，偏远的框占 {ninth:.1%}。",
     "A loss is never negative.": "损失绝不为负。",
-    "The negative log-likelihood of a Gaussian of width 0.1 is {least:.3f} at an error of 0, since a density may be more than 1; its gradient is that of squared error, {times:.0f} times half of it. In the catalogue {names} can be negative, {rest} others cannot. Only differences of a loss mean something.": "宽度为 0.1 的高斯负对数似然在误差 0 处为 {least:.3f}，因为密度可以大于 1；它的梯度就是平方误差的梯度，是其一半的 {times:.0f} 倍。目录中 {names} 可以为负，其余 {rest} 个不会。有意义的只是损失之差。",
+    "The negative log-likelihood of a Gaussian of width 0.1 is {least:.3f} at an error of 0, since a density may be more than 1; its gradient is {times:.0f} times that of half the squared error. In the catalogue {names} can be negative, {rest} others cannot. Only differences of a loss mean something.": "宽度为 0.1 的高斯负对数似然在误差 0 处为 {least:.3f}，因为密度可以大于 1；它的梯度是平方误差的一半的梯度的 {times:.0f} 倍。目录中 {names} 可以为负，其余 {rest} 个不会。有意义的只是损失之差。",
     "Value": "值",
     "Gradient": "梯度",
     "Curvature": "曲率",

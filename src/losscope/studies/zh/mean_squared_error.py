@@ -5,7 +5,7 @@ WORDS = {
     "the learning rate is the same": "学习率相同",
     "the outputs are {name}": "输出是 {name} ",
     "Is the mean squared error the same whichever way it is computed, and what if targets are class indices?": "均方误差怎样算都一样吗？如果目标是类别索引会怎样？",
-    "It is, as long as n counts every number and prediction and target have the same shape. Where shapes differ, most frameworks stretch one of them without a word, because array arithmetic broadcasts, and the number is wrong.": "一样，只要 n 数的是所有数字，而且预测与目标形状相同。形状不同时，大多数框架一声不响地把其中一个展开，因为数组运算会广播，得到的数字就错了。",
+    "It is, as long as n counts every number and prediction and target have the same shape.": "一样，只要 n 数的是所有数字，而且预测与目标形状相同。",
     "One batch of rows with several outputs each, and a class index per row. With the indices turned one-hot, the mean squared error is computed in every way that tutorials show and in every framework that is installed here; then the indices are given as they are, and a column (n, 1) against (n,) of the same numbers, where the right answer is 0.": "一批样本，每行有若干输出和一个类别索引。把索引变成 one-hot 后，用教程中的每种写法和这里安装的每个框架计算均方误差；然后直接给出索引，再用 (n, 1) 对 (n,) 的同样数字，正确答案是 0。",
     "The gradient of each loss at each output shows which outputs it uses. Last, gradient descent on a line through 32 points under the mean and under the sum of the same squares.": "每个损失对每个输出的梯度显示它用到哪些输出。最后，对过 32 个点的直线，分别用同样平方的均值与总和做梯度下降。",
     "The mean of the squares, the squared norm over n, and the library's mean squared error are the same number.": "平方的均值、范数平方除以 n、库里的均方误差是同一个数。",
@@ -58,4 +58,7 @@ WORDS = {
     "{number:.4g}, silently": "默默得到 {number:.4g}",
     "0: `prediction[:, 0]`": "0：`prediction[:, 0]`",
     "PyTorch, documentation of MSELoss and CrossEntropyLoss, pytorch.org/docs; Keras, documentation of losses, keras.io/api/losses.": "PyTorch, MSELoss 与 CrossEntropyLoss 的文档, pytorch.org/docs; Keras, 损失函数的文档, keras.io/api/losses。",
+    "Given class indices in place of one-hot rows, {silent} of {all} ways to write it stretch them without a word, because array arithmetic broadcasts, and the number is wrong.": "该给 one-hot 行的地方给了类别索引时，{all} 种写法中有 {silent} 种一声不响地把它展开，因为数组运算会广播，得到的数字就错了。",
+    "Keras, the class": "Keras(类)",
+    "Keras, the function": "Keras(函数)",
 }

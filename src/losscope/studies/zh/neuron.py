@@ -14,7 +14,7 @@ WORDS = {
     "The gradient is a product of three: slope of the loss, slope of the activation, input.": "梯度是三者的乘积：损失的斜率、激活函数的斜率、输入。",
     "The chain rule says so. The product against the library's own derivative of the composed loss: {shown}.": "这就是链式法则。乘积与本库对复合损失的导数比较：{shown}。",
     "The derived gradients are right.": "推导出的梯度是对的。",
-    "Largest relative disagreement between formula, finite differences at {digits} digits and compiled code: {gap:.1g} ({name}).": "公式、{digits} 位有限差分与编译代码之间最大的相对差为 {gap:.1g} ({name})。",
+    "At the point of the tables, the largest relative disagreement between formula, finite differences at {digits} digits and compiled code: {gap:.1g} ({name}).": "在表中的那一点，公式、{digits} 位有限差分与编译代码之间最大的相对差为 {gap:.1g} ({name})。",
     "Squared error through a sigmoid: the slope of the sigmoid is a factor of the gradient.": "经过 sigmoid 的平方误差：sigmoid 的斜率是梯度的一个因子。",
     "As a function of the output the gradient in z is `{form}`; divided by `a*(1 - a)` it is finite at 0 and 1.": "作为输出的函数，对 z 的梯度是 `{form}`；除以 `a*(1 - a)` 后在 0 和 1 处有限。",
     "Cross-entropy through a sigmoid: the slope cancels and leaves x(a - y).": "经过 sigmoid 的交叉熵：斜率消去，剩下 x(a - y)。",
@@ -39,4 +39,8 @@ WORDS = {
     "Multiplied, and what is above and below the line cancelled:": "相乘，并消去分子分母的公因子：",
     "D. E. Rumelhart, G. E. Hinton and R. J. Williams, Learning representations by back-propagating errors (Nature, 1986), doi:10.1038/323533a0.": "D. E. Rumelhart, G. E. Hinton, R. J. Williams, Learning representations by back-propagating errors (Nature, 1986), doi:10.1038/323533a0。",
     "M. A. Nielsen, Neural Networks and Deep Learning, chapter 3 (2015), neuralnetworksanddeeplearning.com.": "M. A. Nielsen, Neural Networks and Deep Learning, 第 3 章 (2015), neuralnetworksanddeeplearning.com。",
+    "new w": "新的 w",
+    "new b": "新的 b",
+    "new a": "新的 a",
+    "new L": "新的 L",
 }

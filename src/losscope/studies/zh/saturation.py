@@ -2,8 +2,8 @@
 
 WORDS = {
     "Does squared error learn slowly when a sigmoid neuron is badly wrong?": "sigmoid 神经元错得厉害时，平方误差学得慢吗？",
-    "Yes, as soon as the error is larger than 2/3: the slope of the sigmoid is a factor of the gradient, and it goes to 0 where the output is sure of itself. Cross-entropy's gradient is the error itself, so it learns fastest where it is most wrong, and stays ahead when both get their best learning rate.": "是的，只要误差大于 2/3：sigmoid 的斜率是梯度的一个因子，输出越肯定，它越接近 0。交叉熵的梯度就是误差本身，所以错得最多时学得最快；两者都用最好的学习率时，它仍然领先。",
-    "One neuron, `a = sigmoid(w*x + b)`, has to learn to turn the input 1 into 0, from an output of 0.82 (w = 0.6, b = 0.9) and of 0.98 (w = b = 2), by plain gradient descent under half the squared error and under cross-entropy. Both are then run at the same eleven learning rates.": "一个神经元 `a = sigmoid(w*x + b)` 要学会把输入 1 变成 0，起始输出为 0.82 (w = 0.6, b = 0.9) 和 0.98 (w = b = 2)，分别用平方误差的一半和交叉熵做普通梯度下降。然后两者都在同样的十一个学习率下运行。",
+    "Yes, as soon as the error is larger than 2/3: the slope of the sigmoid is a factor of the gradient, and it goes to 0 where the output is sure of itself.": "是的，只要误差大于 2/3：sigmoid 的斜率是梯度的一个因子，输出越肯定，它越接近 0。",
+    "One neuron, `a = sigmoid(w*x + b)`, has to learn to turn the input 1 into 0, from these outputs: {starts} (Nielsen's w = 0.6, b = 0.9 give 0.82, his w = b = 2 give 0.98), by plain gradient descent under half the squared error and under cross-entropy. Both are then run at the same {rates} learning rates.": "一个神经元 `a = sigmoid(w*x + b)` 要学会把输入 1 变成 0，起始输出为 {starts} (Nielsen 的 w = 0.6、b = 0.9 得到 0.82，w = b = 2 得到 0.98)，分别用平方误差的一半和交叉熵做普通梯度下降。然后两者都在同样的 {rates} 个学习率下运行。",
     "Nielsen's interactive demonstration of this runs cross-entropy at a learning rate of 0.005. Here it is repeated with the chain rule, and with a **wrong** rule that takes the derivative in the activation for the one in the weighted input.": "Nielsen 的交互演示以 0.005 的学习率运行交叉熵。这里按链式法则重做一遍，再用一条**错误**的规则重做一遍：它把对激活值的导数当成对加权输入的导数。",
     "Through a sigmoid, squared error gives a smaller gradient when the neuron is more wrong.": "经过 sigmoid，神经元错得越多，平方误差的梯度越小。",
     "the error": "误差",
@@ -29,7 +29,7 @@ WORDS = {
     "sigmoid": "sigmoid",
     "slope {slope:.3f} at {a:.2f}": "{a:.2f} 处斜率 {slope:.3f}",
     "Start: output {value:.2f}": "起始输出 {value:.2f}",
-    "From 0.82 both learn at once. From 0.98 the sigmoid is nearly flat, and squared error waits on a plateau.": "从 0.82 开始，两者立刻学习。从 0.98 开始，sigmoid 几乎是平的，平方误差停在平台上。",
+    "The slope of the sigmoid at each start ({starts}), and the losses from there: while the slope is small, squared error waits on a plateau.": "sigmoid 在每个起点({starts})的斜率，以及从那里开始的损失：斜率小的时候，平方误差停在平台上。",
     "Gradient against error": "梯度与误差",
     "error a - y": "误差 a - y",
     "Cross-entropy: the gradient is the error. Squared error: it rises to an error of 2/3, then falls to nothing where the neuron is most wrong.": "交叉熵：梯度就是误差。平方误差：上升到误差 2/3，然后在神经元错得最多的地方降到零。",
@@ -53,4 +53,6 @@ WORDS = {
     "L. Hui and M. Belkin, Evaluation of neural architectures trained with square loss vs cross-entropy (ICLR 2021), doi:10.48550/arXiv.2006.07322: without the sigmoid, squared error keeps up.": "L. Hui, M. Belkin, Evaluation of neural architectures trained with square loss vs cross-entropy (ICLR 2021), doi:10.48550/arXiv.2006.07322：没有 sigmoid 时，平方误差并不落后。",
     "the error at the start": "起始误差",
     "{drop:.3f} from {start:.2f}": "{drop:.3f}(从 {start:.2f} 起)",
+    "Cross-entropy's gradient is the error itself, so it learns fastest where it is most wrong.": "交叉熵的梯度就是误差本身，所以错得最多时学得最快。",
+    "Cross-entropy's gradient is the error itself, so it learns fastest where it is most wrong, and stays ahead when both get their best learning rate.": "交叉熵的梯度就是误差本身，所以错得最多时学得最快；两者都用最好的学习率时，它仍然领先。",
 }
