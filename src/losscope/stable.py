@@ -200,7 +200,9 @@ def _into_choice(e: Any) -> Any:
         if isinstance(choice, Piecewise) and sum(value != 0 for value, _ in choice.args) == 1:
             rest = Mul(*(factor for factor in e.args if factor is not choice))
             if not rest.is_number:
-                folded = [(_into_choice(rest * value) if value != 0 else value, at) for value, at in choice.args]
+                folded = [
+                    (_into_choice(rest * value) if value != 0 else value, at) for value, at in choice.args
+                ]
                 return _chosen_once(Piecewise(*folded))
     return e
 

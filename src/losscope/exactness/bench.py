@@ -8,6 +8,7 @@ own, and no other form could avoid more.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import Any
 
 import numpy
@@ -15,6 +16,7 @@ import sympy
 
 from losscope.entry import Parameter
 from losscope.exactness.certificate import Worst
+from losscope.exactness.edges import between, edges
 from losscope.exactness.samples import MARGIN, points
 from losscope.truth import truths
 
@@ -49,11 +51,14 @@ class Bench:
         self.arguments, self.parameters = dict(arguments), dict(parameters)
         self.names = [*arguments, *parameters]
         self.symbols = tuple(sympy.Symbol(name, real=True) for name in self.names)
-        self.at = {
-            dtype: points(arguments, parameters, dtype, count, seed + k) for k, dtype in enumerate(DTYPES)
-        }
         self.instead, self.of_residual = tuple(instead), of_residual
-        self.truth = {dtype: self._true(self._rows(dtype)) for dtype in DTYPES}
+        self._look_at(
+            {dtype: points(arguments, parameters, dtype, count, seed + k) for k, dtype in enumerate(DTYPES)}
+        )
+
+    def _look_at(self, at: dict[str, dict[str, numpy.ndarray]], truth: Any = None) -> None:
+        self.at = at
+        self.truth = truth or {dtype: self._true(self._rows(dtype)) for dtype in DTYPES}
         self._least = {(d, k): self._least_motion(k, d) for d in DTYPES for k in range(len(self.true))}
         self._moved: dict[tuple[str, int], numpy.ndarray] = {}
 
@@ -179,21 +184,64 @@ class Bench:
         return Worst(float(errors[i]), order, dtype, place, float(computed[i]), truth)
 
     def certified(self, derived: Any) -> Worst:
-        """The worst of a loss as its kernels compute it: alone, with the gradient, and with the curvature."""
+        """The worst of a loss as its kernels compute it: alone, with the gradient, and with the curvature; here, and at
+        the edges of what they compute."""
+        computed = self._computed(derived)
+        return max(
+            self._worst_of(computed),
+            self._at_edges(computed)._worst_of(computed),
+            key=lambda worst: worst.error,
+        )
+
+    def with_edges(self, derived: Any) -> Bench:
+        """These points, and those at the edges of what a loss's kernels compute."""
+        beside = self._at_edges(self._computed(derived))
+        at = {
+            d: {name: numpy.append(x, beside.at[d][name]) for name, x in self.at[d].items()} for d in DTYPES
+        }
+        return self._at(at, {d: numpy.concatenate([self.truth[d], beside.truth[d]]) for d in DTYPES})
+
+    def _at_edges(self, computed: Mapping[str, Sequence[Any]]) -> Bench:
+        moving = [name for name, domain in self.arguments.items() if between(domain)]
+        return self._at({d: _usual(edges(computed[d][-1], at, moving), d) for d, at in self.at.items()})
+
+    def _at(self, at: dict[str, dict[str, numpy.ndarray]], truth: Any = None) -> Bench:
+        """The same, at other points."""
+        found = copy(self)
+        found._look_at(at, truth)
+        return found
+
+    def _computed(self, derived: Any) -> dict[str, list[Any]]:
+        """dtype -> the functions of value, of value and gradient, and of all three, as kernels compute them."""
         from losscope.kernels.arithmetic import kernels_arithmetic
         from losscope.kernels.compiled import formulas
 
         code = compile(formulas(derived, list(self.arguments), list(self.parameters)), "<a formula>", "exec")
-        found = []
+        found = {}
         for dtype in DTYPES:
             namespace = dict(kernels_arithmetic(dtype))
             exec(code, namespace)
-            for orders in range(len(self.true)):
+            found[dtype] = [namespace[f"order{orders}"] for orders in range(len(self.true))]
+        return found
+
+    def _worst_of(self, computed: Mapping[str, Sequence[Any]]) -> Worst:
+        found = [Worst(0.0, 0, DTYPES[0], {}, 0.0, 0.0)]
+        for dtype, functions in computed.items():
+            at = [self.at[dtype][name] for name in self.names]
+            for function in functions if at[0].size else ():
                 with numpy.errstate(all="ignore"):
-                    results = namespace[f"order{orders}"](*(self.at[dtype][name] for name in self.names))
+                    results = function(*at)
                 results = results if isinstance(results, tuple) else (results,)
                 found += [self.worst(order, dtype, each) for order, each in enumerate(results)]
         return max(found, key=lambda worst: worst.error)
+
+
+def _usual(at: dict[str, numpy.ndarray], dtype: str) -> dict[str, numpy.ndarray]:
+    """Those points whose numbers are as far from the ends of the dtype as all others."""
+    info = numpy.finfo(dtype)
+    least, most = float(info.tiny) * 2.0**MARGIN, float(info.max) / 2.0**MARGIN
+    usual = [(x == 0) | ((numpy.abs(x) >= least) & (numpy.abs(x) <= most)) for x in at.values()]
+    return {name: x[numpy.all(usual, 0)] for name, x in at.items()}
 
 
 def arithmetic(

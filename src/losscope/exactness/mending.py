@@ -180,10 +180,11 @@ def bench(entry: Entry, through: Entry | None, count: int, derived: Derived, see
     """Points of an entry with the truth there: that of its formula as it is written."""
     true = written(entry, through)
     parameters = {**entry.parameters, **(through.parameters if through else {})}
-    return Bench(
+    points = Bench(
         true, arguments(entry, through), parameters, count, crc32(entry.formula.encode()) + seed,
         [derived.expanded(order) for order in range(3)], through is None and derived.of_residual_alone,
     )  # fmt: skip
+    return points.with_edges(derived)
 
 
 def written(entry: Entry, through: Entry | None) -> list[Any]:

@@ -1,0 +1,50 @@
+"""Edges of what is computed are found, however narrow the range behind them, and formulas are judged there."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import losscope as ls
+from losscope.exactness.edges import edges
+from losscope.exactness.told import InexactWarning
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@given(threshold=st.floats(-35, 35).map(lambda power: 10.0**power), sign=st.sampled_from([-1, 1]))
+def test_an_edge_is_found_to_a_small_part_of_its_size(dtype: str, threshold: float, sign: int) -> None:
+    at = {"x": sign * np.geomspace(1e-36, 1e36, 9).astype(dtype), "y": np.zeros(9, dtype)}
+    sides = edges(lambda x, y: (np.where(sign * x > threshold, np.inf, x), x + 1), at, ["x", "y"])
+    x = sign * sides["x"]
+    assert len(x) > 1
+    beyond, within = x[x > threshold], x[x <= threshold]
+    assert beyond.min() / within.max() < (1.01 if dtype == "float32" else 1.1)
+
+
+def test_where_all_is_ordinary_there_is_no_edge() -> None:
+    at = {"x": np.geomspace(1e-30, 1e30, 50).astype("float32")}
+    assert edges(lambda x: x, at, ["x"])["x"].size == 0
+
+
+@pytest.mark.parametrize(
+    ("formula", "z", "y", "true"),
+    [
+        ("pow1px2m1(1e-3, y)/(r + r)", -8.39914138e-10, 92949632.0, -1.25376e32),
+        ("exp(z/1e6)/1e30/(1 + y**2)", 88822408.0, 0.0, 3.75908e8),
+    ],
+)
+def test_a_narrow_range_in_which_it_overflows_is_mended_or_told(
+    formula: str, z: float, y: float, true: float
+) -> None:
+    """One target in a hundred thousand of those that are drawn would show it."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        loss = ls.define("mine", formula)
+    if loss.certificate.exact:
+        assert loss(np.float32([z]), np.float32([y])) == pytest.approx(true, rel=1e-4)
+    else:
+        assert [each for each in said if issubclass(each.category, InexactWarning)]
