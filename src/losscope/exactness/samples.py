@@ -32,11 +32,11 @@ def points(
 
 
 def by_bits(rng: numpy.random.Generator, dtype: str, count: int) -> numpy.ndarray:
-    """Normal numbers, every exponent as likely as every other but for the last few at both ends."""
+    """Normal numbers, every exponent as often as every other but for the last few at both ends."""
     info = numpy.finfo(dtype)
-    sizes = numpy.ldexp(
-        rng.uniform(1, 2, count), rng.integers(info.minexp + MARGIN, info.maxexp - MARGIN, count)
-    )
+    exponents = numpy.arange(info.minexp + MARGIN, info.maxexp - MARGIN)
+    each = numpy.concatenate([rng.permutation(exponents) for _ in range(count // len(exponents) + 1)])
+    sizes = numpy.ldexp(rng.uniform(1, 2, count), each[:count])
     return (rng.choice([-1, 1], count) * sizes).astype(dtype)
 
 

@@ -20,7 +20,7 @@ SCHEMA = "losscope.study/2"
 TITLE = "What people say about losses, and what is so"
 LEAD = (
     "Each claim is an experiment on this library's own losses. Every verdict is computed from the numbers of the run,"
-    " and a claim that turns out false is reported as false."
+    " and a claim that turns out false is reported as false. A claim leads to the study that tests it."
 )
 QUICK = "**This is a quick look**: runs may be smaller than the studies' own defaults."
 COUNTS = (
@@ -122,7 +122,7 @@ def index(runs: Sequence[Run], command: str = "") -> Page:
     )  # fmt: skip
     lead += " " + here(QUICK) if any(run.quick for run in runs) else ""
     parts = [
-        Section(_capital(group), [_map(rows, [here("claim"), here("verdict"), here("study")])])
+        Section(_capital(group), [_map(rows, [here("claim"), here("verdict")])])
         for group, rows in claims.by_group(found)
     ]
     wrong = [
@@ -142,15 +142,14 @@ def _capital(text: str) -> str:
 
 
 def _map(rows: Sequence[tuple[str, int, Claim]], heads: list[str]) -> Table:
-    """Claims of one group: what is said, the verdict in its colour, where it is tested."""
+    """Claims of one group: what is said, which leads to where it is tested, and the verdict in its colour."""
     from losscope.report import Link, Mark, Table
     from losscope.report.section import kind_of
 
     return Table(
         heads,
         [
-            [plain_words(claim.claim), Mark(plain_words(claim.verdict), kind_of(claim.verdict)),
-             Link(name, f"{name}.html#claim-{number}")]
+            [Link(plain_words(claim.claim), f"{name}.html#claim-{number}"), Mark(plain_words(claim.verdict), kind_of(claim.verdict))]
             for name, number, claim in rows
         ],
     )  # fmt: skip

@@ -31,7 +31,7 @@ WORDS = {
     # pages
     "What people say about losses, and what is so": "关于损失函数的说法与事实",
     "Each claim is an experiment on this library's own losses. Every verdict is computed from the numbers of the run,"
-    " and a claim that turns out false is reported as false.": "每条说法都是用本库的损失函数做的一个实验。结论由实验数字算出，错的说法就报告为错。",
+    " and a claim that turns out false is reported as false. A claim leads to the study that tests it.": "每条说法都是用本库的损失函数做的一个实验。结论由实验数字算出，错的说法就报告为错。点击说法即到检验它的研究。",
     "**This is a quick look**: runs may be smaller than the studies' own defaults.": "**这是快速浏览**：实验规模可能小于默认值。",
     "Of {all} claims, **{held} hold**, **{conditional} hold under a condition**, **{failed} do not hold**, and"
     " **{undecided} these runs do not decide**.": "共 {all} 条说法：**{held} 条成立**，**{conditional} 条有条件地成立**，"
