@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import ACTIVATIONS, ELEMENTWISE, SOFTMAX
+from conftest import ACTIVATIONS, DISTANCE, ELEMENTWISE, SOFTMAX
 from losscope.catalogue import entries
 from losscope.engine import machine
 from losscope.engine.kernel import Kernel
 from losscope.engine.lanes import LANES, Lanes, fma
 from losscope.kernels import compiled as losses
-from losscope.kernels.loops import elementwise, soft_targets, softmax
+from losscope.kernels.loops import distance, elementwise, multiclass_margin, soft_targets, softmax
 from losscope.kernels.loops.elementwise import CURVATURE, GRADIENT, TARGET_GRADIENT, VALUES, WATCHED, WEIGHTED
 from losscope.kernels.primitives import NAMESPACE
 from traced import PAIR, Traced, address, assert_same_bits, compiled, fresh, needs, traced
@@ -168,6 +168,29 @@ def test_a_call_of_the_library_would_be_seen():
 def test_aarch64_has_vectors_and_no_library_for_rows(name, loop, dtype):
     wants = loop.VALUES | loop.GRADIENT | loop.CURVATURE | loop.WEIGHTED | loop.CLASS_WEIGHTED
     check_aarch64(losses.compiled(entries()[name]).traced(loop, fresh(name), dtype, wants), dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", DISTANCE)
+def test_aarch64_has_vectors_and_no_library_for_distances(name, dtype):
+    entry = entries()[name]
+    wants = distance.GRADIENT | distance.TARGET_GRADIENT
+    wants |= {"cosine": distance.COSINE, "triplet": distance.TRIPLET | distance.NEGATIVE_GRADIENT}.get(
+        entry.measure, 0
+    )
+    k = losses.compiled(entry).traced(distance, fresh(name), dtype, wants)
+    check_aarch64(k, "float64")  # in which sums are, whatever is given
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("lists", [0, multiclass_margin.LISTS])
+def test_aarch64_has_vectors_and_no_library_for_margins_between_classes(lists, dtype):
+    pytest.importorskip("torch")
+    from losscope.torch import variants
+
+    entry = variants.weston_watkins
+    wants = multiclass_margin.GRADIENT | lists
+    check_aarch64(losses.compiled(entry).traced(multiclass_margin, fresh(entry.name), dtype, wants), dtype)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
