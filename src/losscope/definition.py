@@ -36,9 +36,10 @@ def define(
     """A loss from its formula; gradient, curvature and kernels are derived.
 
     Write it as it stands in the paper. Value, gradient and curvature are held against arbitrary precision at some
-    thousand points of every size and at the edges of what is computed, in float32 and float64, and rewritten until all are within 8 units in the last place
-    (times the condition of the problem); that is `.certificate`. Where no such form is found a warning says where, how
-    far off, and by which term; with `strict` it is an error. It takes a second or two, once: it is kept on disk.
+    thousand points of every size and at the edges of what is computed, in float32 and float64, and rewritten until all
+    are within 8 units in the last place (times the condition of the problem); that is `.certificate`. Where no such form
+    is found a warning says where, how far off, and by which term; with `strict` it is an error. It takes a second or two,
+    once: it is kept on disk.
 
     An elementwise formula is written in `r` (= prediction - target), `prediction` (`z`), `target` (`y`) and your
     parameters; a softmax formula in `margin` (`m`). It is parsed, never evaluated as Python. `target` and
