@@ -6,9 +6,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
+import torch
 
 import losscope as ls
 from conftest import ALL, ELEMENTWISE, LOSSES, batch, beside
@@ -301,6 +303,25 @@ def test_a_parameter_out_of_its_domain(wrong: float) -> None:
 @pytest.mark.parametrize("wrong", ["a", None, [1, 2], 10**400, 1j])
 def test_a_parameter_that_is_no_number(wrong: object) -> None:
     refused(lambda: ls.huber(X, Y, delta=wrong), "delta must be a number", repr(wrong)[:40])
+
+
+@pytest.mark.parametrize("number", [1e39, 1e300, 1e-39, 1e-300])
+@pytest.mark.parametrize("name", [name for name in ALL if ls.get(name).parameters])
+def test_a_parameter_that_float32_does_not_hold(name: str, number: float) -> None:
+    """What the domain allows is computed in float64, where every number is held; in float32 it would be another."""
+    loss = ls.get(name)
+    arguments = batch(loss, 3)[: 1 if loss.judges == "nothing" else 2]
+    for parameter in loss.parameters:
+        try:
+            bound = loss.bind(**{parameter: number})
+        except ls.LossError:
+            continue  # out of its domain
+        bound(*arguments, **beside(loss, 3))
+        for kind in (np.asarray, torch.as_tensor):
+            single = lambda each: kind(each.astype("float32") if each.dtype.kind == "f" else each)  # noqa: B023
+            named = {key: single(each) for key, each in beside(loss, 3).items()}
+            call = partial(bound, *map(single, arguments), **named)
+            refused(call, f"{parameter} is a number that float32 does not hold", "float64")
 
 
 def test_parameters_say_their_domain() -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from losscope.errors import LossError, complain
 from losscope.loss.front_ends import front_end
+from losscope.loss.parameters import check_held
 from losscope.reduction import MEAN, NONE, check
 from losscope.structures import mean
 
@@ -53,6 +54,7 @@ def of_batch(
 ) -> tuple[Any, ...]:
     """Value and derivatives of a batch that the structure has prepared; for TOTAL, of which there is no derivative,
     the sum."""
+    check_held(loss.parameters, constants, batch.dtype)
     total, outputs, inside = loss._run(loss._compiled, batch, constants, reduction, order, buffer)
     if not inside:
         loss._structure.check_domains(loss.entry, batch, loss.activation is not None)
