@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import losscope as ls
-from conftest import ALL, ELEMENTWISE, LOSSES, batch, beside
+from conftest import ALL, ELEMENTWISE, LOSSES, batch, beside, derivatives
 
 nan, inf = float("nan"), float("inf")
 X, Y = np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0, 5.0])
@@ -487,3 +487,25 @@ def test_errors_are_value_errors_and_type_errors() -> None:
     assert issubclass(ls.LossError, ValueError)
     assert issubclass(ls.LossTypeError, ls.LossError)
     assert issubclass(ls.LossTypeError, TypeError)
+
+
+# --- what NumPy is told to say of a user's own numbers
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+@pytest.mark.parametrize("name", ALL)
+def test_numpys_error_state_changes_nothing(name: str, dtype: str) -> None:
+    """Tiny weights, slopes too small for a half: NumPy, told to raise, would in every conversion."""
+    loss = ls.get(name)
+    scores, target = batch(loss, 3, dtype=dtype)
+    if loss.entry.prediction.name == "real":
+        scores *= 8
+    arguments = (scores,) if loss.judges == "nothing" else (scores, target)
+    weight = {} if loss.judges == "nothing" else {"weight": np.array([1e-300, 1e-30, 1.0])}
+    with np.errstate(all="ignore"):
+        expected = derivatives(loss, *arguments, **weight, **beside(loss, 3))
+    with np.errstate(all="raise"):
+        found = derivatives(loss, *arguments, **weight, **beside(loss, 3))
+        assert loss.facts is not None
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)

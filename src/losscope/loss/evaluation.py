@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy
+
 from losscope.errors import LossError, complain
 from losscope.loss.front_ends import front_end
 from losscope.loss.parameters import check_held
@@ -139,6 +141,7 @@ def _buffer(out: Any, batch: Any) -> Any:
 
 def _returned(array: Any, given: Any) -> Any:
     """In the dtype of what was given; whole numbers come back as float64."""
-    if given.dtype.kind not in "iub":
-        array = array.astype(given.dtype, copy=False)
+    if array.dtype != given.dtype and given.dtype.kind not in "iub":
+        with numpy.errstate(under="ignore"):
+            array = array.astype(given.dtype, copy=False)
     return array[()]  # of a single number, a number

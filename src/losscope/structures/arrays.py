@@ -134,7 +134,8 @@ def ready(array: numpy.ndarray, dtype: numpy.dtype) -> numpy.ndarray:
     """The array in that dtype, contiguous; itself if it already is."""
     if array.dtype == dtype and array.flags.c_contiguous:
         return array
-    return numpy.ascontiguousarray(array, dtype) if array.ndim else array.astype(dtype, copy=False)
+    with numpy.errstate(under="ignore"):  # it is rounded, as in a kernel
+        return numpy.ascontiguousarray(array, dtype) if array.ndim else array.astype(dtype, copy=False)
 
 
 def same_shape(prediction: numpy.ndarray, target: numpy.ndarray) -> None:
