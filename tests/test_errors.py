@@ -6,12 +6,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
+import torch
 
 import losscope as ls
-from conftest import ALL, ELEMENTWISE, LOSSES, batch, beside
+from conftest import ALL, ELEMENTWISE, LOSSES, batch, beside, derivatives
 
 nan, inf = float("nan"), float("inf")
 X, Y = np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0, 5.0])
@@ -303,6 +305,25 @@ def test_a_parameter_that_is_no_number(wrong: object) -> None:
     refused(lambda: ls.huber(X, Y, delta=wrong), "delta must be a number", repr(wrong)[:40])
 
 
+@pytest.mark.parametrize("number", [1e39, 1e300, 1e-39, 1e-300])
+@pytest.mark.parametrize("name", [name for name in ALL if ls.get(name).parameters])
+def test_a_parameter_that_float32_does_not_hold(name: str, number: float) -> None:
+    """What the domain allows is computed in float64, where every number is held; in float32 it would be another."""
+    loss = ls.get(name)
+    arguments = batch(loss, 3)[: 1 if loss.judges == "nothing" else 2]
+    for parameter in loss.parameters:
+        try:
+            bound = loss.bind(**{parameter: number})
+        except ls.LossError:
+            continue  # out of its domain
+        bound(*arguments, **beside(loss, 3))
+        for kind in (np.asarray, torch.as_tensor):
+            single = lambda each: kind(each.astype("float32") if each.dtype.kind == "f" else each)  # noqa: B023
+            named = {key: single(each) for key, each in beside(loss, 3).items()}
+            call = partial(bound, *map(single, arguments), **named)
+            refused(call, f"{parameter} is a number that float32 does not hold", "float64")
+
+
 def test_parameters_say_their_domain() -> None:
     refused(lambda: ls.pinball(X, Y, quantile=1), "quantile", "strictly between 0 and 1")
     refused(lambda: ls.smooth_l1(X, Y, beta=-1), "beta", "0 or more")
@@ -466,3 +487,25 @@ def test_errors_are_value_errors_and_type_errors() -> None:
     assert issubclass(ls.LossError, ValueError)
     assert issubclass(ls.LossTypeError, ls.LossError)
     assert issubclass(ls.LossTypeError, TypeError)
+
+
+# --- what NumPy is told to say of a user's own numbers
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+@pytest.mark.parametrize("name", ALL)
+def test_numpys_error_state_changes_nothing(name: str, dtype: str) -> None:
+    """Tiny weights, slopes too small for a half: NumPy, told to raise, would in every conversion."""
+    loss = ls.get(name)
+    scores, target = batch(loss, 3, dtype=dtype)
+    if loss.entry.prediction.name == "real":
+        scores *= 8
+    arguments = (scores,) if loss.judges == "nothing" else (scores, target)
+    weight = {} if loss.judges == "nothing" else {"weight": np.array([1e-300, 1e-30, 1.0])}
+    with np.errstate(all="ignore"):
+        expected = derivatives(loss, *arguments, **weight, **beside(loss, 3))
+    with np.errstate(all="raise"):
+        found = derivatives(loss, *arguments, **weight, **beside(loss, 3))
+        assert loss.facts is not None
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -6,6 +6,10 @@ import io
 import json
 import math
 import re
+import subprocess
+import sys
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -135,3 +139,59 @@ def test_json_has_both_forms(capsys: pytest.CaptureFixture[str]) -> None:
     (found,) = json.loads(capsys.readouterr().out)
     assert found["by_hand"]["gradient"] == "sigmoid(z) - y"
     assert found["gradient"].startswith("(1 - target)*sigmoid(prediction)")
+
+
+# --- odd arguments, and nowhere to write to
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_picture_of_no_numbers_is_refused(name: str) -> None:
+    loss = ls.get(name)
+    for span in (
+        (1,),
+        (1, 2, 3),
+        5,
+        None,
+        ("a", "b"),
+        (math.nan, 1),
+        (0, math.inf),
+        (1, 0),
+        (-1e308, 1e308),
+        (0, 10**400),
+    ):
+        with pytest.raises(ls.LossError, match="range of the axis"):
+            loss.plot(span)
+    for target in (math.nan, math.inf, "x", [1], 1j, 10**400):
+        with pytest.raises(ls.LossError, match="finite"):
+            loss.plot(target=target)
+    for order in (3, -1, None, "0", [0]):
+        with pytest.raises(ls.LossError, match="no such derivative"):
+            loss.latex(order)
+
+
+@pytest.mark.parametrize("span", [(-3.0, 3.0), (-1e300, 1e300), (1e-320, 2e-320)])
+@pytest.mark.parametrize("name", ALL)
+def test_a_picture_says_nothing_of_its_own_arithmetic(name: str, span: tuple[float, float]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(ls.get(name).plot(span).panels) == 3
+
+
+def test_a_loss_says_what_it_was_given() -> None:
+    """An option is looked at when the loss is called."""
+    for given in (math.nan, math.inf, -math.inf):
+        assert repr(ls.cross_entropy.bind(label_smoothing=given)).endswith(f"label_smoothing={given}>")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no full disk at hand")
+@pytest.mark.parametrize("command", ["list", "show huber", "form r**2", "study", "plot huber"])
+def test_a_full_disk_is_one_line(command: str, tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        arguments = [sys.executable, "-m", "losscope", *command.split()]
+        ended = subprocess.run(
+            arguments, stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path, timeout=120
+        )
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("losscope: ")
+    assert ended.stderr.count("\n") == 1
+    assert "No space left" in ended.stderr

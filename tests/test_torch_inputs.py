@@ -438,3 +438,59 @@ def answer(function: Callable[..., Any], named: dict[str, Any]) -> Any:
         return function(**named)
     except Exception as error:
         return type(error), str(error)
+
+
+# --- what a kernel cannot read, or does not hold
+
+
+def numbers_of(name: str) -> list[str]:
+    """The keywords of a function that are numbers of its formula."""
+    return [
+        each
+        for each in inspect.signature(getattr(F, name)).parameters
+        if each in ("beta", "delta", "eps", "margin")
+    ]
+
+
+def test_some_functions_have_numbers() -> None:
+    assert sum(len(numbers_of(name)) for name in F.__all__) >= 10
+
+
+@pytest.mark.parametrize("number", [1e39, 1e300, 1e-40, 1e-46, 1e-300, -1e39, 10**400])
+@pytest.mark.parametrize("name", [name for name in F.__all__ if numbers_of(name)])
+def test_a_number_that_float32_does_not_hold_makes_the_loss_pytorchs(name: str, number: float) -> None:
+    for keyword in numbers_of(name):
+        given: dict[str, Any] = {**arguments(name), keyword: number}
+        if name == "poisson_nll_loss":
+            given = {**given, "input": given["input"].abs(), "log_input": False}
+        found, expected = (answer(getattr(each, name), given) for each in (F, torchs))
+        if isinstance(expected, tuple):
+            assert found == expected
+        else:
+            assert_array_equal(found.numpy(), expected.numpy())
+
+
+@pytest.mark.parametrize("name", F.__all__)
+def test_zeros_without_memory_are_zeros(name: str) -> None:
+    """Tangents are made so."""
+    given = arguments(name)
+    for each, tensor in given.items():
+        if not tensor.is_floating_point():
+            continue
+        for reduction in reductions(name):
+            zeros = torch._efficientzerotensor(tensor.shape)
+            found = answer(getattr(F, name), {**given, each: zeros, "reduction": reduction})
+            expected = answer(
+                getattr(F, name), {**given, each: torch.zeros(tensor.shape), "reduction": reduction}
+            )
+            torch.testing.assert_close(found, expected, equal_nan=True)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_strict_losses_take_zeros_without_memory(name: str) -> None:
+    loss = ls.get(name)
+    prediction, target = batch(loss, N)
+    named = {each: torch.as_tensor(given) for each, given in beside(loss, N).items()}
+    zeros = torch._efficientzerotensor(prediction.shape, dtype=torch.float64)
+    expected = loss(torch.zeros(prediction.shape, dtype=torch.float64), torch.as_tensor(target), **named)
+    assert_array_equal(loss(zeros, torch.as_tensor(target), **named).numpy(), expected.numpy())

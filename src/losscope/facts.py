@@ -57,6 +57,7 @@ class Curve:
         return along(self.loss, self.target, axis)[order]
 
 
+@numpy.errstate(all="ignore")
 def facts(loss: Any) -> Facts:
     """Work the facts out."""
     axis, targets = _ground(loss)
@@ -151,23 +152,22 @@ def _nonnegative(curve: Curve) -> bool:
     return bool((curve.value[~numpy.isnan(curve.value)] >= 0).all())
 
 
+@numpy.errstate(all="ignore")
 def jumps_of(curve: Curve, order: int) -> list[float]:
     """Where the value (order 0) or the slope (1) jumps: neighbours that stay apart however close they move. All at
     once: a steep loss has thousands of neighbours to look between."""
     along = (curve.value, curve.slope)[order]
-    with numpy.errstate(invalid="ignore"):
-        beside = numpy.flatnonzero(numpy.abs(numpy.diff(along)) > 1e-3)
+    beside = numpy.flatnonzero(numpy.abs(numpy.diff(along)) > 1e-3)
     low, high = curve.axis[beside], curve.axis[beside + 1]
     left, right = along[beside], along[beside + 1]
-    with numpy.errstate(all="ignore"):
-        for _ in range(80):
-            middle = (low + high) / 2
-            here = curve.at(order, middle)
-            nearer = numpy.abs(here - left) > numpy.abs(right - here)
-            high, right = numpy.where(nearer, middle, high), numpy.where(nearer, here, right)
-            low, left = numpy.where(nearer, low, middle), numpy.where(nearer, left, here)
-        apart = numpy.isfinite(left) & numpy.isfinite(right)  # what overflows does not jump
-        found = (low + high)[apart & (numpy.abs(right - left) > 1e-4 * (1 + numpy.abs(left)))] / 2
+    for _ in range(80):
+        middle = (low + high) / 2
+        here = curve.at(order, middle)
+        nearer = numpy.abs(here - left) > numpy.abs(right - here)
+        high, right = numpy.where(nearer, middle, high), numpy.where(nearer, here, right)
+        low, left = numpy.where(nearer, low, middle), numpy.where(nearer, left, here)
+    apart = numpy.isfinite(left) & numpy.isfinite(right)  # what overflows does not jump
+    found = (low + high)[apart & (numpy.abs(right - left) > 1e-4 * (1 + numpy.abs(left)))] / 2
     return [round(float(x), 6) + 0.0 for x in found]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import errno
 import os
 import pkgutil
 import sys
@@ -60,6 +61,11 @@ def refuse_unknown(verb: argparse.ArgumentParser, unknown: Sequence[str]) -> Non
     verb.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
 
 
+def _write_no_more() -> None:
+    """What is still to be written to stdout would only meet the same error, on leaving."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; a user's mistake is one line on stderr and exit code 2, never a traceback."""
     try:
@@ -79,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 2
     except BrokenPipeError:  # the reader (head, less) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()
         return 0
     except SystemExit as leaving:
         if isinstance(
@@ -91,7 +97,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("losscope: stopped.", file=sys.stderr)
         return 130
     except Exception as error:
-        if not getattr(error, "user_error", False):
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            _write_no_more()  # a full disk, behind stdout perhaps
+        elif not getattr(error, "user_error", False):
             raise
         print(f"losscope: {visible(str(error))}", file=sys.stderr)
         return 2

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy
+
 from losscope.errors import LossError, complain
 from losscope.loss.front_ends import front_end
+from losscope.loss.parameters import check_held
 from losscope.reduction import MEAN, NONE, check
 from losscope.structures import mean
 
@@ -53,6 +56,7 @@ def of_batch(
 ) -> tuple[Any, ...]:
     """Value and derivatives of a batch that the structure has prepared; for TOTAL, of which there is no derivative,
     the sum."""
+    check_held(loss.parameters, constants, batch.dtype)
     total, outputs, inside = loss._run(loss._compiled, batch, constants, reduction, order, buffer)
     if not inside:
         loss._structure.check_domains(loss.entry, batch, loss.activation is not None)
@@ -137,6 +141,7 @@ def _buffer(out: Any, batch: Any) -> Any:
 
 def _returned(array: Any, given: Any) -> Any:
     """In the dtype of what was given; whole numbers come back as float64."""
-    if given.dtype.kind not in "iub":
-        array = array.astype(given.dtype, copy=False)
+    if array.dtype != given.dtype and given.dtype.kind not in "iub":
+        with numpy.errstate(under="ignore"):
+            array = array.astype(given.dtype, copy=False)
     return array[()]  # of a single number, a number

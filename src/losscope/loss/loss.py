@@ -299,7 +299,7 @@ class Loss:
 
         if order not in (0, 1, 2):
             raise LossError(complain("There is no such derivative", got=repr(order), expected="0, 1 or 2"))
-        return latex(self, order)
+        return latex(self, int(order))
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"

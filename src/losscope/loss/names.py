@@ -81,4 +81,4 @@ def settings(text: str) -> tuple[str, dict[str, Any]]:
 
 def short(value: float) -> str:
     """A number as short as it can be read back: 2, 0.1."""
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
+    return str(int(value)) if abs(value) < 1e15 and value == int(value) else repr(float(value))

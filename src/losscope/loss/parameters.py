@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from losscope.entry import Entry
 from losscope.errors import LossError, complain, did_you_mean
+from losscope.structures import arrays
 from losscope.structures.structure import Structure
 
 IN_THE_CALL = ("weight", "reduction", "out")
@@ -30,6 +31,20 @@ def parameter(entry: Entry, structure: Structure, known: Mapping[str, Any], name
             complain(f"{name} is out of its domain", got=value, expected=f"a finite number, {domain.words}")
         )
     return number
+
+
+def check_held(parameters: Mapping[str, Any], numbers: Sequence[float], dtype: Any) -> None:
+    """Raise LossError for a number among those of the parameters that a kernel which computes in `dtype` does not hold."""
+    for name, number in zip(parameters, numbers, strict=True):
+        if dtype != arrays.FLOAT64 and not arrays.in_float32(number):
+            raise LossError(
+                complain(
+                    f"{name} is a number that {dtype} does not hold, in which this is computed",
+                    got=f"{name}={number:g}",
+                    expected=f"0, or a size from {arrays.LEAST:.3g} to {arrays.MOST:.3g}",
+                    next_step="Give the prediction in float64",
+                )
+            )
 
 
 def is_option(structure: Structure, name: str) -> bool:

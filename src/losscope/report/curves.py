@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -26,11 +27,15 @@ def curves(
 
     from losscope.report import Chart, Line, Panel, name_of
 
-    low, high = span
-    if not (numpy.isfinite(low) and numpy.isfinite(high) and low < high):
+    low, high = _numbers("The range of the axis is", span, 2)
+    if not 0 < high - low < math.inf:
         raise LossError(
-            complain("The range of the axis is empty", got=f"{low} to {high}", expected="LOW < HIGH")
+            complain(
+                "The range of the axis is empty, or endless", got=f"{low} to {high}", expected="LOW < HIGH"
+            )
         )
+    if target is not None:
+        (target,) = _numbers("The target of a curve is", [target], 1)
     axis = numpy.linspace(low, high, POINTS)
     drawn = [(name_of(loss), *_over(loss, axis, target)) for loss in losses]
     x_label = _axis_name(losses, target)
@@ -49,6 +54,18 @@ def curves(
         name="curves",
         columns=3,
     )
+
+
+def _numbers(what: str, given: Any, count: int) -> list[float]:
+    """So many finite numbers, or an error that says what was given."""
+    try:
+        numbers = [float(each) for each in given]
+    except (TypeError, ValueError, OverflowError):
+        numbers = []
+    if len(numbers) != count or not all(map(math.isfinite, numbers)):
+        said = given[0] if count == 1 else given
+        raise LossError(complain(f"{what} {count} finite number{'s'[: count - 1]}", got=f"{said!r:.99}"))
+    return numbers
 
 
 def _over(loss: Any, axis: Any, target: float | None) -> tuple[Any, Any]:
@@ -92,7 +109,8 @@ def _broken(y: Any) -> Any:
 
     y = numpy.array(y, dtype=float)
     step = numpy.abs(numpy.diff(y))
-    usual = numpy.nanmedian(step) if len(step) else 0.0
+    found = step[numpy.isfinite(step)]
+    usual = numpy.median(found) if len(found) else 0.0
     jumps = numpy.flatnonzero((step > 0.05) & (step > 50 * usual))
     y[jumps] = numpy.nan
     return y

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import Any
 
@@ -13,6 +14,7 @@ from losscope.errors import LossError, LossTypeError, complain
 FLOAT32, FLOAT64 = numpy.dtype("float32"), numpy.dtype("float64")
 NAMES = {FLOAT32: "float32", FLOAT64: "float64"}  # dtype.name takes three microseconds
 HELD = {FLOAT32: 2**24, FLOAT64: 2**53}  # every whole number up to here
+LEAST, MOST = 2.0**-126, 2.0**128 - 2.0**104  # between which float32 holds numbers with all its digits
 COMPUTED_IN = {FLOAT32: FLOAT32, FLOAT64: FLOAT64, numpy.dtype("float16"): FLOAT32}
 
 
@@ -122,11 +124,18 @@ def largest_whole(name: str, array: numpy.ndarray) -> int:
     return largest
 
 
+def in_float32(number: float) -> bool:
+    """Whether float32 holds a number, and with all its digits."""
+    size = abs(number)
+    return LEAST <= size <= MOST or size in (0.0, math.inf)
+
+
 def ready(array: numpy.ndarray, dtype: numpy.dtype) -> numpy.ndarray:
     """The array in that dtype, contiguous; itself if it already is."""
     if array.dtype == dtype and array.flags.c_contiguous:
         return array
-    return numpy.ascontiguousarray(array, dtype) if array.ndim else array.astype(dtype, copy=False)
+    with numpy.errstate(under="ignore"):  # it is rounded, as in a kernel
+        return numpy.ascontiguousarray(array, dtype) if array.ndim else array.astype(dtype, copy=False)
 
 
 def same_shape(prediction: numpy.ndarray, target: numpy.ndarray) -> None:

@@ -13,12 +13,15 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+import numpy
 import torch
 
 from losscope.errors import LossError, complain
 from losscope.loss import Loss
+from losscope.loss.parameters import check_held
 from losscope.loss.total import Total, finite
 from losscope.reduction import MEAN, NONE, SUM, check
+from losscope.structures.arrays import FLOAT32, FLOAT64
 from losscope.torch import eligibility
 from losscope.torch.strict.elementwise import pointwise
 from losscope.torch.strict.tensors import constant, tensor_of, unsupported
@@ -66,6 +69,7 @@ def activate(loss: Loss, score: torch.Tensor) -> torch.Tensor:
     score = tensor_of(score, "score")
     if not score.is_floating_point():
         score = score.double()
+    check_held(loss.parameters, tuple(loss.parameters.values()), _computed(score))
     value = (
         pointwise(loss.entry, None)(score, score.detach(), NONE, tuple(loss.parameters.values()))
         if score.numel()
@@ -86,6 +90,12 @@ def _evaluating(kernel: str) -> Callable[..., tuple[torch.Tensor, Any]]:
     return found
 
 
+def _computed(*tensors: torch.Tensor) -> numpy.dtype:
+    """What a loss of tensors is computed in, but where their whole numbers are larger than float32 holds."""
+    floating = [each.dtype for each in tensors if each.is_floating_point()]
+    return FLOAT64 if torch.float64 in floating or not floating else FLOAT32
+
+
 @_eager
 def _evaluate(
     loss: Loss, prediction: torch.Tensor, target: Any, weight: Any, reduction: str, options: dict[str, Any]
@@ -101,6 +111,7 @@ def _evaluate(
         weight = constant(weight, "weight", prediction)
     if eligibility.autocasting():
         prediction, target = eligibility.full_precision(prediction, target)
+    check_held(loss.parameters, parameters, _computed(prediction, target))
     evaluate = _evaluating(loss._structure.kernel)
     if reduction == MEAN:
         value, weighed = evaluate(loss, prediction, target, weight, MEAN, parameters, rest)

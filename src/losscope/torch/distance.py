@@ -15,7 +15,7 @@ from torch import Tensor
 from losscope.kernels.distance import Call
 from losscope.reduction import MEAN, NONE, REDUCTIONS, scale_of
 from losscope.torch import buffers, eligibility, formula
-from losscope.torch.eligibility import HALVES, NAMES
+from losscope.torch.eligibility import HALVES, NAMES, Nowhere, address
 from losscope.torch.kernel_loss import KernelLoss
 from losscope.torch.loss_node import Gradients, LossNode, as_weight, multiply, record
 from losscope.torch.margin import nan_of_whole_rows, of_rows
@@ -51,9 +51,11 @@ class Distances(KernelLoss):
             if not bool((label.abs() == 1).all()):
                 return None
         factor = scale_of(reduction, vectors[0].shape[:-1].numel())
-        return Vectors(
-            self, vectors, label, None, parameters, factor, reduction == NONE, swap, offset
-        ).result()
+        call = Vectors(self, vectors, label, None, parameters, factor, reduction == NONE, swap, offset)
+        try:
+            return call.result()
+        except Nowhere:
+            return None
 
     def by_operations(
         self,
@@ -180,15 +182,11 @@ class Vectors(LossNode):
         values = torch.empty(shape[:-1], dtype=computed(given)) if unreduced else None
         out = None if unreduced else eligibility.scalar(given)
         call = Call(
-            self.loss.compiled, NAMES[given], shape[:-1].numel(), shape[-1], self.parameters, tuple(each.data_ptr() for each in read),
-            _address(label), _address(weight), self.swap, self.offset,
+            self.loss.compiled, NAMES[given], shape[:-1].numel(), shape[-1], self.parameters, tuple(map(address, read)),
+            address(label), address(weight), self.swap, self.offset,
         )  # fmt: skip
-        call.run(scale, _address(values), tuple(map(_address, gradients)), _address(out))
+        call.run(scale, address(values), tuple(map(address, gradients)), address(out))
         return (values.to(given) if values is not None else out), tuple(gradients)  # type: ignore[return-value]
-
-
-def _address(tensor: Tensor | None) -> int | None:
-    return None if tensor is None else tensor.data_ptr()
 
 
 def computed(dtype: torch.dtype) -> torch.dtype:

@@ -14,7 +14,7 @@ from losscope.entry import Entry
 from losscope.kernels.elementwise import Call
 from losscope.reduction import MEAN, NONE, SUM
 from losscope.torch import buffers, eligibility, formula
-from losscope.torch.eligibility import KERNEL, NAMES, NOT_OURS, Outside
+from losscope.torch.eligibility import KERNEL, NAMES, NOT_OURS, Nowhere, Outside, nowhere
 from losscope.torch.kernel_loss import KernelLoss
 from losscope.torch.loss_node import Gradients, LossNode, as_weight, multiply, record
 
@@ -94,11 +94,7 @@ class Pointwise(KernelLoss):
             weight = aligned(weight, input)
         call = Elements(self, (input, target, weight, varying), parameters, scale, reduction == NONE)
         call.both = both
-        if both:
-            return record(call, input, target)
-        if input.requires_grad and torch.is_grad_enabled():
-            return record(call, input)
-        return call.value(call.tensors)
+        return call.result(input, target)
 
     def by_formula(
         self,
@@ -152,8 +148,8 @@ class Pointwise(KernelLoss):
             # A third of what `repeat` takes; of one number for all classes, a view of that one unless it is laid out.
             row = row.expand(-(-(period + 64) // period), period).reshape(-1).contiguous()
         call = Call(
-            self.compiled, NAMES[input.dtype], input.numel(), parameters, input.data_ptr(), target.data_ptr(),
-            None if weight is None else weight.data_ptr(), None if row is None else row.data_ptr(), period,
+            self.compiled, NAMES[input.dtype], input.numel(), parameters, input.data_ptr() or nowhere(), target.data_ptr() or nowhere(),
+            None if weight is None else weight.data_ptr() or nowhere(), None if row is None else row.data_ptr(), period,
             self.refuses and self.compiled.has_domain,
         )  # fmt: skip
         outside, _ = call.run(
@@ -215,6 +211,17 @@ class Elements(LossNode):
 
     __slots__ = ("both",)
     both: bool
+
+    def result(self, input: Tensor, target: Tensor) -> Tensor | None:
+        """The loss, in the graph of those that want a gradient; None where a tensor has no memory to be read."""
+        try:
+            if self.both:
+                return record(self, input, target)
+            if input.requires_grad and torch.is_grad_enabled():
+                return record(self, input)
+            return self.value(self.tensors)
+        except Nowhere:
+            return None
 
     def value(self, tensors: Any) -> Tensor:
         input, target, weight, varying = tensors

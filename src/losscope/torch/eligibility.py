@@ -26,6 +26,19 @@ class Outside(Exception):
     """A number lies outside its domain, or a class is none (the text says it), of a loss that refuses such input."""
 
 
+class Nowhere(Outside):
+    """A tensor has numbers, and no memory that holds them: a tangent of zeros, a storage that was given up."""
+
+
+def nowhere() -> int:
+    raise Nowhere
+
+
+def address(tensor: Tensor | None) -> int | None:
+    """Where the numbers of a tensor lie; None of none. Raises Nowhere."""
+    return None if tensor is None else tensor.data_ptr() or nowhere()
+
+
 PLAIN = (Tensor, torch.nn.Parameter)
 STRIDED = torch.strided
 NAMES = {

@@ -15,7 +15,7 @@ from torch import Tensor
 from losscope.kernels.multiclass_margin import Call
 from losscope.reduction import MEAN, NONE, REDUCTIONS
 from losscope.torch import buffers, eligibility, formula
-from losscope.torch.eligibility import Outside
+from losscope.torch.eligibility import Outside, address
 from losscope.torch.kernel_loss import KernelLoss
 from losscope.torch.loss_node import Gradients, LossNode, as_weight, record
 from losscope.torch.margin import of_class, of_rows
@@ -85,7 +85,7 @@ class MulticlassMargin(KernelLoss):
             if input.requires_grad and torch.is_grad_enabled():
                 return record(call, input)
             return call.value(call.tensors)
-        except Outside:  # a class that is none
+        except Outside:  # a class that is none, or a tensor without memory
             return None
 
     def by_operations(
@@ -119,10 +119,9 @@ class MulticlassMargin(KernelLoss):
         a class is none."""
         classes = input.shape[-1]
         rows = input.numel() // classes
-        address = lambda each: None if each is None else each.data_ptr()
         call = Call(
-            self.compiled, _COMPUTED[input.dtype], rows, classes, target.numel() // rows, parameters, input.data_ptr(),
-            target.data_ptr(), address(weight), target.shape == input.shape,
+            self.compiled, _COMPUTED[input.dtype], rows, classes, target.numel() // rows, parameters, address(input),
+            address(target), address(weight), target.shape == input.shape,
         )  # fmt: skip
         if call.run(scale, address(values), address(gradient), address(result))[0] >= 0:
             raise Outside

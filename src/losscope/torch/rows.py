@@ -15,7 +15,7 @@ from torch.compiler import is_compiling
 from losscope.kernels.rows import Call
 from losscope.reduction import MEAN, NONE, REDUCTIONS
 from losscope.torch import buffers, eligibility
-from losscope.torch.eligibility import NAMES, Outside
+from losscope.torch.eligibility import NAMES, Outside, address
 from losscope.torch.kernel_loss import KernelLoss
 from losscope.torch.loss_node import Gradients, LossNode, as_weight, multiply, record
 
@@ -68,7 +68,7 @@ class Rows(KernelLoss):
             return None
         try:
             return call.result()
-        except Outside:  # a class index that is none
+        except Outside:  # a class index that is none, or a tensor without memory
             return None
 
 
@@ -235,11 +235,11 @@ class Logits(LossNode):
         values = torch.empty(self.logits.shape[:-1], dtype=self.computed) if self.unreduced else None
         out = eligibility.scalar(self.logits.dtype) if values is None else None
         call = Call(
-            self.loss.compiled, self.dtype, rows, self.classes, self.parameters, self.logits.data_ptr(), _address(self.target),
-            _address(self.probabilities), _address(weight), _address(self.class_weight), self.ignore, self.smoothing,
+            self.loss.compiled, self.dtype, rows, self.classes, self.parameters, address(self.logits), address(self.target),
+            address(self.probabilities), address(weight), address(self.class_weight), self.ignore, self.smoothing,
         )  # fmt: skip
         wrong, total, weighs = call.run(
-            self.scale, self.mean, _address(values), _address(gradient), None, _address(out)
+            self.scale, self.mean, address(values), address(gradient), None, address(out)
         )
         if wrong >= 0:
             raise self.no_class()
@@ -259,10 +259,6 @@ def rows_of(tensor: Tensor, dtype: torch.dtype) -> Tensor:
     if tensor.ndim > 2:
         tensor = tensor.movedim(1, -1)
     return tensor.to(dtype).contiguous()
-
-
-def _address(tensor: Tensor | None) -> int | None:
-    return None if tensor is None else tensor.data_ptr()
 
 
 def _without_classes(shape: torch.Size) -> torch.Size:

@@ -15,7 +15,7 @@ from torch import Tensor
 from losscope.reduction import MEAN, SUM, scale_of
 from losscope.torch import buffers, eligibility, variants
 from losscope.torch.elementwise import Elements, Pointwise
-from losscope.torch.eligibility import KERNEL
+from losscope.torch.eligibility import KERNEL, Nowhere
 from losscope.torch.loss_node import Gradients, LossNode, record
 
 _MARGIN_RANKING = Pointwise(variants.margin_ranking)
@@ -44,7 +44,10 @@ def margin_ranking(
     ):
         factor = scale_of(reduction, first.numel())
         call = Difference(_MARGIN_RANKING, (first, second, target), parameters, factor, False)
-        return record(call, first, second)
+        try:
+            return record(call, first, second)
+        except Nowhere:
+            return None
     return _MARGIN_RANKING(first - second, target, reduction, parameters)
 
 

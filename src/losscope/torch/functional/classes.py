@@ -39,7 +39,7 @@ def cross_entropy(
         size_average is None
         and reduce is None
         and type(ignore_index) is int
-        and number(label_smoothing)
+        and number(label_smoothing, input)
         and (_LOWEST <= ignore_index < 0 or _holds_indices(target, ignore_index))
     ):
         ours = _CROSS_ENTROPY(input, target, weight, ignore_index, reduction, label_smoothing)
@@ -81,7 +81,7 @@ def linear_cross_entropy(
         options is None
         and not torch.compiler.is_compiling()
         and ignores
-        and number(label_smoothing)
+        and number(label_smoothing, input)
         and isinstance(input, Tensor)
         and isinstance(linear_weight, Tensor)
     ):

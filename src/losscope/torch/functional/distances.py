@@ -36,7 +36,7 @@ def cosine_embedding_loss(
     if (
         size_average is None
         and reduce is None
-        and number(margin)
+        and number(margin, input1)
         and isinstance(target, Tensor)
         and target.ndim <= 1
     ):
@@ -70,11 +70,11 @@ def triplet_margin_loss(
     if (
         size_average is None
         and reduce is None
-        and number(margin)
+        and number(margin, anchor)
         and margin > 0
-        and number(p)
+        and number(p, anchor)
         and p == 2
-        and number(eps)
+        and number(eps, anchor)
         and flag(swap)
     ):
         triplet = (anchor, positive, negative)
@@ -106,7 +106,7 @@ def triplet_margin_with_distance_loss(
     tensor(0.5858)
     """
     eps = _euclidean(distance_function)
-    if eps is not None and number(margin) and margin > 0:
+    if eps is not None and number(eps, anchor) and number(margin, anchor) and margin > 0:
         ours = _TRIPLET((anchor, positive, negative), None, reduction, (float(margin),), bool(swap), eps)
         if ours is not None:
             return ours

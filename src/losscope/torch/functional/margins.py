@@ -55,7 +55,7 @@ def hinge_embedding_loss(
     >>> hinge_embedding_loss(torch.tensor([0.25, 0.25]), torch.tensor([1.0, -1.0]), reduction="none")
     tensor([0.2500, 0.7500])
     """
-    if size_average is None and reduce is None and number(margin):
+    if size_average is None and reduce is None and number(margin, input):
         ours = _HINGE_EMBEDDING(input, target, reduction, (float(margin),))
         if ours is not None:
             return ours
@@ -78,7 +78,7 @@ def margin_ranking_loss(
     >>> margin_ranking_loss(torch.tensor([2.0]), torch.tensor([1.5]), torch.tensor([1.0]), margin=1.0)
     tensor(0.5000)
     """
-    if size_average is None and reduce is None and number(margin):
+    if size_average is None and reduce is None and number(margin, input1):
         ours = two_input_losses.margin_ranking(input1, input2, target, margin, reduction)
         if ours is not None:
             return ours
@@ -103,7 +103,7 @@ def multi_margin_loss(
     >>> multi_margin_loss(torch.tensor([[2.0, 1.5]]), torch.tensor([0]))
     tensor(0.2500)
     """
-    if size_average is None and reduce is None and number(p) and p in (1, 2) and number(margin):
+    if size_average is None and reduce is None and number(p, input) and p in (1, 2) and number(margin, input):
         ours = _MULTICLASS_MARGIN[p](input, target, weight, reduction, margin, lists=False)
         if ours is not None:
             return ours

@@ -177,7 +177,7 @@ def poisson_nll_loss(
     >>> poisson_nll_loss(torch.tensor([0.0]), torch.tensor([2.0]))
     tensor(1.)
     """
-    if size_average is None and reduce is None and flag(log_input) and flag(full) and number(eps):
+    if size_average is None and reduce is None and flag(log_input) and flag(full) and number(eps, input):
         counts = _counts(input, target)
         if log_input:
             ours = (_POISSON_FULL if full else _POISSON)(input, counts, reduction)

@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 import torch.nn._reduction as _Reduction
 import torch.nn.functional as _F
+
+from losscope.structures.arrays import in_float32
 
 torchs: dict[str, Callable[..., Any]] = {name: each for name, each in vars(_F).items() if callable(each)}
 
 
-def number(value: Any) -> bool:
-    """Whether a keyword is a number. What is not (a text, a tensor, NaN) is PyTorch's to take or to refuse."""
-    return isinstance(value, float | int) and value == value
+def number(value: Any, input: Any) -> bool:
+    """Whether a keyword is a number that a loss of the input is computed with. What is none (a text, a tensor, NaN), or
+    none in float32 that has all its digits, is PyTorch's to take or to refuse."""
+    if not isinstance(value, float | int):
+        return False
+    return in_float32(value) or (value == value and getattr(input, "dtype", None) is torch.float64)
 
 
 def reduced_by(size_average: bool | None, reduce: bool | None, reduction: str, warn: bool = False) -> str:

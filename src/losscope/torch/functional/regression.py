@@ -124,7 +124,7 @@ def smooth_l1_loss(
     >>> smooth_l1_loss(torch.tensor([1.0, 3.0]), torch.tensor([0.0, 0.0]), reduction="none")
     tensor([0.5000, 2.5000])
     """
-    if size_average is None and reduce is None and number(beta):
+    if size_average is None and reduce is None and number(beta, input):
         if beta > 0:
             ours = _SMOOTH(input, target, reduction, (float(beta),))
         else:
@@ -145,7 +145,7 @@ def huber_loss(
     tensor([0.5000, 4.0000])
     """
     if (
-        number(delta)
+        number(delta, input)
         and delta > 0
         and (
             weight is None
@@ -175,7 +175,7 @@ def gaussian_nll_loss(
     >>> gaussian_nll_loss(torch.tensor([1.0]), torch.tensor([3.0]), torch.tensor([1.0]))
     tensor(2.)
     """
-    if number(eps):
+    if number(eps, input):
         ours = two_input_losses.gaussian(input, target, var, full, eps, reduction)
         if ours is not None:
             return ours

@@ -74,6 +74,8 @@ def tensor_of(value: Any, name: str, beside: torch.Tensor | None = None) -> torc
         what = ("is looked on by a mode of torch or traced, which would not see a kernel", "")
     if what is not None:
         raise LossTypeError(complain(f"{name} {what[0]}", next_step=what[1]))
+    if value._is_zerotensor():  # zeros without memory, which tangents are
+        return value.clone()
     return value.resolve_neg() if value.is_neg() else value
 
 
