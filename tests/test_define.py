@@ -317,3 +317,18 @@ def test_what_has_no_value_anywhere_is_refused(formula: str, says: str) -> None:
     """Or it would be called exact: at no point does it differ from what is true there."""
     with pytest.raises(ls.LossError, match=says):
         ls.define("mine", formula, **({"c": 1.5} if "c)" in formula else {}))
+
+
+@pytest.mark.parametrize(
+    "formula", ["r - pow1px2m1(r, 1e-3)**4", "1/(exp(r*0.01) + exp(r*0.37) + exp(-r*0.013))"]
+)
+@pytest.mark.filterwarnings("ignore::losscope.exactness.told.InexactWarning")
+def test_fractions_of_whole_numbers_are_no_high_degrees(formula: str) -> None:
+    """To SymPy they are polynomials in x^(1/1000), which it would factor for hours: the test would not end."""
+    loss = ls.define("mine", formula)
+    r = np.array([0.3, -1.7])
+    by_hand = [
+        r - ((1 + r * r) ** 1e-3 - 1) ** 4,
+        1 / (np.exp(r * 0.01) + np.exp(r * 0.37) + np.exp(-r * 0.013)),
+    ]
+    np.testing.assert_allclose(loss(r, 0 * r, reduction="none"), by_hand[formula.startswith("1")], rtol=1e-12)

@@ -14,6 +14,8 @@ from losscope.expression.hyperbolic import cosh, log_cosh, sech2, sinh, tanh
 from losscope.rewrite.cancellation import fewer
 from losscope.rewrite.rewriting import operations, rewriting, small
 
+HIGHEST_DEGREE = 32  # of a polynomial that is factored: one of degree 1,000 takes SymPy minutes
+
 
 @rewriting
 def factored(expression: Any) -> Any:
@@ -28,11 +30,18 @@ def _factored(e: Any) -> Any:
     together = sympy.together(e)
     above, below = together.as_numer_denom()
     try:
+        if _degree(above) > HIGHEST_DEGREE:
+            return together
         above = sympy.factor(above)
     except (sympy.PolynomialError, NotImplementedError):
         return together
     result = above / below
     return result if operations(result) <= 2 * operations(e) else e
+
+
+def _degree(e: Any) -> int:
+    """The highest of a polynomial. To SymPy, exp(r/1000) is the variable of one, and exp(r) has the degree 1000."""
+    return max(sympy.Poly(e).degree_list(), default=0)
 
 
 @rewriting
