@@ -40,8 +40,12 @@ def _factored(e: Any) -> Any:
 
 
 def _degree(e: Any) -> int:
-    """The highest of a polynomial. To SymPy, exp(r/1000) is the variable of one, and exp(r) has the degree 1000."""
-    return max(sympy.Poly(e).degree_list(), default=0)
+    """The highest of the polynomials that are to be factored. To SymPy, exp(r/1000) is the variable of one, and exp(r) has
+    the degree 1000."""
+    sums = [each.as_base_exp()[0] for each in Mul.make_args(e)]
+    return max(
+        (max(sympy.Poly(each).degree_list()) for each in sums if each.is_Add and each.free_symbols), default=0
+    )
 
 
 @rewriting
