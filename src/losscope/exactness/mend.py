@@ -24,7 +24,7 @@ MOST_IN_ALL = 3600  # the same, of value, gradient and curvature together
 LONGEST = 400  # operations of a form worth measuring
 BREADTH = 3  # forms of which each round makes others
 MOST_CASES = 8  # forms of which two may be put side by side
-SLIGHT = 4.0  # bits, of all points together, for which no form is split in two
+SLIGHT = 4.0  # bits, of all points together, for which no form that is within bounds is split in two
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Judge:
 
     def fails(self, order: int, form: Any) -> bool:
         """Whether some point is out of bounds."""
-        return bool((self.lost(order, form) > numpy.log2(BOUND / GOOD)).any())
+        return _fails(self.lost(order, form))
 
     def lost(self, order: int, form: Any) -> numpy.ndarray:
         """The bits that a form loses at each point, of both dtypes, beyond what is good."""
@@ -69,6 +69,10 @@ class Judge:
         at = [self.bench.at[dtype][name] for name in self.bench.names]
         with numpy.errstate(all="ignore"):
             return numpy.broadcast_to(numpy.asarray(compute(*at)), len(at[0]))
+
+
+def _fails(lost: numpy.ndarray) -> bool:
+    return bool((lost > numpy.log2(BOUND / GOOD)).any())
 
 
 @dataclass(frozen=True)
@@ -125,12 +129,13 @@ def by_cases(judge: Judge, order: int, forms: Sequence[Any]) -> Found:
     """One form where some quantity is small and another where it is large, if that loses less than the best alone; and
     so once more."""
     lost = {form: judge.lost(order, form) for form in forms}
-    chosen = min(forms, key=lambda form: (lost[form].sum(), operations(form)))
+    chosen = min(forms, key=lambda form: (_fails(lost[form]), lost[form].sum(), operations(form)))
     parts: tuple[Any, ...] = (chosen,)
     for _ in range(2):
-        if lost[chosen].sum() <= SLIGHT:
+        slight = 0.0 if _fails(lost[chosen]) else SLIGHT
+        if lost[chosen].sum() <= slight:
             break
-        split = _split(judge, lost, float(lost[chosen].sum()) - SLIGHT)
+        split = _split(judge, lost, float(lost[chosen].sum()) - slight)
         if split is None:
             break
         one, quantity, border, other = split
