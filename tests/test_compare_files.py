@@ -511,3 +511,33 @@ def test_what_is_impossible_is_refused_before_pytorch_is_loaded(target, options,
     assert done.stdout == "2 False\n", done.stderr
     assert says in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["compare", "1/(1 + r**2)"], 'a formula without a name: write "mine = 1/(1 + r**2)"'),
+        (["compare", "houze.csv", "--target", "price"], "no file 'houze.csv'"),
+        (["form", "exp(r"], "\n  exp(r\n     ^"),
+    ],
+)
+def test_what_is_written_is_understood_for_what_it_is(words, says, capsys):
+    from losscope.cli import main
+
+    assert main(words) == 2
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"losses": []}, "losses is empty"),
+        ({"splits": "two"}, "--splits 'two' is no whole number"),
+        ({"folds": 2.5}, "no whole"),
+    ],
+)
+def test_options_from_python_are_asked_for_their_kind(options, says):
+    import losscope as ls
+
+    with pytest.raises(DataError, match=says):
+        ls.compare("diabetes", **options)

@@ -1,4 +1,4 @@
-"""LossNode models predict as they did, and saved predictions are those that were judged."""
+"""Saved models predict as they did, and saved predictions are those that were judged."""
 
 from __future__ import annotations
 
@@ -98,6 +98,11 @@ def test_the_command_saves_and_predicts(tmp_path, capsys):
     assert main(["predict", model, str(tmp_path / "new.csv")]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert (lines[0], len(lines)) == ("prediction", 21)
+    new.assign(**{new.columns[0]: ["abc", *new.iloc[1:, 0].astype(str)]}).to_csv(
+        tmp_path / "odd.csv", index=False
+    )
+    assert main(["predict", model, str(tmp_path / "odd.csv")]) == 0
+    assert f"{new.columns[0]}: 'abc' taken as missing" in capsys.readouterr().err
     assert main(["predict", model, str(tmp_path / "new.csv"), "--out", str(tmp_path / "p.parquet")]) == 0
     assert np.isfinite(pd.read_parquet(tmp_path / "p.parquet").prediction).all()
 

@@ -14,6 +14,7 @@ import pytest
 import losscope as ls
 from losscope.catalogue import entries
 from losscope.cli import main
+from losscope.exactness.certificate import Certificate, Worst
 from losscope.exactness.certify import certificate
 from losscope.exactness.told import InexactWarning
 
@@ -185,3 +186,17 @@ def test_silly_text_takes_neither_time_nor_memory() -> None:
         seconds, megabytes = map(float, subprocess.run([sys.executable, "-c", LIMITED, written], capture_output=True, text=True, check=True).stdout.split())  # fmt: skip
         assert seconds < 1
         assert megabytes < 200
+
+
+def test_a_loss_is_certified_as_it_was_when_it_was_defined() -> None:
+    """Where the formula has no value (log of a negative number) there is nothing that a form could be held against."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        loss = ls.define("mine", "(log(1 + z) - log(1 + y))**2")
+    assert loss.certificate.exact == (not said)
+
+
+def test_the_point_where_it_is_off_shows_by_how_much() -> None:
+    """In so many digits that what is computed and what is true differ."""
+    found = Certificate(Worst(9.0, 0, "float64", {"prediction": 1.0}, 4.2134801, 4.2134802), 4096)
+    assert found.where().endswith("the value is 4.2134801 in float64, true 4.2134802")

@@ -278,15 +278,17 @@ def _settled(ball: Any) -> bool:
 
 
 def _in_two_parts(ball: Any) -> tuple[float, float]:
-    """A ball as the sum of two doubles; NaN where it is unknown. What is smaller than any double is 0."""
+    """A ball as the sum of two doubles. What is smaller than any double is 0; what is no number is NaN and 0, what is
+    unknown NaN twice."""
     if not _narrow(ball) or not ball.is_finite():
-        return (numpy.nan, 0.0)
+        return (numpy.nan, 0.0 if _settled(ball) else numpy.nan)
     high = float(ball)
     return (high, float(ball - high)) if numpy.isfinite(high) else (high, 0.0)
 
 
 def truths(expressions: Sequence[Any], symbols: Sequence[Any], points: Any) -> numpy.ndarray:
-    """Array (points, expressions, 2): each true value as the sum of two doubles, NaN where it has none."""
+    """Array (points, expressions, 2): each true value as the sum of two doubles; NaN and 0 where it has none, NaN twice
+    where it is unknown."""
     function = compiled(tuple(expressions), tuple(symbols))
     found = numpy.full((len(points), len(expressions), 2), numpy.nan)
     before, ctx.prec = ctx.prec, PRECISIONS[0]

@@ -101,5 +101,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _write_no_more()  # a full disk, behind stdout perhaps
         elif not getattr(error, "user_error", False):
             raise
-        print(f"losscope: {visible(str(error))}", file=sys.stderr)
+        lines = str(error).split("\n")  # a formula's mistake has a caret under it
+        print("losscope: " + "\n".join(map(visible, lines)), file=sys.stderr)
         return 2

@@ -223,8 +223,12 @@ def _ended_in_order() -> Iterator[None]:
 def _take_the_table(args: argparse.Namespace) -> None:
     """A file among the losses is the table, where --data names none: `losscope compare house.csv --target price`."""
     from losscope.comparison.data import DataError
+    from losscope.comparison.tables import SUFFIXES
 
-    tables = [word for word in args.losses if Path(word).suffix and Path(word).is_file()]
+    tables = [
+        word for word in args.losses
+        if Path(word).suffix.lower() in SUFFIXES or (Path(word).suffix and Path(word).is_file())
+    ]  # fmt: skip
     for word in tables:
         if Path(word).suffix == ".toml":
             raise DataError(f"{word!r} is a file, not a loss: give it to --losses")

@@ -47,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
     data = Path(args.data).expanduser()
     frame, _ = read_table(data)
     found = model.predict(frame, str(data))
+    for remark in model.unread(frame):
+        print(f"losscope: {remark}.", file=sys.stderr)
     try:
         if out is None:
             found.to_csv(sys.stdout, index=False)

@@ -103,6 +103,10 @@ def compare(
     started = time.perf_counter()
     asked, columns = _sorted_out(options)
     workers = workers_asked(workers)
+    if isinstance(losses, str | ls.Loss):
+        losses = [losses]
+    if losses is not None and not len(losses):
+        raise DataError("losses is empty: name one or more, or leave it out for a set that fits the task")
     named = rival.read(losses or (), asked.losses_file, asked.tune)
     dataset = load(data, target, **columns)
     decided = decide(dataset, asked.task, [each.loss for each in named], asked.merge_rare_classes)

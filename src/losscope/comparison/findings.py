@@ -248,7 +248,7 @@ def _chosen(outcome: Outcome) -> list[str]:
             sentence += (
                 f"; against {defaults} it is better by {size} in {metric.words}"
                 if gain.clear and gain.mean > 0
-                else f"; it did not matter: against {defaults} the {metric.words} differs by {size}"
+                else f"; whether it mattered cannot be told: against {defaults} the {metric.words} differs by {size}"
                 if not gain.clear
                 else f"; it did harm: against {defaults} it is worse by {size} in {metric.words}"
             )

@@ -130,6 +130,11 @@ def _of_formula(text: str) -> Rival:
 
 def _named(text: str) -> Rival:
     """A name of the catalogue, with `parameter=?` for what is left open."""
+    if re.search(r"[()*/^]|^-", text):
+        raise DataError(
+            f'{text!r} is a formula without a name: write "mine = {text}", with its parameters behind it, as in '
+            '"mine = c**2/2*log(1 + (r/c)**2) : c=1"'
+        )
     opened = re.findall(r"(\w+)\s*=\s*\?", text)
     loss = ls.get(re.sub(r":\w+\s*=\s*\?|,\s*\w+\s*=\s*\?", "", text))
     for name in opened:

@@ -116,6 +116,19 @@ class Model:
             forecast(outputs, self.task, self.encoding, self.centre, self.scale), self.task.labels
         )
 
+    def unread(self, frame: pd.DataFrame) -> list[str]:
+        """What of the rows is no number where the model knows numbers, in words: it is taken as missing."""
+        numbers = self.columns.numbers if self.columns is not None else Numbers()
+        tidy, found = _readable(frame[list(numbers.names)]), []
+        for name in numbers.names:
+            given, read = frame[name].reset_index(drop=True), tidy[name]
+            if name not in numbers.first and read.dtype.kind not in "iufb":
+                read = pd.to_numeric(read, errors="coerce")
+            words = given[read.isna() & given.notna()].astype(str)
+            if len(words):
+                found.append(f"{name}: {listed([repr(word) for word in words.unique()], 5)} taken as missing")
+        return found
+
 
 def load_model(path: str | Path) -> Model:
     """Read a model that `--save` has written. Raises DataError for what is none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +59,8 @@ class Asked:
             ("--hidden", self.hidden, 1),
             ("--grid", self.grid, 1),
         ):
+            if number is not None and (isinstance(number, bool) or not isinstance(number, numbers.Integral)):
+                raise DataError(f"{name} {number!r} is no whole number: give {least} or more")
             if number is not None and number < least:
                 raise DataError(f"{name} {number} is too few: give {least} or more")
         rate = self.learning_rate

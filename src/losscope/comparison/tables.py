@@ -12,6 +12,7 @@ from losscope.comparison.mistakes import DataError, did_you_mean
 from losscope.comparison.sources import PARQUET_MAGIC, looks_binary, not_a_table, opened
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
+SUFFIXES = (*PARQUET_SUFFIXES, ".csv", ".gz", ".tsv", ".txt")  # by which a table's name is known
 # Parquet packs a constant column of a thousand million rows into a few bytes; here each value takes eight.
 MOST_VALUES = 1 << 29
 
@@ -20,7 +21,7 @@ def read_table(path: Path) -> tuple[pd.DataFrame, list[str]]:
     """The table of one CSV or Parquet file, and what had to be assumed to read it."""
     if not path.exists():
         folder = path.parent.glob("*") if path.parent.is_dir() else ()
-        near = [entry.name for entry in folder if entry.suffix in (".csv", ".parquet", ".gz", ".tsv", ".txt")]
+        near = [entry.name for entry in folder if entry.suffix in SUFFIXES]
         raise DataError(
             f"no file {str(path)!r}{did_you_mean(path.name, near)}: check the path given to --data"
         )

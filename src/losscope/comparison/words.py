@@ -141,7 +141,7 @@ def under_the_tables(outcome: Outcome) -> list[str]:
     """What a reader must know to read the tables."""
     count = len(outcome.prepared)
     notes = [
-        f"On test rows: mean ± standard deviation over {count} splits."
+        f"On test rows: mean ± standard deviation over {count} splits. Behind a difference, ± is its 95% interval."
         if count > 1
         else "On the test rows of one split."
     ]

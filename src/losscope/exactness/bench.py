@@ -68,7 +68,9 @@ class Bench:
     def _true(self, rows: numpy.ndarray) -> numpy.ndarray:
         found = truths(self.true, self.symbols, rows)
         if self.instead:
-            unknown = numpy.flatnonzero(numpy.isnan(found[..., 0]).any(1))
+            # Where the formula has surely no value, none is taken of a form that has one there.
+            nowhere = numpy.isnan(found[:, 0, 0]) & ~numpy.isnan(found[:, 0, 1])
+            unknown = numpy.flatnonzero(numpy.isnan(found[..., 0]).any(1) & ~nowhere)
             other = truths(self.instead, self.symbols, rows[unknown])
             found[unknown] = numpy.where(numpy.isnan(found[unknown][..., :1]), other, found[unknown])
         found[numpy.isnan(found[:, 0, 0])] = numpy.nan  # where there is no value there is no derivative

@@ -42,4 +42,12 @@ class Certificate:
         worst = self.worst
         at = ", ".join(f"{name} = {value:.9g}" for name, value in worst.at.items())
         order = ("value", "gradient", "curvature")[worst.order]
-        return f"at {at} the {order} is {worst.computed:.6g} in {worst.dtype}, true {worst.truth:.6g}"
+        digits = next(
+            (
+                digits
+                for digits in range(6, 17)
+                if f"{worst.computed:.{digits}g}" != f"{worst.truth:.{digits}g}"
+            ),
+            17,
+        )
+        return f"at {at} the {order} is {worst.computed:.{digits}g} in {worst.dtype}, true {worst.truth:.{digits}g}"

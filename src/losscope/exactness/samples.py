@@ -110,7 +110,7 @@ def _residuals(
         at["target"][kind < 3] = 0.0
         close = at["prediction"] * (1 - rng.choice([-1, 1], count) * 10 ** rng.uniform(-7, 0, count))
         at["target"] = numpy.where(kind == 3, close, at["target"])
-    elif prediction in ("real", "nonnegative", "positive", "probability") and target != "count":
+    elif prediction in ("real", "nonnegative", "positive", "probability"):
         close = at["target"] * (1 + rng.choice([-1, 1], count) * 10 ** rng.uniform(-7, 0, count))
         at["prediction"] = numpy.where(kind == 3, numpy.abs(close), at["prediction"])
     if target == "positive":

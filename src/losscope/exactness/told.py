@@ -88,6 +88,11 @@ def advice(entry: Entry, certificate: Certificate) -> str:
             if len(form) <= 300
             else "Computed is the nearest form found; losscope form prints it"
         )
+    if entry.target.name == entry.prediction.name == "real":
+        return (
+            "No form is known that does better there; if it is no place for your numbers, say what they are, as in"
+            ' target="sign" or prediction="positive"'
+        )
     return "No form is known that does better there; write the term so that nothing cancels or overflows"
 
 

@@ -82,7 +82,7 @@ if not hasattr(torch._C, "_get_current_graph_task_keep_graph"):
 # PyTorch's own words.
 FREED = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they have already "
-    "been freed). LossNode intermediate values of the graph are freed when you call .backward() or autograd.grad(). "
+    "been freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). "
     "Specify retain_graph=True if you need to backward through the graph a second time or if you need to access "
     "saved tensors after calling backward."
 )

@@ -21,8 +21,10 @@ import warnings
 from types import FunctionType
 from typing import Any
 
+import torch.nn
 import torch.nn.modules.loss as _torchs
 
+from losscope.errors import complain, did_you_mean
 from losscope.torch import functional as F
 
 FUNCTION_OF = {
@@ -61,4 +63,9 @@ for _name, _function in FUNCTION_OF.items():
 
 
 def __getattr__(name: str) -> Any:
-    raise AttributeError(f"losscope.torch.nn has the losses of torch.nn and nothing else; it has no {name!r}")
+    raise AttributeError(
+        complain(
+            f"losscope.torch.nn has the losses of torch.nn and nothing else; it has no {name!r}",
+            next_step=f"Take torch.nn.{name}" if hasattr(torch.nn, name) else did_you_mean(name, __all__),
+        )
+    )

@@ -19,6 +19,11 @@ PyTorch's errors), subclasses, tracing. `losscope.torch.table` says which is whi
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch.nn.functional
+
+from losscope.errors import complain, did_you_mean
 from losscope.torch import operators
 from losscope.torch.elementwise import Pointwise
 from losscope.torch.functional import classes, distances, margins, probability, pytorchs, regression
@@ -57,3 +62,14 @@ for _module in (classes, distances, margins, probability, regression):
     for _loss in vars(_module).values():
         if isinstance(_loss, Pointwise | Rows):
             operators.register(_loss)
+
+
+def __getattr__(name: str) -> Any:
+    raise AttributeError(
+        complain(
+            f"losscope.torch.functional has the losses of torch.nn.functional and nothing else; it has no {name!r}",
+            next_step=f"Take torch.nn.functional.{name}"
+            if hasattr(torch.nn.functional, name)
+            else did_you_mean(name, __all__),
+        )
+    )
