@@ -23,7 +23,7 @@ format: $(VENV)/test
 	$(BIN)/ruff format .
 
 nightly: $(VENV)/test  ## 5,000 random formulas, other ones each time: exact, told or refused
-	LOSSCOPE_NIGHTLY=1 $(BIN)/python -m pytest tests/test_formulas_random.py
+	LOSSCOPE_NIGHTLY=1 $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/test_formulas_random.py
 
 benchmark: $(VENV)/test  ## the figures of benchmarks/README.md, on this machine
 	$(BIN)/python benchmarks/speed.py
