@@ -320,7 +320,12 @@ def test_what_has_no_value_anywhere_is_refused(formula: str, says: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "formula", ["r - pow1px2m1(r, 1e-3)**4", "1/(exp(r*0.01) + exp(r*0.37) + exp(-r*0.013))"]
+    "formula",
+    [
+        "r - pow1px2m1(r, 1e-3)**4",
+        "1/(exp(r*0.01) + exp(r*0.37) + exp(-r*0.013))",
+        "min(sqrt(3)**0.5, r**2/(3 + r))",
+    ],
 )
 @pytest.mark.filterwarnings("ignore::losscope.exactness.told.InexactWarning")
 def test_fractions_of_whole_numbers_are_no_high_degrees(formula: str) -> None:

@@ -54,7 +54,8 @@ def _near(rng: numpy.random.Generator, places: numpy.ndarray, dtype: str) -> num
 
 
 def _parameter(rng: numpy.random.Generator, given: Parameter, dtype: str, count: int) -> numpy.ndarray:
-    """The default half of the time; else other sizes of it, and numbers near those where powers change their kind."""
+    """The default half of the time; else other sizes of it, and those numbers where powers change their kind, or others
+    near them."""
     default = float(given.default)
     if given.domain.name == "fraction":
         other = numpy.where(rng.random(count) < 0.5, rng.random(count), 10 ** rng.uniform(-5, -1, count))
@@ -65,9 +66,9 @@ def _parameter(rng: numpy.random.Generator, given: Parameter, dtype: str, count:
         highest = float(numpy.log2(1 / size)) if 0 < default < 1 else 5.0
         other = (numpy.sign(default) or 1.0) * size * 2 ** rng.uniform(-5, highest, count)
         special = rng.choice([size, size, size] if 0 < default < 1 else [1.0, 2.0, size], count) + rng.choice(
-            [-1, 0, 1], count
+            [-1, 0, 0, 1], count
         ) * 10 ** rng.uniform(-7, -1, count)
-        other = numpy.where(rng.random(count) < 0.2, (numpy.sign(default) or 1.0) * special, other)
+        other = numpy.where(rng.random(count) < 0.3, (numpy.sign(default) or 1.0) * special, other)
     return numpy.where(rng.random(count) < 0.5, default, other)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import sympy
 from sympy import Mul, Piecewise
 from sympy.core.traversal import bottom_up
+from sympy.polys.polyerrors import BasePolynomialError
 
 from losscope.expression.exponential import log
 from losscope.expression.hyperbolic import cosh, log_cosh, sech2, sinh, tanh
@@ -33,7 +34,7 @@ def _factored(e: Any) -> Any:
         if _degree(above) > HIGHEST_DEGREE:
             return together
         above = sympy.factor(above)
-    except (sympy.PolynomialError, NotImplementedError):
+    except (BasePolynomialError, NotImplementedError):
         return together
     result = above / below
     return result if operations(result) <= 2 * operations(e) else e
