@@ -85,3 +85,10 @@ def test_what_is_infinite_and_not_chosen_leaves_no_trace(formula: str, slopes: t
         )
     for slope, expected in zip(found[1:], slopes, strict=True):
         assert slope.tolist() == [expected, expected]
+
+
+def test_choices_within_choices_have_their_slopes() -> None:
+    """max(r, max(r, 2 r)) is 2 r above 0 and r below."""
+    for formula in ("max(r, max(r, r + r))", "max(max(r, r + r), r)", "-min(-r, min(-r, -2*r))"):
+        _, slope = ls.define("mine", formula).value_and_grad([3.0, -4.0], [0.0, 0.0], reduction="none")
+        assert slope.tolist() == [2.0, 1.0]

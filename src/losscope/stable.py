@@ -196,7 +196,7 @@ def _tidy_product(e: Any) -> Any:
 
 def _into_choice(e: Any) -> Any:
     """x where(c, 1, 0) is where(c, x, 0): no NaN where x is infinite and not chosen."""
-    for choice in e.args:
+    for choice in e.args if e.is_Mul else ():
         if isinstance(choice, Piecewise) and sum(value != 0 for value, _ in choice.args) == 1:
             rest = Mul(*(factor for factor in e.args if factor is not choice))
             if not rest.is_number:
@@ -209,6 +209,8 @@ def _into_choice(e: Any) -> Any:
 
 def _chosen_once(e: Any) -> Any:
     """A choice within a branch of the same choice is settled there."""
+    if not isinstance(e, Piecewise):  # it has been settled altogether
+        return e
     conditions = [condition for _, condition in e.args]
     branches = []
     for k, (value, condition) in enumerate(e.args):
