@@ -68,30 +68,29 @@ def places(text: str, names: Mapping[str, Any]) -> list[tuple[int, Any, Any]]:
     ]
 
 
-def is_finite(number: Any) -> bool:
-    """Whether a constant is a real number that a float64 can hold."""
-    if number.is_Rational:
-        return True
+def value_of(constant: Any) -> float:
+    """The true value of a constant; NaN of what is no number."""
     from losscope.truth import truths
 
-    return bool(abs(truths([number], [], [()])[0, 0, 0]) <= sys.float_info.max)
+    return float(truths([constant], [], [()])[0, 0, 0])
+
+
+def is_finite(number: Any) -> bool:
+    """Whether a constant is a real number that a float64 can hold."""
+    return number.is_Rational or abs(value_of(number)) <= sys.float_info.max
 
 
 def is_zero(number: Any) -> bool:
     """Whether a constant is 0, as sin(pi) is."""
     if number.is_zero or not number.is_number or number.is_Rational:
         return bool(number.is_zero)
-    from losscope.truth import truths
-
-    return bool(truths([number], [], [()])[0, 0, 0] == 0)
+    return value_of(number) == 0
 
 
 def holds(comparison: Any) -> Any:
     """A comparison of constants, decided."""
-    from losscope.truth import truths
-
     one = sympy.Piecewise((S.One, comparison), (S.Zero, True), evaluate=False)
-    return sympy.true if truths([one], [], [()])[0, 0, 0] == 1 else sympy.false
+    return sympy.true if value_of(one) == 1 else sympy.false
 
 
 def _size(node: ast.AST) -> tuple[float, float, float]:

@@ -103,11 +103,7 @@ def compare(
     started = time.perf_counter()
     asked, columns = _sorted_out(options)
     workers = workers_asked(workers)
-    if isinstance(losses, str | ls.Loss):
-        losses = [losses]
-    if losses is not None and not len(losses):
-        raise DataError("losses is empty: name one or more, or leave it out for a set that fits the task")
-    named = rival.read(losses or (), asked.losses_file, asked.tune)
+    named = rival.read(_listed(losses), asked.losses_file, asked.tune)
     dataset = load(data, target, **columns)
     decided = decide(dataset, asked.task, [each.loss for each in named], asked.merge_rare_classes)
     rivals = _competitors(named, dataset, decided, asked.tune)
@@ -141,6 +137,16 @@ def compare(
         seconds=time.perf_counter() - started,
         repeated=_repeated(named),
     )
+
+
+def _listed(losses: Any) -> list[Any]:
+    """One loss or several, or None, as a list."""
+    if losses is None:
+        return []
+    named = [losses] if isinstance(losses, str | ls.Loss) else list(losses)
+    if not named:
+        raise DataError("losses is empty: name one or more, or leave it out for a set that fits the task")
+    return named
 
 
 def _levels(rivals: Mapping[str, Rival]) -> tuple[float, ...]:

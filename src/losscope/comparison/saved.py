@@ -119,8 +119,9 @@ class Model:
     def unread(self, frame: pd.DataFrame) -> list[str]:
         """What of the rows is no number where the model knows numbers, in words: it is taken as missing."""
         numbers = self.columns.numbers if self.columns is not None else Numbers()
-        tidy, found = _readable(frame[list(numbers.names)]), []
-        for name in numbers.names:
+        odd = [name for name in numbers.names if frame[name].dtype.kind not in "iufb"]
+        tidy, found = _readable(frame[odd]), []
+        for name in odd:
             given, read = frame[name].reset_index(drop=True), tidy[name]
             if name not in numbers.first and read.dtype.kind not in "iufb":
                 read = pd.to_numeric(read, errors="coerce")

@@ -88,13 +88,13 @@ class Bench:
 
     def errors(self, order: int, dtype: str, computed: numpy.ndarray, good: float = 2.0) -> numpy.ndarray:
         """Errors in ulp over the condition at each point, or a bound of them that is `good`; 0 where nothing can be said."""
-        errors = self._bounds(order, dtype, self._off(order, dtype, computed))
+        errors = self._bounds(order, dtype, computed)
         self._conditioned(order, dtype, errors, numpy.flatnonzero(errors > good))
         return errors
 
     def _largest(self, order: int, dtype: str, computed: numpy.ndarray) -> tuple[numpy.ndarray, int]:
         """The errors, and where the largest is. The condition is asked for only where it may matter."""
-        errors = self._bounds(order, dtype, self._off(order, dtype, computed))
+        errors = self._bounds(order, dtype, computed)
         largest_first, best = numpy.argsort(-errors), 0.0
         for start in range(0, len(errors), 64):
             some = largest_first[start : start + 64]
@@ -119,8 +119,9 @@ class Bench:
             errors[(size < least) & (numpy.abs(computed) <= 2 * least)] = 0
         return errors
 
-    def _bounds(self, order: int, dtype: str, errors: numpy.ndarray) -> numpy.ndarray:
+    def _bounds(self, order: int, dtype: str, computed: numpy.ndarray) -> numpy.ndarray:
         """Errors over the least that the condition can be; of an ill-conditioned one nothing is left."""
+        errors = self._off(order, dtype, computed)
         least, most = self._least[dtype, order], NOTHING / float(numpy.finfo(dtype).eps)
         with numpy.errstate(invalid="ignore"):
             ill = least > most
@@ -215,16 +216,10 @@ class Bench:
 
     def _computed(self, derived: Any) -> dict[str, list[Any]]:
         """dtype -> the functions of value, of value and gradient, and of all three, as kernels compute them."""
-        from losscope.kernels.arithmetic import kernels_arithmetic
         from losscope.kernels.compiled import formulas
 
-        code = compile(formulas(derived, list(self.arguments), list(self.parameters)), "<a formula>", "exec")
-        found = {}
-        for dtype in DTYPES:
-            namespace = dict(kernels_arithmetic(dtype))
-            exec(code, namespace)
-            found[dtype] = [namespace[f"order{orders}"] for orders in range(len(self.true))]
-        return found
+        names = [f"order{orders}" for orders in range(len(self.true))]
+        return _functions(formulas(derived, list(self.arguments), list(self.parameters)), names)
 
     def _worst_of(self, computed: Mapping[str, Sequence[Any]]) -> Worst:
         found = [Worst(0.0, 0, DTYPES[0], {}, 0.0, 0.0)]
@@ -252,13 +247,18 @@ def arithmetic(
     """dtype -> one expression as its kernels compute it."""
     from losscope.emit.python import function
     from losscope.emit.two_sided import two_sided
-    from losscope.kernels.arithmetic import kernels_arithmetic
 
     source = function("computed", arguments, parameters, [two_sided(expression)], residual)
-    code = compile(source, "<a formula>", "exec")
-    found = {}
+    return {dtype: found[0] for dtype, found in _functions(source, ["computed"]).items()}
+
+
+def _functions(source: str, names: Sequence[str]) -> dict[str, list[Any]]:
+    """dtype -> functions of a source, over arrays, in the arithmetic of kernels."""
+    from losscope.kernels.arithmetic import kernels_arithmetic
+
+    code, found = compile(source, "<a formula>", "exec"), {}
     for dtype in DTYPES:
         namespace = dict(kernels_arithmetic(dtype))
         exec(code, namespace)
-        found[dtype] = namespace["computed"]
+        found[dtype] = [namespace[name] for name in names]
     return found

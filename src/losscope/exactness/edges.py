@@ -42,10 +42,10 @@ def edges(compute: Callable[..., Any], at: At, moving: Sequence[str]) -> dict[st
     low = _ordinal(numpy.array([at[name][row] for (name, _, _), row in zip(places, rows, strict=True)]))
     high = _ordinal(numpy.array([end for _, _, end in places], at[places[0][0]].dtype))
     orders, pair = [order for _, order, _ in places], numpy.arange(len(rows))
+    moved = {name: numpy.array([each == name for each, _, _ in places]) for name in moving}
 
     def placed(where: numpy.ndarray) -> dict[str, numpy.ndarray]:
         numbers = _number(where, found[moving[0]].dtype)
-        moved = {name: numpy.array([each == name for each, _, _ in places]) for name in moving}
         return found | {name: numpy.where(moved[name], numbers, found[name]) for name in moving}
 
     for _ in range(HALVINGS):

@@ -24,8 +24,8 @@ from typing import Any
 import torch.nn
 import torch.nn.modules.loss as _torchs
 
-from losscope.errors import complain, did_you_mean
 from losscope.torch import functional as F
+from losscope.torch.functional.pytorchs import no_loss
 
 FUNCTION_OF = {
     "L1Loss": "l1_loss", "NLLLoss": "nll_loss", "NLLLoss2d": "nll_loss", "PoissonNLLLoss": "poisson_nll_loss",
@@ -63,9 +63,4 @@ for _name, _function in FUNCTION_OF.items():
 
 
 def __getattr__(name: str) -> Any:
-    raise AttributeError(
-        complain(
-            f"losscope.torch.nn has the losses of torch.nn and nothing else; it has no {name!r}",
-            next_step=f"Take torch.nn.{name}" if hasattr(torch.nn, name) else did_you_mean(name, __all__),
-        )
-    )
+    raise no_loss(__name__, torch.nn, name, __all__)

@@ -23,7 +23,6 @@ from typing import Any
 
 import torch.nn.functional
 
-from losscope.errors import complain, did_you_mean
 from losscope.torch import operators
 from losscope.torch.elementwise import Pointwise
 from losscope.torch.functional import classes, distances, margins, probability, pytorchs, regression
@@ -65,11 +64,4 @@ for _module in (classes, distances, margins, probability, regression):
 
 
 def __getattr__(name: str) -> Any:
-    raise AttributeError(
-        complain(
-            f"losscope.torch.functional has the losses of torch.nn.functional and nothing else; it has no {name!r}",
-            next_step=f"Take torch.nn.functional.{name}"
-            if hasattr(torch.nn.functional, name)
-            else did_you_mean(name, __all__),
-        )
-    )
+    raise pytorchs.no_loss(__name__, torch.nn.functional, name, __all__)

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 import torch.nn._reduction as _Reduction
 import torch.nn.functional as _F
 
+from losscope.errors import complain, did_you_mean
 from losscope.structures.arrays import in_float32
 
 torchs: dict[str, Callable[..., Any]] = {name: each for name, each in vars(_F).items() if callable(each)}
+
+
+def no_loss(ours: str, theirs: Any, name: str, known: Sequence[str]) -> AttributeError:
+    """Of a name that a module of ours does not have, though PyTorch's may."""
+    return AttributeError(
+        complain(
+            f"{ours} has the losses of {theirs.__name__} and nothing else; it has no {name!r}",
+            next_step=f"Take {theirs.__name__}.{name}"
+            if hasattr(theirs, name)
+            else did_you_mean(name, known),
+        )
+    )
 
 
 def number(value: Any, input: Any) -> bool:
