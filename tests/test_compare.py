@@ -233,15 +233,29 @@ def test_there_is_no_star_and_no_winner_among_ties():
     assert "is best" not in first
     assert "*" not in result.tables()[0].texts()[0][2]
     assert result.as_data()["answers"][0]["winner"] is None
+    assert any("That is over 4 splits" in sentence for sentence in result.findings())
 
 
 def test_a_clear_winner_is_said_to_be_one():
     rng = np.random.default_rng(1)
     frame = pd.DataFrame({"x": rng.normal(size=1500)}).assign(y=lambda f: f.x + rng.exponential(size=1500))
     result = ls.compare(frame, "y", ["mae", "mse"], model="linear", metric="rmse")
+    assert not any("That is over" in sentence for sentence in result.findings())
     assert "**squared_error** is best" in result.findings()[0]
     assert result.tables()[0].texts()[0][2].endswith("*")
     assert result.as_data()["answers"][0]["winner"] == "squared_error"
+
+
+def test_a_reference_for_the_mean_is_called_that_beside_losses_for_the_median():
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"x": rng.normal(size=150)}).assign(y=lambda f: f.x + rng.normal(size=150))
+    for losses, words in (
+        (["mae", "huber"], "sklearn boosting, which estimates the mean, "),
+        (["mae", "mse"], "by RMSE, "),
+    ):
+        result = ls.compare(frame, "y", losses, model="linear", splits=2)
+        (sentence,) = [each for each in result.findings() if "sklearn boosting" in each]
+        assert words in sentence
 
 
 def test_if_no_loss_beats_the_constant_that_is_the_first_sentence():

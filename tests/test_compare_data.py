@@ -15,6 +15,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
+import losscope as ls
 from losscope.comparison import DataError, compare
 from losscope.comparison.data import load
 from losscope.comparison.images import read_idx
@@ -216,6 +217,25 @@ def test_a_loss_that_does_not_fit_is_refused_with_those_that_do(misfit):
     fitting = message.partition("These fit: ")[2].split(", ")
     assert ("squared_error" in fitting) or ("binary_cross_entropy" in fitting)
     assert losses[0] not in fitting
+
+
+@pytest.mark.parametrize(
+    ("loss", "data", "says"),
+    [
+        ("mine = -r**2", "diabetes", "mine has no minimum"),
+        ("mine = -exp(abs(r))", "diabetes", "mine has no minimum"),
+        ("mine = log((1 + z)/(1 + y))**2", "diabetes", "no number for some targets, whatever is predicted"),
+    ],
+)
+def test_a_loss_from_which_nothing_can_be_learned_is_refused(loss, data, says):
+    with pytest.raises(DataError, match=says):
+        compare(data, losses=[loss, "mse"], epochs=1)
+
+
+def test_a_loss_of_counts_makes_no_count_of_other_numbers():
+    frame = table(60)
+    frame["y"] = np.abs(frame["y"]) + 0.5
+    assert decide(load(frame, "y"), None, [ls.poisson]).kind == "regression"
 
 
 def test_an_unknown_loss_is_the_core_s_own_error():

@@ -207,6 +207,8 @@ def test_other_mistakes_in_a_definition() -> None:
         (("mine", "r"), {"structure": "overlap"}, "'elementwise' or 'softmax'"),
         (("mine", "r"), {"c": 1.0}, "does not use the parameter 'c'"),
         (("mine", "target**2"), {}, "does not depend on the prediction"),
+        (("mine", "1"), {}, "does not depend on the prediction"),
+        (("mine", "2r"), {}, r"a product is written 2\*x"),
         (("mine", "c*r"), {"c": float("nan")}, "default of c must be a finite number"),
         (("mine", "c*r"), {"c": float("inf")}, "default of c must be a finite number"),
         (("mine", "c*r"), {"c": "1"}, "default of c must be a finite number"),

@@ -46,6 +46,9 @@ def test_a_pinball_estimates_its_quantile_and_asymmetric_squares_their_expectile
         ("where(abs(r) <= c, c**2/6*(1 - (1 - (r/c)**2)**3), c**2/6)", {"c": 4.685}, "centre"),
         ("exp(r) - r - 1", {}, "other"),
         ("3*r**2 + 1", {}, "mean"),
+        ("-(r**2)", {}, "nothing"),
+        ("-log(1 + r**2)", {}, "nothing"),
+        ("-1/(1 + r**2)", {}, "centre"),
         ("target*exp(-prediction) + prediction", {"target": "positive"}, "mean"),
     ],
 )

@@ -270,6 +270,9 @@ def test_a_loss_of_ones_own_runs_beside_the_others(capsys):
     code, _, err = run(capsys, "saturation", "--loss", "cross_entropy")
     assert code == 2
     assert "not a function of the weighted input" in err
+    code, _, err = run(capsys, "saturation", "--loss", "huber")
+    assert code == 2
+    assert "huber@sigmoid" in err
 
 
 def test_a_real_study_from_the_command_line(capsys, tmp_path):

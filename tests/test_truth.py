@@ -55,6 +55,14 @@ def test_a_square_of_almost_nothing_is_known() -> None:
     assert far == 0
 
 
+def test_a_whole_exponent_of_any_size_ends() -> None:
+    """A number such as 2**(2**45) has more binary digits than there is memory for."""
+    powers = [X ** (2**Q), (1 + X) ** (2**Q), (-X) ** (2**Q)]
+    large, small = truths(powers, (X, Q), [[3.0, 2.0**45], [0.5, 2.0**20]])[..., 0].tolist()
+    assert not np.isfinite([each for each in large if each == each]).any()
+    assert small[0] == 0
+
+
 def test_a_truth_does_not_depend_on_the_one_before_it() -> None:
     """The last resort at one point, that what cannot be told apart is equal, is none at the next."""
     border = sympy.Piecewise((S(3), X - Q <= 1), (X, True))

@@ -34,7 +34,7 @@ class Estimand:
     `kind`: of a number "mean", "median", "quantile", "expectile" (these two with their `level`), "centre" (another
     centre of the target, equal to mean and median where its distribution is symmetric) or "other"; of a class
     "probability", "ranking" (the score rises with the probability, but is none) or "class" (only which class is
-    likelier).
+    likelier); of either "nothing": the loss falls without end, the further off the better.
     """
 
     kind: str
@@ -61,6 +61,8 @@ CLASS = Estimand("class", None, "which class is likelier")
 BETWEEN = Estimand("centre", None, "a value between the mean and the median")
 CENTRE = Estimand("centre", None, "a centre of the target that leaves out what lies far from it")
 OTHER = Estimand("other", None, "a value of its own")
+NOTHING = Estimand("nothing", None, "nothing")
+FAR = (1e6, 1e12, 1e18)  # sizes of outputs between which what has a minimum or a bound has stopped falling
 
 
 @lru_cache(maxsize=256)
@@ -73,7 +75,12 @@ def of_numbers(loss: Any, link: str = "") -> Estimand:
     ['the mean', 'the median', 'the 0.9 quantile', 'a value between the mean and the median', 'the mean']
     """
     link = link or (loss.activation.name if loss.activation is not None else loss.entry.inside)
-    found = [(y, _best_number(loss, y, link)) for y in _distributions(loss, link)]
+    distributions = list(_distributions(loss, link))
+    if any(
+        _falls_without_end(lambda z, y=y: _value(loss, z[:, None], y[None, :]).mean(1)) for y in distributions
+    ):
+        return NOTHING
+    found = [(y, _best_number(loss, y, link)) for y in distributions]
     if not all(np.isfinite(best) for _, best in found):
         return OTHER
     if all(abs(best - y.mean()) <= 2e-3 * y.std() for y, best in found):
@@ -109,6 +116,8 @@ def of_two_classes(loss: Any, target: str, link: str) -> Estimand:
     def risk(share: float) -> Callable[[np.ndarray], np.ndarray]:
         return lambda z: share * _value(loss, z, 1.0) + (1 - share) * _value(loss, z, low)
 
+    if any(_falls_without_end(risk(share)) for share in SHARES):
+        return NOTHING
     best = np.array([_least(risk(share), np.linspace(-15, 15, 6001)) for share in SHARES])
     if np.allclose(expit(best), SHARES, atol=2e-3):
         return PROBABILITY
@@ -174,6 +183,16 @@ def _least(risk: Callable[[np.ndarray], np.ndarray], axis: np.ndarray) -> float:
         middle = (axis[flat[0]] + axis[flat[-1]]) / 2
         axis = np.linspace(low, high, 65)
     return float(middle)
+
+
+def _falls_without_end(risk: Callable[[np.ndarray], np.ndarray]) -> bool:
+    """Whether ever larger outputs of one sign have ever less risk, by 1 and more."""
+    for sign in (-1, 1):
+        with np.errstate(all="ignore"):
+            risks = np.asarray(risk(sign * np.array(FAR)), float)
+            if ((np.diff(risks) < -1) | np.isneginf(risks[1:])).all():
+                return True
+    return False
 
 
 def _value(loss: Any, z: np.ndarray, target: Any) -> np.ndarray:

@@ -145,7 +145,10 @@ class _Parser:
             if error.end_offset == 0 and error.msg == "invalid syntax":
                 at = len(self.text)  # where Python expects more it points to the start
             place = " " * at + "^"
-            raise LossError(f"This formula does not parse ({error.msg}):\n  {self.text}\n  {place}") from None
+            why = "" if error.msg == "invalid syntax" else f" ({error.msg})"
+            if "literal" in error.msg:
+                why = " (a product is written 2*x)"
+            raise LossError(f"This formula does not parse{why}:\n  {self.text}\n  {place}") from None
         except (RecursionError, MemoryError):
             raise LossError(complain("The formula is nested too deeply")) from None
         if not isinstance(result, sympy.Expr):

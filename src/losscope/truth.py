@@ -18,6 +18,9 @@ from sympy import Piecewise, S
 
 PRECISIONS = (128, 1300, 6000)  # bits; the last tells 1 from 1 + 1e-308**5
 ENOUGH = 75  # bits of a result
+WHOLE = (
+    arb(2) ** 2100
+)  # whole exponents below this are looked at digit by digit: larger ones may not fit into memory
 NOTHING = 1e-320  # what is surely less in size is as good as 0
 NAN, ZERO, ONE, MINUS_ONE = arb.nan(), arb(0), arb(1), arb(-1)
 
@@ -117,7 +120,7 @@ def _whole_power(x: Any, n: int) -> Any:
 
 
 def _power(x: Any, y: Any) -> Any:
-    if y.is_exact() and y.is_integer():
+    if y.is_exact() and y.is_integer() and abs(y) < WHOLE:
         n = int(y.unique_fmpz())
         return _whole_power(x, n) if n >= 0 else _over(ONE, _whole_power(x, -n))
     if x.is_zero():

@@ -11,7 +11,10 @@ from losscope.comparison.differences import Difference, of_share
 from losscope.comparison.metrics import MAJORITY, Metric
 from losscope.comparison.observed import observed
 from losscope.comparison.outcome import CONSTANT, Outcome
+from losscope.comparison.settings import Asked
 from losscope.comparison.verdict import Verdict, verdicts
+
+USUAL_SPLITS = Asked().splits
 
 
 def findings(outcome: Outcome) -> list[str]:
@@ -32,7 +35,7 @@ def answer(outcome: Outcome) -> list[str]:
     for each in verdicts(outcome):
         said += _verdict(outcome, each)
     said += _beside(outcome)
-    return said + list(_references(outcome))
+    return said + list(_references(outcome)) + _few(outcome)
 
 
 def _useless(outcome: Outcome) -> Iterator[str]:
@@ -183,8 +186,9 @@ def _beside(outcome: Outcome) -> list[str]:
 
 def _references(outcome: Outcome) -> Iterator[str]:
     """How far the losses are from what one would use without asking, by the first question that both have a metric of."""
+    by_mean_first = sorted(verdicts(outcome), key=lambda found: not _of_the_mean(outcome, found))
     for name in outcome.references:
-        for found in verdicts(outcome):
+        for found in by_mean_first:
             metric = found.question.metric
             gap = outcome.difference(found.ranked[0], name, metric) if found.ranked else None
             if gap is not None:
@@ -192,22 +196,40 @@ def _references(outcome: Outcome) -> Iterator[str]:
                 break
 
 
+def _few(outcome: Outcome) -> list[str]:
+    """That there are fewer splits than by default, where losses were not told apart."""
+    splits = outcome.settings.splits
+    if splits >= USUAL_SPLITS or not any(found.tied for found in verdicts(outcome)):
+        return []
+    name = "fold" if outcome.settings.folds else "split"
+    return [
+        f"That is over {splits} {name}{'s' * (splits > 1)}; over more, such as the usual {USUAL_SPLITS}, uncertainties "
+        "are smaller."
+    ]
+
+
+def _of_the_mean(outcome: Outcome, found: Verdict) -> bool:
+    """Whether a question is about what the reference models estimate."""
+    return not outcome.task.numeric or found.question.about == "the mean"
+
+
 def _against_reference(outcome: Outcome, name: str, found: Verdict, gap: Difference) -> str:
     metric = found.question.metric
     told, size = say.value(metric, _mean(outcome, name, metric)), say.difference(metric, gap)
+    who = name if _of_the_mean(outcome, found) else f"{name}, which estimates the mean,"
     start = f"For comparison by {metric.words}, "
     if not gap.clear:
-        return f"{start}{name} has {told}: no clear difference from the best loss here ({size})."
+        return f"{start}{who} has {told}: no clear difference from the best loss here ({size})."
     if gap.mean < 0:
-        return f"{start}{name} is worse than the best loss here, with {told}: by {size}."
+        return f"{start}{who} is worse than the best loss here, with {told}: by {size}."
     widest = max((abs(each.mean) for each in found.behind.values()), default=0.0)
     more = (
         f", {say.times(gap.mean / widest)} the widest gap between the losses"
         if gap.mean > 2 * widest > 0
         else ""
     )
-    who = "all of them" if len(found.ranked) > 1 else found.ranked[0]
-    return f"{start}**{name} is better than {who}**, with {told}: by {size}{more}."
+    others = "all of them" if len(found.ranked) > 1 else found.ranked[0]
+    return f"{start}**{who} is better than {others}**, with {told}: by {size}{more}."
 
 
 def _unfinished(outcome: Outcome) -> list[str]:

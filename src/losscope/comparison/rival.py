@@ -14,6 +14,7 @@ import numpy as np
 import losscope as ls
 from losscope.comparison.data import DataError
 from losscope.comparison.task import Encoding, Task, encoding_of
+from losscope.constant import best_constant
 from losscope.errors import LossError
 from losscope.estimand import Estimand, of_classes, of_numbers, of_two_classes
 
@@ -73,12 +74,30 @@ def seated(rival: Rival, task: Task, target: np.ndarray) -> Rival:
             )
         return replace(rival, encoding=Encoding(rival.transform, "identity"), estimand=GEOMETRIC)
     encoding = encoding_of(rival.loss, task, target)
+    if encoding.target == "standardised":
+        _refuse_no_number(rival, target)
     estimand = estimated(rival.loss, encoding, task)
+    if estimand.kind == "nothing":
+        raise DataError(
+            f"{rival.name} has no minimum: the further off a prediction, the less it is, without end"
+        )
     if estimand.kind == "probability" and encoding.link == "score" and task.outputs == 1:
         encoding = replace(
             encoding, link="sigmoid", notes=()
         )  # the formula says so: soft margin is such a loss
     return replace(rival, encoding=encoding, estimand=estimand)
+
+
+def _refuse_no_number(rival: Rival, target: np.ndarray) -> None:
+    """A loss that is no number for targets on both sides of 0, as one with their logarithm."""
+    some = target[np.unique(np.linspace(0, target.size - 1, 100).astype(int))]
+    try:
+        best_constant(rival.loss, (some - target.mean()) / (target.std() or 1.0))
+    except LossError:
+        raise DataError(
+            f"{rival.name} is no number for some targets, whatever is predicted: it sees them standardised, on both "
+            'sides of 0. A loss of targets of 0 or more says so in a file of --losses: target = "nonnegative"'
+        ) from None
 
 
 def estimated(loss: Any, encoding: Encoding, task: Task) -> Estimand:
@@ -177,7 +196,10 @@ def _from_file(path: Path) -> list[Rival]:
     try:
         tables = tomllib.loads(path.expanduser().read_text(encoding="utf-8"))
     except OSError as error:
-        raise DataError(f"--losses {str(path)!r} cannot be read ({error.strerror})") from None
+        raise DataError(
+            f"--losses {str(path)!r} cannot be read ({error.strerror}): it takes a TOML file; names and formulas of "
+            "losses stand without an option, as in losscope compare mse huber"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"--losses {str(path)!r} is no TOML file: {error}") from None
     found = []

@@ -118,7 +118,7 @@ def _infer(dataset: Dataset, losses: Sequence[Any]) -> tuple[str | None, str]:
         and len(target) >= ROWS_PER_CODE * distinct
         and rarest >= LEAST_OF_A_CLASS
     )
-    if "count" in wanted or (
+    if ("count" in wanted and whole and target.min() >= 0) or (
         distinct > 2 and whole and (not codes or wanted == {"regression"}) and _counts(target)
     ):
         return "count", f"the target has {distinct:,} different whole numbers from {target.min():g} up"

@@ -103,7 +103,7 @@ def _refuse_unused(entry: Entry) -> None:
     unused = [name for name in entry.parameters if name not in used]
     if unused:
         raise LossError(complain(f"The formula does not use the parameter {unused[0]!r}", got=entry.formula))
-    if used and not used - set(entry.parameters) - {"target"}:
+    if not used - set(entry.parameters) - {"target"}:
         raise LossError(complain("The formula does not depend on the prediction", got=entry.formula))
 
 

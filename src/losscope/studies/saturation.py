@@ -114,6 +114,9 @@ def _of_a_score(name: str) -> str:
     if loss.judges != "numbers" or (loss.entry.prediction.name != "real" and loss.activation is None):
         step = "Name a loss of one raw score, such as huber@sigmoid"
         raise LossError(complain(f"{loss.name} is not a function of the weighted input", next_step=step))
+    if loss.activation is None and loss.entry.task == "regression":
+        step = f"Name it through the neuron's sigmoid: {loss.name}@sigmoid"
+        raise LossError(complain(f"{loss.name} compares numbers, not a score and a class", next_step=step))
     return loss.name
 
 
