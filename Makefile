@@ -11,7 +11,7 @@ run: $(VENV)/run  ## install, run the main job on the bundled data, say where th
 
 # A process for each core, and a thread for each process: threads that wait for each other cost a tenth more.
 test: $(VENV)/test check  ## everything CI runs
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --max-worker-restart 0
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal --max-worker-restart 0
 
 check: $(VENV)/test  ## lint, format, types
 	$(BIN)/ruff check .

@@ -10,11 +10,11 @@ from typing import Any
 
 import sympy
 from sympy import Add, Mul, Piecewise, Pow, S, exp
-from sympy.core.traversal import bottom_up
 
 from losscope.expression import symbol
 from losscope.expression.choices import absolute
 from losscope.expression.differences import expm1mx, log1pmx, sqrt1px2m1
+from losscope.expression.everywhere import everywhere
 from losscope.expression.exponential import expm1, log, log1p, sigmoid, softplus
 from losscope.expression.hyperbolic import acosh, asinh, cosh, log_cosh
 from losscope.expression.products import xmuly
@@ -23,7 +23,8 @@ from losscope.expression.products import xmuly
 DATA = {symbol(name) for name in ("prediction", "target", "r", "margin")}
 
 
-def stable(expression: Any) -> Any:
+@everywhere
+def stable(e: Any) -> Any:
     """The same expression, its idioms replaced, innermost first.
 
     >>> from losscope.expression import symbol
@@ -31,10 +32,6 @@ def stable(expression: Any) -> Any:
     >>> stable(log(1 + exp(x))), stable(1 / (1 + exp(-x))), stable(1 - sigmoid(x))
     (softplus(x), sigmoid(x), sigmoid(-x))
     """
-    return bottom_up(expression, _rewritten)
-
-
-def _rewritten(e: Any) -> Any:
     if e.is_Add:
         return _sum(e)
     if e.is_Mul:
@@ -63,7 +60,7 @@ def _sum(e: Any) -> Any:
         if number == 1 and isinstance(-rest, sigmoid):
             found = sigmoid(-(-rest).args[0])
         elif number == -1 and isinstance(rest, exp):
-            found = _rewritten(expm1(rest.args[0]))
+            found = stable(expm1(rest.args[0]))
         elif number == -1 and rest.is_Pow and rest.exp == S.Half:
             under, root = rest.base.as_coeff_Add()
             x = _root(root)
@@ -172,7 +169,8 @@ def _root(x: Any) -> Any:
     return Mul(*halves)
 
 
-def tidy(expression: Any) -> Any:
+@everywhere
+def tidy(e: Any) -> Any:
     """What SymPy's derivatives leave undone.
 
     >>> from losscope.expression import symbol
@@ -180,13 +178,9 @@ def tidy(expression: Any) -> Any:
     >>> tidy(x**c / x), tidy(y * exp(x) + (1 - y) * exp(x))
     (x**(c - 1), exp(x))
     """
-
-    def one(e: Any) -> Any:
-        if e.is_Mul:
-            return _tidy_product(e)
-        return _common(e) if e.is_Add else _chosen_once(e) if isinstance(e, Piecewise) else e
-
-    return bottom_up(expression, one)
+    if e.is_Mul:
+        return _tidy_product(e)
+    return _common(e) if e.is_Add else _chosen_once(e) if isinstance(e, Piecewise) else e
 
 
 def _tidy_product(e: Any) -> Any:

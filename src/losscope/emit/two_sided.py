@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import sympy
 from sympy import Add, Function, Mul, S
-from sympy.core.traversal import bottom_up
 
+from losscope.expression.everywhere import everywhere
 from losscope.expression.exponential import sigmoid, softplus
 from losscope.expression.products import xmuly
 
@@ -19,7 +19,8 @@ class two_sided_sigmoid(Function):
     """a sigmoid(x) - b sigmoid(-x), of x, a and b."""
 
 
-def two_sided(expression: sympy.Basic) -> sympy.Basic:
+@everywhere
+def two_sided(e: sympy.Basic) -> sympy.Basic:
     """The same expression, such sums gathered. (Where a + b is no number, to compute it may cancel.)
 
     >>> from losscope.expression import symbol
@@ -27,7 +28,7 @@ def two_sided(expression: sympy.Basic) -> sympy.Basic:
     >>> two_sided(y * softplus(-x) + (1 - y) * softplus(x)), two_sided(3 * y * sigmoid(x) - 2 * sigmoid(-x) + y)
     (two_sided_softplus(x, 1 - y, y, 1), y + two_sided_sigmoid(x, 3*y, 2))
     """
-    return bottom_up(expression, lambda e: _gathered(e) if e.is_Add else e)
+    return _gathered(e) if e.is_Add else e
 
 
 def _gathered(total: sympy.Add) -> sympy.Expr:

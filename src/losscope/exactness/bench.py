@@ -25,6 +25,7 @@ FLOOR = 2.0**14  # results less than this times the smallest normal number count
 NOTHING = (
     1 / 64
 )  # a last-place change that moves the truth by this much of itself leaves nothing to be right or wrong
+UP, DOWN = (1,), (-1,)  # to which side a last-place change is made
 
 
 def _last_place(size: numpy.ndarray, dtype: str) -> numpy.ndarray:
@@ -60,7 +61,7 @@ class Bench:
         self.at = at
         self.truth = truth or {dtype: self._true(self._rows(dtype)) for dtype in DTYPES}
         self._least = {(d, k): self._least_motion(k, d) for d in DTYPES for k in range(len(self.true))}
-        self._moved: dict[tuple[str, int], numpy.ndarray] = {}
+        self._moved: dict[tuple[str, int, tuple[int, ...]], numpy.ndarray] = {}
 
     def _rows(self, dtype: str) -> numpy.ndarray:
         return numpy.stack([self.at[dtype][name].astype("float64") for name in self.names], 1)
@@ -87,9 +88,10 @@ class Bench:
         return True
 
     def errors(self, order: int, dtype: str, computed: numpy.ndarray, good: float = 2.0) -> numpy.ndarray:
-        """Errors in ulp over the condition at each point, or a bound of them that is `good`; 0 where nothing can be said."""
+        """Errors in ulp over the condition at each point, or a bound of them that is `good`; 0 where nothing can be said.
+        For a search, which asks for many: the condition is that to one side."""
         errors = self._bounds(order, dtype, computed)
-        self._conditioned(order, dtype, errors, numpy.flatnonzero(errors > good))
+        self._conditioned(order, dtype, errors, numpy.flatnonzero(errors > good), UP)
         return errors
 
     def _largest(self, order: int, dtype: str, computed: numpy.ndarray) -> tuple[numpy.ndarray, int]:
@@ -100,7 +102,7 @@ class Bench:
             some = largest_first[start : start + 64]
             if errors[some[0]] <= max(best, 2):
                 break
-            self._conditioned(order, dtype, errors, some)
+            self._conditioned(order, dtype, errors, some, UP + DOWN)
             best = max(best, float(errors[some].max()))
         settled = numpy.where(errors > best, 0, errors) if best > 2 else errors
         return errors, int(numpy.argmax(settled))
@@ -129,19 +131,21 @@ class Bench:
                 ill |= self._least[dtype, order - 1] > most
             return numpy.where(ill, 0, errors / numpy.fmax(1, least))
 
-    def _conditioned(self, order: int, dtype: str, errors: numpy.ndarray, doubtful: numpy.ndarray) -> None:
+    def _conditioned(
+        self, order: int, dtype: str, errors: numpy.ndarray, doubtful: numpy.ndarray, sides: tuple[int, ...]
+    ) -> None:
         """Bounds at some points, by the condition that there is."""
         least = self._least[dtype, order]
-        moved = self._moved.setdefault((dtype, order), numpy.full(len(errors), numpy.nan))
+        moved = self._moved.setdefault((dtype, order, sides), numpy.full(len(errors), numpy.nan))
         unknown = doubtful[numpy.isnan(moved[doubtful])]
         if unknown.size:
-            moved[unknown] = numpy.fmax(self._motion(order, dtype, unknown), least[unknown])
+            moved[unknown] = numpy.fmax(self._motion(order, dtype, unknown, sides), least[unknown])
         ill = moved[doubtful] > NOTHING / float(numpy.finfo(dtype).eps)
         with numpy.errstate(invalid="ignore"):
             more = numpy.maximum(1, moved[doubtful]) / numpy.fmax(1, least[doubtful])
             errors[doubtful] = numpy.where(ill, 0, errors[doubtful] / more)
 
-    def _motion(self, order: int, dtype: str, which: numpy.ndarray) -> numpy.ndarray:
+    def _motion(self, order: int, dtype: str, which: numpy.ndarray, sides: tuple[int, ...]) -> numpy.ndarray:
         """By how many ulp a last-place change of the arguments moves the truth."""
         rows, info = self._rows(dtype)[which], numpy.finfo(dtype)
         here = self.truth[dtype][which, order]
@@ -151,15 +155,16 @@ class Bench:
             # A parameter at its default is what the formula is; at any other value it is one more input.
             default = self.parameters[name].default if name in self.parameters else None
             given = rows[:, column] != numpy.dtype(dtype).type(default if default is not None else numpy.nan)
-            most = numpy.zeros(len(which))
-            for step in (1, -1):
-                shifted = rows.copy()
+            moving = numpy.flatnonzero(given & (rows[:, column] != 0))
+            most = numpy.zeros(len(moving))
+            for step in sides:
+                shifted = rows[moving]
                 shifted[:, column] *= 1 + step * float(info.eps)
                 there = truths([self.true[order]], self.symbols, shifted)[:, 0]
                 with numpy.errstate(all="ignore"):
-                    motion = numpy.abs((there[:, 0] - here[:, 0]) + (there[:, 1] - here[:, 1])) / unit
-                most = numpy.fmax(most, motion)
-            moved += numpy.where(given, most, 0)
+                    off = (there[:, 0] - here[moving, 0]) + (there[:, 1] - here[moving, 1])
+                    most = numpy.fmax(most, numpy.abs(off) / unit[moving])
+            moved[moving] += most
         return moved
 
     def _least_motion(self, order: int, dtype: str) -> numpy.ndarray:

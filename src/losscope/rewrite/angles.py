@@ -6,61 +6,56 @@ from typing import Any
 
 import sympy
 from sympy import S
-from sympy.core.traversal import bottom_up
 
+from losscope.expression.everywhere import everywhere
 from losscope.expression.lengths import hypot, unit
 from losscope.expression.trigonometric import cos_arctan, sin_arctan
 from losscope.rewrite.rewriting import PREDICTION, RESIDUAL, TARGET, rewriting
 
 
-def as_angles(expression: Any) -> Any:
+@everywhere
+def as_angles(e: Any) -> Any:
     """Lengths beside 1 in the words for them."""
-
-    def one(e: Any) -> Any:
-        if isinstance(e, unit):
-            a, b = e.args
-            return sin_arctan(a) if b == 1 else cos_arctan(b) if a == 1 else e
-        if e.is_Pow and isinstance(e.base, hypot) and S.One in e.base.args and e.exp.is_Integer and e.exp < 0:
-            x = next((each for each in e.base.args if each != 1), S.One)
-            return cos_arctan(x) ** -e.exp
-        return e
-
-    return bottom_up(expression, one)
+    if isinstance(e, unit):
+        a, b = e.args
+        return sin_arctan(a) if b == 1 else cos_arctan(b) if a == 1 else e
+    if e.is_Pow and isinstance(e.base, hypot) and S.One in e.base.args and e.exp.is_Integer and e.exp < 0:
+        x = next((each for each in e.base.args if each != 1), S.One)
+        return cos_arctan(x) ** -e.exp
+    return e
 
 
 @rewriting
-def evened(expression: Any) -> Any:
+@everywhere
+def evened(e: Any) -> Any:
     """Even powers of cos_arctan(x) and of unit(c, x) by 1 + x^2: fewer roundings, and their squares may overflow to
     infinity, below which all is 0 as it should be."""
-
-    def one(e: Any) -> Any:
-        if e.is_Pow and e.exp.is_Integer and isinstance(e.base, cos_arctan):
-            odd = e.exp % 2
-            return e.base**odd * (1 + e.base.args[0] ** 2) ** (-(e.exp - odd) / 2)
-        if e.is_Pow and e.exp.is_Integer and e.exp % 2 == 0:
-            if isinstance(e.base, unit) and not e.base.args[0].has(PREDICTION, TARGET, RESIDUAL):
-                c, x = e.base.args
-                return (1 + (x / c) ** 2) ** (-e.exp / 2)
-            if isinstance(e.base, hypot) and not e.base.args[0].has(PREDICTION, TARGET, RESIDUAL):
-                c, x = e.base.args
-                return (c**2 + x**2) ** (e.exp / 2)
-        return e
-
-    return bottom_up(expression, one)
+    if e.is_Pow and e.exp.is_Integer and isinstance(e.base, cos_arctan):
+        odd = e.exp % 2
+        return e.base**odd * (1 + e.base.args[0] ** 2) ** (-(e.exp - odd) / 2)
+    if e.is_Pow and e.exp.is_Integer and e.exp % 2 == 0:
+        if isinstance(e.base, unit) and not e.base.args[0].has(PREDICTION, TARGET, RESIDUAL):
+            c, x = e.base.args
+            return (1 + (x / c) ** 2) ** (-e.exp / 2)
+        if isinstance(e.base, hypot) and not e.base.args[0].has(PREDICTION, TARGET, RESIDUAL):
+            c, x = e.base.args
+            return (c**2 + x**2) ** (e.exp / 2)
+    return e
 
 
 @rewriting
 def pythagoras(expression: Any) -> Any:
     """n + k sin^2 as n cos^2 + (k + n) sin^2, of the angle whose tangent is x: where k is nearly -n, nothing cancels."""
+    return _of_one_angle(as_angles(expression))
 
-    def one(e: Any) -> Any:
-        if not e.is_Add:
-            return e
-        number, rest = e.as_coeff_Add()
-        for sine in sorted(e.atoms(sin_arctan), key=sympy.default_sort_key):
-            k: Any = rest.coeff(sine, 2) if number != 0 else 0
-            if k != 0 and not k.has(sin_arctan) and sympy.expand(rest - k * sine**2) == 0:
-                return number * cos_arctan(*sine.args) ** 2 + (k + number) * sine**2
+
+@everywhere
+def _of_one_angle(e: Any) -> Any:
+    if not e.is_Add:
         return e
-
-    return bottom_up(as_angles(expression), one)
+    number, rest = e.as_coeff_Add()
+    for sine in sorted(e.atoms(sin_arctan), key=sympy.default_sort_key):
+        k: Any = rest.coeff(sine, 2) if number != 0 else 0
+        if k != 0 and not k.has(sin_arctan) and sympy.expand(rest - k * sine**2) == 0:
+            return number * cos_arctan(*sine.args) ** 2 + (k + number) * sine**2
+    return e

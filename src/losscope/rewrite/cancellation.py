@@ -8,11 +8,11 @@ from typing import Any
 
 import sympy
 from sympy import Add, Mul, S, exp
-from sympy.core.traversal import bottom_up
 
 from losscope.expression.choices import absolute
 from losscope.expression.differences import expm1mx, log1pmx, pow1pm1, pow1px2m1, sqrt1px2m1
 from losscope.expression.error_function import erf, erfc
+from losscope.expression.everywhere import everywhere
 from losscope.expression.exponential import expm1, log, log1p, sigmoid, softplus
 from losscope.expression.hyperbolic import cosh, log_cosh, sech2, sinh, tanh
 from losscope.expression.lengths import hypot, unit
@@ -41,15 +41,17 @@ IDENTITIES: dict[Any, Callable[..., list[Any]]] = {
 
 
 @rewriting
-def regrouped(expression: Any) -> Any:
+@everywhere
+def regrouped(e: Any) -> Any:
     """Sums with fewer terms, by the identities above: exp(r) - r - 1 is expm1(r) - r is expm1mx(r)."""
-    return bottom_up(expression, lambda e: fewer(e) if e.is_Add else e)
+    return fewer(e) if e.is_Add else e
 
 
 @rewriting
-def spread(expression: Any) -> Any:
+@everywhere
+def spread(e: Any) -> Any:
     """The same, after sums and products are multiplied out."""
-    return bottom_up(expression, lambda e: fewer(sympy.expand_mul(e)) if e.is_Add and small(e) else e)
+    return fewer(sympy.expand_mul(e)) if e.is_Add and small(e) else e
 
 
 @lru_cache(4096)

@@ -4,32 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from sympy.core.traversal import bottom_up
-
 from losscope.expression.choices import maximum, minimum
+from losscope.expression.everywhere import everywhere
 from losscope.rewrite.rewriting import rewriting
 
 
 @rewriting
-def moved(expression: Any) -> Any:
+@everywhere
+def moved(e: Any) -> Any:
     """Comparisons with as little arithmetic as there is: 1 - x > 1 is x < 0; a sum that rounds would decide wrongly."""
-
-    def one(e: Any) -> Any:
-        if not e.is_Relational:
-            return e
-        left, right = e.args
-        for side in (0, 1):
-            chosen, other = e.args[side], e.args[1 - side]
-            if isinstance(chosen, maximum | minimum) and other.is_number:
-                number = next((each for each in chosen.args if each.is_number), None)
-                if number is not None and (
-                    (number < other) if isinstance(chosen, maximum) else (number > other)
-                ):
-                    inner = next(each for each in chosen.args if each is not number)
-                    pair = (inner, other) if side == 0 else (other, inner)
-                    return e.func(*pair, evaluate=False)
-        a, rest = left.as_coeff_Add()
-        b, others = right.as_coeff_Add()
-        return e.func(rest, others + (b - a), evaluate=False) if a != 0 and b - a == 0 else e
-
-    return bottom_up(expression, one)
+    if not e.is_Relational:
+        return e
+    left, right = e.args
+    for side in (0, 1):
+        chosen, other = e.args[side], e.args[1 - side]
+        if isinstance(chosen, maximum | minimum) and other.is_number:
+            number = next((each for each in chosen.args if each.is_number), None)
+            if number is not None and ((number < other) if isinstance(chosen, maximum) else (number > other)):
+                inner = next(each for each in chosen.args if each is not number)
+                pair = (inner, other) if side == 0 else (other, inner)
+                return e.func(*pair, evaluate=False)
+    a, rest = left.as_coeff_Add()
+    b, others = right.as_coeff_Add()
+    return e.func(rest, others + (b - a), evaluate=False) if a != 0 and b - a == 0 else e

@@ -6,8 +6,8 @@ from typing import Any
 
 import sympy
 from sympy import Add, Mul, exp
-from sympy.core.traversal import bottom_up
 
+from losscope.expression.everywhere import everywhere
 from losscope.expression.exponential import log, log1p, sigmoid, softplus
 from losscope.expression.hyperbolic import sech2
 from losscope.expression.products import xmuly
@@ -16,38 +16,32 @@ from losscope.rewrite.rewriting import PREDICTION, RESIDUAL, TARGET, rewriting
 
 
 @rewriting
-def as_exponential(expression: Any) -> Any:
+@everywhere
+def as_exponential(e: Any) -> Any:
     """A power of a sigmoid, of which little may be left, by its logarithm."""
-
-    def one(e: Any) -> Any:
-        if e.is_Pow and not (e.exp.is_Integer and e.exp > 0):
-            if isinstance(e.base, sigmoid):
-                return exp(-e.exp * softplus(-e.base.args[0]))
-            if isinstance(e.base, exp):
-                return exp(e.exp * e.base.args[0])
-        return e
-
-    return bottom_up(expression, one)
+    if e.is_Pow and not (e.exp.is_Integer and e.exp > 0):
+        if isinstance(e.base, sigmoid):
+            return exp(-e.exp * softplus(-e.base.args[0]))
+        if isinstance(e.base, exp):
+            return exp(e.exp * e.base.args[0])
+    return e
 
 
 @rewriting
-def guarded(expression: Any) -> Any:
+@everywhere
+def guarded(e: Any) -> Any:
     """x^2 exp(-x) as a product that is 0 where exp(-x) is, though x^2 be infinite."""
-
-    def one(e: Any) -> Any:
-        if not e.is_Mul:
-            return e
-        vanishing = [
-            each
-            for each in e.args
-            if each.as_base_exp()[0].func in (exp, sigmoid, sech2) or isinstance(each, exp)
-        ]
-        rest = [each for each in e.args if each not in vanishing]
-        number = Mul(*(each for each in rest if not each.has(PREDICTION, TARGET, RESIDUAL)))
-        rest = [each for each in rest if each.has(PREDICTION, TARGET, RESIDUAL)]
-        return number * xmuly(Mul(*vanishing), Mul(*rest)) if vanishing and rest else e
-
-    return bottom_up(expression, one)
+    if not e.is_Mul:
+        return e
+    vanishing = [
+        each
+        for each in e.args
+        if each.as_base_exp()[0].func in (exp, sigmoid, sech2) or isinstance(each, exp)
+    ]
+    rest = [each for each in e.args if each not in vanishing]
+    number = Mul(*(each for each in rest if not each.has(PREDICTION, TARGET, RESIDUAL)))
+    rest = [each for each in rest if each.has(PREDICTION, TARGET, RESIDUAL)]
+    return number * xmuly(Mul(*vanishing), Mul(*rest)) if vanishing and rest else e
 
 
 @rewriting
@@ -57,69 +51,60 @@ def unguarded(expression: Any) -> Any:
 
 
 @rewriting
-def halved(expression: Any) -> Any:
+@everywhere
+def halved(e: Any) -> Any:
     """y exp(x) as (y exp(x/2)) exp(x/2), which does not overflow before it must."""
-
-    def one(e: Any) -> Any:
-        exponential = next((each for each in e.args if isinstance(each, exp)), None) if e.is_Mul else None
-        if exponential is None:
-            return e
-        half = exp(exponential.args[0] / 2)
-        number = Mul(*(each for each in e.args if each.is_number))
-        rest = Mul(*(each for each in e.args if each is not exponential and not each.is_number))
-        return number * xmuly(xmuly(rest, half), half)
-
-    return bottom_up(expression, one)
+    exponential = next((each for each in e.args if isinstance(each, exp)), None) if e.is_Mul else None
+    if exponential is None:
+        return e
+    half = exp(exponential.args[0] / 2)
+    number = Mul(*(each for each in e.args if each.is_number))
+    rest = Mul(*(each for each in e.args if each is not exponential and not each.is_number))
+    return number * xmuly(xmuly(rest, half), half)
 
 
 @rewriting
-def exponential_out(expression: Any) -> Any:
+@everywhere
+def exponential_out(e: Any) -> Any:
     """1 - (1 + x) exp(-x) as exp(-x) (exp(x) - 1 - x), whose sum may then be regrouped."""
-
-    def one(e: Any) -> Any:
-        if not e.is_Add:
-            return e
-        whole = sympy.expand_mul(e)
-        for found in sorted(whole.atoms(exp), key=sympy.default_sort_key):
-            inside = Add(*(term / found for term in Add.make_args(whole)))
-            regrouped_ = fewer(sympy.expand_mul(inside))
-            if terms(regrouped_) < terms(whole):
-                return found * regrouped_
+    if not e.is_Add or not e.has(exp):
         return e
-
-    return bottom_up(expression, one)
+    whole = sympy.expand_mul(e)
+    for found in sorted(whole.atoms(exp), key=sympy.default_sort_key):
+        inside = Add(*(term / found for term in Add.make_args(whole)))
+        regrouped_ = fewer(sympy.expand_mul(inside))
+        if terms(regrouped_) < terms(whole):
+            return found * regrouped_
+    return e
 
 
 @rewriting
-def softened(expression: Any) -> Any:
+@everywhere
+def softened(e: Any) -> Any:
     """log(1 + a exp(x)) is softplus(x + log a), for a positive a; what its derivative becomes, a sigmoid."""
-
-    def one(e: Any) -> Any:
-        if isinstance(e, log1p):
-            found = _exponential(e.args[0])
-            return softplus(found) if found is not None else e
-        if e.is_Pow and e.exp.is_Integer and e.exp < 0:
-            number, rest = e.base.as_coeff_Add()
-            found = _exponential(rest) if number == 1 else None
-            return sigmoid(-found) ** -e.exp if found is not None else e
-        if e.is_Mul:
-            for factor in e.args:
-                base, exponent = factor.as_base_exp()
-                if isinstance(base, sigmoid) and exponent.is_Integer and exponent > 0:
-                    inner = -base.args[0]
-                    grown = [
-                        each
-                        for each in e.args
-                        if isinstance(each, exp)
-                        and sympy.expand(exponent * inner - each.args[0]).is_number is not None
-                    ]
-                    for each in grown:
-                        rest = sympy.expand(each.args[0] - exponent * inner)
-                        if not rest.has(PREDICTION, RESIDUAL):
-                            return e / factor / each * sigmoid(inner) ** exponent * exp(rest)
-        return e
-
-    return bottom_up(expression, one)
+    if isinstance(e, log1p):
+        found = _exponential(e.args[0])
+        return softplus(found) if found is not None else e
+    if e.is_Pow and e.exp.is_Integer and e.exp < 0:
+        number, rest = e.base.as_coeff_Add()
+        found = _exponential(rest) if number == 1 else None
+        return sigmoid(-found) ** -e.exp if found is not None else e
+    if e.is_Mul:
+        for factor in e.args:
+            base, exponent = factor.as_base_exp()
+            if isinstance(base, sigmoid) and exponent.is_Integer and exponent > 0:
+                inner = -base.args[0]
+                grown = [
+                    each
+                    for each in e.args
+                    if isinstance(each, exp)
+                    and sympy.expand(exponent * inner - each.args[0]).is_number is not None
+                ]
+                for each in grown:
+                    rest = sympy.expand(each.args[0] - exponent * inner)
+                    if not rest.has(PREDICTION, RESIDUAL):
+                        return e / factor / each * sigmoid(inner) ** exponent * exp(rest)
+    return e
 
 
 def _exponential(x: Any) -> Any:

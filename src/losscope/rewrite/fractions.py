@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import sympy
 from sympy import Mul, Piecewise
-from sympy.core.traversal import bottom_up
 from sympy.polys.polyerrors import BasePolynomialError
 
+from losscope.expression.everywhere import everywhere
 from losscope.expression.exponential import log
 from losscope.expression.hyperbolic import cosh, log_cosh, sech2, sinh, tanh
 from losscope.rewrite.cancellation import fewer
@@ -19,13 +18,11 @@ HIGHEST_DEGREE = 32  # of a polynomial that is factored: one of degree 1,000 tak
 
 
 @rewriting
-def factored(expression: Any) -> Any:
+@everywhere
+def factored(e: Any) -> Any:
     """Sums over a common denominator, what is common taken out: the differences that a quotient's derivative is."""
-    return bottom_up(expression, lambda e: _factored(e) if e.is_Add and small(e) else e)
-
-
-@lru_cache(4096)
-def _factored(e: Any) -> Any:
+    if not e.is_Add or not small(e):
+        return e
     if e.has(Piecewise):
         return sympy.factor_terms(e)
     together = sympy.together(e)
@@ -50,41 +47,35 @@ def _degree(e: Any) -> int:
 
 
 @rewriting
-def collected(expression: Any) -> Any:
+@everywhere
+def collected(e: Any) -> Any:
     """What is common to all terms of a sum taken out, and what is left regrouped."""
-
-    def one(e: Any) -> Any:
-        if not e.is_Add or not small(e):
-            return e
-        taken = sympy.factor_terms(e)
-        if taken.is_Add:
-            return fewer(taken)
-        return Mul(*(fewer(sympy.expand_mul(each)) if each.is_Add else each for each in Mul.make_args(taken)))
-
-    return bottom_up(expression, one)
+    if not e.is_Add or not small(e):
+        return e
+    taken = sympy.factor_terms(e)
+    if taken.is_Add:
+        return fewer(taken)
+    return Mul(*(fewer(sympy.expand_mul(each)) if each.is_Add else each for each in Mul.make_args(taken)))
 
 
 @rewriting
-def ratios(expression: Any) -> Any:
+@everywhere
+def ratios(e: Any) -> Any:
     """sinh/cosh is tanh, 1/cosh^2 sech2; a power of a product is the product of powers."""
-
-    def one(e: Any) -> Any:
-        if e.is_Mul or e.is_Pow:
-            for factor in Mul.make_args(e):
-                base, exponent = factor.as_base_exp()
-                if isinstance(base, cosh) and exponent.is_Integer and exponent < 0:
-                    x = base.args[0]
-                    m = sum(
-                        each.as_base_exp()[1] for each in Mul.make_args(e) if each.as_base_exp()[0] == sinh(x)
-                    )
-                    k = min(m, -exponent) if m > 0 else 0
-                    left = -exponent - k
-                    if k and left % 2 == 0:
-                        return e / factor / sinh(x) ** k * tanh(x) ** k * sech2(x) ** (left / 2)
-                    if left % 2 == 0:
-                        return e / factor * sech2(x) ** (left / 2)
-        if isinstance(e, log) and isinstance(e.args[0], cosh):
-            return log_cosh(e.args[0].args[0])
-        return e
-
-    return bottom_up(expression, one)
+    if e.is_Mul or e.is_Pow:
+        for factor in Mul.make_args(e):
+            base, exponent = factor.as_base_exp()
+            if isinstance(base, cosh) and exponent.is_Integer and exponent < 0:
+                x = base.args[0]
+                m = sum(
+                    each.as_base_exp()[1] for each in Mul.make_args(e) if each.as_base_exp()[0] == sinh(x)
+                )
+                k = min(m, -exponent) if m > 0 else 0
+                left = -exponent - k
+                if k and left % 2 == 0:
+                    return e / factor / sinh(x) ** k * tanh(x) ** k * sech2(x) ** (left / 2)
+                if left % 2 == 0:
+                    return e / factor * sech2(x) ** (left / 2)
+    if isinstance(e, log) and isinstance(e.args[0], cosh):
+        return log_cosh(e.args[0].args[0])
+    return e

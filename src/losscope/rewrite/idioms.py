@@ -5,30 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 import sympy
-from sympy.core.traversal import bottom_up
 
+from losscope.expression.everywhere import everywhere
 from losscope.rewrite.rewriting import PREDICTION, RESIDUAL, TARGET, rewriting
 from losscope.stable import stable
 
 
 @rewriting
-def of_residual(expression: Any) -> Any:
+@everywhere
+def of_residual(e: Any) -> Any:
     """prediction - target, where it has come out again, is the residual."""
-    difference = PREDICTION - TARGET
-
-    def one(e: Any) -> Any:
-        if not e.is_Add or not e.has(PREDICTION) or not e.has(TARGET):
-            return e
-        for sign in (1, -1):
-            rest = e - sign * difference
-            if not rest.has(PREDICTION, TARGET):
-                return sign * RESIDUAL + rest
-        k = e.coeff(PREDICTION)
-        if k != 0 and not k.has(PREDICTION, TARGET) and sympy.expand(e - k * difference) == 0:
-            return k * RESIDUAL
+    if not e.is_Add or not e.has(PREDICTION) or not e.has(TARGET):
         return e
-
-    return bottom_up(expression, one)
+    difference = PREDICTION - TARGET
+    for sign in (1, -1):
+        rest = e - sign * difference
+        if not rest.has(PREDICTION, TARGET):
+            return sign * RESIDUAL + rest
+    k = e.coeff(PREDICTION)
+    if k != 0 and not k.has(PREDICTION, TARGET) and sympy.expand(e - k * difference) == 0:
+        return k * RESIDUAL
+    return e
 
 
 @rewriting

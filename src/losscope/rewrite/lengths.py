@@ -6,10 +6,10 @@ from typing import Any
 
 import sympy
 from sympy import Add, Mul, S
-from sympy.core.traversal import bottom_up
 
 from losscope.expression.choices import absolute
 from losscope.expression.differences import pow1pm1, pow1px2m1
+from losscope.expression.everywhere import everywhere
 from losscope.expression.exponential import log, log1p
 from losscope.expression.lengths import hypot, log1px2, unit
 from losscope.rewrite.rewriting import PREDICTION, RESIDUAL, rewriting
@@ -30,12 +30,9 @@ def square_root(x: Any) -> Any:
 
 
 @rewriting
-def lengths(expression: Any) -> Any:
+@everywhere
+def lengths(e: Any) -> Any:
     """A^2 + B^2 below a root, a fraction or in a logarithm is a length, whose squares need not be formed."""
-    return bottom_up(expression, _length)
-
-
-def _length(e: Any) -> Any:
     if e.is_Pow and not (e.exp.is_Integer and e.exp > 0):
         pair = _two_squares(e.base)
         if pair:

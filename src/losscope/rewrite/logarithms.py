@@ -6,9 +6,9 @@ from typing import Any
 
 import sympy
 from sympy import Mul
-from sympy.core.traversal import bottom_up
 
 from losscope.expression.differences import log1pmx
+from losscope.expression.everywhere import everywhere
 from losscope.expression.exponential import log, log1p
 from losscope.rewrite.cancellation import terms
 from losscope.rewrite.idioms import of_residual
@@ -16,30 +16,27 @@ from losscope.rewrite.rewriting import PREDICTION, RESIDUAL, TARGET, rewriting
 
 
 @rewriting
-def near(expression: Any) -> Any:
+@everywhere
+def near(e: Any) -> Any:
     """log(a) - log(b) near a = b is log1p((a - b)/b); far from it, it is itself."""
-
-    def one(e: Any) -> Any:
-        if isinstance(e, log) and e.args[0].has(PREDICTION) and e.args[0].has(TARGET):
-            above, below = sympy.fraction(e.args[0])
-            return _near(above, below) if not below.is_number else e
-        if e.is_Add:
-            for kind, more in ((log, 0), (log1p, 1)):
-                logs = [
-                    (term, factor)
-                    for term in e.args
-                    for factor in Mul.make_args(term)
-                    if isinstance(factor, kind)
-                ]
-                for term, factor in logs:
-                    for other, partner in logs:
-                        if term is not other and sympy.expand(term / factor + other / partner) == 0:
-                            a, b = factor.args[0] + more, partner.args[0] + more
-                            if (a.has(PREDICTION) and b.has(TARGET)) or (b.has(PREDICTION) and a.has(TARGET)):
-                                return e - term - other + term / factor * _near(a, b)
-        return e
-
-    return bottom_up(expression, one)
+    if isinstance(e, log) and e.args[0].has(PREDICTION) and e.args[0].has(TARGET):
+        above, below = sympy.fraction(e.args[0])
+        return _near(above, below) if not below.is_number else e
+    if e.is_Add:
+        for kind, more in ((log, 0), (log1p, 1)):
+            logs = [
+                (term, factor)
+                for term in e.args
+                for factor in Mul.make_args(term)
+                if isinstance(factor, kind)
+            ]
+            for term, factor in logs:
+                for other, partner in logs:
+                    if term is not other and sympy.expand(term / factor + other / partner) == 0:
+                        a, b = factor.args[0] + more, partner.args[0] + more
+                        if (a.has(PREDICTION) and b.has(TARGET)) or (b.has(PREDICTION) and a.has(TARGET)):
+                            return e - term - other + term / factor * _near(a, b)
+    return e
 
 
 def _near(a: Any, b: Any) -> Any:
@@ -47,64 +44,52 @@ def _near(a: Any, b: Any) -> Any:
 
 
 @rewriting
-def joined(expression: Any) -> Any:
+@everywhere
+def joined(e: Any) -> Any:
     """log(a) - log(b) as log(a/b)."""
-
-    def one(e: Any) -> Any:
-        if not e.is_Add:
-            return e
-        logs = [
-            (term, factor)
-            for term in e.args
-            for factor in Mul.make_args(term)
-            if isinstance(factor, log | log1p)
-        ]
-        for term, factor in logs:
-            for other, partner in logs:
-                if term is not other and sympy.expand(term / factor + other / partner) == 0:
-                    a, b = (each.args[0] + isinstance(each, log1p) for each in (factor, partner))
-                    return e - term - other + term / factor * log(a / b)
+    if not e.is_Add:
         return e
-
-    return bottom_up(expression, one)
+    logs = [
+        (term, factor) for term in e.args for factor in Mul.make_args(term) if isinstance(factor, log | log1p)
+    ]
+    for term, factor in logs:
+        for other, partner in logs:
+            if term is not other and sympy.expand(term / factor + other / partner) == 0:
+                a, b = (each.args[0] + isinstance(each, log1p) for each in (factor, partner))
+                return e - term - other + term / factor * log(a / b)
+    return e
 
 
 @rewriting
-def apart(expression: Any) -> Any:
+@everywhere
+def apart(e: Any) -> Any:
     """log(a/b) as log(a) - log(b): the quotient may overflow."""
-
-    def one(e: Any) -> Any:
-        if isinstance(e, log):
-            above, below = sympy.fraction(e.args[0])
-            if below != 1 and not below.is_number:
-                return log(above) - log(below)
-        return e
-
-    return bottom_up(expression, one)
+    if isinstance(e, log):
+        above, below = sympy.fraction(e.args[0])
+        if below != 1 and not below.is_number:
+            return log(above) - log(below)
+    return e
 
 
 @rewriting
-def divergence(expression: Any) -> Any:
+@everywhere
+def divergence(e: Any) -> Any:
     """k log(y/z) + k (z - y)/y, as divergences have them, is -k log1pmx((z - y)/y): nothing of first order is left."""
-
-    def one(e: Any) -> Any:
-        if not e.is_Add:
-            return e
-        whole = sympy.expand_mul(e)
-        for term in whole.args if whole.is_Add else ():
-            for factor in Mul.make_args(term):
-                if not isinstance(factor, log) or not (factor.has(PREDICTION) and factor.has(TARGET)):
-                    continue
-                above, below = sympy.fraction(factor.args[0])
-                k = term / factor
-                for a, b, sign in ((above, below, 1), (below, above, -1)):
-                    # k log(a/b) = sign k [log1pmx(w) + w], w = (a - b)/b
-                    rest = sympy.expand_mul(
-                        of_residual(sympy.expand(whole - term)).subs(RESIDUAL, PREDICTION - TARGET)
-                        + sign * k * (a - b) / b
-                    )
-                    if terms(rest) < terms(whole) - 1 and (rest == 0 or rest.is_number):
-                        return sign * k * log1pmx(of_residual(a - b) / b) + rest
+    if not e.is_Add or not e.has(log):
         return e
-
-    return bottom_up(expression, one)
+    whole = sympy.expand_mul(e)
+    for term in whole.args if whole.is_Add else ():
+        for factor in Mul.make_args(term):
+            if not isinstance(factor, log) or not (factor.has(PREDICTION) and factor.has(TARGET)):
+                continue
+            above, below = sympy.fraction(factor.args[0])
+            k = term / factor
+            for a, b, sign in ((above, below, 1), (below, above, -1)):
+                # k log(a/b) = sign k [log1pmx(w) + w], w = (a - b)/b
+                rest = sympy.expand_mul(
+                    of_residual(sympy.expand(whole - term)).subs(RESIDUAL, PREDICTION - TARGET)
+                    + sign * k * (a - b) / b
+                )
+                if terms(rest) < terms(whole) - 1 and (rest == 0 or rest.is_number):
+                    return sign * k * log1pmx(of_residual(a - b) / b) + rest
+    return e
