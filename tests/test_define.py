@@ -100,7 +100,7 @@ WRITTEN = {
     "(r**4)**(1/4)": np.abs, "log(r**2 + 1)": lambda r: np.log(r**2 + 1), "abs(r)**1.5": lambda r: np.abs(r) ** 1.5,
     "where(r > 0, where(r > 1, r, r**2), 0)": lambda r: np.where(r > 0, np.where(r > 1, r, r**2), 0),
     "minimum(r**2, 1)": lambda r: np.minimum(r**2, 1), "maximum(r, -r)": np.abs, "sqrt(r**2 + 1)": lambda r: np.hypot(r, 1),
-    "r ** 2  # the square": lambda r: r**2, "sign(r)*r\n + 1": lambda r: np.abs(r) + 1, "-r": lambda r: -r, "7": lambda r: 7 + 0 * r,
+    "r ** 2  # the square": lambda r: r**2, "sign(r)*r\n + 1": lambda r: np.abs(r) + 1, "-r": lambda r: -r, "7 + r": lambda r: 7 + r,
     "where(where(r > 0, r, 0) < 1, r**2, r)": lambda r: np.where(r < 1, r**2, r), "where(maximum(abs(r), 1) > 1, r, 2*r)": lambda r: np.where(np.abs(r) > 1, r, 2 * r),
     "residual + prediction - z + target - y": lambda r: r,
 }  # fmt: skip

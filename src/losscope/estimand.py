@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -76,9 +76,7 @@ def of_numbers(loss: Any, link: str = "") -> Estimand:
     """
     link = link or (loss.activation.name if loss.activation is not None else loss.entry.inside)
     distributions = list(_distributions(loss, link))
-    if any(
-        _falls_without_end(lambda z, y=y: _value(loss, z[:, None], y[None, :]).mean(1)) for y in distributions
-    ):
+    if any(_falls_without_end(partial(_risk, loss, y)) for y in distributions):
         return NOTHING
     found = [(y, _best_number(loss, y, link)) for y in distributions]
     if not all(np.isfinite(best) for _, best in found):
@@ -165,7 +163,12 @@ def _best_number(loss: Any, y: np.ndarray, link: str) -> float:
     with np.errstate(all="ignore"):
         outputs = into(axis)
         outputs = outputs[np.isfinite(outputs)]
-        return float(back(_least(lambda z: _value(loss, z[:, None], y[None, :]).mean(1), outputs)))
+        return float(back(_least(partial(_risk, loss, y), outputs)))
+
+
+def _risk(loss: Any, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """The mean loss of each output over these targets."""
+    return _value(loss, z[:, None], y[None, :]).mean(1)
 
 
 def _least(risk: Callable[[np.ndarray], np.ndarray], axis: np.ndarray) -> float:

@@ -15,7 +15,8 @@ import numpy
 import sympy
 
 from losscope.entry import Parameter
-from losscope.exactness.certificate import Worst
+from losscope.exactness.borders import SHIFT, shifted
+from losscope.exactness.certificate import BOUND, Worst
 from losscope.exactness.edges import between, edges
 from losscope.exactness.samples import MARGIN, points
 from losscope.truth import truths
@@ -32,6 +33,15 @@ def _last_place(size: numpy.ndarray, dtype: str) -> numpy.ndarray:
     info = numpy.finfo(dtype)
     within = numpy.clip(size, FLOOR * float(info.tiny), float(info.max) / 2)
     return numpy.spacing(within.astype(dtype)).astype("float64")
+
+
+def _motion(
+    expression: Any, symbols: Sequence[Any], rows: numpy.ndarray, here: numpy.ndarray, unit: numpy.ndarray
+) -> numpy.ndarray:
+    """By how many units the truth at other points is off the truth here."""
+    there = truths([expression], symbols, rows)[:, 0]
+    with numpy.errstate(all="ignore"):
+        return numpy.abs((there[:, 0] - here[:, 0]) + (there[:, 1] - here[:, 1])) / unit
 
 
 class Bench:
@@ -53,6 +63,7 @@ class Bench:
         self.names = [*arguments, *parameters]
         self.symbols = tuple(sympy.Symbol(name, real=True) for name in self.names)
         self.instead, self.of_residual = tuple(instead), of_residual
+        self.shifted = tuple(shifted(each) for each in true)
         self._look_at(
             {dtype: points(arguments, parameters, dtype, count, seed + k) for k, dtype in enumerate(DTYPES)}
         )
@@ -158,13 +169,16 @@ class Bench:
             moving = numpy.flatnonzero(given & (rows[:, column] != 0))
             most = numpy.zeros(len(moving))
             for step in sides:
-                shifted = rows[moving]
-                shifted[:, column] *= 1 + step * float(info.eps)
-                there = truths([self.true[order]], self.symbols, shifted)[:, 0]
-                with numpy.errstate(all="ignore"):
-                    off = (there[:, 0] - here[moving, 0]) + (there[:, 1] - here[moving, 1])
-                    most = numpy.fmax(most, numpy.abs(off) / unit[moving])
+                beside = rows[moving]
+                beside[:, column] *= 1 + step * float(info.eps)
+                off = _motion(self.true[order], self.symbols, beside, here[moving], unit[moving])
+                most = numpy.fmax(most, off)
             moved[moving] += most
+        if self.shifted[order] != self.true[order]:
+            for step in sides:
+                beside = numpy.insert(rows, rows.shape[1], step * BOUND * float(info.eps), 1)
+                off = _motion(self.shifted[order], (*self.symbols, SHIFT), beside, here, unit)
+                moved = numpy.fmax(moved, off)
         return moved
 
     def _least_motion(self, order: int, dtype: str) -> numpy.ndarray:

@@ -21,6 +21,7 @@ from losscope.rewrite.rewriting import RESIDUAL, operations
 GOOD = 4.0  # ulp over the condition: a form this good is looked at no further
 MOST_WORK = 2500  # operations of all forms that are measured in the search for one: about a third of a second
 MOST_IN_ALL = 3600  # the same, of value, gradient and curvature together
+REWRITING = 8  # operations that are measured in the time in which one is rewritten in all ways
 LONGEST = 400  # operations of a form worth measuring
 BREADTH = 3  # forms of which each round makes others
 MOST_CASES = 8  # forms of which two may be put side by side
@@ -103,26 +104,12 @@ def best(
             )
         for form in open_forms:
             done.add(form)
-            search.work += operations(form)
+            search.work += REWRITING * operations(form)
             for other in _others(form):
                 if other not in forms:
                     forms[other] = search.score(order, other)
                     if search.work > most:
                         break
-
-
-def _complementary(judge: Judge, order: int, forms: Sequence[Any]) -> list[Any]:
-    """The best form; then those that are good where the ones before them are not."""
-    chosen = [forms[0]]
-    left = judge.lost(order, forms[0])
-    while len(chosen) < MOST_CASES:
-        rest = [each for each in forms if each not in chosen]
-        if not rest or not left.any():
-            break
-        helps = min(rest, key=lambda form: numpy.minimum(left, judge.lost(order, form)).sum())
-        left = numpy.minimum(left, judge.lost(order, helps))
-        chosen.append(helps)
-    return chosen
 
 
 def by_cases(judge: Judge, order: int, forms: Sequence[Any]) -> Found:

@@ -18,6 +18,7 @@ from losscope.expression.hyperbolic import cosh, log_cosh, sech2, sinh, tanh
 from losscope.expression.lengths import hypot, unit
 from losscope.expression.trigonometric import cos, cos_arctan, sin, sin_arctan
 from losscope.rewrite.lengths import square_root
+from losscope.rewrite.multiplied_out import multiplied_out
 from losscope.rewrite.rewriting import PREDICTION, RESIDUAL, TARGET, rewriting, small
 
 LOG2 = log(sympy.Integer(2))
@@ -51,7 +52,7 @@ def regrouped(e: Any) -> Any:
 @everywhere
 def spread(e: Any) -> Any:
     """The same, after sums and products are multiplied out."""
-    return fewer(sympy.expand_mul(e)) if e.is_Add and small(e) else e
+    return fewer(multiplied_out(e)) if e.is_Add and small(e) else e
 
 
 @lru_cache(4096)
@@ -75,13 +76,13 @@ def _substituted(e: Any) -> Iterator[Any]:
     for part in parts:
         for k, other in enumerate(_equal(part)):
             change = {part: other}
-            yield sympy.expand_mul(e.xreplace(change))
+            yield multiplied_out(e.xreplace(change))
             for term in e.args:  # in one term alone
                 if part in Mul.make_args(term) and terms(e) <= 6:
-                    yield e - term + sympy.expand_mul(term.xreplace(change))
+                    yield e - term + multiplied_out(term.xreplace(change))
             if part.is_Function and len(part.args) == 1 and part.func(-part.args[0]) in parts:
                 mirrored = part.func(-part.args[0])
-                yield sympy.expand_mul(e.xreplace({**change, mirrored: _equal(mirrored)[k]}))
+                yield multiplied_out(e.xreplace({**change, mirrored: _equal(mirrored)[k]}))
 
 
 def _factors_of_terms(e: Any) -> set[Any]:

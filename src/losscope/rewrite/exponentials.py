@@ -12,6 +12,7 @@ from losscope.expression.exponential import log, log1p, sigmoid, softplus
 from losscope.expression.hyperbolic import sech2
 from losscope.expression.products import xmuly
 from losscope.rewrite.cancellation import fewer, terms
+from losscope.rewrite.multiplied_out import multiplied_out
 from losscope.rewrite.rewriting import PREDICTION, RESIDUAL, TARGET, rewriting
 
 
@@ -69,10 +70,10 @@ def exponential_out(e: Any) -> Any:
     """1 - (1 + x) exp(-x) as exp(-x) (exp(x) - 1 - x), whose sum may then be regrouped."""
     if not e.is_Add or not e.has(exp):
         return e
-    whole = sympy.expand_mul(e)
+    whole = multiplied_out(e)
     for found in sorted(whole.atoms(exp), key=sympy.default_sort_key):
         inside = Add(*(term / found for term in Add.make_args(whole)))
-        regrouped_ = fewer(sympy.expand_mul(inside))
+        regrouped_ = fewer(multiplied_out(inside))
         if terms(regrouped_) < terms(whole):
             return found * regrouped_
     return e

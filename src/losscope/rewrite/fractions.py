@@ -12,6 +12,7 @@ from losscope.expression.everywhere import everywhere
 from losscope.expression.exponential import log
 from losscope.expression.hyperbolic import cosh, log_cosh, sech2, sinh, tanh
 from losscope.rewrite.cancellation import fewer
+from losscope.rewrite.multiplied_out import multiplied_out
 from losscope.rewrite.rewriting import operations, rewriting, small
 
 HIGHEST_DEGREE = 32  # of a polynomial that is factored: one of degree 1,000 takes SymPy minutes
@@ -55,7 +56,7 @@ def collected(e: Any) -> Any:
     taken = sympy.factor_terms(e)
     if taken.is_Add:
         return fewer(taken)
-    return Mul(*(fewer(sympy.expand_mul(each)) if each.is_Add else each for each in Mul.make_args(taken)))
+    return Mul(*(fewer(multiplied_out(each)) if each.is_Add else each for each in Mul.make_args(taken)))
 
 
 @rewriting

@@ -12,6 +12,7 @@ from losscope.expression.everywhere import everywhere
 from losscope.expression.exponential import log, log1p
 from losscope.rewrite.cancellation import terms
 from losscope.rewrite.idioms import of_residual
+from losscope.rewrite.multiplied_out import multiplied_out
 from losscope.rewrite.rewriting import PREDICTION, RESIDUAL, TARGET, rewriting
 
 
@@ -77,7 +78,7 @@ def divergence(e: Any) -> Any:
     """k log(y/z) + k (z - y)/y, as divergences have them, is -k log1pmx((z - y)/y): nothing of first order is left."""
     if not e.is_Add or not e.has(log):
         return e
-    whole = sympy.expand_mul(e)
+    whole = multiplied_out(e)
     for term in whole.args if whole.is_Add else ():
         for factor in Mul.make_args(term):
             if not isinstance(factor, log) or not (factor.has(PREDICTION) and factor.has(TARGET)):
@@ -86,7 +87,7 @@ def divergence(e: Any) -> Any:
             k = term / factor
             for a, b, sign in ((above, below, 1), (below, above, -1)):
                 # k log(a/b) = sign k [log1pmx(w) + w], w = (a - b)/b
-                rest = sympy.expand_mul(
+                rest = multiplied_out(
                     of_residual(sympy.expand(whole - term)).subs(RESIDUAL, PREDICTION - TARGET)
                     + sign * k * (a - b) / b
                 )

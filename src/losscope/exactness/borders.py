@@ -1,0 +1,44 @@
+"""Where a comparison is decided by a rounding of its sides: atan(r) >= c beside r = tan(c). On which side of such a border
+a point lies no form can tell, as little as what a last-place change of the inputs would make of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy
+
+from losscope.expression.choices import absolute
+
+SHIFT = sympy.Symbol("shift", real=True)  # of a border, as a share of what its sides are made of
+
+
+def shifted(expression: Any) -> Any:
+    """The expression, its comparisons decided a little too early or too late; itself where all sides are exact numbers.
+
+    >>> from losscope.expression import symbol
+    >>> x, y = symbol("x"), symbol("y")
+    >>> shifted(sympy.Piecewise((x, x < 1), (y, True))) == sympy.Piecewise((x, x < 1), (y, True))
+    True
+    >>> shifted(x**2 < y)
+    shift*x**2 + x**2 < y
+    """
+    changes = {}
+    for each in expression.atoms(sympy.core.relational.Relational):
+        left, right = each.args
+        rounded = [side for side in (left, right) if not _exact(side)]
+        if rounded:
+            size = sum(absolute(term) for side in rounded for term in sympy.Add.make_args(side))
+            changes[each] = each.func(left + SHIFT * size, right, evaluate=False)
+    return expression.xreplace(changes)
+
+
+def _exact(side: Any) -> bool:
+    """Whether a side is computed without a rounding that could matter: an input or a number, its size, or the sign of a
+    difference of two."""
+    if side.is_Add and len(side.args) == 2:
+        return all(_exact(term) for term in side.args)
+    factors = [each for each in sympy.Mul.make_args(side) if not each.is_number]
+    return (
+        all(each.is_Symbol or (isinstance(each, absolute) and _exact(each.args[0])) for each in factors[:1])
+        and len(factors) < 2
+    )

@@ -1,0 +1,38 @@
+"""Points so close to a border that a rounding decides on which side they lie say nothing of a form; all others do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+import losscope as ls
+from losscope.derive import derive
+from losscope.exactness.certificate import BOUND
+from losscope.exactness.certify import certificate
+from losscope.exactness.mending import bench
+
+JUMPS = {
+    "where(atan(r) >= c, r, abs(z))": {"c": 1.5},
+    "where(atan(y) >= log(pi), r, z)": {},
+    "where(exp(-r**2) < c, 1, r**2)": {"c": 0.5},
+}
+
+
+@pytest.mark.parametrize("formula", JUMPS)
+def test_a_jump_between_exact_branches_is_exact(formula: str) -> None:
+    loss = ls.define("mine", formula, strict=True, **JUMPS[formula])
+    derived = derive(loss.entry)
+    for seed in (7, 99):
+        assert bench(loss.entry, None, 600, derived, seed=seed).certified(derived).error <= BOUND
+
+
+@pytest.mark.parametrize("share", [1e-3, 1e-5])
+def test_a_border_in_the_wrong_place_is_found(share: float) -> None:
+    right = ls.define("mine", "where(atan(r) >= c, r, abs(z))", c=1.5).entry
+    text = f"where(atan(r) >= c*(1 + {share}), {{}}, {{}})"
+    wrong = replace(
+        right, computed=(text.format("r", "abs(z)"), text.format("1", "sign(z)"), text.format("0", "0"))
+    )
+    assert certificate(right).exact
+    assert not certificate(wrong).exact
