@@ -468,7 +468,7 @@ def test_number_of_threads(wrong: object) -> None:
         lambda: ls.set_num_threads(wrong),
         "number of threads must be a whole number",
         repr(wrong),
-        "1 or more",
+        "1 to 1,024",
     )
 
 

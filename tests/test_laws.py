@@ -232,7 +232,7 @@ def test_rows_of_logits_do_not_see_each_other(classes: int, dtype: str) -> None:
     target = rng.integers(0, classes, 21)
     weight = weights(21, 3).astype(dtype)
     usual = np.setdiff1d(np.arange(21), [2, 5, 6, 11])[
-        :: 1 if classes < 1000 else 6
+        :: 1 if classes < 1000 else 17
     ]  # the reference takes its time
     expected = reference.evaluate(ls.cross_entropy, logits[usual], target[usual], weight[usual])
     target[[2, 11]] = -100

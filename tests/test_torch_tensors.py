@@ -131,7 +131,7 @@ def test_under_transforms_and_in_forward_mode():
 
     gradient = torch.func.grad(lambda x: ls.huber(x, torch.zeros(3), delta=2.0))(THREE)
     torch.testing.assert_close(gradient, torch.tensor([1.0, 2.0, 2.0]) / 3)
-    with pytest.raises(ls.LossError, match="weight must be one number for each"):
+    with pytest.raises(ls.LossError, match="weight must have one number per"):
         torch.func.grad(lambda x: ls.mse(x, THREE, weight=torch.ones(1)))(THREE)
     with pytest.raises(ls.LossError, match="a class that is none"):
         torch.func.grad(lambda x: ls.cross_entropy(x, CLASSES + 3))(ROWS)

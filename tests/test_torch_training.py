@@ -69,7 +69,12 @@ NEEDS_MNIST = pytest.mark.skipif(not MNIST.is_dir(), reason="needs ../shared/dat
 @pytest.mark.parametrize(
     ("data", "model", "loss"),
     [
-        ("made up", "cnn", "cross_entropy"),
+        pytest.param(
+            "made up",
+            "cnn",
+            "cross_entropy",
+            marks=pytest.mark.skipif(MNIST.is_dir(), reason="MNIST itself is here"),
+        ),
         ("made up", "mlp", "nll"),
         pytest.param("mnist", "cnn", "cross_entropy", marks=NEEDS_MNIST),
         pytest.param("mnist", "mlp", "cross_entropy", marks=NEEDS_MNIST),

@@ -232,7 +232,7 @@ def _text(e: Any, names: dict[Any, str]) -> str:
         return {sympy.pi: "arb.pi()", sympy.E: "arb.const_e()"}[e]
     if e.is_Float:
         return _text(sympy.Rational(e), names)
-    if e.is_Number:
+    if e.is_Number or e is S.ImaginaryUnit:  # there is no real value
         return "arb.nan()"
     if isinstance(e, Piecewise):
         (value, condition), *rest = e.args

@@ -168,7 +168,7 @@ def _undefined(expression: Any, change: dict[Any, Any]) -> bool:
     """Whether an expression comes to no real number wherever a parameter has this value."""
     try:
         result = in_our_words(expression.xreplace(change))
-    except (ArithmeticError, TypeError, ValueError):
+    except (ArithmeticError, TypeError, ValueError, NotImplementedError):
         return True
     if result.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo, sympy.I):
         return True

@@ -22,6 +22,7 @@ from typing import Any
 
 from losscope.errors import LossError, complain
 
+MOST_THREADS = 1024
 GRAIN = (
     1 << 15
 )  # elements up to which one thread is as quick as all, where the others spin (measured with PyTorch's, 2 cores)
@@ -64,9 +65,11 @@ def set_num_threads(n: int) -> None:
     Results do not depend on it, to the last bit.
     """
     global _threads, _pool
-    if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
+    if isinstance(n, bool) or not isinstance(n, Integral) or not 1 <= n <= MOST_THREADS:
         raise LossError(
-            complain("The number of threads must be a whole number", got=repr(n), expected="1 or more")
+            complain(
+                "The number of threads must be a whole number", got=repr(n), expected=f"1 to {MOST_THREADS:,}"
+            )
         )
     with _lock:
         _threads, _pool = int(n), None  # a running pool finishes what it was given
@@ -79,7 +82,7 @@ def get_num_threads() -> int:
         chosen = os.environ.get("LOSSCOPE_NUM_THREADS", "").strip()
         if not chosen:
             _threads = usable_cores()
-        elif chosen.isdecimal() and int(chosen) >= 1:
+        elif chosen.isdecimal() and 1 <= int(chosen) <= MOST_THREADS:
             _threads = int(chosen)
         else:
             raise LossError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from numbers import Integral
 from typing import Any
 
 from losscope import catalogue, structures
@@ -297,7 +298,7 @@ class Loss:
         """The formula (0), its gradient (1) or its curvature (2) in LaTeX."""
         from losscope.emit.latex import latex
 
-        if order not in (0, 1, 2):
+        if not isinstance(order, Integral) or order not in (0, 1, 2):
             raise LossError(complain("There is no such derivative", got=repr(order), expected="0, 1 or 2"))
         return latex(self, int(order))
 

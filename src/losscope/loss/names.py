@@ -81,4 +81,6 @@ def settings(text: str) -> tuple[str, dict[str, Any]]:
 
 def short(value: float) -> str:
     """A number as short as it can be read back: 2, 0.1."""
+    if isinstance(value, int):
+        return str(value)
     return str(int(value)) if abs(value) < 1e15 and value == int(value) else repr(float(value))

@@ -54,14 +54,20 @@ def is_option(structure: Structure, name: str) -> bool:
 
 def option(structure: Structure, name: str, value: Any) -> Any:
     """Such an option's value, of the type of its default; it is checked when the loss is called."""
-    return _number(type(structure.options[name]), name, value)
+    kind = type(structure.options[name])
+    number = _number(kind, name, value)
+    if kind is int and not isinstance(value, str) and number != value:
+        raise LossError(complain(f"{name} must be a whole number", got=repr(value)))
+    return number
 
 
 def _number(kind: type, name: str, value: Any) -> Any:
     try:
         return kind(value)
     except (TypeError, ValueError, OverflowError):
-        raise LossError(complain(f"{name} must be a number", got=repr(value))) from None
+        got = repr(value)
+        got = got if len(got) <= 60 else f"{got[:50]}... ({len(got)} characters)"
+        raise LossError(complain(f"{name} must be a number", got=got)) from None
 
 
 def _unknown(entry: Entry, structure: Structure, known: Mapping[str, Any], name: str) -> LossError:

@@ -68,31 +68,15 @@ def prepare(
     swap: Any = 0,
 ) -> Batch:
     """Check and convert; raises LossError."""
-    triplet = entry.measure == "triplet"
     given = arrays.as_array(prediction, "prediction")
     target = arrays.as_array(target, "target")
     arrays.same_shape(given, target)
-    if not given.ndim or not given.shape[-1]:
-        raise LossError(
-            complain(
-                f"{entry.name} is of vectors, which stand along the last axis",
-                got=f"shape {given.shape}",
-                expected="shape (features,) or (..., features)",
-            )
-        )
+    check_vectors(entry, given)
+    check_options(entry, negative, label, swap)
     shape, width = given.shape[:-1], given.shape[-1]
     rows = math.prod(shape)
-    if triplet:
-        negative = _negative(entry, given, negative, label)
-    elif negative is not None or swap:
-        raise LossError(
-            complain(
-                f"{entry.name} is of pairs, and has no {'negative' if negative is not None else 'swap'}",
-                next_step="Say with label=-1 that a pair does not belong together, or use triplet_margin",
-            )
-        )
-    if not isinstance(swap, int) or swap not in (0, 1):
-        raise LossTypeError(complain("swap is yes or no", got=repr(swap), expected="True or False"))
+    if negative is not None:
+        negative = _negative(given, negative)
     vectors = {"prediction": given, "target": target} | ({} if negative is None else {"negative": negative})
     dtype = arrays.computing_dtype(**vectors)
     total = float(rows)
@@ -112,8 +96,20 @@ def prepare(
     )
 
 
-def _negative(entry: Entry, prediction: Any, negative: Any, label: Any) -> Any:
-    if negative is None:
+def check_vectors(entry: Entry, prediction: Any) -> None:
+    if not prediction.ndim or not prediction.shape[-1]:
+        raise LossError(
+            complain(
+                f"{entry.name} is of vectors, which stand along the last axis",
+                got=f"shape {tuple(prediction.shape)}",
+                expected="shape (features,) or (..., features)",
+            )
+        )
+
+
+def check_options(entry: Entry, negative: Any, label: Any, swap: Any) -> None:
+    """Whether a loss of pairs was given what is of pairs, and one of triplets what is of triplets."""
+    if entry.measure == "triplet" and negative is None:
         raise LossTypeError(
             complain(
                 f"{entry.name} compares two distances, and the vectors to keep away from are missing",
@@ -121,13 +117,25 @@ def _negative(entry: Entry, prediction: Any, negative: Any, label: Any) -> Any:
                 next_step=f"Use {entry.name}(anchor, positive, negative=negative)",
             )
         )
-    if label is not None:
+    if entry.measure == "triplet" and label is not None:
         raise LossError(
             complain(
                 f"{entry.name} has no label: the positive belongs to the anchor, the negative does not",
                 next_step="Labelled pairs are for contrastive and cosine_embedding",
             )
         )
+    if entry.measure != "triplet" and (negative is not None or swap):
+        raise LossError(
+            complain(
+                f"{entry.name} is of pairs, and has no {'negative' if negative is not None else 'swap'}",
+                next_step="Say with label=-1 that a pair does not belong together, or use triplet_margin",
+            )
+        )
+    if not isinstance(swap, int) or swap not in (0, 1):
+        raise LossTypeError(complain("swap is yes or no", got=repr(swap), expected="True or False"))
+
+
+def _negative(prediction: Any, negative: Any) -> Any:
     negative = arrays.as_array(negative, "negative")
     if negative.shape != prediction.shape:
         raise LossError(

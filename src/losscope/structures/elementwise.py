@@ -51,13 +51,7 @@ def prepare(entry: Entry, prediction: Any, target: Any, weight: Any) -> Batch:
     arrays.same_shape(given, target)
     dtype = arrays.computing_dtype(prediction=given, target=target)
     rows = entry.over == "rows"
-    if rows and not given.ndim:
-        raise LossError(
-            complain(
-                f"{entry.name} is summed over the last axis, and a single number has none",
-                next_step="Give arrays of shape (classes,) or (rows, classes)",
-            )
-        )
+    check_rows(entry, given)
     shape = given.shape[:-1] if rows else given.shape
     total = float(given.size // given.shape[-1] if rows and given.size else given.size)
     if weight is not None:
@@ -66,6 +60,16 @@ def prepare(entry: Entry, prediction: Any, target: Any, weight: Any) -> Batch:
         if rows:
             weight = numpy.ascontiguousarray(numpy.broadcast_to(weight[..., None], given.shape))
     return Batch(arrays.ready(given, dtype), arrays.ready(target, dtype), weight, given, shape, total, dtype)
+
+
+def check_rows(entry: Entry, prediction: Any) -> None:
+    if entry.over == "rows" and not prediction.ndim:
+        raise LossError(
+            complain(
+                f"{entry.name} is summed over the last axis, and a single number has none",
+                next_step="Give arrays of shape (classes,) or (rows, classes)",
+            )
+        )
 
 
 def check_domains(entry: Entry, batch: Batch, through: bool) -> None:

@@ -52,17 +52,11 @@ def prepare(
     """Check and convert; raises LossError."""
     given = arrays.as_array(logits, "prediction")
     target = arrays.as_array(target, "target")
-    if not given.ndim or given.shape[-1] == 0:
-        raise LossError(
-            complain(
-                "prediction must hold a row of logits, one per class, along its last axis",
-                got=f"shape {given.shape}",
-            )
-        )
+    check_logits(given)
     shape, classes = given.shape[:-1], given.shape[-1]
     spread = target.shape == given.shape and (arrays.is_floating(target) or target.shape != shape)
     dtype = arrays.computing_dtype(prediction=given, **({"target": target} if spread else {}))
-    _check_options(ignore_index, label_smoothing)
+    check_options(ignore_index, label_smoothing)
     rows = math.prod(shape)
     gone: Any = False  # rows of weight 0, which are not looked at
     if weight is not None:
@@ -97,7 +91,17 @@ def prepare(
     )  # fmt: skip
 
 
-def _check_options(ignore_index: int, label_smoothing: float) -> None:
+def check_logits(prediction: Any) -> None:
+    if not prediction.ndim or not prediction.shape[-1]:
+        raise LossError(
+            complain(
+                "prediction must hold a row of logits, one per class, along its last axis",
+                got=f"shape {tuple(prediction.shape)}",
+            )
+        )
+
+
+def check_options(ignore_index: int, label_smoothing: float) -> None:
     if not isinstance(label_smoothing, numbers.Real) or not 0 <= label_smoothing <= 1:
         raise LossError(
             complain(
@@ -128,20 +132,24 @@ def _class_index(target: Any, classes: int, ignore_index: int, weighed: bool, go
     """Class indices as int64. Whether every one is within its row, the kernel looks before it reads; what is weighed or
     converted is looked at here. Rows that are `gone` are ignored."""
     if target.dtype.kind not in "iu":
-        raise LossTypeError(
-            complain(
-                "target must hold class indices of an integer dtype",
-                got=f"{target.dtype}",
-                expected="int64",
-                next_step="Use target.astype('int64') if these are classes; rows of probabilities have the logits' shape",
-            )
-        )
+        raise no_class_index(target.dtype)
     if (
         weighed or target.dtype != "int64"
     ):  # as they came: a large uint64 would turn negative, perhaps into ignore_index
         check_classes(target, classes, ignore_index, gone)
     index = numpy.ascontiguousarray(target, "int64")
     return numpy.where(gone, ignore_index, index) if numpy.any(gone) else index
+
+
+def no_class_index(dtype: Any) -> LossTypeError:
+    return LossTypeError(
+        complain(
+            "target must hold class indices of an integer dtype",
+            got=f"{dtype}",
+            expected="int64",
+            next_step="Use target.astype('int64') if these are classes; rows of probabilities have the logits' shape",
+        )
+    )
 
 
 def check_classes(target: Any, classes: int, ignore_index: int, gone: Any = False) -> None:

@@ -58,7 +58,10 @@ def call(
 
 
 def total(loss: Loss, prediction: torch.Tensor, target: Any, *, weight: Any = None, **options: Any) -> Total:
-    """A differentiable sum, and the weight it stands for."""
+    """A differentiable sum, and the weight it stands for; of halves in float32, as it is to be added up."""
+    prediction = tensor_of(prediction, "prediction")
+    if prediction.dtype in eligibility.HALVES:
+        prediction = prediction.float()
     value, weighed = _evaluate(loss, prediction, target, weight, SUM, options)
     return Total(value, finite(float(weighed)))
 
@@ -105,8 +108,14 @@ def _evaluate(
     prediction = tensor_of(prediction, "prediction")
     as_given = isinstance(target, torch.Tensor)
     target = tensor_of(target, "target", prediction)
-    if not as_given and target.is_floating_point():
-        target = target.to(prediction.dtype)
+    if not as_given and target.is_floating_point() and prediction.is_floating_point():
+        narrow = target.to(prediction.dtype)
+        if not bool(((narrow == target) | target.isnan()).all()):
+            # As arrays are: computed in the wider of the two, the result in the prediction's dtype.
+            wide = prediction.to(torch.promote_types(prediction.dtype, target.dtype))
+            value, weighed = _evaluate(loss, wide, target, weight, reduction, options)
+            return value.to(prediction.dtype), weighed
+        target = narrow
     if weight is not None:
         weight = constant(weight, "weight", prediction)
     if eligibility.autocasting():

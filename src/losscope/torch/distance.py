@@ -89,7 +89,32 @@ class Distances(KernelLoss):
     ) -> Tensor:
         """The unreduced loss as torch operations in float64 (where there is one), differentiable as often as wanted."""
         widest = torch.float32 if vectors[0].device.type == "mps" else torch.float64
-        a, b, *negative = (each.to(widest) for each in vectors)
+        vectors = tuple(each.to(widest) for each in vectors)
+        seen = tuple(each.detach() for each in vectors)
+        label = (
+            torch.ones_like(seen[0][..., 0]) if label is None else label.to(widest).view(seen[0].shape[:-1])
+        )
+        at_hand = seen[0].is_cpu and not eligibility.transforming()
+        if at_hand and all(bool(each.isfinite().all()) for each in seen):
+            return self._values(vectors, label, parameters, swap, offset, 0)
+        # A row that is infinite somewhere and whose loss changes with no distance: 0 times an infinite slope is no NaN.
+        known = self._values(seen, label, parameters, swap, offset, 0)
+        flat = self._values(seen, label, parameters, swap, offset, 1) == 0
+        flat &= torch.stack([each.isinf().any(-1) for each in seen]).any(0)
+        there = tuple(of_rows(~flat, each) for each in vectors)
+        return torch.where(flat, known, self._values(there, label, parameters, swap, offset, 0))
+
+    def _values(
+        self,
+        vectors: Sequence[Tensor],
+        label: Tensor,
+        parameters: tuple[float, ...],
+        swap: bool,
+        offset: float,
+        order: int,
+    ) -> Tensor:
+        """The loss of each row, or (order 1) its slope in the distance."""
+        a, b, *negative = vectors
         if self.entry.measure == "cosine":
             (a, no_a), (b, no_b) = _direction(a), _direction(b)
             cosine = (a * b).sum(-1)
@@ -103,8 +128,9 @@ class Distances(KernelLoss):
                     start = torch.where(nearer[..., None], b, a)
                 distance = distance - _length(start - n + offset)
             cosine = 1 - distance
-        label = torch.ones_like(distance) if label is None else label.to(widest).view(distance.shape)
-        value: Tensor = formula.compiled(self.entry, None, 0, 0)(distance, label, cosine, *parameters)
+        value: Any = formula.compiled(self.entry, None, order, 0)(distance, label, cosine, *parameters)
+        if order:
+            return value if isinstance(value, Tensor) else torch.full_like(distance, value)
         return nan_of_whole_rows(value, a, b, *negative)
 
 

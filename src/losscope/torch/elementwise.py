@@ -66,7 +66,10 @@ class Pointwise(KernelLoss):
                 return None
             weight = weight.expand_as(input)
         if varying is not None:
-            if not _beside(varying, input, how) or eligibility.batched(varying):
+            if not _beside(varying, input, how) or varying.requires_grad:
+                return None
+            varying = eligibility.unbatched(varying)
+            if varying is None:
                 return None
             of_row = input.shape[input.ndim - varying.ndim :]
             if how == KERNEL and varying.shape != of_row:
@@ -106,24 +109,24 @@ class Pointwise(KernelLoss):
         scale: Any,
     ) -> Tensor:
         """The same as torch operations."""
-        input, target = formula.present(input, target, weight)
+        input, target, parameters = formula.present(input, target, weight, parameters)
         if self.refuses:
             self.check(input, target)
         values = formula.values(self.entry, self.through, parameters, input, target)
         if weight is not None:
             values = values * weight
         # Those of halves are float32 until here, and are rounded once.
-        return (values if reduction == NONE else values.sum() * scale).to(input.dtype)
+        return (values if reduction == NONE else formula.scaled(values.sum(), scale)).to(input.dtype)
 
     def check(self, input: Tensor, target: Tensor) -> None:
-        """Raise Outside for input outside its domain; under a transform there are no numbers to look at."""
-        if eligibility.transforming():
-            return
+        """Raise Outside for input outside its domain."""
         for tensor, domain in ((input, self.entry.prediction), (target, self.entry.target)):
-            if domain.outside and bool(
-                eval(domain.outside, {"x": tensor.detach()}).any()
-            ):  # the domain's own text
-                raise Outside
+            if not domain.outside:
+                continue
+            numbers = eligibility.underneath(tensor)
+            with eligibility.no_transforms():
+                if bool(eval(domain.outside, {"x": numbers}).any()):  # the domain's own text
+                    raise Outside
 
     # One argument for each input and each output of the kernel: the outputs by name.
     def run(
@@ -255,8 +258,8 @@ class Elements(LossNode):
 
     def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:
         input, target, weight, varying = tensors
-        input, target = formula.present(input, target, weight)
         parameters = self.parameters if varying is None else (*self.parameters, varying)
+        input, target, parameters = formula.present(input, target, weight, parameters)
         which = formula.Derivative(self.loss.entry, self.loss.through, parameters)
         slope = formula.Partial.apply(input, target, which.in_prediction())
         factor = upstream.to(slope.dtype) * self.scale  # of halves float32, rounded once

@@ -7,6 +7,7 @@ of them together may cost a microsecond or two.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -60,6 +61,8 @@ transforming: Callable[[], bool] = getattr(torch._C, "_are_functorch_transforms_
 _modes = getattr(torch._C, "_len_torch_dispatch_stack", _absent)
 _tracing = getattr(torch._C, "_get_tracing_state", _absent)
 _wrapped = getattr(torch._C._functorch, "is_functorch_wrapped_tensor", _absent)
+_unwrapped = getattr(torch._C._functorch, "get_unwrapped", _absent)
+_batched = getattr(torch._C._functorch, "is_batchedtensor", _absent)
 _legacy = getattr(torch._C._functorch, "is_legacy_batchedtensor", _absent)
 function_modes: Callable[[], int] = getattr(torch._C, "_len_torch_function_stack", _absent)
 # What `saved_tensors_hooks` (of checkpointing, of save_on_cpu) has put on top, or None.
@@ -117,6 +120,26 @@ def recorded() -> bool:
 def functionalized() -> bool:
     """Whether `torch.func.functionalize` is at work, which has no rule for a function with a derivative of its own."""
     return any(each.key() == _FUNCTIONALIZE for each in _transforms() or ())
+
+
+# While it is entered, tensors are what they are, whatever transforms are at work.
+no_transforms: Callable[[], Any] = getattr(torch._C, "_DisableFuncTorch", nullcontext)
+
+
+def underneath(tensor: Tensor) -> Tensor:
+    """The numbers that a tensor of a `torch.func` transform stands for, all of them."""
+    while _wrapped(tensor):
+        tensor = _unwrapped(tensor)
+    return tensor.detach()
+
+
+def unbatched(tensor: Tensor) -> Tensor | None:
+    """The one tensor of numbers that a tensor of a transform stands for; None where vmap has many of them."""
+    while _wrapped(tensor):
+        if _batched(tensor):
+            return None
+        tensor = _unwrapped(tensor)
+    return tensor
 
 
 def by_operations(*tensors: Any) -> bool:

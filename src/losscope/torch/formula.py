@@ -22,7 +22,7 @@ from losscope import structures
 from losscope.entry import Entry
 from losscope.kernels import special
 from losscope.kernels.polynomial import polynomial
-from losscope.torch.eligibility import HALVES
+from losscope.torch.eligibility import HALVES, no_transforms, unbatched
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,28 @@ def values(
     return Partial.apply(prediction, target, Derivative(entry, through, parameters))
 
 
-def present(prediction: Tensor, target: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Both, but where the weight is 0, numbers of any domain in the place of what stands there: such an element is not there,
-    and NaN times 0 would be NaN, in the gradient too."""
+def present(
+    prediction: Tensor, target: Tensor, weight: Tensor | None, parameters: tuple[Any, ...]
+) -> tuple[Tensor, Tensor, tuple[Any, ...]]:
+    """All of them, but where the weight is 0, numbers of any domain in the place of what stands there: such an element is
+    not there, and NaN times 0 would be NaN, in the gradient too."""
     if weight is None:
-        return prediction, target
+        return prediction, target, parameters
     gone = weight == 0
-    return torch.where(gone, 0.5, prediction), torch.where(gone, 1.0, target)
+    removed = unbatched(weight)
+    if removed is not None and any(isinstance(each, Tensor) for each in parameters):
+        with no_transforms():  # a parameter is no tensor of a transform
+            parameters = tuple(
+                torch.where(removed == 0, 1.0, each) if isinstance(each, Tensor) else each
+                for each in parameters
+            )
+    return torch.where(gone, 0.5, prediction), torch.where(gone, 1.0, target), parameters
+
+
+def scaled(total: Tensor, scale: Any) -> Tensor:
+    """A single number times another. Forward mode would make a tangent of float64 of a Python number beside a tensor of no
+    axis."""
+    return total * (scale if isinstance(scale, Tensor) else total.new_full((), scale))
 
 
 class Partial(torch.autograd.Function):
@@ -71,7 +86,13 @@ class Partial(torch.autograd.Function):
         partial = compiled(which.entry, which.through, which.prediction, which.target)
         alone = not structures.get(which.entry.structure).second
         arguments = (prediction,) if alone else (prediction, target)
-        result = partial(*arguments, *which.parameters)
+        try:
+            result = partial(*arguments, *which.parameters)
+        except (
+            ZeroDivisionError
+        ):  # Python's, of a parameter of 0: a tensor's quotient is infinite, or not chosen
+            numbers = (torch.as_tensor(each, dtype=prediction.dtype) for each in which.parameters)
+            result = partial(*arguments, *numbers)
         # An expression may be a plain number (a curvature of 2), or leave one of the two out.
         if not isinstance(result, Tensor):
             return torch.full_like(prediction, result)

@@ -131,9 +131,9 @@ def _back_pointwise(ctx: Any, upstream: Tensor | None, _: Tensor | None) -> Any:
         return (None, *none)
     if _to_be_differentiated():
         this = POINTWISE[ctx.loss]
-        input, target = formula.present(input, target, weight)
+        input, target, parameters = formula.present(input, target, weight, tuple(ctx.parameters))
         slope = formula.Partial.apply(
-            input, target, formula.Derivative(this.entry, this.through, tuple(ctx.parameters), prediction=1)
+            input, target, formula.Derivative(this.entry, this.through, parameters, prediction=1)
         )
         slope = slope if weight is None else slope * weight
         upstream = upstream.to(slope.dtype) * _scale(input, ctx.reduction, ctx.divisor)

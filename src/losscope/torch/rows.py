@@ -202,7 +202,10 @@ class Logits(LossNode):
         input, target, class_weight, weight = tensors
         if weight is not None:
             upstream = upstream * weight.view(_without_classes(input.shape))
-            input = torch.where((weight == 0).view(upstream.shape).unsqueeze(-1), 0, input)
+            gone = (weight == 0).view(upstream.shape).unsqueeze(-1)
+            input = torch.where(gone, 0, input)
+            if target.is_floating_point():
+                target = torch.where(gone, 0, target)
         ignore, smoothing, scale = self.ignore, self.smoothing, self.scale
         entry, parameters = self.loss.entry, self.parameters
         return (gradient(entry, parameters, input, target, class_weight, ignore, smoothing, scale, upstream),)
@@ -244,6 +247,10 @@ class Logits(LossNode):
         if wrong >= 0:
             raise self.no_class()
         self.weighed = weighs
+        if self.mean and total and not weighs:  # what label smoothing leaves, over no weight: no number
+            for each in (out, gradient):
+                if each is not None:
+                    each.fill_(math.nan)
         if self.mean:
             self.scale, self.mean = self.scale / weighs if weighs else math.inf, False
         self.total = total * self.scale

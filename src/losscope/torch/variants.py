@@ -22,8 +22,8 @@ clamped_binary_cross_entropy = elementwise(
     equivalents={"torch": "BCELoss"},
 )
 
-# To a rate that is all but infinite, what its logarithm takes away is nothing.
-OF_RATE = "prediction - xlogy(target, minimum(prediction, 1e38) + offset)"
+# From a rate that is all but infinite, its logarithm takes nothing away. (To float32, 1e300 is infinite.)
+OF_RATE = "prediction - where(prediction < 1e300, xlogy(target, prediction + offset), 0)"
 
 poisson_of_rate = elementwise(
     "poisson_of_rate",

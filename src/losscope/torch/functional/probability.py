@@ -12,6 +12,7 @@ from losscope.reduction import REDUCTIONS
 from losscope.torch import eligibility
 from losscope.torch.elementwise import Pointwise
 from losscope.torch.eligibility import Outside
+from losscope.torch.formula import present
 from losscope.torch.functional.pytorchs import flag, number, torchs
 from losscope.torch.variants import (
     clamped_binary_cross_entropy,
@@ -108,6 +109,8 @@ def binary_cross_entropy_with_logits(
             ours = None
         if ours is not None:
             return ours
+        if pos_weight is not None and isinstance(weight, Tensor) and eligibility.transforming():
+            input, target, (pos_weight,) = present(input, target, weight, (pos_weight,))
     return torchs["binary_cross_entropy_with_logits"](
         input, target, weight, size_average, reduce, reduction, pos_weight
     )

@@ -55,7 +55,9 @@ def l1_loss(
     tensor(2.)
     """
     if size_average is None and reduce is None:
-        ours = _weighted(_ABSOLUTE, input, target, reduction, weight)
+        # PyTorch's own of weights is a product of tensors, to which autocast does nothing.
+        mixed = weight is not None and eligibility.mixed_by_autocast(input, target, weight)
+        ours = None if mixed else _weighted(_ABSOLUTE, input, target, reduction, weight)
         if ours is not None:
             return ours
     if not isinstance(weight, Tensor):
@@ -73,12 +75,15 @@ def _weighted_absolute(
 ) -> Tensor:
     """PyTorch's own of a weight, which PyTorch forgets as soon as a function mode (`torch.device`, a compiler's) or a
     subclass of tensors is asked (2.13)."""
-    each = torchs["l1_loss"](input, target, reduction="none")
-    reduction = reduced_by(size_average, reduce, reduction, warn=True)
     if (
         isinstance(input, Tensor) and weight.size() != input.size()
     ):  # not of a proxy, of which a graph is made
         raise ValueError("Weights and input must have the same size.")
+    if eligibility.mixed_by_autocast(input, target, weight):
+        each = torch.abs(input - target)
+    else:
+        each = torchs["l1_loss"](input, target, reduction="none")
+    reduction = reduced_by(size_average, reduce, reduction, warn=True)
     each = each * weight
     if reduction == "mean":
         return each.sum() / weight.sum()

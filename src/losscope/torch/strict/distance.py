@@ -12,6 +12,7 @@ from losscope.entry import Entry
 from losscope.errors import LossError, complain
 from losscope.loss import Loss
 from losscope.reduction import NONE, scale_of
+from losscope.structures.distance import check_options, check_vectors
 from losscope.torch import margin
 from losscope.torch.distance import Distances, Vectors, computed
 from losscope.torch.strict import weights
@@ -42,9 +43,11 @@ def evaluate(
         {} if negative is None else {"negative": negative}
     )
     if elsewhere(prediction):
+        swap = options.get("swap", False)
+        check_options(loss.entry, negative, label, swap)
+        check_vectors(loss.entry, prediction)
         _, given = alike(**named)
-        swap = bool(options.get("swap", False))
-        return by_operations(_distances(loss.entry), given, label, weight, reduction, parameters, swap)
+        return by_operations(_distances(loss.entry), given, label, weight, reduction, parameters, bool(swap))
     batch, weight, _ = prepared(loss, prediction, target, weight, options, reduction)
     given_dtype, vectors = alike(**named)
     weighed = batch.total_weight
@@ -88,7 +91,7 @@ def by_operations(
             )
         )
     if weight is not None:
-        there = weights.weighed(weight, given[0].shape[:-1], given[0]) != 0
+        there = weights.there(weight, given[0].shape[:-1])
         given = tuple(margin.of_rows(there, each) for each in given)
         label = None if label is None else torch.where(there, label, 1)
     values = loss.values(given, label, parameters, swap)

@@ -10,10 +10,11 @@ import torch
 from losscope.entry import Entry
 from losscope.loss import Loss
 from losscope.reduction import MEAN, NONE
+from losscope.structures.elementwise import check_rows
 from losscope.torch.elementwise import Pointwise
-from losscope.torch.eligibility import Outside
+from losscope.torch.eligibility import HALVES, Outside
 from losscope.torch.strict import weights
-from losscope.torch.strict.tensors import alike, elsewhere, prepared, same_shape, unsupported
+from losscope.torch.strict.tensors import alike, elsewhere, out_of_domain, prepared, same_shape, unsupported
 
 
 @lru_cache(1024)
@@ -34,10 +35,13 @@ def evaluate(
     dtype = prediction.dtype
     if target.dtype != dtype or not prediction.is_floating_point():
         dtype, (prediction, target) = alike(prediction=prediction, target=target)
+    if weight is not None and prediction.dtype in HALVES:  # which would not hold the weights
+        prediction, target = prediction.float(), target.float()
     per_row = loss.entry.over == "rows"
     weighed: Any
     if elsewhere(prediction):
         same_shape(prediction, target)
+        check_rows(loss.entry, prediction)
         batch_shape = prediction.shape[:-1] if per_row else prediction.shape
         weighed = weights.weighed(weight, batch_shape, prediction).sum()
     else:
@@ -46,8 +50,12 @@ def evaluate(
     if weight is not None:
         weight = weight.to(prediction.dtype)[..., None] if per_row else weight.to(prediction.dtype)
     if not prediction.numel():
-        empty = (prediction * 0).sum() if reduction != NONE else (prediction * 0).reshape(batch_shape)
-        return empty, weighed
+        empty = prediction * 0
+        if reduction != NONE:
+            empty = empty.sum()
+        elif per_row:
+            empty = empty.sum(-1)
+        return empty.to(dtype), weighed
     this = pointwise(loss.entry, loss.activation)
     try:
         if reduction == MEAN:
@@ -56,6 +64,8 @@ def evaluate(
         else:
             value = this(prediction, target, reduction, parameters, weight)
     except Outside:
+        if elsewhere(prediction):
+            raise out_of_domain(loss) from None
         loss._structure.check_domains(loss.entry, batch, loss.activation is not None)
         raise
     if value is None:

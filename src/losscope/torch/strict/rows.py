@@ -12,9 +12,10 @@ from losscope.entry import Entry
 from losscope.errors import LossError, complain
 from losscope.loss import Loss
 from losscope.reduction import MEAN, NONE, scale_of
+from losscope.structures.softmax import check_logits, check_options, no_class_index
 from losscope.torch import margin
 from losscope.torch.distance import computed
-from losscope.torch.eligibility import Outside
+from losscope.torch.eligibility import HALVES, Outside
 from losscope.torch.rows import Logits, Rows
 from losscope.torch.strict import weights
 from losscope.torch.strict.tensors import constant, elsewhere, prepared, unsupported
@@ -38,8 +39,23 @@ def evaluate(
     class_weight = options.get("class_weight")
     if class_weight is not None:
         options = {**options, "class_weight": constant(class_weight, "class_weight", prediction)}
-    if elsewhere(prediction):
-        return by_operations(loss, prediction, target, weight, reduction, parameters, options)
+    given = prediction.dtype if prediction.is_floating_point() else torch.float64
+    if class_weight is not None and given in HALVES:  # which would not hold the weights
+        prediction = prediction.float()
+    evaluated = by_operations if elsewhere(prediction) else by_kernel
+    value, weighed = evaluated(loss, prediction, target, weight, reduction, parameters, options)
+    return value.to(given), weighed
+
+
+def by_kernel(
+    loss: Loss,
+    prediction: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    reduction: str,
+    parameters: tuple[float, ...],
+    options: dict[str, Any],
+) -> tuple[Tensor, Any]:
     ready_batch, weight, options = prepared(loss, prediction, target, weight, options, reduction)
     class_weight = options.get("class_weight")
     weighed = ready_batch.total_weight
@@ -83,7 +99,11 @@ def by_operations(
     options: dict[str, Any],
 ) -> weights.Weighed:
     """The same by torch operations."""
-    shape, indices = prediction.shape[:-1], not target.is_floating_point()
+    check_logits(prediction)
+    ignore, smoothing = options.get("ignore_index", -100), options.get("label_smoothing", 0.0)
+    check_options(ignore, smoothing)
+    shape = prediction.shape[:-1]
+    indices = target.shape == shape if not target.is_floating_point() else False
     if target.shape != (shape if indices else prediction.shape):
         raise LossError(
             complain(
@@ -94,15 +114,17 @@ def by_operations(
         )
     if not prediction.is_floating_point():
         prediction = prediction.double()
+    if indices and target.dtype is torch.bool:
+        raise no_class_index(target.dtype)
+    classes = prediction.shape[-1]
     class_weight = options.get("class_weight")
     if class_weight is not None:
+        weights.check_shape("class_weight", class_weight, prediction.shape[-1:], "class")
         class_weight = class_weight.to(prediction.dtype)
-    ignore, smoothing = options.get("ignore_index", -100), options.get("label_smoothing", 0.0)
-    classes = prediction.shape[-1]
     logits = prediction.reshape(-1, classes)
     judged = target.long().reshape(-1) if indices else target.to(prediction.dtype).reshape(-1, classes)
     if weight is not None:
-        there = weights.weighed(weight, shape, logits).reshape(-1) != 0
+        there = weights.there(weight, shape).reshape(-1)
         logits = margin.of_rows(there, logits)
         judged = torch.where(there, judged, int(ignore)) if indices else margin.of_rows(there, judged)
     try:

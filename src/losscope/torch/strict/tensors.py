@@ -128,6 +128,18 @@ def same_shape(prediction: torch.Tensor, target: torch.Tensor) -> None:
         )
 
 
+def out_of_domain(loss: Loss) -> LossError:
+    """What is said where no place can be named: of tensors on another device, or under torch.func."""
+    entry = loss.entry
+    names = ("target",) if loss.activation is not None else ("prediction", "target")
+    return LossError(
+        complain(
+            f"{entry.name} was given numbers outside of its domain",
+            expected="; ".join(f"{name} {getattr(entry, name).words}" for name in names),
+        )
+    )
+
+
 def array_of(tensor: torch.Tensor | None, name: str) -> Any:
     """The memory of a tensor as an array; bfloat16, which NumPy does not know, as float32."""
     if tensor is None:

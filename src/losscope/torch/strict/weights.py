@@ -16,15 +16,25 @@ def weighed(weight: Tensor | None, shape: torch.Size, like: Tensor) -> Tensor:
     """The weights of the elements or rows of a batch, each 1 where there are none."""
     if weight is None:
         return like.new_ones(()).expand(shape)
+    check_shape("weight", weight, shape, "element or row")
+    return weight.to(like.dtype)
+
+
+def there(weight: Tensor, shape: torch.Size) -> Tensor:
+    """Which elements or rows are not removed by a weight of 0."""
+    check_shape("weight", weight, shape, "element or row")
+    return weight != 0
+
+
+def check_shape(name: str, weight: Tensor, shape: torch.Size, per: str) -> None:
     if weight.shape != shape:
         raise LossError(
             complain(
-                "weight must be one number for each element or row",
+                f"{name} must have one number per {per}",
                 got=f"shape {tuple(weight.shape)}",
                 expected=f"shape {tuple(shape)}",
             )
         )
-    return weight.to(like.dtype)
 
 
 def reduced(

@@ -1,0 +1,295 @@
+"""Losses of tensors are as strict and as exact as those of arrays, by every path: kernels, torch.func, create_graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import torch.nn.functional as F  # noqa: E402
+
+import losscope as ls  # noqa: E402
+from conftest import DISTANCE, ELEMENTWISE, LOSSES, batch, beside, weights  # noqa: E402
+from losscope.torch import functional  # noqa: E402
+
+inf, nan = float("inf"), float("nan")
+HALVES = [torch.float16, torch.bfloat16]
+
+
+def tensors(loss: Any, rows: int = 6, dtype: Any = torch.float64) -> tuple[Any, Any, dict[str, Any]]:
+    """A batch of a loss as tensors, and what else it needs."""
+    prediction, target = (torch.as_tensor(each) for each in batch(loss, rows))
+    options = {name: torch.as_tensor(each) for name, each in beside(loss, rows).items()}
+    prediction = prediction.to(dtype)
+    if loss.structure == "distance":
+        options = {name: each.to(dtype) if name == "negative" else each for name, each in options.items()}
+    return prediction, target.to(dtype) if target.is_floating_point() else target, options
+
+
+def slope(function: Any, at: Any, way: str) -> Any:
+    """The gradient, by one of the ways in which there is one."""
+    if way == "func":
+        return torch.func.grad(function)(at)
+    at = at.clone().requires_grad_()
+    return torch.autograd.grad(function(at), at, create_graph=way == "create_graph")[0].detach()
+
+
+# ------------------------------------------------------------------------------------- what is given
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_whole_numbers_and_a_list_are_no_whole_numbers_alone(name: str) -> None:
+    """The target keeps its fractions beside a prediction that has none."""
+    loss = ls.get(name)
+    _, target = batch(loss, 4)
+    prediction = np.array([1, 0, 1, 1])
+    if loss.entry.over == "rows":
+        prediction, target = np.eye(4, dtype=int), target.reshape(4, -1)
+    expected = loss(prediction, target, reduction="none")
+    for given in (target, target.tolist(), torch.as_tensor(target)):
+        found = loss(torch.as_tensor(prediction), given, reduction="none")
+        np.testing.assert_allclose(found, expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "target"),
+    [
+        (np.array([16777216.0], "float32"), np.array([16777217.0])),
+        (np.array([2048.0], "float16"), np.array([2049.0])),
+        (np.array([0.1], "float32"), np.array([0.1])),
+    ],
+)
+def test_a_wide_array_is_not_rounded_to_a_narrow_tensor(prediction: Any, target: Any) -> None:
+    tensor = torch.as_tensor(prediction).requires_grad_()
+    loss = ls.absolute_error(tensor, target)
+    loss.backward()
+    loss = loss.detach()
+    value, gradient = ls.absolute_error.value_and_grad(prediction, target)
+    assert loss.dtype is tensor.dtype
+    assert float(loss) == pytest.approx(value, rel=1e-3, abs=0)
+    assert float(tensor.grad) == gradient[0]
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("size", [2.0**-30, 2.0**20])
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_mean_of_halves_does_not_change_with_the_size_of_its_weights(
+    name: str, size: float, dtype: Any
+) -> None:
+    """Weights that a half does not hold, of elements and rows, by a kernel and under torch.func."""
+    loss = ls.get(name)
+    prediction, target, options = tensors(loss, 6, dtype)
+    weight = torch.as_tensor(weights(6, 1), dtype=torch.float32)
+
+    def value(of: Any, by: float) -> Any:
+        return loss(of, target, weight=weight * by, **options)
+
+    for way in ("eager", "func"):
+        found, expected = (slope(lambda of, by=by: value(of, by), prediction, way) for by in (size, 1.0))
+        assert torch.equal(found, expected) or torch.allclose(found, expected, rtol=0.02, atol=1e-6)
+    assert torch.allclose(value(prediction, size), value(prediction, 1.0), rtol=0.01)
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("size", [2.0**-30, 2.0**20])
+@pytest.mark.parametrize("way", ["eager", "func"])
+def test_weights_of_classes_are_no_halves_either(dtype: Any, size: float, way: str) -> None:
+    logits, target, _ = tensors(ls.cross_entropy, 6, dtype)
+    weight = torch.tensor([1.0, 3.0, 2.0, 0.5])
+    found, expected = (
+        slope(lambda z, by=by: ls.cross_entropy(z, target, class_weight=weight * by), logits, way)
+        for by in (size, 1.0)
+    )
+    assert torch.allclose(found, expected, rtol=0.02, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_totals_of_halves_add_up(dtype: Any) -> None:
+    four = torch.full((1,), 2.0, dtype=dtype)
+    total = sum(ls.squared_error.total(four, four * 0) for _ in range(1000))
+    assert float(total.mean()) == 4
+    many = ls.cross_entropy.total(torch.zeros(70_000, 4, dtype=dtype), torch.zeros(70_000, dtype=torch.int64))
+    assert float(many.sum) == pytest.approx(70_000 * np.log(4), rel=1e-6)
+
+
+# ------------------------------------------------------------------------------------- what is refused
+
+ROWS, PAIR = torch.zeros(2, 3), torch.zeros(2, 2)
+REFUSED = [
+    ("triplet_margin", PAIR, {}),
+    ("triplet_margin", PAIR, {"negative": PAIR, "label": torch.ones(2)}),
+    ("cosine_embedding", PAIR, {"negative": PAIR}),
+    ("triplet_margin", PAIR, {"negative": PAIR, "swap": 0.5}),
+    ("triplet_margin", torch.zeros(2, 0), {"negative": torch.zeros(2, 0)}),
+    ("cross_entropy", torch.tensor([0, 1]), {"ignore_index": 0.5}),
+    ("cross_entropy", torch.tensor([0, 1]), {"ignore_index": 2**70}),
+    ("cross_entropy", torch.tensor([0, 1]), {"label_smoothing": 2.0}),
+    ("cross_entropy", torch.tensor([0, 1]), {"label_smoothing": "0.1"}),
+    ("cross_entropy", torch.tensor([0, 1]), {"class_weight": torch.ones(1)}),
+    ("cross_entropy", torch.tensor([0, 1]), {"class_weight": torch.ones(1, 3)}),
+    ("cross_entropy", torch.tensor([0, 1]), {"class_weight": torch.ones(2)}),
+    ("cross_entropy", torch.tensor([False, True]), {}),
+    ("cross_entropy", torch.zeros(2, 2), {}),
+    ("kl_divergence", torch.tensor(0.5), {}),
+    ("binary_cross_entropy_of_probability", torch.tensor([0.0, 2.0]), {}),
+    ("poisson", torch.tensor([0.0, -1.0]), {}),
+]
+
+
+@pytest.mark.parametrize(("name", "target", "options"), REFUSED)
+def test_what_is_refused_is_refused_under_torch_func_too(name: str, target: Any, options: Any) -> None:
+    loss = ls.get(name)
+    prediction = ROWS if name == "cross_entropy" else target * 0 + (0.5 if target.ndim < 2 else 0)
+    for call in (
+        lambda z: loss(z, target, **options),
+        torch.func.grad(lambda z: loss(z, target, **options)),
+        lambda z: torch.func.vmap(lambda one: loss(one, target, **options))(z[None]),
+    ):
+        with pytest.raises(ls.LossError):
+            call(prediction)
+
+
+@pytest.mark.parametrize("way", ["grad", "vmap", "jvp"])
+def test_what_is_no_probability_is_refused_as_by_pytorch(way: str) -> None:
+    wrong, y = torch.tensor([0.5, 1.5]), torch.tensor([0.0, 1.0])
+    call = {
+        "grad": lambda loss: torch.func.grad(lambda p: loss(p, y))(wrong),
+        "vmap": lambda loss: torch.func.vmap(loss)(wrong, y),
+        "jvp": lambda loss: torch.func.jvp(lambda p: loss(p, y), (wrong,), (y,)),
+    }[way]
+    for loss in (F.binary_cross_entropy, functional.binary_cross_entropy):
+        with pytest.raises(RuntimeError, match="between 0 and 1"):
+            call(loss)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"ignore_index": 1.5}, {"ignore_index": "a"}, {"label_smoothing": "a"}], ids=str
+)
+def test_an_option_that_is_bound_is_a_number_of_its_kind(bad: dict[str, Any]) -> None:
+    with pytest.raises(ls.LossError):
+        ls.cross_entropy.bind(**bad)
+    with pytest.raises(ls.LossError):
+        ls.get("triplet_margin").bind(swap=0.7)
+
+
+@pytest.mark.parametrize("number", [-(2**63), -100, 2**53 + 1, 2**60])
+def test_a_name_brings_back_any_whole_number(number: int) -> None:
+    bound = ls.cross_entropy.bind(ignore_index=number)
+    assert ls.get(bound.name).options == bound.options
+
+
+# ------------------------------------------------------------------------------------- by every path
+
+
+@pytest.mark.parametrize("way", ["eager", "create_graph", "func"])
+@pytest.mark.parametrize(
+    "positive", [torch.tensor(2.0), torch.tensor([2.0, nan]), torch.tensor([[3.0, inf]])]
+)
+def test_a_weight_of_0_removes_beside_weights_of_positives(positive: Any, way: str) -> None:
+    logits, target = torch.tensor([[1.0, nan]]), torch.zeros(1, 2)
+    weight = torch.tensor([[1.0, 0.0]])
+
+    def loss(z: Any) -> Any:
+        # Under a transform a tensor that is made within is one of the transform's.
+        return functional.binary_cross_entropy_with_logits(
+            z, target, weight, pos_weight=positive * torch.ones(())
+        )
+
+    expected = torch.tensor([[0.5 / (1 + np.exp(-1.0)), 0.0]], dtype=torch.float32)
+    torch.testing.assert_close(slope(loss, logits, way), expected)
+
+
+@pytest.mark.parametrize("way", ["eager", "create_graph", "func"])
+@pytest.mark.parametrize("stray", [nan, inf])
+def test_a_weight_of_0_removes_a_row_of_what_are_no_probabilities(stray: float, way: str) -> None:
+    share = torch.tensor([[0.5, 0.5], [stray, 0.5]])
+    weight = torch.tensor([1.0, 0.0])
+    found = slope(
+        lambda z: ls.cross_entropy(z, share, weight=weight), torch.tensor([[1.0, 2.0], [3.0, 4.0]]), way
+    )
+    assert found.isfinite().all()
+    assert found[0].any()
+    assert not found[1].any()
+
+
+@pytest.mark.parametrize("way", ["eager", "create_graph", "func"])
+@pytest.mark.parametrize("name", DISTANCE)
+def test_a_row_whose_loss_is_0_has_no_slope_be_it_infinite(name: str, way: str) -> None:
+    loss = ls.get(name)
+    anchor, far = torch.tensor([[1.0, 2.0]]), torch.tensor([[inf, 0.0]])
+    near = {"negative": far} if loss.entry.measure == "triplet" else {"label": torch.tensor([-1.0])}
+    target = anchor + 0.5 if loss.entry.measure == "triplet" else far
+    if loss.entry.measure == "cosine":
+        pytest.skip("an infinite vector has no direction")
+    for swap in (False, True) if loss.entry.measure == "triplet" else (None,):
+        options = near if swap is None else {**near, "swap": swap}
+        assert not slope(lambda a, o=options: loss(a, target, **o), anchor, way).any()
+
+
+def test_a_parameter_of_0_has_second_derivatives() -> None:
+    at = torch.tensor([1.0, 0.0, -2.0])
+    found = torch.func.hessian(lambda x: ls.smooth_l1(x, torch.zeros(3), beta=0, reduction="sum"))(at)
+    assert not found.any()
+
+
+OF_ONE = {
+    "mse_loss": lambda f, x: f(x, x.detach() * 0), "l1_loss": lambda f, x: f(x, x.detach() * 0),
+    "huber_loss": lambda f, x: f(x, x.detach() * 0), "smooth_l1_loss": lambda f, x: f(x, x.detach() * 0),
+    "soft_margin_loss": lambda f, x: f(x, torch.ones(3, 3)), "poisson_nll_loss": lambda f, x: f(x, torch.ones(3, 3)),
+    "binary_cross_entropy_with_logits": lambda f, x: f(x, torch.ones(3, 3)), "kl_div": lambda f, x: f(x, torch.ones(3, 3) / 3),
+    "gaussian_nll_loss": lambda f, x: f(x, torch.zeros(3, 3), torch.ones(3, 3)), "cross_entropy": lambda f, x: f(x, torch.tensor([0, 1, 2])),
+    "cosine_embedding_loss": lambda f, x: f(x, torch.ones(3, 3), torch.ones(3)),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:reduction. 'mean' divides")
+@pytest.mark.parametrize("name", OF_ONE)
+def test_a_tangent_has_the_dtype_of_what_it_is_of(name: str) -> None:
+    x, v = torch.randn(2, 3, 3, generator=torch.Generator().manual_seed(0))
+    tangents = [
+        torch.func.jvp(lambda x, f=f: OF_ONE[name](f, x), (x,), (v,))[1]
+        for f in (getattr(functional, name), getattr(F, name))
+    ]
+    assert tangents[0].dtype is tangents[1].dtype is torch.float32
+    torch.testing.assert_close(*tangents, rtol=1e-4, atol=1e-5)
+
+
+# ------------------------------------------------------------------------------------- at the ends
+
+
+@pytest.mark.parametrize("rate", [1.0, 1e37, 1e40, 1e200])
+def test_a_rate_of_any_size_has_its_logarithm(rate: float) -> None:
+    given = torch.tensor([rate], dtype=torch.float64), torch.tensor([rate], dtype=torch.float64)
+    for full in (False, True):
+        found, expected = (f.poisson_nll_loss(*given, log_input=False, full=full) for f in (functional, F))
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+    assert functional.poisson_nll_loss(torch.tensor([inf]), torch.tensor([1.0]), log_input=False) == inf
+
+
+@pytest.mark.parametrize("name", ["kl_divergence", "cross_entropy_of_probability"])
+def test_rows_of_no_width_have_no_loss(name: str) -> None:
+    empty = torch.zeros(3, 0)
+    assert torch.equal(ls.get(name)(empty, empty, reduction="none"), torch.zeros(3))
+    assert ls.get(name)(torch.zeros(0), torch.zeros(0), reduction="none") == 0
+
+
+def test_what_smoothing_leaves_over_no_weight_is_no_number() -> None:
+    logits = torch.tensor([[0.3, 1.0, -2.0]], requires_grad=True)
+    weight = torch.tensor([0.0, 1.0, 1.0])
+    for f in (functional, F):
+        loss = f.cross_entropy(logits, torch.tensor([0]), weight, label_smoothing=0.1)
+        assert loss.isnan()
+        assert torch.autograd.grad(loss, logits)[0].isnan().all()
+
+
+def test_a_weighted_absolute_error_is_pytorchs_under_autocast() -> None:
+    half = torch.tensor([0.5, 2.0]).bfloat16()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found, expected = (f.l1_loss(half, half * 0, weight=half) for f in (functional, F))
+    assert found.dtype is expected.dtype
+    assert found == expected
+    with pytest.raises(ValueError, match="must have the same size"):
+        functional.l1_loss(torch.ones(2) > 0, torch.ones(2) > 0, weight=torch.ones(3))
