@@ -22,7 +22,7 @@ PRECISIONS = (128, 1300, 6000)  # bits; the last tells 1 from 1 + 1e-308**5
 ENOUGH = 75  # bits of a result
 WHOLE = (
     arb(2) ** 2100
-)  # whole exponents below this are looked at digit by digit: larger ones may not fit into memory
+)  # the largest exponent of which all digits are looked at: of larger ones memory may not hold them
 NOTHING = 1e-320  # what is surely less in size is as good as 0
 NAN, ZERO, ONE, MINUS_ONE = arb.nan(), arb(0), arb(1), arb(-1)
 
