@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import losscope as ls
@@ -25,6 +26,23 @@ def test_a_jump_between_exact_branches_is_exact(formula: str) -> None:
     derived = derive(loss.entry)
     for seed in (7, 99):
         assert bench(loss.entry, None, 600, derived, seed=seed).certified(derived).error <= BOUND
+
+
+def test_a_point_of_which_a_last_place_leads_to_no_value_says_nothing() -> None:
+    """1 - 3e-8 is 1 to float32, where atanh is infinite; beside it there is no value."""
+    loss = ls.define("mine", "hypot(atanh(r), c)", c=1.5)
+    derived = derive(loss.entry)
+    points = bench(loss.entry, None, 8, derived)
+    beside = points._at(
+        {
+            dtype: {
+                name: np.array([x], dtype)
+                for name, x in {"prediction": 1.0, "target": share, "c": 10.5}.items()
+            }
+            for dtype, share in {"float32": 2.98e-8, "float64": 1e-17}.items()
+        }
+    )
+    assert beside.certified(derived).error <= BOUND
 
 
 @pytest.mark.parametrize("share", [1e-3, 1e-5])

@@ -26,6 +26,7 @@ FLOOR = 2.0**14  # results less than this times the smallest normal number count
 NOTHING = (
     1 / 64
 )  # a last-place change that moves the truth by this much of itself leaves nothing to be right or wrong
+BETWEEN = {"probability": (0.0, 1.0), "cosine": (-1.0, 1.0)}  # domains that end at a number other than 0
 UP, DOWN = (1,), (-1,)  # to which side a last-place change is made
 
 
@@ -38,10 +39,11 @@ def _last_place(size: numpy.ndarray, dtype: str) -> numpy.ndarray:
 def _motion(
     expression: Any, symbols: Sequence[Any], rows: numpy.ndarray, here: numpy.ndarray, unit: numpy.ndarray
 ) -> numpy.ndarray:
-    """By how many units the truth at other points is off the truth here."""
+    """By how many units the truth at other points is off the truth here; without end where surely there is none."""
     there = truths([expression], symbols, rows)[:, 0]
     with numpy.errstate(all="ignore"):
-        return numpy.abs((there[:, 0] - here[:, 0]) + (there[:, 1] - here[:, 1])) / unit
+        off = numpy.abs((there[:, 0] - here[:, 0]) + (there[:, 1] - here[:, 1])) / unit
+    return numpy.where(numpy.isnan(there[:, 0]) & ~numpy.isnan(there[:, 1]), numpy.inf, off)
 
 
 class Bench:
@@ -171,6 +173,8 @@ class Bench:
             for step in sides:
                 beside = rows[moving]
                 beside[:, column] *= 1 + step * float(info.eps)
+                if self.arguments.get(name) in BETWEEN:
+                    beside[:, column] = numpy.clip(beside[:, column], *BETWEEN[self.arguments[name]])
                 off = _motion(self.true[order], self.symbols, beside, here[moving], unit[moving])
                 most = numpy.fmax(most, off)
             moved[moving] += most
