@@ -78,7 +78,9 @@ def test_any_formula_is_exact_or_told_or_refused() -> None:
     def law(formula: str) -> None:
         try:
             outcomes[end_of(formula)] += 1
-        except Exception as error:  # all of them are wanted, and shrinking one takes longer than a hundred others
+        except (
+            Exception
+        ) as error:  # all of them are wanted, and shrinking one takes longer than a hundred others
             wrong[formula] = error
 
     law()

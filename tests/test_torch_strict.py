@@ -293,3 +293,91 @@ def test_a_weighted_absolute_error_is_pytorchs_under_autocast() -> None:
     assert found == expected
     with pytest.raises(ValueError, match="must have the same size"):
         functional.l1_loss(torch.ones(2) > 0, torch.ones(2) > 0, weight=torch.ones(3))
+
+
+# ------------------------------------------------------------------------------------- beside the loss itself
+
+
+@pytest.mark.parametrize("weighed", [False, True])
+def test_weights_of_positives_have_pytorchs_derivative_under_transforms(weighed: bool) -> None:
+    x, y, positive = torch.tensor([[0.5, -1.0]]), torch.tensor([[1.0, 0.0]]), torch.tensor([2.0, 3.0])
+    weight = torch.tensor([[1.0, 0.5]]) if weighed else None
+    ways = {
+        "grad": lambda f: torch.func.grad(lambda p: f(x, y, weight, pos_weight=p))(positive),
+        "jvp": lambda f: torch.func.jvp(lambda p: f(x, y, weight, pos_weight=p), (positive,), (positive,))[1],
+        "jacfwd": lambda f: torch.func.jacfwd(lambda p: f(x, y, weight, pos_weight=p))(positive),
+        "of a gradient": lambda f: torch.func.grad(
+            lambda s: torch.func.grad(lambda z: f(z, y, weight, pos_weight=s * positive))(x).sum()
+        )(torch.tensor(2.0)),
+        "of many": lambda f: torch.func.vmap(
+            lambda p: torch.func.grad(lambda z: f(z, y, weight, pos_weight=p))(x)
+        )(torch.stack([positive, positive + 1])),
+    }
+    for way in ways.values():
+        found, expected = (way(f.binary_cross_entropy_with_logits) for f in (functional, F))
+        torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "target"),
+    [
+        (torch.tensor([16777216.0]), torch.tensor([16777217], dtype=torch.int32)),
+        (torch.tensor([2048.0]).half(), torch.tensor([2049])),
+        (torch.tensor([16777216.0]), [16777217]),
+    ],
+)
+def test_whole_numbers_are_held_under_torch_func_too(prediction: Any, target: Any) -> None:
+    assert ls.absolute_error(prediction, target) == 1
+    assert torch.func.vmap(lambda z: ls.absolute_error(z, target))(prediction[None]) == 1
+    assert torch.func.grad(lambda z: ls.squared_error(z, target))(prediction) == -2
+    with pytest.raises(ls.LossError, match="that float64 holds"):
+        torch.func.grad(lambda z: ls.absolute_error(z, torch.tensor([2**60 + 1])))(prediction.double())
+
+
+@pytest.mark.parametrize(
+    ("formula", "at"),
+    [
+        ("exp(r) - r - 1", inf),
+        ("exp(-r) + r - 1", -inf),
+        ("log1p(r**2) - r**2", 1e20),
+        ("abs(r) - log1p(abs(r))", inf),
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_operations_have_the_limit_that_kernels_have(formula: str, at: float, dtype: Any) -> None:
+    loss = ls.define("mine", formula)
+    at, nought = torch.tensor([at, 0.5], dtype=dtype), torch.zeros(2, dtype=dtype)
+    expected = loss(at, nought, reduction="none")
+    assert not expected.isnan().any()
+    torch.testing.assert_close(
+        torch.func.vmap(lambda z: loss(z, nought, reduction="none"))(at[None])[0], expected
+    )
+
+
+def test_numbers_of_a_list_do_not_decide_the_dtype_of_a_result() -> None:
+    triplet, x = ls.get("triplet_margin"), torch.tensor([[0.3, 0.5]])
+    for target in (x + 1, [[1.3, 1.5]], [[1.25, 1.5]]):
+        for negative in ([[0.1, 0.2]], [[0.5, 0.25]], np.array([[0.1, 0.2]])):
+            assert triplet(x, target, negative=negative).dtype is torch.float32
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        for target in ([1, 2], [0.1, 0.2], [1.0, 2.0]):
+            assert ls.squared_error(torch.ones(2).bfloat16(), target).dtype is torch.float32
+
+
+def test_the_mean_of_a_total_has_a_tangent_of_its_dtype() -> None:
+    one = torch.ones(2)
+    mean, tangent = torch.func.jvp(
+        lambda z: (ls.squared_error.total(z, one * 0) + ls.squared_error.total(z, one)).mean(), (one,), (one,)
+    )
+    assert (float(mean), float(tangent)) == (0.5, 1.0)
+    assert mean.dtype is tangent.dtype is torch.float32
+    with pytest.raises(ls.LossTypeError, match="under vmap there may be many"):
+        torch.func.vmap(lambda z: ls.squared_error.total(z, one * 0).mean())(one[None])
+
+
+def test_derivatives_of_gamma_functions_are_the_kernels() -> None:
+    loss = ls.define("mine", "lgamma(prediction) - target*log(prediction)", prediction="positive")
+    at = torch.tensor([1.0, 0.3, 2.5, 17.0], dtype=torch.float64)
+    found = torch.func.hessian(lambda z: loss(z, torch.ones_like(z), reduction="sum"))(at).diagonal()
+    expected = loss.value_grad_curvature(at.numpy(), np.ones(4), reduction="sum")[2]
+    np.testing.assert_allclose(found, expected, rtol=1e-14)

@@ -32,8 +32,10 @@ class Total:
 
     def mean(self) -> Any:
         """The sum over the weight; NaN of nothing."""
-        # Of nothing: the gradient is that of the sum, 0, as everywhere.
-        return self.sum / self.weight if self.weight else self.sum + float("nan")
+        # Of nothing: the gradient is that of the sum, 0, as everywhere. A tensor is divided by a tensor of its dtype: forward
+        # mode would make a tangent of float64 of a Python number beside a tensor of no axis.
+        like = getattr(self.sum, "new_full", lambda _, number: number)
+        return self.sum / like((), self.weight) if self.weight else self.sum + like((), float("nan"))
 
 
 def finite(total_weight: float) -> float:

@@ -102,7 +102,15 @@ def check_logits(prediction: Any) -> None:
 
 
 def check_options(ignore_index: int, label_smoothing: float) -> None:
-    if not isinstance(label_smoothing, numbers.Real) or not 0 <= label_smoothing <= 1:
+    if not isinstance(label_smoothing, numbers.Real):
+        raise LossTypeError(
+            complain(
+                "label_smoothing must be a plain number",
+                got=repr(label_smoothing),
+                expected="one between 0 and 1",
+            )
+        )
+    if not 0 <= label_smoothing <= 1:
         raise LossError(
             complain(
                 "label_smoothing is out of its domain", got=repr(label_smoothing), expected="between 0 and 1"

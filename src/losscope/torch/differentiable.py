@@ -16,7 +16,7 @@ from typing import Any
 import numpy
 import torch
 
-from losscope.errors import LossError, complain
+from losscope.errors import LossError, LossTypeError, complain
 from losscope.loss import Loss
 from losscope.loss.parameters import check_held
 from losscope.loss.total import Total, finite
@@ -24,7 +24,7 @@ from losscope.reduction import MEAN, NONE, SUM, check
 from losscope.structures.arrays import FLOAT32, FLOAT64
 from losscope.torch import eligibility
 from losscope.torch.strict.elementwise import pointwise
-from losscope.torch.strict.tensors import constant, tensor_of, unsupported
+from losscope.torch.strict.tensors import beside, constant, tensor_of, unsupported
 
 
 def _eager(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -63,6 +63,13 @@ def total(loss: Loss, prediction: torch.Tensor, target: Any, *, weight: Any = No
     if prediction.dtype in eligibility.HALVES:
         prediction = prediction.float()
     value, weighed = _evaluate(loss, prediction, target, weight, SUM, options)
+    if isinstance(weighed, torch.Tensor) and eligibility.unbatched(weighed) is None:
+        raise LossTypeError(
+            complain(
+                "The weight of a total is one number, and under vmap there may be many",
+                next_step="Make the total outside of vmap, of what it returns",
+            )
+        )
     return Total(value, finite(float(weighed)))
 
 
@@ -106,20 +113,31 @@ def _evaluate(
     """The reduced loss, and the weight that a mean is over."""
     parameters, rest = loss._split(options)
     prediction = tensor_of(prediction, "prediction")
-    as_given = isinstance(target, torch.Tensor)
-    target = tensor_of(target, "target", prediction)
-    if not as_given and target.is_floating_point() and prediction.is_floating_point():
-        narrow = target.to(prediction.dtype)
-        if not bool(((narrow == target) | target.isnan()).all()):
-            # As arrays are: computed in the wider of the two, the result in the prediction's dtype.
-            wide = prediction.to(torch.promote_types(prediction.dtype, target.dtype))
-            value, weighed = _evaluate(loss, wide, target, weight, reduction, options)
-            return value.to(prediction.dtype), weighed
-        target = narrow
     if weight is not None:
         weight = constant(weight, "weight", prediction)
     if eligibility.autocasting():
         prediction, target = eligibility.full_precision(prediction, target)
+    given, in_numbers = prediction.dtype, not isinstance(target, torch.Tensor)
+    prediction, target = beside(prediction, target, "target")
+    if rest.get("negative") is not None:
+        in_numbers |= not isinstance(rest["negative"], torch.Tensor)
+        prediction, rest["negative"] = beside(prediction, rest["negative"], "negative")
+    if in_numbers and prediction.dtype is not given:  # as of arrays, the result has the prediction's dtype
+        value, weighed = _evaluated(loss, prediction, target, weight, reduction, parameters, rest)
+        return value.to(given), weighed
+    return _evaluated(loss, prediction, target, weight, reduction, parameters, rest)
+
+
+def _evaluated(
+    loss: Loss,
+    prediction: torch.Tensor,
+    target: torch.Tensor,
+    weight: torch.Tensor | None,
+    reduction: str,
+    parameters: tuple[float, ...],
+    rest: dict[str, Any],
+) -> tuple[torch.Tensor, Any]:
+    """The same of tensors alone."""
     check_held(loss.parameters, parameters, _computed(prediction, target))
     evaluate = _evaluating(loss._structure.kernel)
     if reduction == MEAN:

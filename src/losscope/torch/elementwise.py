@@ -66,10 +66,7 @@ class Pointwise(KernelLoss):
                 return None
             weight = weight.expand_as(input)
         if varying is not None:
-            if not _beside(varying, input, how) or varying.requires_grad:
-                return None
-            varying = eligibility.unbatched(varying)
-            if varying is None:
+            if not _beside(varying, input, how) or varying.requires_grad or eligibility.batched(varying):
                 return None
             of_row = input.shape[input.ndim - varying.ndim :]
             if how == KERNEL and varying.shape != of_row:

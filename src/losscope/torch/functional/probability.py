@@ -12,7 +12,6 @@ from losscope.reduction import REDUCTIONS
 from losscope.torch import eligibility
 from losscope.torch.elementwise import Pointwise
 from losscope.torch.eligibility import Outside
-from losscope.torch.formula import present
 from losscope.torch.functional.pytorchs import flag, number, torchs
 from losscope.torch.variants import (
     clamped_binary_cross_entropy,
@@ -109,8 +108,11 @@ def binary_cross_entropy_with_logits(
             ours = None
         if ours is not None:
             return ours
-        if pos_weight is not None and isinstance(weight, Tensor) and eligibility.transforming():
-            input, target, (pos_weight,) = present(input, target, weight, (pos_weight,))
+        if isinstance(pos_weight, Tensor) and isinstance(weight, Tensor) and eligibility.transforming():
+            # PyTorch's of a weight of 0 beside what is infinite, or NaN, is NaN.
+            gone = weight == 0
+            input, target = torch.where(gone, 0.5, input), torch.where(gone, 1.0, target)
+            pos_weight = torch.where(gone, 1.0, pos_weight)
     return torchs["binary_cross_entropy_with_logits"](
         input, target, weight, size_average, reduce, reduction, pos_weight
     )

@@ -85,6 +85,23 @@ _LAYOUTS = {
 }  # fmt: skip
 
 
+def beside(prediction: torch.Tensor, value: Any, name: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """The prediction, and a list, an array or a tensor beside it. Numbers that are no tensor take on the prediction's dtype;
+    where that does not hold them, the prediction takes on theirs."""
+    tensor = tensor_of(value, name, prediction)
+    if (
+        isinstance(value, torch.Tensor)
+        or not tensor.is_floating_point()
+        or not prediction.is_floating_point()
+    ):
+        return prediction, tensor
+    narrow = tensor.to(prediction.dtype)
+    if bool(((narrow == tensor) | tensor.isnan()).all()):
+        return prediction, narrow
+    wide = torch.promote_types(prediction.dtype, tensor.dtype)
+    return prediction.to(wide), tensor.to(wide)
+
+
 def constant(value: Any, name: str, beside: torch.Tensor) -> torch.Tensor:
     """A tensor in which a loss has no gradient."""
     tensor = tensor_of(value, name, beside)
@@ -104,8 +121,9 @@ def alike(**tensors: torch.Tensor) -> tuple[torch.dtype, tuple[torch.Tensor, ...
     floating = [each.dtype for each in tensors.values() if each.is_floating_point()]
     dtype = wide = reduce(torch.promote_types, floating) if floating else torch.float64
     for name, each in tensors.items():
-        if not each.is_floating_point() and not elsewhere(each):
-            largest = arrays.largest_whole(name, array_of(each, name))
+        if not each.is_floating_point() and each.is_cpu:
+            with eligibility.no_transforms():
+                largest = arrays.largest_whole(name, array_of(eligibility.underneath(each), name))
             wide = next(
                 of
                 for of in (wide, torch.float32, torch.float64)
