@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -381,3 +382,64 @@ def test_derivatives_of_gamma_functions_are_the_kernels() -> None:
     found = torch.func.hessian(lambda z: loss(z, torch.ones_like(z), reduction="sum"))(at).diagonal()
     expected = loss.value_grad_curvature(at.numpy(), np.ones(4), reduction="sum")[2]
     np.testing.assert_allclose(found, expected, rtol=1e-14)
+
+
+def test_a_total_that_a_user_makes_is_divided_as_it_is() -> None:
+    total = ls.Total
+    assert total(torch.tensor(3), 2.5).mean() == pytest.approx(1.2)
+    assert total(torch.tensor(6e4).half(), 1e5).mean() == pytest.approx(0.6, rel=1e-3)
+    assert total(torch.tensor(3.0), 0).mean().isnan()
+    slope_in_weight = torch.func.grad(lambda w: total(torch.tensor(3.0), w).mean())(torch.tensor(2.0))
+    assert slope_in_weight == -0.75
+    small, weight = torch.tensor([1e-3, 2e-3]), torch.tensor([3e38, 3e38])
+    assert ls.squared_error.total(small, small * 0, weight=weight).mean() == pytest.approx(2.5e-6)
+
+
+@pytest.mark.parametrize("size", [1e-46, 1e-300, 1e39, 1e300])
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_mean_under_torch_func_does_not_change_with_the_size_of_its_weights(name: str, size: float) -> None:
+    loss = ls.get(name)
+    prediction, target, options = tensors(loss, 6, torch.float32)
+    weight = torch.as_tensor(weights(6, 1))
+    found, expected = (
+        torch.func.grad(lambda z, by=by: loss(z, target, weight=weight * by, **options))(prediction)
+        for by in (size, 1.0)
+    )
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_weight_of_0_of_many_removes_beside_weights_of_positives() -> None:
+    x, y = torch.tensor([0.5, -1.0]), torch.tensor([1.0, 0.0])
+    weight, positive = torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.tensor([2.0, nan])
+    found = torch.func.vmap(
+        lambda w: functional.binary_cross_entropy_with_logits(x, y, w, pos_weight=positive)
+    )(weight)
+    expected = F.binary_cross_entropy_with_logits(x, y, weight[0], pos_weight=positive.nan_to_num(1.0))
+    torch.testing.assert_close(found, expected.expand(2))
+
+
+def test_an_ignored_row_has_no_slope_where_the_others_have_no_weight() -> None:
+    logits = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    for f in (functional, F):
+        value = f.cross_entropy(
+            logits, torch.tensor([0, 1]), torch.tensor([0.5, 0.0]), ignore_index=0, label_smoothing=0.1
+        )
+        (gradient,) = torch.autograd.grad(value, logits)
+        assert value.isnan()
+        assert not gradient[0].any()
+        assert gradient[1].isnan().all()
+
+
+def test_where_arrays_have_no_number_operations_have_none() -> None:
+    for formula, at in (
+        ("log1p(r) - r", [-inf]),
+        ("log1p(-(r**2)) + r**2", [inf, 1e30]),
+        ("acosh(r)", [-2.0, -1e8, -1e17, -1e30]),
+    ):
+        loss = ls.define("mine", formula)
+        for dtype in (torch.float32, torch.float64):
+            given = torch.tensor(at, dtype=dtype)
+            nought = torch.zeros_like(given)
+            assert np.isnan(loss(given.numpy(), nought.numpy(), reduction="none")).all()
+            found = torch.func.vmap(partial(loss, target=nought, reduction="none"))(given[None])
+            assert found.isnan().all()

@@ -32,10 +32,12 @@ class Total:
 
     def mean(self) -> Any:
         """The sum over the weight; NaN of nothing."""
-        # Of nothing: the gradient is that of the sum, 0, as everywhere. A tensor is divided by a tensor of its dtype: forward
-        # mode would make a tangent of float64 of a Python number beside a tensor of no axis.
-        like = getattr(self.sum, "new_full", lambda _, number: number)
-        return self.sum / like((), self.weight) if self.weight else self.sum + like((), float("nan"))
+        if not self.weight:
+            return self.sum + float("nan")  # of nothing: the gradient is that of the sum, 0, as everywhere
+        if getattr(self.sum, "is_floating_point", bool)():
+            # A tensor is divided as a float64, which the weight is: so has forward mode's tangent the dtype of the sum.
+            return (self.sum.double() / self.weight).to(self.sum.dtype)
+        return self.sum / self.weight
 
 
 def finite(total_weight: float) -> float:

@@ -24,7 +24,8 @@ from losscope.reduction import MEAN, NONE, SUM, check
 from losscope.structures.arrays import FLOAT32, FLOAT64
 from losscope.torch import eligibility
 from losscope.torch.strict.elementwise import pointwise
-from losscope.torch.strict.tensors import beside, constant, tensor_of, unsupported
+from losscope.torch.strict.tensors import beside, constant, elsewhere, tensor_of, unsupported
+from losscope.torch.strict.weights import moderate
 
 
 def _eager(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -140,6 +141,8 @@ def _evaluated(
     """The same of tensors alone."""
     check_held(loss.parameters, parameters, _computed(prediction, target))
     evaluate = _evaluating(loss._structure.kernel)
+    if reduction == MEAN and weight is not None and weight.numel() and elsewhere(prediction):
+        weight = moderate(weight)
     if reduction == MEAN:
         value, weighed = evaluate(loss, prediction, target, weight, MEAN, parameters, rest)
         if not prediction.numel():

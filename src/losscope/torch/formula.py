@@ -196,7 +196,7 @@ def log1pmx(x: Tensor) -> Tensor:
     return torch.where(
         x.abs() <= 0.5,
         _series(x, 2, lambda n: (-1.0) ** (n + 1) / n),
-        torch.where(x.isinf(), -x, torch.log1p(x) - x),
+        torch.where(x == math.inf, -x, torch.log1p(x) - x),
     )
 
 

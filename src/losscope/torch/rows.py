@@ -248,9 +248,10 @@ class Logits(LossNode):
             raise self.no_class()
         self.weighed = weighs
         if self.mean and total and not weighs:  # what label smoothing leaves, over no weight: no number
-            for each in (out, gradient):
-                if each is not None:
-                    each.fill_(math.nan)
+            if out is not None:
+                out.fill_(math.nan)
+            if gradient is not None and self.target is not None:
+                gradient.view(rows, self.classes)[self.target.view(-1) != self.ignore] = math.nan
         if self.mean:
             self.scale, self.mean = self.scale / weighs if weighs else math.inf, False
         self.total = total * self.scale

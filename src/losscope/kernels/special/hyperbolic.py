@@ -34,5 +34,6 @@ def acosh(x):
     """log(x + sqrt(x^2 - 1)) for x >= 1; 3 ulp."""
     far = x > real(1e9)
     t = where(far, real(0), x) - real(1)
-    near = log1p(t + sqrt(where(far, real(0), t * (t + real(2)))))
+    under = where(t < real(0), real(-1), t * (t + real(2)))  # below -1 that is more than 0 again
+    near = log1p(t + sqrt(where(far, real(0), under)))
     return where(far, log(where(far, x, real(1))) + real(0.6931471805599453), near)

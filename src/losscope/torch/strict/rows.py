@@ -120,6 +120,8 @@ def by_operations(
     class_weight = options.get("class_weight")
     if class_weight is not None:
         weights.check_shape("class_weight", class_weight, prediction.shape[-1:], "class")
+        if reduction == MEAN and indices:
+            class_weight = weights.moderate(class_weight)
         class_weight = class_weight.to(prediction.dtype)
     logits = prediction.reshape(-1, classes)
     judged = target.long().reshape(-1) if indices else target.to(prediction.dtype).reshape(-1, classes)

@@ -20,6 +20,13 @@ def weighed(weight: Tensor | None, shape: torch.Size, like: Tensor) -> Tensor:
     return weight.to(like.dtype)
 
 
+def moderate(weight: Tensor) -> Tensor:
+    """Weights over the largest of them, which a mean does not see: of any size, the dtype of a prediction holds them."""
+    wide = weight if weight.device.type == "mps" else weight.double()
+    largest = wide.amax()
+    return wide / torch.where(largest > 0, largest, 1)
+
+
 def there(weight: Tensor, shape: torch.Size) -> Tensor:
     """Which elements or rows are not removed by a weight of 0."""
     check_shape("weight", weight, shape, "element or row")
