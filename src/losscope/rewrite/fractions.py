@@ -16,6 +16,7 @@ from losscope.rewrite.multiplied_out import multiplied_out
 from losscope.rewrite.rewriting import operations, rewriting, small
 
 HIGHEST_DEGREE = 32  # of a polynomial that is factored: one of degree 1,000 takes SymPy minutes
+LARGEST = 100  # variables times terms of one: 7 times 31 may take it an hour
 
 
 @rewriting
@@ -29,7 +30,7 @@ def factored(e: Any) -> Any:
     together = sympy.together(e)
     above, below = together.as_numer_denom()
     try:
-        if _degree(above) > HIGHEST_DEGREE:
+        if _takes_long(above):
             return together
         above = sympy.factor(above)
     except (BasePolynomialError, NotImplementedError):
@@ -38,12 +39,14 @@ def factored(e: Any) -> Any:
     return result if operations(result) <= 2 * operations(e) else e
 
 
-def _degree(e: Any) -> int:
-    """The highest of the polynomials that are to be factored. To SymPy, exp(r/1000) is the variable of one, and exp(r) has
-    the degree 1000."""
+def _takes_long(e: Any) -> bool:
+    """Whether a polynomial that is to be factored has a high degree, or many terms in many variables. To SymPy, exp(r/1000) is
+    the variable of one, and exp(r) has the degree 1000."""
     sums = [each.as_base_exp()[0] for each in Mul.make_args(e)]
-    return max(
-        (max(sympy.Poly(each).degree_list()) for each in sums if each.is_Add and each.free_symbols), default=0
+    found = [sympy.Poly(each) for each in sums if each.is_Add and each.free_symbols]
+    return any(
+        max(each.degree_list()) > HIGHEST_DEGREE or len(each.gens) * len(each.terms()) > LARGEST
+        for each in found
     )
 
 
