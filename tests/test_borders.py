@@ -25,7 +25,9 @@ def test_a_jump_between_exact_branches_is_exact(formula: str) -> None:
     loss = ls.define("mine", formula, strict=True, **JUMPS[formula])
     derived = derive(loss.entry)
     for seed in (7, 99):
-        assert bench(loss.entry, None, 600, derived, seed=seed).certified(derived).error <= BOUND
+        assert (
+            bench(loss.entry, None, 600, derived, seed=seed).with_borders().certified(derived).error <= BOUND
+        )
 
 
 def test_a_point_of_which_a_last_place_leads_to_no_value_says_nothing() -> None:

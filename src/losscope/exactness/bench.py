@@ -65,7 +65,7 @@ class Bench:
         self.names = [*arguments, *parameters]
         self.symbols = tuple(sympy.Symbol(name, real=True) for name in self.names)
         self.instead, self.of_residual = tuple(instead), of_residual
-        self.shifted = tuple(shifted(each) for each in true)
+        self.shifted: tuple[Any, ...] | None = None
         self._look_at(
             {dtype: points(arguments, parameters, dtype, count, seed + k) for k, dtype in enumerate(DTYPES)}
         )
@@ -178,7 +178,7 @@ class Bench:
                 off = _motion(self.true[order], self.symbols, beside, here[moving], unit[moving])
                 most = numpy.fmax(most, off)
             moved[moving] += most
-        if self.shifted[order] != self.true[order]:
+        if self.shifted is not None and self.shifted[order] != self.true[order]:
             for step in sides:
                 beside = numpy.insert(rows, rows.shape[1], step * BOUND * float(info.eps), 1)
                 off = _motion(self.shifted[order], (*self.symbols, SHIFT), beside, here, unit)
@@ -230,6 +230,12 @@ class Bench:
     def _at_edges(self, computed: Mapping[str, Sequence[Any]]) -> Bench:
         moving = [name for name, domain in self.arguments.items() if between(domain)]
         return self._at({d: _usual(edges(computed[d][-1], at, moving), d) for d, at in self.at.items()})
+
+    def with_borders(self) -> Bench:
+        """The same points, of which those say nothing whose side of a border a rounding decides."""
+        found = copy(self)
+        found.shifted, found._moved = tuple(shifted(each) for each in self.true), {}
+        return found
 
     def _at(self, at: dict[str, dict[str, numpy.ndarray]], truth: Any = None) -> Bench:
         """The same, at other points."""
