@@ -8,7 +8,6 @@ guess: it is known to more than the last place of a double, or said to be unknow
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -20,9 +19,9 @@ from sympy import Piecewise, S
 
 PRECISIONS = (128, 1300, 6000)  # bits; the last tells 1 from 1 + 1e-308**5
 ENOUGH = 75  # bits of a result
-WHOLE = (
+LARGEST_EXPONENT = (
     arb(2) ** 2100
-)  # the largest exponent of which all digits are looked at: of larger ones memory may not hold them
+)  # of which all digits are looked at: those of larger ones memory may not hold
 NOTHING = 1e-320  # what is surely less in size is as good as 0
 NAN, ZERO, ONE, MINUS_ONE = arb.nan(), arb(0), arb(1), arb(-1)
 
@@ -126,7 +125,7 @@ def _whole_power(x: Any, n: int) -> Any:
 def _power(x: Any, y: Any) -> Any:
     if x > ZERO:
         return _bounded(x**y)
-    if y.is_exact() and y.is_integer() and abs(y) < WHOLE:
+    if y.is_exact() and y.is_integer() and abs(y) < LARGEST_EXPONENT:
         n = int(y.unique_fmpz())
         return _whole_power(x, n) if n >= 0 else _over(ONE, _whole_power(x, -n))
     if x.is_zero():
@@ -186,6 +185,16 @@ def _name(function: Any) -> str:
     return {"absolute": "abs"}.get(function.__name__, function.__name__)
 
 
+class _Wholes(dict[int, Any]):
+    """Whole numbers as balls, each made once: they are the same to any number of digits."""
+
+    def __missing__(self, number: int) -> Any:
+        return self.setdefault(number, arb(number))
+
+
+_WHOLE = _Wholes()
+
+
 @lru_cache(256)
 def compiled(expressions: tuple[Any, ...], symbols: tuple[Any, ...]) -> Callable[..., tuple[Any, ...]]:
     """Expressions as one function of balls; parts that they share are computed once."""
@@ -207,27 +216,17 @@ def compiled(expressions: tuple[Any, ...], symbols: tuple[Any, ...]) -> Callable
         "whole_power": _whole_power,
         "over": _over,
         "arb": arb,
+        "whole": _WHOLE,
     }
-    text = _WHOLE.sub(lambda found: _whole(int(found[1]), namespace), "\n".join(lines))
-    exec(text, namespace)  # of our own making: names of ours, numbers, and FUNCTIONS
+    exec("\n".join(lines), namespace)  # of our own making: names of ours, numbers, and FUNCTIONS
     return namespace["f"]
-
-
-_WHOLE = re.compile(r"\barb\((-?\d+)\)")
-
-
-def _whole(number: int, namespace: dict[str, Any]) -> str:
-    """The name of a whole number that is made once: it is the same to any number of digits."""
-    name = f"whole_{number}".replace("-", "minus_")
-    namespace[name] = arb(number)
-    return name
 
 
 def _text(e: Any, names: dict[Any, str]) -> str:
     if e in names:
         return names[e]
     if e.is_Rational:
-        return f"arb({e.p})" if e.q == 1 else f"(arb({e.p})/{e.q})"
+        return f"whole[{e.p}]" if e.q == 1 else f"(whole[{e.p}]/{e.q})"
     if e.is_NumberSymbol:
         return {sympy.pi: "arb.pi()", sympy.E: "arb.const_e()"}[e]
     if e.is_Float:
@@ -260,7 +259,7 @@ def _text(e: Any, names: dict[Any, str]) -> str:
         if e.exp.is_Integer and e.exp > 0:
             return f"whole_power({parts[0]}, {int(e.exp)})"
         if e.exp == -1:
-            return f"over(arb(1), {parts[0]})"
+            return f"over(whole[1], {parts[0]})"
         if e.exp == S.Half:
             return f"f_sqrt({parts[0]})"
         return f"power({parts[0]}, {parts[1]})"

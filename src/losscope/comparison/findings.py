@@ -14,7 +14,7 @@ from losscope.comparison.outcome import CONSTANT, Outcome
 from losscope.comparison.settings import Asked
 from losscope.comparison.verdict import Verdict, verdicts
 
-USUAL_SPLITS = Asked().splits
+USUAL_SPLITS = Asked.splits
 
 
 def findings(outcome: Outcome) -> list[str]:

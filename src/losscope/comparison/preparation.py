@@ -82,7 +82,8 @@ def prepare(dataset: Dataset, task: Task, split_seed: int = 0, split: Split | No
             )
         steps.append(
             f"target standardised by the training rows: losses see "
-            f"{_standardised(str(dataset.target.name), centre, scale)} unless they say otherwise, metrics are in the original units"
+            f"{_standardised(str(dataset.target.name), centre, scale)} unless they say otherwise, metrics are in the "
+            "original units"
         )
         steps.extend(_piled_up(target, str(dataset.target.name)))
     return Prepared(

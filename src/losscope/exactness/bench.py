@@ -36,7 +36,7 @@ def _last_place(size: numpy.ndarray, dtype: str) -> numpy.ndarray:
     return numpy.spacing(within.astype(dtype)).astype("float64")
 
 
-def _motion(
+def _apart(
     expression: Any, symbols: Sequence[Any], rows: numpy.ndarray, here: numpy.ndarray, unit: numpy.ndarray
 ) -> numpy.ndarray:
     """By how many units the truth at other points is off the truth here; without end where surely there is none."""
@@ -175,13 +175,13 @@ class Bench:
                 beside[:, column] *= 1 + step * float(info.eps)
                 if self.arguments.get(name) in BETWEEN:
                     beside[:, column] = numpy.clip(beside[:, column], *BETWEEN[self.arguments[name]])
-                off = _motion(self.true[order], self.symbols, beside, here[moving], unit[moving])
+                off = _apart(self.true[order], self.symbols, beside, here[moving], unit[moving])
                 most = numpy.fmax(most, off)
             moved[moving] += most
         if self.shifted is not None and self.shifted[order] != self.true[order]:
             for step in sides:
                 beside = numpy.insert(rows, rows.shape[1], step * BOUND * float(info.eps), 1)
-                off = _motion(self.shifted[order], (*self.symbols, SHIFT), beside, here, unit)
+                off = _apart(self.shifted[order], (*self.symbols, SHIFT), beside, here, unit)
                 moved = numpy.fmax(moved, off)
         return moved
 

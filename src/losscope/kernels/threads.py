@@ -22,7 +22,7 @@ from typing import Any
 
 from losscope.errors import LossError, complain
 
-MOST_THREADS = 1024
+MOST_THREADS = 1024  # more than any machine is quicker with
 GRAIN = (
     1 << 15
 )  # elements up to which one thread is as quick as all, where the others spin (measured with PyTorch's, 2 cores)
@@ -87,7 +87,9 @@ def get_num_threads() -> int:
         else:
             raise LossError(
                 complain(
-                    "LOSSCOPE_NUM_THREADS must be a whole number", got=repr(chosen), expected="1 or more"
+                    "LOSSCOPE_NUM_THREADS must be a whole number",
+                    got=repr(chosen),
+                    expected=f"1 to {MOST_THREADS:,}",
                 )
             )
     return _threads

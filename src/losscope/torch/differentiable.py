@@ -64,7 +64,7 @@ def total(loss: Loss, prediction: torch.Tensor, target: Any, *, weight: Any = No
     if prediction.dtype in eligibility.HALVES:
         prediction = prediction.float()
     value, weighed = _evaluate(loss, prediction, target, weight, SUM, options)
-    if isinstance(weighed, torch.Tensor) and eligibility.unbatched(weighed) is None:
+    if isinstance(weighed, torch.Tensor) and eligibility.of_many(weighed):
         raise LossTypeError(
             complain(
                 "The weight of a total is one number, and under vmap there may be many",
@@ -118,33 +118,16 @@ def _evaluate(
         weight = constant(weight, "weight", prediction)
     if eligibility.autocasting():
         prediction, target = eligibility.full_precision(prediction, target)
-    given, in_numbers = prediction.dtype, not isinstance(target, torch.Tensor)
+    given = prediction.dtype
     prediction, target = beside(prediction, target, "target")
     if rest.get("negative") is not None:
-        in_numbers |= not isinstance(rest["negative"], torch.Tensor)
         prediction, rest["negative"] = beside(prediction, rest["negative"], "negative")
-    if in_numbers and prediction.dtype is not given:  # as of arrays, the result has the prediction's dtype
-        value, weighed = _evaluated(loss, prediction, target, weight, reduction, parameters, rest)
-        return value.to(given), weighed
-    return _evaluated(loss, prediction, target, weight, reduction, parameters, rest)
-
-
-def _evaluated(
-    loss: Loss,
-    prediction: torch.Tensor,
-    target: torch.Tensor,
-    weight: torch.Tensor | None,
-    reduction: str,
-    parameters: tuple[float, ...],
-    rest: dict[str, Any],
-) -> tuple[torch.Tensor, Any]:
-    """The same of tensors alone."""
     check_held(loss.parameters, parameters, _computed(prediction, target))
     evaluate = _evaluating(loss._structure.kernel)
     if reduction == MEAN and weight is not None and weight.numel() and elsewhere(prediction):
         weight = moderate(weight)
+    value, weighed = evaluate(loss, prediction, target, weight, reduction, parameters, rest)
     if reduction == MEAN:
-        value, weighed = evaluate(loss, prediction, target, weight, MEAN, parameters, rest)
         if not prediction.numel():
             raise LossError(
                 complain(
@@ -153,8 +136,7 @@ def _evaluated(
                     next_step='Use reduction="sum", or skip the empty batch',
                 )
             )
-        if isinstance(weighed, torch.Tensor):
-            return value, weighed
-        # A mean over no weight is NaN, and its gradient the sum's: 0.
-        return (value if weighed else value + float("nan")), weighed
-    return evaluate(loss, prediction, target, weight, reduction, parameters, rest)
+        if not isinstance(weighed, torch.Tensor) and not weighed:
+            value = value + float("nan")  # a mean over no weight is NaN, and its gradient the sum's: 0
+    # Numbers of a list may have widened the prediction: as of arrays, the result has the dtype that was given.
+    return value if prediction.dtype is given else value.to(given), weighed

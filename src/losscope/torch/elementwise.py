@@ -68,7 +68,7 @@ class Pointwise(KernelLoss):
         if varying is not None:
             if not _beside(varying, input, how) or varying.requires_grad or eligibility.batched(varying):
                 return None
-            if weight is not None and eligibility.unbatched(weight) is None:
+            if weight is not None and eligibility.of_many(weight):
                 return None
             of_row = input.shape[input.ndim - varying.ndim :]
             if how == KERNEL and varying.shape != of_row:

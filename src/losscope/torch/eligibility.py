@@ -133,13 +133,13 @@ def underneath(tensor: Tensor) -> Tensor:
     return tensor.detach()
 
 
-def unbatched(tensor: Tensor) -> Tensor | None:
-    """The one tensor of numbers that a tensor of a transform stands for; None where vmap has many of them."""
+def of_many(tensor: Tensor) -> bool:
+    """Whether vmap has many tensors where there is this one."""
     while _wrapped(tensor):
         if _batched(tensor):
-            return None
+            return True
         tensor = _unwrapped(tensor)
-    return tensor
+    return False
 
 
 def by_operations(*tensors: Any) -> bool:

@@ -22,7 +22,7 @@ from losscope import structures
 from losscope.entry import Entry
 from losscope.kernels import special
 from losscope.kernels.polynomial import polynomial
-from losscope.torch.eligibility import HALVES, no_transforms, unbatched
+from losscope.torch.eligibility import HALVES, no_transforms, underneath
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,11 @@ def present(
     if weight is None:
         return prediction, target, parameters
     gone = weight == 0
-    removed = unbatched(weight)
-    if removed is not None and any(isinstance(each, Tensor) for each in parameters):
-        with no_transforms():  # a parameter is no tensor of a transform
+    if any(isinstance(each, Tensor) for each in parameters):
+        with no_transforms():  # a parameter is no tensor of a transform, nor may it become one
+            removed = underneath(weight) == 0
             parameters = tuple(
-                torch.where(removed == 0, 1.0, each) if isinstance(each, Tensor) else each
-                for each in parameters
+                torch.where(removed, 1.0, each) if isinstance(each, Tensor) else each for each in parameters
             )
     return torch.where(gone, 0.5, prediction), torch.where(gone, 1.0, target), parameters
 

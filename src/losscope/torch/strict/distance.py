@@ -16,7 +16,7 @@ from losscope.structures.distance import check_options, check_vectors
 from losscope.torch import margin
 from losscope.torch.distance import Distances, Vectors, computed
 from losscope.torch.strict import weights
-from losscope.torch.strict.tensors import alike, constant, elsewhere, prepared, tensor_of
+from losscope.torch.strict.tensors import alike, constant, elsewhere, prepared
 
 
 @lru_cache(256)
@@ -34,11 +34,9 @@ def evaluate(
     options: dict[str, Any],
 ) -> tuple[torch.Tensor, Any]:
     negative, label = options.get("negative"), options.get("label")
-    if negative is not None:
-        negative = tensor_of(negative, "negative", prediction)
     if label is not None:
         label = constant(label, "label", prediction)
-    options = {**options, "negative": negative, "label": label}
+    options = {**options, "label": label}
     named = {"prediction": prediction, "target": target} | (
         {} if negative is None else {"negative": negative}
     )
