@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 import warnings
 from typing import Any
 from zlib import crc32
@@ -25,6 +27,7 @@ from test_formulas import worst_of_kernels
 
 NIGHTLY = os.environ.get("LOSSCOPE_NIGHTLY")
 MANY = 5_000 if NIGHTLY else 300
+LONGEST = 100  # seconds for one of them
 RARE = 25  # one formula of so many is compiled, and its kernels judged
 
 UNARY = sorted(
@@ -66,6 +69,7 @@ def _a_cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_any_formula_is_exact_or_told_or_refused() -> None:
     outcomes = {"exact": 0, "told": 0, "refused": 0}
     wrong: dict[str, Exception] = {}
+    signal.signal(signal.SIGALRM, _too_long)
 
     @settings(
         max_examples=MANY,
@@ -76,18 +80,28 @@ def test_any_formula_is_exact_or_told_or_refused() -> None:
     )
     @given(formulas)
     def law(formula: str) -> None:
+        signal.alarm(LONGEST)
         try:
             outcomes[end_of(formula)] += 1
         except (
             Exception
         ) as error:  # all of them are wanted, and shrinking one takes longer than a hundred others
             wrong[formula] = error
+            print(
+                f"{formula}: {error!r}", file=sys.__stderr__, flush=True
+            )  # those before one that hangs, too
+        finally:
+            signal.alarm(0)
 
     law()
     assert not wrong, outcomes
     assert sum(outcomes.values()) >= MANY / 2
     print(outcomes)
     assert min(outcomes.values()) > MANY / 50, outcomes
+
+
+def _too_long(*_: Any) -> None:
+    raise TimeoutError(f"not done in {LONGEST} s")
 
 
 def end_of(formula: str) -> str:

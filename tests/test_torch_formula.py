@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from torch.func import grad, hessian, jacfwd, jacrev, jvp, vmap  # noqa: E402
 
-from losscope.torch import eligibility, multiclass_margin  # noqa: E402
+import losscope as ls  # noqa: E402
+from conftest import ELEMENTWISE  # noqa: E402
+from losscope.exactness.mending import arguments  # noqa: E402
+from losscope.exactness.samples import points  # noqa: E402
+from losscope.torch import eligibility, formula, multiclass_margin  # noqa: E402
 from losscope.torch import functional as L  # noqa: E402
 
 DOUBLE = torch.float64
@@ -164,3 +169,24 @@ def test_nothing_left_to_count():
 def test_a_class_that_is_none(target):
     with pytest.raises(IndexError, match="out of bounds"):
         grad(lambda z: L.cross_entropy(z, target))(SCORES)
+
+
+OF_ALL_SIZES = {name: ls.get(name) for name in ELEMENTWISE} | {
+    formula: ls.define("mine", formula) for formula in ("max(r, 0)*asinh(z)", "tanh(z)*z", "z**2*exp(-z**2)")
+}
+
+
+@pytest.mark.parametrize("name", OF_ALL_SIZES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_second_derivative_overflows_nowhere_that_the_kernel_does_not(name: str, dtype: str) -> None:
+    """At numbers of every size: both multiply in the same order."""
+    loss = OF_ALL_SIZES[name]
+    at = points(arguments(loss.entry, None), {}, dtype, 4000, seed=3)
+    z, y = at["prediction"], at["target"]
+    kernel = loss.value_grad_curvature(z, y, reduction="none")[2]
+    which = formula.Derivative(loss.entry, None, tuple(loss.parameters.values()), prediction=2)
+    found = formula.Partial.apply(torch.from_numpy(z), torch.from_numpy(y), which).numpy()
+    ordinary = np.isfinite(kernel) & ((np.abs(kernel) > 2.0**14 * np.finfo(dtype).tiny) | (kernel == 0))
+    np.testing.assert_allclose(
+        found[ordinary], kernel[ordinary], rtol=0.1, atol=2.0**14 * np.finfo(dtype).tiny
+    )

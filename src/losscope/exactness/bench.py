@@ -27,6 +27,7 @@ NOTHING = (
     1 / 64
 )  # a last-place change that moves the truth by this much of itself leaves nothing to be right or wrong
 BETWEEN = {"probability": (0.0, 1.0), "cosine": (-1.0, 1.0)}  # domains that end at a number other than 0
+CLOSE = 1e-3  # to a whole number: what vanishes there is then so small that it hides an overflow
 UP, DOWN = (1,), (-1,)  # to which side a last-place change is made
 
 
@@ -72,11 +73,11 @@ class Bench:
 
     def _look_at(self, at: dict[str, dict[str, numpy.ndarray]], truth: Any = None) -> None:
         self.at = at
-        self.truth = truth or {dtype: self._true(self._rows(dtype)) for dtype in DTYPES}
+        self.truth = truth or {dtype: self._true(self.rows(dtype)) for dtype in DTYPES}
         self._least = {(d, k): self._least_motion(k, d) for d in DTYPES for k in range(len(self.true))}
         self._moved: dict[tuple[str, int, tuple[int, ...]], numpy.ndarray] = {}
 
-    def _rows(self, dtype: str) -> numpy.ndarray:
+    def rows(self, dtype: str) -> numpy.ndarray:
         return numpy.stack([self.at[dtype][name].astype("float64") for name in self.names], 1)
 
     def _true(self, rows: numpy.ndarray) -> numpy.ndarray:
@@ -160,7 +161,7 @@ class Bench:
 
     def _motion(self, order: int, dtype: str, which: numpy.ndarray, sides: tuple[int, ...]) -> numpy.ndarray:
         """By how many ulp a last-place change of the arguments moves the truth."""
-        rows, info = self._rows(dtype)[which], numpy.finfo(dtype)
+        rows, info = self.rows(dtype)[which], numpy.finfo(dtype)
         here = self.truth[dtype][which, order]
         unit = _last_place(numpy.abs(here[:, 0]), dtype)
         moved = numpy.zeros(len(which))
@@ -229,7 +230,15 @@ class Bench:
 
     def _at_edges(self, computed: Mapping[str, Sequence[Any]]) -> Bench:
         moving = [name for name, domain in self.arguments.items() if between(domain)]
-        return self._at({d: _usual(edges(computed[d][-1], at, moving), d) for d, at in self.at.items()})
+        return self._at(
+            {d: _usual(edges(computed[d][-1], at, moving, self._special(at)), d) for d, at in self.at.items()}
+        )
+
+    def _special(self, at: Mapping[str, numpy.ndarray]) -> numpy.ndarray:
+        """Where a parameter lies close to a whole number, as powers do that almost vanish, but not on it."""
+        off = [numpy.abs(at[name] - numpy.rint(at[name])) for name in self.parameters]
+        few = numpy.zeros(len(at[self.names[0]]), bool)
+        return numpy.any([few, *((each > 0) & (each < CLOSE) for each in off)], 0)
 
     def with_borders(self) -> Bench:
         """The same points, of which those say nothing whose side of a border a rounding decides."""

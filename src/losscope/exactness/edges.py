@@ -23,8 +23,11 @@ def between(domain: str) -> bool:
     return domain not in NAMED
 
 
-def edges(compute: Callable[..., Any], at: At, moving: Sequence[str]) -> dict[str, numpy.ndarray]:
-    """Points on both sides of edges that lie along one of the moving arguments, the others as they are at some point."""
+def edges(
+    compute: Callable[..., Any], at: At, moving: Sequence[str], special: numpy.ndarray
+) -> dict[str, numpy.ndarray]:
+    """Points on both sides of edges that lie along one of the moving arguments, the others as they are at some point: as
+    often at a point that is special as at one that is not."""
     rng, here = numpy.random.default_rng(0), _kinds(compute, at)
     rows: list[int] = []
     places: list[tuple[str, int, float]] = []
@@ -32,7 +35,10 @@ def edges(compute: Callable[..., Any], at: At, moving: Sequence[str]) -> dict[st
         other = at[name][rng.permutation(here.shape[1])]
         there = _kinds(compute, {**at, name: other})
         for order, differ in enumerate(here != there):
-            for row in numpy.flatnonzero(differ)[:PAIRS]:
+            for row in (
+                *numpy.flatnonzero(differ & ~special)[:PAIRS],
+                *numpy.flatnonzero(differ & special)[:PAIRS],
+            ):
                 rows.append(int(row))
                 places.append((name, order, other[row]))
     found = {name: numbers[rows] for name, numbers in at.items()}

@@ -3,7 +3,7 @@ if that helped (P. Panchekha et al., PLDI 2015, doi:10.1145/2737924.2737959)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,24 +84,19 @@ class Found:
     parts: tuple[Any, ...]
 
 
-def best(
-    search: Judge, check: Judge, order: int, starts: Sequence[Any], refused: Collection[Any], most: int
-) -> Found:
-    """The form of one order that loses least: of the given ones, and of what the rewrites make of them, but for the
-    refused. It is sought on few points, and chosen on many."""
+def best(search: Judge, check: Judge, order: int, starts: Sequence[Any], most: int) -> Found:
+    """The form of one order that loses least: of the given ones, and of what the rewrites make of them. It is sought on
+    few points, and chosen on many."""
     most = min(most, search.work + MOST_WORK)
     forms = {each: search.score(order, each) for each in dict.fromkeys(starts)}
     done: set[Any] = set()
     while True:
         ranked = sorted(forms, key=lambda each: (forms[each], operations(each)))
-        first = next((each for each in ranked if each not in refused), ranked[0])
-        if forms[first] == 0 and check.score(order, first) == 0 and first not in refused:
-            return Found(first, (first,))
+        if forms[ranked[0]] == 0 and check.score(order, ranked[0]) == 0:
+            return Found(ranked[0], (ranked[0],))
         open_forms = [each for each in ranked[: BREADTH + 1] if each not in done][:BREADTH]
         if not open_forms or search.work > most:
-            return by_cases(
-                check, order, [each for each in ranked if each not in refused][:MOST_CASES] or ranked[:1]
-            )
+            return by_cases(check, order, ranked[:MOST_CASES])
         for form in open_forms:
             done.add(form)
             search.work += REWRITING * operations(form)
@@ -211,11 +206,7 @@ def attempt(rewrite: Callable[[Any], Any], form: Any) -> Any:
 
 
 def mended(
-    search: Judge,
-    check: Judge,
-    forms: Sequence[Any],
-    differentiate: Callable[[Any], Any],
-    refused: Collection[Any] = (),
+    search: Judge, check: Judge, forms: Sequence[Any], differentiate: Callable[[Any], Any]
 ) -> list[Any]:
     """Value, gradient and curvature in the forms that lose least; each is sought among rewritings of itself and of the
     derivatives of the one before."""
@@ -226,7 +217,7 @@ def mended(
         if chosen:
             derived = [attempt(differentiate, each) for each in chosen[-1].parts]
             starts += [each for each in derived if each is not None]
-        chosen.append(best(search, check, order, starts, refused, most))
+        chosen.append(best(search, check, order, starts, most))
     return [each.form for each in chosen]
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 from zlib import crc32
 
+import numpy
 import sympy
 
 from losscope import structures
@@ -30,8 +31,9 @@ from losscope.exactness.mend import Judge, assumed_positive, assumed_real, mende
 from losscope.expression import symbol
 from losscope.expression.from_sympy import in_our_words
 from losscope.parse import parse
+from losscope.truth import truths
 
-ATTEMPTS = 4  # at forms that are exact alone, and together
+SOME = 32  # points, of which one shows that a form has values
 
 
 @dataclass(frozen=True)
@@ -76,25 +78,17 @@ def mend(entry: Entry, few: int, many: int) -> Mended:
     signs = [
         name for name, each in entry.parameters.items() if each.default > 0 and each.domain.name != "positive"
     ]
+    found = mended(search, check, forms, differentiate)
+    if signs and any(check.fails(order, form) for order, form in enumerate(found)):
+        other = _with_signs(search, check, found, differentiate, signs)
+        found = min(found, other, key=lambda forms: _lost(check, forms))
     best = Mended((), (), plainly, points)
-    refused: set[Any] = set()
-    least = _lost(check, forms)
-    for _ in range(ATTEMPTS):
-        found = mended(search, check, forms, differentiate, refused)
-        if signs and _lost(check, found):
-            other = _with_signs(search, check, found, differentiate, signs, refused)
-            found = min(found, other, key=lambda forms: _lost(check, forms))
-        settled = _settled(entry, found, check, points)
-        if settled is None:
-            break
-        if settled.worst.error < best.worst.error or (
-            settled.worst.error == best.worst.error and _lost(check, found) < least
-        ):
-            best, least = settled, _lost(check, found)
-        if settled.worst.error <= BOUND or check.fails(settled.worst.order, found[settled.worst.order]):
-            break  # exact, or as good as it gets
-        # Alone the form was exact; parts that it shares with the others are computed once, in another order.
-        refused.add(found[settled.worst.order])
+    settled = _settled(entry, found, check, points)
+    if settled is not None and (settled.worst.error, _lost(check, found)) < (
+        plainly.error,
+        _lost(check, forms),
+    ):
+        best = settled
     return best if best.worst.error <= BOUND else _with_borders(entry, best, check.bench)
 
 
@@ -125,18 +119,16 @@ def _settled(entry: Entry, forms: list[Any], check: Judge, points: int) -> Mende
     except LossError:  # a form that has no text, or no end
         return None
     worst = check.bench.certified(again)
-    return Mended(texts, _needed_positive(entry, again, derive(entry)), worst, points)
+    return Mended(texts, _needed_positive(entry, again, derive(entry), check.bench), worst, points)
 
 
 def _with_signs(
-    search: Judge, check: Judge, forms: list[Any], differentiate: Any, signs: list[str], refused: set[Any]
+    search: Judge, check: Judge, forms: list[Any], differentiate: Any, signs: list[str]
 ) -> list[Any]:
     """The search again, with parameters whose defaults are more than 0 known to be that."""
     known = [_Signed(each.bench, each.residual, each.seen, signs=tuple(signs)) for each in (search, check)]
     assumed = [assumed_positive(each, signs) for each in forms]
-    found = mended(
-        known[0], known[1], assumed, differentiate, {assumed_positive(each, signs) for each in refused}
-    )
+    found = mended(known[0], known[1], assumed, differentiate)
     return [assumed_real(each, signs) for each in found]
 
 
@@ -151,35 +143,26 @@ class _Signed(Judge):
         return super().along(assumed_real(variable, self.signs))
 
 
-def _needed_positive(entry: Entry, mended: Derived, plainly: Derived) -> tuple[str, ...]:
+def _needed_positive(entry: Entry, mended: Derived, plainly: Derived, bench: Bench) -> tuple[str, ...]:
     """The parameters which the forms divide by, or take the root or logarithm of, as the formula itself does not: for
     them 0 or a negative number is then refused, where it would be a NaN."""
     needed = []
     for name, parameter in entry.parameters.items():
         if parameter.default <= 0 or parameter.domain.name == "positive":
             continue
-        for value in (0, -sympy.Rational(parameter.default)):
-            change = {symbol(name): value}
-            before = [
-                _undefined(each, change) for each in (plainly.value, plainly.gradient, plainly.curvature)
-            ]
-            after = [_undefined(each, change) for each in (mended.value, mended.gradient, mended.curvature)]
-            if any(b and not a for a, b in zip(before, after, strict=True)):
+        for number in (0.0, -parameter.default):
+            rows = bench.rows(DTYPES[-1])[:SOME]
+            rows[:, bench.names.index(name)] = number
+            if numpy.any(_have_values(plainly, bench, rows) & ~_have_values(mended, bench, rows)):
                 needed.append(name)
                 break
     return tuple(needed)
 
 
-def _undefined(expression: Any, change: dict[Any, Any]) -> bool:
-    """Whether an expression comes to no real number wherever a parameter has this value."""
-    try:
-        result = in_our_words(expression.xreplace(change))
-    except (ArithmeticError, TypeError, ValueError, NotImplementedError):
-        return True
-    if result.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo, sympy.I):
-        return True
-    constants = [each.args[0] for each in result.atoms(sympy.Function) if each.args and each.args[0].is_number and type(each).__name__ == "log"]  # fmt: skip
-    return any(not each.is_positive for each in constants)
+def _have_values(derived: Derived, bench: Bench, rows: numpy.ndarray) -> numpy.ndarray:
+    """Whether value, gradient and curvature are real numbers at any of the points."""
+    forms = [derived.expanded(order) for order in range(3)]
+    return ~numpy.isnan(truths(forms, bench.symbols, rows)[..., 0]).all(0)
 
 
 def bench(entry: Entry, through: Entry | None, count: int, derived: Derived, seed: int = 0) -> Bench:
