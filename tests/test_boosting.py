@@ -178,6 +178,8 @@ def test_classes_and_margins_learn():
         (lambda: losscope.boosting.lightgbm("mse").train({}, lgb.Dataset(X)), "no label"),
         (lambda: losscope.boosting.lightgbm("mse").train({}, lgb.Dataset(X, NUMBERS, init_score=NUMBERS)), "init_score"),
         (lambda: losscope.boosting.lightgbm("ce").train({}, data(NUMBERS)), "no class"),
+        (lambda: losscope.boosting.lightgbm("mse").derivatives(NUMBERS, NUMBERS, [1.0, 2.0]), "one number per row"),
+        (lambda: losscope.boosting.lightgbm("mse").derivatives(NUMBERS, NUMBERS, -WEIGHTS), "0 or more"),
     ],
 )  # fmt: skip
 def test_mistakes_end_in_one_error(make, words):

@@ -76,8 +76,16 @@ def test_a_minimum_at_infinity_is_finite_and_as_good():
 
 @pytest.mark.parametrize(
     ("target", "weight"),
-    [([], None), ([1.0], [0.0]), ([1.0, 2.0], [1.0])],
-    ids=["none", "no weight", "fewer weights"],
+    [
+        ([], None),
+        ([1.0], [0.0]),
+        ([1.0, 2.0], [1.0]),
+        ([1.0, 2.0], [1.0, -1.0]),
+        ([1.0, 2.0], [1.0, np.nan]),
+        ([1.0, 2.0], [1.0, np.inf]),
+        ([1.0, 2.0], ["1", "one"]),
+    ],
+    ids=["none", "no weight", "fewer weights", "negative", "NaN", "infinite", "words"],
 )
 def test_nothing_to_find_is_said(target, weight):
     with pytest.raises(ls.LossError):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import losscope as ls
 from losscope.exactness.edges import edges
+from losscope.exactness.samples import MARGIN, points, usual
 from losscope.exactness.told import InexactWarning
 
 
@@ -59,3 +60,15 @@ def test_a_narrow_range_in_which_it_overflows_is_mended_or_told(
         assert loss(np.float32([z]), np.float32([y])) == pytest.approx(true, rel=1e-4)
     else:
         assert [each for each in said if issubclass(each.category, InexactWarning)]
+
+
+def test_numbers_and_their_differences_are_as_large_as_others_that_are_drawn() -> None:
+    """Beside the smallest number that a dtype holds, and beyond it, nothing keeps its digits."""
+    for dtype in ("float32", "float64"):
+        at = points({"prediction": "real", "target": "real"}, {}, dtype, 20_000, seed=0)
+        off = np.abs(at["prediction"].astype("longdouble") - at["target"])
+        least = np.finfo(dtype).tiny * 2.0**MARGIN
+        assert ((off == 0) | (off >= least)).all()
+        assert (off[off > 0] < 100 * least).any()
+        drawn = {"prediction": at["prediction"], "target": at["prediction"] + at["prediction"].dtype.type(0)}
+        assert len(usual(drawn, dtype)["target"]) == 20_000

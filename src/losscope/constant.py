@@ -10,6 +10,7 @@ from scipy.optimize import brentq, minimize, minimize_scalar
 
 from losscope.errors import LossError, complain
 from losscope.kernels.reference import evaluate, pointwise
+from losscope.structures.arrays import ready_weight
 
 # Where a minimum is looked for first. Scores, logits and logarithms of rates lie here; numbers lie among targets.
 SCORES = np.concatenate([-np.geomspace(100, 1e-3, 41), [0.0], np.geomspace(1e-3, 100, 41)])
@@ -37,12 +38,15 @@ def best_constant(loss: Any, target: Any, weight: Any = None, classes: int | Non
     >>> round(float(np.exp(best_constant(ls.poisson, targets))), 6)
     4.0
 
-    Raises LossError where there is no target, or where the loss is no number whatever is predicted.
+    Raises LossError where there is no target, where the loss is no number whatever is predicted, and for weights that
+    are negative, infinite, NaN, or not as many as the targets.
     """
     y: np.ndarray = np.asarray(target).ravel()
-    w: np.ndarray = np.ones(y.size) if weight is None else np.asarray(weight, dtype=np.float64).ravel()
-    if w.shape != y.shape:
-        raise LossError(complain("weight must have one number for each target", got=f"{w.size} for {y.size}"))
+    w: np.ndarray = np.ones(y.size)
+    if weight is not None:
+        w = ready_weight(np.ravel(weight), y.shape, w.dtype, "target")
+        if np.isnan(w).any():
+            raise LossError(complain("weight is no number", got="NaN", expected="finite and 0 or more"))
     y, w = y[w > 0], w[w > 0]
     if not y.size:
         raise LossError(

@@ -11,6 +11,7 @@ import losscope as ls
 from losscope.boosting.curvature import Curvature, curvature_of, falls_without_end
 from losscope.constant import best_constant
 from losscope.errors import LossError, LossTypeError, complain
+from losscope.structures.arrays import ready_weight
 
 Own = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -88,7 +89,7 @@ class Objective:
         curvature = self.own(z, y) if self.own is not None else self.curvature.of(self.loss, z, y)
         if weight is None:
             return gradient, np.asarray(curvature, dtype=np.float64)
-        w = np.asarray(weight, dtype=np.float64).reshape(-1, *[1] * (z.ndim - 1))
+        w = ready_weight(weight, y.shape[:1], z.dtype, "row").reshape(-1, *[1] * (z.ndim - 1))
         return gradient * w, curvature * w
 
     def mean(self, score: Any, target: Any, weight: Any = None) -> float:

@@ -18,7 +18,7 @@ from losscope.entry import Parameter
 from losscope.exactness.borders import SHIFT, shifted
 from losscope.exactness.certificate import BOUND, Worst
 from losscope.exactness.edges import between, edges
-from losscope.exactness.samples import MARGIN, points
+from losscope.exactness.samples import MARGIN, points, usual
 from losscope.truth import truths
 
 DTYPES = ("float32", "float64")
@@ -231,7 +231,7 @@ class Bench:
     def _at_edges(self, computed: Mapping[str, Sequence[Any]]) -> Bench:
         moving = [name for name, domain in self.arguments.items() if between(domain)]
         return self._at(
-            {d: _usual(edges(computed[d][-1], at, moving, self._special(at)), d) for d, at in self.at.items()}
+            {d: usual(edges(computed[d][-1], at, moving, self._special(at)), d) for d, at in self.at.items()}
         )
 
     def _special(self, at: Mapping[str, numpy.ndarray]) -> numpy.ndarray:
@@ -269,14 +269,6 @@ class Bench:
                 results = results if isinstance(results, tuple) else (results,)
                 found += [self.worst(order, dtype, each) for order, each in enumerate(results)]
         return max(found, key=lambda worst: worst.error)
-
-
-def _usual(at: dict[str, numpy.ndarray], dtype: str) -> dict[str, numpy.ndarray]:
-    """Those points whose numbers are as far from the ends of the dtype as all others."""
-    info = numpy.finfo(dtype)
-    least, most = float(info.tiny) * 2.0**MARGIN, float(info.max) / 2.0**MARGIN
-    usual = [(x == 0) | ((numpy.abs(x) >= least) & (numpy.abs(x) <= most)) for x in at.values()]
-    return {name: x[numpy.all(usual, 0)] for name, x in at.items()}
 
 
 def arithmetic(

@@ -28,7 +28,27 @@ def points(
     if "prediction" in at and arguments.get("target") in ("real", "nonnegative", "positive", "count"):
         _residuals(rng, at, arguments["prediction"], arguments["target"])
     with numpy.errstate(over="ignore"):
-        return {name: each.astype(dtype) for name, each in (at | chosen).items()}
+        found = {name: each.astype(dtype) for name, each in (at | chosen).items()}
+    if "prediction" in found and arguments.get("target") in ("real", "nonnegative", "positive"):
+        found["target"] = numpy.where(_hardly_apart(found), found["prediction"], found["target"])
+    return found
+
+
+def usual(at: Mapping[str, numpy.ndarray], dtype: str) -> dict[str, numpy.ndarray]:
+    """Those points whose numbers, and the residual, are as far from the ends of the dtype as all that are drawn."""
+    info = numpy.finfo(dtype)
+    least, most = float(info.tiny) * 2.0**MARGIN, float(info.max) / 2.0**MARGIN
+    inside = [(x == 0) | ((numpy.abs(x) >= least) & (numpy.abs(x) <= most)) for x in at.values()]
+    if "prediction" in at and "target" in at:
+        inside.append(~_hardly_apart(at))
+    return {name: x[numpy.all(inside, 0)] for name, x in at.items()}
+
+
+def _hardly_apart(at: Mapping[str, numpy.ndarray]) -> numpy.ndarray:
+    """Where prediction and target differ by less than any number that is drawn."""
+    prediction = at["prediction"]
+    off = numpy.abs(prediction.astype("float64") - at["target"].astype("float64"))
+    return (off > 0) & (off < float(numpy.finfo(prediction.dtype).tiny) * 2.0**MARGIN)
 
 
 def by_bits(rng: numpy.random.Generator, dtype: str, count: int) -> numpy.ndarray:
