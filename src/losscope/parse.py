@@ -140,6 +140,8 @@ class _Parser:
                     raise RecursionError
                 self.refuse_explosion(tree.body)
             result = self.visit(tree.body)
+            if self.ours:
+                result = in_our_words(result)
         except SyntaxError as error:
             at = (error.offset or 1) - 1
             if error.end_offset == 0 and error.msg == "invalid syntax":
@@ -206,7 +208,7 @@ class _Parser:
             )
             hint = _INSTEAD.get(type(node), f"A formula is made of {made_of}")
             raise self.error(node, f"`{ast.unparse(node)}` has no place in a formula", hint)
-        return self.bounded(node, method(node))
+        return method(node) if self.ours else self.bounded(node, method(node))
 
     def nesting(self, tree: ast.AST) -> int:
         """How deeply functions and powers stand inside one another: derivatives grow with it faster than any
