@@ -18,6 +18,8 @@ from losscope.rewrite.fractions import collected
 from losscope.stable import stable, tidy
 
 PREDICTION, TARGET, RESIDUAL, MARGIN = (symbol(name) for name in ("prediction", "target", "r", "margin"))
+HOLD_ZERO = ("probability", "label", "count", "nonnegative")  # domains
+HOLD_ONE = ("probability", "label")
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Derived:
     gradient: sympy.Expr
     curvature: sympy.Expr
     residual: sympy.Expr | None
+    zeros: tuple[sympy.Expr, ...] = ()  # what may be 0 at an end of its domain
 
     @property
     def of_residual_alone(self) -> bool:
@@ -104,7 +107,7 @@ def derive(entry: Entry, through: Entry | None = None) -> Derived:
             raise LossError(complain("The formula has no finite real derivative", got=entry.formula))
     has_residual = str(RESIDUAL) in structures.get(entry.structure).moving
     uses_residual = has_residual and any(each.has(RESIDUAL) for each in (value, gradient, curvature))
-    return Derived(value, gradient, curvature, residual if uses_residual else None)
+    return Derived(value, gradient, curvature, residual if uses_residual else None, zeros_of(entry, through))
 
 
 def _derived(entry: Entry, through: Entry | None) -> tuple[sympy.Expr, sympy.Expr, sympy.Expr, sympy.Expr]:
@@ -133,6 +136,16 @@ def _derived(entry: Entry, through: Entry | None) -> tuple[sympy.Expr, sympy.Exp
     gradient = slope_of(gradient_of, entry, activated)
     again = gradient if curvature_of == gradient_of else slope_of(curvature_of, entry, activated)
     return value, gradient, slope_of(again, entry, activated), residual
+
+
+def zeros_of(entry: Entry, through: Entry | None) -> tuple[sympy.Expr, ...]:
+    """What may be 0 at an end of the domain of an entry's target or prediction: y, 1 - y ..."""
+    domains = {"target": entry.target} | ({} if through else {"prediction": entry.prediction})
+    names = [(symbol(name), domain.name) for name, domain in domains.items()]
+    return tuple(
+        [x for x, domain in names if domain in HOLD_ZERO]
+        + [1 - x for x, domain in names if domain in HOLD_ONE]
+    )
 
 
 def compose(expression: sympy.Expr, activated: sympy.Expr) -> sympy.Expr:

@@ -14,6 +14,7 @@ from sympy import Piecewise, S
 
 from losscope.derive import MARGIN, PREDICTION, RESIDUAL, TARGET, Derived
 from losscope.emit.writer import MULTIPLIED_OUT, Writer
+from losscope.emit.zeros import with_limits
 from losscope.expression import symbol
 from losscope.truth import constant as value_of
 
@@ -22,7 +23,14 @@ def functions(derived: Derived, arguments: Sequence[str], parameters: Sequence[s
     """Source of `order0`, `order1` and `order2`: they return the value; and the gradient; and the curvature."""
     results = (derived.value, derived.gradient, derived.curvature)
     return "\n\n".join(
-        function(f"order{order}", arguments, parameters, results[: order + 1], derived.residual)
+        function(
+            f"order{order}",
+            arguments,
+            parameters,
+            results[: order + 1],
+            derived.residual,
+            zeros=derived.zeros,
+        )
         for order in range(3)
     )
 
@@ -34,10 +42,11 @@ def function(
     results: Sequence[sympy.Expr],
     residual: sympy.Expr | None = None,
     of: sympy.Expr | None = None,
+    zeros: Sequence[sympy.Expr] = (),
 ) -> str:
     """Source of one function returning `results`, shared parts computed once. A NaN in an argument is one in every result,
-    also in those that don't look at it: derivatives `of` a value that does."""
-    results = [folded(each) for each in results]
+    also in those that don't look at it: derivatives `of` a value that does. Products with one of the `zeros` vanish."""
+    results = [with_limits(folded(each), zeros) for each in results]
     lines = [f"def {name}({', '.join((*arguments, *parameters))}):"]
     if residual is not None and any(each.has(RESIDUAL) for each in results):
         steps, writer = shared([residual], _names("s", parameters))

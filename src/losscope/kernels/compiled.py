@@ -138,7 +138,9 @@ def source(entry: Entry, through: Entry | None) -> str:
     if structure.second:
         in_second = derived.along(derived.value, symbol(structure.second))
         slopes = tuple(map(two_sided, (derived.value, derived.gradient, in_second)))
-        parts.append(function("both", structure.arguments, parameters, slopes, derived.residual))
+        parts.append(
+            function("both", structure.arguments, parameters, slopes, derived.residual, zeros=derived.zeros)
+        )
     parts.append(_outside(entry, through))
     # Of a margin, log(1 + exp(margin)) is logsumexp(logits) - logit: one logarithm then serves all classes.
     parts.append(f"OF_LOGSUMEXP = {derived.value == softplus(symbol(structure.variable))}\n")

@@ -154,6 +154,7 @@ def compiled(entry: Entry, through: Entry | None, in_prediction: int, in_target:
         [expression],
         derived.residual,
         of=derived.value,
+        zeros=derived.zeros,
     )
     namespace = dict(NAMESPACE)
     exec(source, namespace)

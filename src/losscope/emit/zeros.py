@@ -1,0 +1,47 @@
+"""0 log 0 is 0, as in every book on entropy: products that vanish with a factor, however infinite the other.
+
+A formula as people write it, y log(z) + (1 - y) log(1 - z), is no number at its labels of 0 and 1, where one logarithm
+is infinite. As computed it has its limit there; everywhere else it is the same arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sympy
+from sympy import Mul
+
+from losscope.expression.exponential import log, log1p
+from losscope.expression.products import xdivy, xlog1py, xlogy, xmuly
+
+
+def with_limits(expression: sympy.Expr, zeros: Sequence[sympy.Expr]) -> sympy.Expr:
+    """The same expression, in which products of what may be 0 with logarithms and reciprocals are 0 there.
+
+    >>> from losscope.expression import symbol
+    >>> y, z = symbol("y"), symbol("z")
+    >>> with_limits(-y * log(z) - (1 - y) * log1p(-z) + y / z, [y, 1 - y])
+    xdivy(y, z) - xlog1py(1 - y, -z) - xlogy(y, z)
+    """
+    if not zeros:
+        return expression
+    return expression.replace(lambda e: isinstance(e, Mul), lambda e: _vanishing(e, zeros))
+
+
+def _vanishing(product: Mul, zeros: Sequence[sympy.Expr]) -> sympy.Expr:
+    zero = next((each for each in zeros if each in product.args), None)
+    if zero is None:
+        return product
+    others = [each for each in product.args if each != zero]
+    for other in others:
+        rest = [each for each in others if each is not other]
+        if isinstance(other, log):
+            return Mul(*rest, xlogy(zero, *other.args))
+        if isinstance(other, log1p):
+            return Mul(*rest, xlog1py(zero, *other.args))
+        if other.is_Add and any(term.has(log, log1p) for term in other.args):
+            return Mul(*rest, xmuly(zero, other))
+        if other.is_Pow and other.exp in (-1, -2) and all(each.is_number for each in rest):
+            quotient = xdivy(zero, other.base)
+            return Mul(*rest, quotient if other.exp == -1 else xdivy(quotient, other.base))
+    return product
