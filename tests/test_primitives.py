@@ -473,3 +473,16 @@ def test_another_dtype_is_refused(name, element):
     f = Function(ir.Module("refused"), "refused", [element], VOID)
     with pytest.raises(TypeError, match="float32 or float64"):
         NAMESPACE[name](*f.given * arguments_of(name))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["sin", "cos"])
+def test_an_angle_of_many_turns_keeps_its_digits(name, dtype):
+    """Beside the roots, too, where an error in pi would be all that is left."""
+    most = 10_000 if dtype == "float32" else 1_000_000
+    rng = np.random.default_rng(0)
+    turns = np.round(rng.uniform(-most, most, 1000) / (np.pi / 2)) * (np.pi / 2)
+    x = np.concatenate([rng.uniform(-most, most, 1000), turns]).astype(dtype)
+    with mp.workprec(160):
+        exact = [getattr(mp, name)(mpf(float(each))) for each in x]
+    assert np.max(ulps(loop(name, dtype)(x), exact)) <= bound(name)

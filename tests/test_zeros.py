@@ -66,7 +66,10 @@ def test_between_them_it_is_the_same_arithmetic(formula: str) -> None:
         found = []
         for zeros in ((), derived.zeros):
             namespace = dict(NAMESPACE)
-            exec(function("f", ["prediction", "target"], [], [expression], derived.residual, zeros=zeros), namespace)
+            exec(
+                function("f", ["prediction", "target"], [], [expression], derived.residual, zeros=zeros),
+                namespace,
+            )
             found.append(namespace["f"](z, y))
         np.testing.assert_allclose(found[0], found[1], rtol=4e-16)
 

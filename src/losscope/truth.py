@@ -17,7 +17,7 @@ import sympy
 from flint import arb, ctx
 from sympy import Piecewise, S
 
-PRECISIONS = (128, 1300, 6000)  # bits; the last tells 1 from 1 + 1e-308**5
+PRECISIONS = (128, 400, 1300, 3000, 6000)  # bits; the last tells 1 from 1 + 1e-308**5
 ENOUGH = 75  # bits of a result
 LARGEST_EXPONENT = (
     arb(2) ** 2100

@@ -18,7 +18,7 @@ from losscope.entry import Parameter
 from losscope.exactness.borders import SHIFT, shifted
 from losscope.exactness.certificate import BOUND, Worst
 from losscope.exactness.edges import between, edges
-from losscope.exactness.samples import MARGIN, points, usual
+from losscope.exactness.samples import MARGIN, around, points, usual
 from losscope.truth import truths
 
 DTYPES = ("float32", "float64")
@@ -28,7 +28,11 @@ NOTHING = (
 )  # a last-place change that moves the truth by this much of itself leaves nothing to be right or wrong
 BETWEEN = {"probability": (0.0, 1.0), "cosine": (-1.0, 1.0)}  # domains that end at a number other than 0
 CLOSE = 1e-3  # to a whole number: what vanishes there is then so small that it hides an overflow
-UP, DOWN = (1,), (-1,)  # to which side a last-place change is made
+UP, DOWN = (
+    (1,),
+    (-0.7,),
+)  # a last-place change; to both sides as far, an angle might chance to turn round twice
+CLIMBS = 4  # from a point to a worse one beside it
 
 
 def _last_place(size: numpy.ndarray, dtype: str) -> numpy.ndarray:
@@ -75,7 +79,7 @@ class Bench:
         self.at = at
         self.truth = truth or {dtype: self._true(self.rows(dtype)) for dtype in DTYPES}
         self._least = {(d, k): self._least_motion(k, d) for d in DTYPES for k in range(len(self.true))}
-        self._moved: dict[tuple[str, int, tuple[int, ...]], numpy.ndarray] = {}
+        self._moved: dict[tuple[str, int, tuple[float, ...]], numpy.ndarray] = {}
 
     def rows(self, dtype: str) -> numpy.ndarray:
         return numpy.stack([self.at[dtype][name].astype("float64") for name in self.names], 1)
@@ -146,7 +150,7 @@ class Bench:
             return numpy.where(ill, 0, errors / numpy.fmax(1, least))
 
     def _conditioned(
-        self, order: int, dtype: str, errors: numpy.ndarray, doubtful: numpy.ndarray, sides: tuple[int, ...]
+        self, order: int, dtype: str, errors: numpy.ndarray, doubtful: numpy.ndarray, sides: tuple[float, ...]
     ) -> None:
         """Bounds at some points, by the condition that there is."""
         least = self._least[dtype, order]
@@ -159,7 +163,9 @@ class Bench:
             more = numpy.maximum(1, moved[doubtful]) / numpy.fmax(1, least[doubtful])
             errors[doubtful] = numpy.where(ill, 0, errors[doubtful] / more)
 
-    def _motion(self, order: int, dtype: str, which: numpy.ndarray, sides: tuple[int, ...]) -> numpy.ndarray:
+    def _motion(
+        self, order: int, dtype: str, which: numpy.ndarray, sides: tuple[float, ...]
+    ) -> numpy.ndarray:
         """By how many ulp a last-place change of the arguments moves the truth."""
         rows, info = self.rows(dtype)[which], numpy.finfo(dtype)
         here = self.truth[dtype][which, order]
@@ -211,14 +217,18 @@ class Bench:
         return Worst(float(errors[i]), order, dtype, place, float(computed[i]), truth)
 
     def certified(self, derived: Any) -> Worst:
-        """The worst of a loss as its kernels compute it: alone, with the gradient, and with the curvature; here, and at
-        the edges of what they compute."""
+        """The worst of a loss as its kernels compute it: alone, with the gradient, and with the curvature; here, at the
+        edges of what they compute, and around the worst of these where that is close to the bound, if something there is
+        out of all bounds."""
         computed = self._computed(derived)
-        return max(
-            self._worst_of(computed),
-            self._at_edges(computed)._worst_of(computed),
-            key=lambda worst: worst.error,
-        )
+        worst = max(self._worst_of(computed), self._at_edges(computed)._worst_of(computed), key=_error)
+        if not BOUND / 2 < worst.error <= BOUND:
+            return worst
+        beside = worst
+        for attempt in range(CLIMBS):
+            near = {d: usual(around(beside.at, self.arguments, d, attempt), d) for d in DTYPES}
+            beside = max(beside, self._at(near)._worst_of(computed), key=_error)
+        return beside if beside.error > 2 * BOUND else worst
 
     def with_edges(self, derived: Any) -> Bench:
         """These points, and those at the edges of what a loss's kernels compute."""
@@ -235,10 +245,11 @@ class Bench:
         )
 
     def _special(self, at: Mapping[str, numpy.ndarray]) -> numpy.ndarray:
-        """Where a parameter lies close to a whole number, as powers do that almost vanish, but not on it."""
-        off = [numpy.abs(at[name] - numpy.rint(at[name])) for name in self.parameters]
-        few = numpy.zeros(len(at[self.names[0]]), bool)
-        return numpy.any([few, *((each > 0) & (each < CLOSE) for each in off)], 0)
+        """Where a parameter or an argument lies close to a whole number, where powers and logarithms almost vanish, but not
+        on it."""
+        off = [numpy.abs(x - numpy.rint(x)) for x in at.values()]
+        close = [(d > 0) & (d < CLOSE) & (abs(x) > CLOSE) for d, x in zip(off, at.values(), strict=True)]
+        return numpy.any(close, 0)
 
     def with_borders(self) -> Bench:
         """The same points, of which those say nothing whose side of a border a rounding decides."""
@@ -269,6 +280,10 @@ class Bench:
                 results = results if isinstance(results, tuple) else (results,)
                 found += [self.worst(order, dtype, each) for order, each in enumerate(results)]
         return max(found, key=lambda worst: worst.error)
+
+
+def _error(worst: Worst) -> float:
+    return worst.error
 
 
 def arithmetic(

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy
 
+from losscope.exactness.samples import NAMED
+
 PAIRS = 8  # of points with an edge between them, for each argument and each of the results
 HALVINGS = 16  # leaves 1/128 of a power of two between float32s of the same sign, 1/16 between float64s
-NAMED = ("sign", "label", "count")  # domains of single numbers: there is nothing between them
 
 At = Mapping[str, numpy.ndarray]
 

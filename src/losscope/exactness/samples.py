@@ -13,6 +13,8 @@ import numpy
 
 from losscope.entry import Parameter
 
+BESIDE = 64  # points around one
+NAMED = ("sign", "label", "count")  # domains of single numbers: there is nothing between them
 MARGIN = 12  # powers of two, left out at both ends of a dtype's range: there 2x may be no number
 
 
@@ -32,6 +34,24 @@ def points(
     if "prediction" in found and arguments.get("target") in ("real", "nonnegative", "positive"):
         found["target"] = numpy.where(_hardly_apart(found), found["prediction"], found["target"])
     return found
+
+
+def around(
+    place: Mapping[str, float], arguments: Mapping[str, str], dtype: str, seed: int
+) -> dict[str, numpy.ndarray]:
+    """Points beside one: each of its numbers as it is, or another by up to a third."""
+    rng = numpy.random.default_rng(seed)
+    at: dict[str, numpy.ndarray] = {}
+    for name, number in place.items():
+        steps = rng.choice([-1, 0, 1], BESIDE) * 10 ** rng.uniform(-4, -0.5, BESIDE)
+        moved = number * (1 + (steps if arguments.get(name) not in NAMED else 0 * steps))
+        if arguments.get(name) == "probability":
+            moved = numpy.clip(moved, 0, 1)
+        if arguments.get(name) == "cosine":
+            moved = numpy.clip(moved, -1, 1)
+        with numpy.errstate(over="ignore"):
+            at[name] = moved.astype(dtype)
+    return at
 
 
 def usual(at: Mapping[str, numpy.ndarray], dtype: str) -> dict[str, numpy.ndarray]:

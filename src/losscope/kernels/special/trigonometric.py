@@ -36,9 +36,12 @@ def atan(x):
 
 
 def _quarter_turns(x):
-    """k, a whole number, and x - k pi/2 within about pi/4. Its rounding is that of a last place of x."""
+    """k, a whole number, and x - k pi/2 within about pi/4. Of the five parts of pi/2 the first have so few digits that k
+    times each is exact: to k = 8,192 in float32, 2^20 in float64. Beyond, rounding is less than a last place of x."""
     k = nearest(x * real(0.6366197723675814))
-    rest = x - k * real(1.5707963267948966)
+    rest = (x - k * real(1.5703125)) - k * real(0.0004837512969970703)
+    rest = (rest - k * real(7.549533620476723e-08)) - k * real(2.5633441512663184e-12)
+    rest = rest - k * real(3.2820035428735005e-22)
     # Beyond what is a whole number apart an angle means nothing, but stays an angle.
     return k, minimum(maximum(rest, real(-0.8)), real(0.8))
 
@@ -84,12 +87,12 @@ def _sine_of(k, rest):
 
 
 def sin(x):
-    """Sine; 2 ulp, times x/tan(x) where that is large."""
+    """Sine; 2 ulp up to 10,000 in float32 and a million in float64, and further on times x/tan(x)."""
     k, rest = _quarter_turns(x)
     return _sine_of(k, rest)
 
 
 def cos(x):
-    """Cosine; 2 ulp, times x tan(x) where that is large."""
+    """Cosine; 2 ulp up to 10,000 in float32 and a million in float64, and further on times x tan(x)."""
     k, rest = _quarter_turns(x)
     return _sine_of(k + real(1), rest)
