@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
 import pytest
 
+import quick
 from losscope.catalogue import entries
 from losscope.kernels import threads
 
@@ -21,6 +23,12 @@ CLASSES = 4
 
 # Studies and comparisons make millions of small calls, and say nothing of threads.
 TRAINING = ("test_studies", "test_study", "test_compare", "test_boosting", "test_constant", "test_report")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _what_processes_share(tmp_path_factory: pytest.TempPathFactory) -> None:
+    base = tmp_path_factory.getbasetemp()
+    quick.folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,6 @@ import json
 import string
 import subprocess
 import sys
-import warnings
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -21,12 +19,12 @@ pytest.importorskip("sklearn")
 
 from losscope import studies
 from losscope.errors import LossError
-from losscope.exactness.told import InexactWarning
 from losscope.report.write import plain
 from losscope.studies import claims, get, notebook, presentation, text, verdict
 from losscope.studies.option import Range
 from losscope.studies.study import GROUPS, Result
 from losscope.studies.verdict import DOES_NOT_HOLD, HOLDS, NOT_DECIDED, Interval
+from quick import quick
 
 ROOT = Path(__file__).parents[1]
 FOLDER = Path(studies.__file__).parent
@@ -38,13 +36,6 @@ def source(name: str) -> str:
 
 NAMES = list(studies.studies())
 LANGUAGES = [each for each in text.languages() if each != "en"]
-
-
-@cache
-def quick(name: str) -> Result:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", InexactWarning)  # a page for students is not where one learns of such
-        return get(name)(quick=True)
 
 
 def as_json(result: Result) -> str:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 import pytest
 
 from losscope.errors import LossError
 from losscope.studies import curves, get
 from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Result
+from quick import quick
 
 
-@cache
 def result() -> Result:
-    return get("curves")(quick=True)
+    return quick("curves")
 
 
 def verdict_of(words: str) -> str:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 import pytest
 from scipy.special import entr, rel_entr
 
-from losscope.studies import entropy, get
+from losscope.studies import entropy
 from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Result
 from losscope.studies.verdict import NOT_DECIDED
+from quick import quick
 
 
-@cache
 def result() -> Result:
-    return get("entropy")(quick=True)
+    return quick("entropy")
 
 
 def test_the_reference_numbers() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,19 +10,15 @@ import pytest
 pytest.importorskip("sklearn")
 
 import losscope as ls
-from losscope.studies import descent, get, lines, outliers, robustness, stability
+from losscope.studies import descent, lines, outliers, robustness, stability
 from losscope.studies.outliers import HUBER, L1, L2, SMOOTH, TUKEY
-from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Result
+from losscope.studies.study import DOES_NOT_HOLD, HOLDS
 from losscope.studies.verdict import NOT_DECIDED
-
-
-@cache
-def result(name: str) -> Result:
-    return get(name)(quick=True)
+from quick import quick
 
 
 def verdict_of(name: str, words: str) -> str:
-    return next(each.verdict for each in result(name).claims if words in each.claim)
+    return next(each.verdict for each in quick(name).claims if words in each.claim)
 
 
 # -- the solvers, against those of others
@@ -105,16 +100,16 @@ def test_the_shift_of_the_l2_line_is_that_of_the_hat_matrix() -> None:
 
 def test_medians_and_ranges_are_over_samples() -> None:
     """One sample would say that Huber's line moves 25 times as far as L1's; over samples they move alike."""
-    dragged = result("robustness").numbers["dragged"]
+    dragged = quick("robustness").numbers["dragged"]
     absolute, huber = (robustness.shifts(dragged, name, robustness.IN_Y)[:, -1] for name in (L1, HUBER))
     assert len(absolute) == 16
     assert absolute.min() < huber.min() < huber.max() < absolute.max()
-    shown = next(row for row in result("robustness").tables[0].rows if row[0] == "absolute error")
+    shown = next(row for row in quick("robustness").tables[0].rows if row[0] == "absolute error")
     assert str(shown[1]).startswith(f"{np.median(absolute):.3g} (")
 
 
 def test_breakdown_comes_late_unless_all_bad_points_are_at_one_end() -> None:
-    spoilt = result("robustness").numbers["spoilt"]
+    spoilt = quick("robustness").numbers["spoilt"]
 
     def share(name: str, place: str) -> float:
         shares = robustness.of(spoilt, name, place)[0]["shares"]
@@ -188,7 +183,7 @@ def test_robustness_verdicts_can_go_either_way() -> None:
 
 
 def test_stability_gives_the_worked_example_and_every_best_line() -> None:
-    numbers = result("stability").numbers
+    numbers = quick("stability").numbers
     assert {name: round(value, 12) for name, value in numbers["worked_example"].items()} == {
         L1: 3.1,
         L2: 2.15,
@@ -209,7 +204,7 @@ def test_the_fan_is_all_best_lines_and_nothing_else() -> None:
             total = np.abs(at_0 + (at_1 - at_0) * square[:, 0] - square[:, 1]).sum()
             inside = 0 <= at_0 <= 1 and 0 <= at_1 <= 1
             assert (total < 2 + 1e-9) == inside, (at_0, at_1)
-    panel = result("stability").charts[0].panels[-1]
+    panel = quick("stability").charts[0].panels[-1]
     drawn = [each for each in panel.items if getattr(each, "style", "") == "faint"]
     assert len(drawn) == 49
     for each in drawn:
@@ -226,7 +221,7 @@ def test_stability_finds_a_true_jump_only() -> None:
 def test_the_largest_jump_is_seen_by_another_solver() -> None:
     from sklearn.linear_model import QuantileRegressor
 
-    run = stability.of(result("stability").numbers["swept"], L1, stability.SIDEWAYS)[0]
+    run = stability.of(quick("stability").numbers["swept"], L1, stability.SIDEWAYS)[0]
     at, size = max(run["jumps"], key=lambda jump: abs(jump[1]))
     slopes = [
         QuantileRegressor(quantile=0.5, alpha=0)

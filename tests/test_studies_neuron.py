@@ -4,7 +4,6 @@ rules that can say each."""
 from __future__ import annotations
 
 import math
-from functools import cache
 
 import numpy as np
 import pytest
@@ -12,29 +11,25 @@ import pytest
 import losscope as ls
 from losscope.errors import LossError
 from losscope.studies import chain, frameworks, get, mean_squared_error, neuron, saturation
-from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Result
+from losscope.studies.study import DOES_NOT_HOLD, HOLDS
 from losscope.studies.verdict import NOT_DECIDED
-
-
-@cache
-def result(name: str) -> Result:
-    return get(name)(quick=True)
+from quick import quick
 
 
 def verdicts(name: str) -> dict[str, str]:
-    return {each.claim: each.verdict for each in result(name).claims}
+    return {each.claim: each.verdict for each in quick(name).claims}
 
 
 def verdict_of(name: str, words: str) -> str:
-    return next(each.verdict for each in result(name).claims if words in each.claim)
+    return next(each.verdict for each in quick(name).claims if words in each.claim)
 
 
 # -- neuron
 
 
 def test_neuron_shows_the_update_of_the_textbook() -> None:
-    squared = result("neuron").numbers["half_squared_error@sigmoid"]["step"]
-    cross = result("neuron").numbers["binary_cross_entropy_of_probability@sigmoid"]["step"]
+    squared = quick("neuron").numbers["half_squared_error@sigmoid"]["step"]
+    cross = quick("neuron").numbers["binary_cross_entropy_of_probability@sigmoid"]["step"]
     a = 1 / (1 + math.exp(-1.5))
     assert squared["dL/dw"] == pytest.approx(a * a * (1 - a), rel=1e-14)
     assert cross["dL/dw"] == pytest.approx(a, rel=1e-14)
@@ -54,7 +49,7 @@ def test_the_derivation_goes_to_the_final_form_of_both_gradients() -> None:
     assert written["one denominator"] == r"\frac{a - y}{a \left(1 - a\right)}"
     assert written["final dL/dw"] == r"x \left(a - y\right)"
     assert written["final dL/db"] == "a - y"
-    lines = result("neuron").derivation
+    lines = quick("neuron").derivation
     assert sum(r"\partial b" in line and "a - y" in line for line in lines) >= 2
 
 
@@ -102,7 +97,7 @@ def by_hand(z: float, slope: object, rate: float, steps: int) -> float:
 
 
 def test_saturation_gives_the_reference_numbers() -> None:
-    numbers = result("saturation").numbers
+    numbers = quick("saturation").numbers
     rules = {
         saturation.SQUARED: lambda a: a * a * (1 - a),
         saturation.CROSS: lambda a: a,
@@ -125,7 +120,7 @@ def test_saturation_says_from_which_error_on() -> None:
 
 
 def test_both_losses_are_tuned_over_the_same_rates() -> None:
-    over = result("saturation").numbers["over_rates"]
+    over = quick("saturation").numbers["over_rates"]
     assert {each["loss"] for each in over} == {saturation.SQUARED, saturation.CROSS}
     assert len({each["rates"] for each in over}) == 1
 
@@ -164,22 +159,22 @@ def test_saturation_refuses_senseless_options() -> None:
 
 
 def test_mean_squared_error_catches_indices() -> None:
-    tried = {each["framework"]: each for each in result("mean-squared-error").numbers["frameworks"]}
+    tried = {each["framework"]: each for each in quick("mean-squared-error").numbers["frameworks"]}
     assert tried["losscope"]["number"] is None
     assert "broadcasting would have made (4, 4)" in tried["losscope"]["error"]
     assert tried["PyTorch"]["number"] == pytest.approx(tried["NumPy"]["number"]) != 0
     assert "broadcasting" in tried["PyTorch"]["warning"]
     columns = {
         each["framework"]: each
-        for each in result("mean-squared-error").numbers["frameworks_column_against_row"]
+        for each in quick("mean-squared-error").numbers["frameworks_column_against_row"]
     }
     assert columns["PyTorch"]["number"] > 0  # although prediction and target hold the same numbers
     assert columns["losscope"]["error"]
 
 
 def test_every_framework_gives_the_same_cross_entropy_for_index_and_row() -> None:
-    both = result("mean-squared-error").numbers["cross_entropy"]
-    logits, index = (result("mean-squared-error").numbers[name] for name in ("logits", "index"))
+    both = quick("mean-squared-error").numbers["cross_entropy"]
+    logits, index = (quick("mean-squared-error").numbers[name] for name in ("logits", "index"))
     truth = np.mean(np.log(np.exp(logits).sum(-1)) - logits[np.arange(len(index)), index])
     assert len(both) >= 3
     for each in both:

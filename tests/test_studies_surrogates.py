@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -13,11 +11,11 @@ from losscope.errors import LossError
 from losscope.studies import get, surrogates, two_classes
 from losscope.studies.study import DOES_NOT_HOLD, HOLDS, Result
 from losscope.studies.verdict import NOT_DECIDED
+from quick import quick
 
 
-@cache
 def result() -> Result:
-    return get("surrogates")(quick=True)
+    return quick("surrogates")
 
 
 def verdict_of(words: str) -> str:

@@ -22,7 +22,10 @@ from losscope.kernels.polynomial import polynomial
 def _series(x: Any, first: int, coefficient: Any) -> Any:
     """sum of coefficient(n) x^n from `first`, for |x| <= 1/2."""
     x = numpy.where(numpy.abs(x) <= 0.5, x, 0)
-    return sum(coefficient(n) * x**n for n in range(first + 50, first - 1, -1))
+    total = numpy.zeros_like(x)
+    for n in range(first + 50, first - 1, -1):
+        total = total * x + coefficient(n)
+    return total * x**first
 
 
 def log1pmx(x: Any) -> Any:
