@@ -180,6 +180,8 @@ def test_classes_and_margins_learn():
         (lambda: losscope.boosting.lightgbm("ce").train({}, data(NUMBERS)), "no class"),
         (lambda: losscope.boosting.lightgbm("mse").derivatives(NUMBERS, NUMBERS, [1.0, 2.0]), "one number per row"),
         (lambda: losscope.boosting.lightgbm("mse").derivatives(NUMBERS, NUMBERS, -WEIGHTS), "0 or more"),
+        (lambda: losscope.boosting.lightgbm("mse", start=np.nan), "finite"),
+        (lambda: losscope.boosting.lightgbm("mse", start="zero"), "no number"),
     ],
 )  # fmt: skip
 def test_mistakes_end_in_one_error(make, words):

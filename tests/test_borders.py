@@ -17,6 +17,8 @@ JUMPS = {
     "where(atan(r) >= c, r, abs(z))": {"c": 1.5},
     "where(atan(y) >= log(pi), r, z)": {},
     "where(exp(-r**2) < c, 1, r**2)": {"c": 0.5},
+    "where(logaddexp(z, z) < 0.5**0.5, 0.5**0.5, 1/z)": {},
+    "min(where(z >= c, c, pi), r)": {"c": 1.5},
 }
 
 

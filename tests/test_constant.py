@@ -84,9 +84,44 @@ def test_a_minimum_at_infinity_is_finite_and_as_good():
         ([1.0, 2.0], [1.0, np.nan]),
         ([1.0, 2.0], [1.0, np.inf]),
         ([1.0, 2.0], ["1", "one"]),
+        (["1"], None),
+        ([1j], None),
+        (np.ma.array([1.0, 100.0], mask=[0, 1]), None),
     ],
-    ids=["none", "no weight", "fewer weights", "negative", "NaN", "infinite", "words"],
+    ids=[
+        "none",
+        "no weight",
+        "fewer weights",
+        "negative",
+        "NaN",
+        "infinite",
+        "words",
+        "a word",
+        "complex",
+        "masked",
+    ],
 )
 def test_nothing_to_find_is_said(target, weight):
     with pytest.raises(ls.LossError):
         best_constant(ls.mse, target, weight)
+
+
+@pytest.mark.parametrize(
+    ("loss", "target"),
+    [("bce", [-1.0, 1.0]), ("hinge", [0.0, 1.0]), ("poisson", [-1.0]), ("triplet_margin", [1.0]), ("relu", [1.0]), (None, [1.0])],
+)  # fmt: skip
+def test_what_a_loss_does_not_judge_has_no_best_constant(loss, target):
+    with pytest.raises(ls.LossError):
+        best_constant(loss, target)
+
+
+def test_weights_may_be_of_any_size():
+    assert best_constant("mse", [1.0, 3.0], weight=[1e308, 1e308]) == 2.0
+    assert best_constant("mse", [1.0, 4.0], weight=[1e-300, 2e-300]) == pytest.approx(3.0, rel=1e-12)
+
+
+def test_a_parameter_may_be_0_where_the_loss_allows_it():
+    """It divides a branch that is not chosen."""
+    loss = ls.get("smooth_l1:beta=0")
+    assert best_constant(loss, [1.0, 2.0, 3.0]) == 2.0
+    assert loss.facts.symmetric

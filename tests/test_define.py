@@ -351,3 +351,35 @@ def test_polynomials_of_high_degree_or_many_terms_are_not_factored(formula: str)
 def test_constants_without_a_value_are_not_compared(formula: str) -> None:
     """Where c is negative: SymPy would look for their imaginary parts, for hours, and the test not end."""
     ls.define("mine", formula, c=1.5)
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "max(y - r, r)",
+        "where(2*y - z < r, r, 0)",
+        "where(r < y - r, r**2, r)",
+        "where(pi - y < r, z, abs(r))",
+    ],
+)
+def test_sums_may_stand_on_both_sides_of_a_comparison(formula: str) -> None:
+    """SymPy moved their terms from side to side, without end."""
+    loss = ls.define("mine", formula)
+    z, y = np.array([3.0, 1.0, 4.0]), np.array([1.0, 2.5, 0.5])
+    r = z - y
+    by_hand = {
+        "max(y - r, r)": np.maximum(y - r, r), "where(2*y - z < r, r, 0)": np.where(2 * y - z < r, r, 0),
+        "where(r < y - r, r**2, r)": np.where(r < y - r, r**2, r), "where(pi - y < r, z, abs(r))": np.where(np.pi - y < r, z, abs(r)),
+    }  # fmt: skip
+    np.testing.assert_allclose(loss(z, y, reduction="none"), by_hand[formula])
+
+
+def test_a_default_beyond_all_numbers_is_refused() -> None:
+    with pytest.raises(ls.LossError, match="finite"):
+        ls.define("mine", "c*r", c=10**400)
+
+
+def test_a_parameter_is_not_changed_in_place() -> None:
+    """A loss is shared by all who name it."""
+    with pytest.raises(TypeError):
+        ls.huber.parameters["delta"] = 5.0  # type: ignore[index]

@@ -282,3 +282,31 @@ def test_the_gradient_survives_confidence_in_float32(confident: float) -> None:
     value, gradient = ls.cross_entropy.value_and_grad(logits, [0])
     assert errors(np.float32, -gradient[0, 0], truth, mpf(0))[0] <= ULPS
     assert value > 0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["mse@tanh", "huber@tanh", "log_cosh@tanh", "mae@tanh"])
+def test_a_small_score_keeps_its_digits_through_tanh(name: str, dtype: str) -> None:
+    loss, x = ls.get(name), np.geomspace(1e-18, 19, 60).astype(dtype)
+    wide = x.astype("longdouble")
+    outer = {
+        "mse@tanh": lambda r: 2 * r,
+        "mae@tanh": np.sign,
+        "log_cosh@tanh": np.tanh,
+        "huber@tanh": lambda r: r,
+    }[name]
+    for target, residual in ((0, np.tanh(wide)), (1, -2 * np.exp(-2 * wide) / (1 + np.exp(-2 * wide)))):
+        found = loss.value_and_grad(x, np.full_like(x, target), reduction="none")[1]
+        expected = outer(residual) / np.cosh(wide) ** 2
+        np.testing.assert_allclose(found, expected.astype("float64"), rtol=16 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_of_a_certain_label_the_curvature_is_exact(dtype: str) -> None:
+    loss = ls.get("weighted_binary_cross_entropy")
+    for weight in (1e-8, 1e-3, 1.0, 1e3):
+        nought, one = np.zeros(2, dtype), np.array([1, 0], dtype)
+        found = loss.value_grad_curvature(nought, one, positive_weight=weight, reduction="none")[2]
+        np.testing.assert_allclose(
+            found, [np.dtype(dtype).type(weight) / 4, 0.25], rtol=4 * np.finfo(dtype).eps
+        )

@@ -443,3 +443,107 @@ def test_where_arrays_have_no_number_operations_have_none() -> None:
             assert np.isnan(loss(given.numpy(), nought.numpy(), reduction="none")).all()
             found = torch.func.vmap(partial(loss, target=nought, reduction="none"))(given[None])
             assert found.isnan().all()
+
+
+SHARES = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]], dtype=torch.float64)
+
+
+def test_a_share_of_0_has_a_slope() -> None:
+    """That of mixup at its end, say: the loss that the class would bring."""
+    logits = torch.tensor([[0.0, 3.0, -1.0], [2.0, 0.5, 1e3]], dtype=torch.float64)
+    expected = -torch.log_softmax(logits, -1) / 2
+    for way in ("func", "create_graph", ""):
+        found = slope(lambda share: functional.cross_entropy(logits, share), SHARES, way)
+        torch.testing.assert_close(found, expected)
+    mixed = torch.func.jacrev(torch.func.grad(functional.cross_entropy), argnums=1)(logits, SHARES)
+    torch.testing.assert_close(
+        mixed, torch.func.jacrev(torch.func.grad(F.cross_entropy), argnums=1)(logits, SHARES)
+    )
+
+
+IN_BOTH = [
+    name
+    for name in ELEMENTWISE
+    if ls.get(name).entry.target.name in ("real", "probability", "label", "count")
+]
+
+
+@pytest.mark.parametrize("name", IN_BOTH)
+def test_slopes_in_the_target_are_right_at_the_ends_of_its_domain(name: str) -> None:
+    """By every way, and mixed with those in the prediction: what they are beside the end, in float64."""
+    loss = ls.get(name)
+    end = {"real": [2.0], "count": [3.0, 0.0]}.get(loss.entry.target.name, [0.0, 1.0])
+    z = torch.tensor([0.3, 0.6], dtype=torch.float64)
+    for y in end:
+        inside = y + (1e-6 if y == 0 else -1e-6)
+        at, near = (torch.full_like(z, each) for each in (y, inside))
+        for f in (
+            lambda z, y: torch.func.grad(lambda y: loss(z, y, reduction="sum"))(y),
+            lambda z, y: torch.func.jacrev(torch.func.grad(partial(loss, reduction="sum")), argnums=1)(z, y),
+        ):
+            found, beside_it = f(z, at), f(z, near)
+            if name == "kl_divergence" and y == 0 and found.ndim == 1:
+                assert (found == -inf).all()  # log 0
+                continue
+            torch.testing.assert_close(found, beside_it, rtol=1e-4, atol=1e-4)
+
+
+def test_a_saturated_probability_has_the_curvature_that_is_true() -> None:
+    for label in (0.0, 1.0):
+        p = torch.tensor([label, 0.7], dtype=torch.float64)
+        y = torch.full_like(p, label)
+        found = torch.func.hessian(partial(functional.binary_cross_entropy, target=y, reduction="sum"))(
+            p
+        ).diag()
+        torch.testing.assert_close(found, torch.where(y == 1, p, 1 - p) ** -2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_slope_in_a_label_is_the_logit_to_the_last_digit(dtype: Any) -> None:
+    x = torch.tensor([1e-9, 1e-5, -1e-3, 40.0, -1e3], dtype=dtype)
+    y = torch.full_like(x, 0.3)
+    for f in (functional.binary_cross_entropy_with_logits, ls.bce):
+        for way in ("func", "create_graph", ""):
+            torch.testing.assert_close(slope(partial(f, x, reduction="sum"), y, way), -x, rtol=1e-6, atol=0)
+    far = torch.tensor([5.0, 1e5, inf], dtype=dtype)
+    for way in ("func", "create_graph", ""):
+        torch.testing.assert_close(
+            slope(lambda y: ls.poisson(far, y, reduction="sum"), torch.full_like(far, 2), way), -far
+        )
+
+
+HOOKS = {"the tensor": lambda x: x, "detached": lambda x: x.detach(), "a copy": lambda x: x.clone()}
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("name", LOSSES)
+def test_what_a_hook_gives_back_is_as_it_was_or_it_is_said(name: str, hook: str) -> None:
+    loss = ls.get(name)
+    prediction, target, options = tensors(loss)
+    leaf = prediction.clone().requires_grad_()
+    expected = torch.autograd.grad(loss(leaf, target, **options), leaf)[0]
+    with torch.autograd.graph.saved_tensors_hooks(HOOKS[hook], lambda x: x):
+        written = leaf * 1
+        value = loss(written, target, **options)
+    with torch.no_grad():
+        written.fill_(0.5)
+    if hook == "a copy":
+        torch.testing.assert_close(torch.autograd.grad(value, leaf)[0], expected)
+    else:
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            torch.autograd.grad(value, leaf)
+
+
+def test_weights_of_positives_may_be_written_to_between_derivatives() -> None:
+    weight, x = torch.tensor([2.0, 3.0]), torch.tensor([0.5, -1.0], requires_grad=True)
+    found = []
+    for f in (F, functional):
+        given = weight.clone()
+        value = f.binary_cross_entropy_with_logits(
+            x, torch.tensor([0.3, 1.0]), pos_weight=given, reduction="sum"
+        )
+        (first,) = torch.autograd.grad(value, x, create_graph=True)
+        if f is functional:
+            given.mul_(0.1)
+        found.append(torch.autograd.grad(first.sum(), x)[0])
+    torch.testing.assert_close(*found)

@@ -10,7 +10,8 @@ from scipy.optimize import brentq, minimize, minimize_scalar
 
 from losscope.errors import LossError, complain
 from losscope.kernels.reference import evaluate, pointwise
-from losscope.structures.arrays import ready_weight
+from losscope.loss.loss import get
+from losscope.structures.arrays import as_array, check_domain, ready_weight
 
 # Where a minimum is looked for first. Scores, logits and logarithms of rates lie here; numbers lie among targets.
 SCORES = np.concatenate([-np.geomspace(100, 1e-3, 41), [0.0], np.geomspace(1e-3, 100, 41)])
@@ -38,16 +39,19 @@ def best_constant(loss: Any, target: Any, weight: Any = None, classes: int | Non
     >>> round(float(np.exp(best_constant(ls.poisson, targets))), 6)
     4.0
 
-    Raises LossError where there is no target, where the loss is no number whatever is predicted, and for weights that
-    are negative, infinite, NaN, or not as many as the targets.
+    Raises LossError where there is no target, or one outside the loss's domain; where the loss is no number whatever is
+    predicted, or judges vectors; and for weights that are negative, infinite, NaN, or not as many as the targets.
     """
-    y: np.ndarray = np.asarray(target).ravel()
+    loss = get(loss)
+    if loss.judges not in ("numbers", "classes"):
+        raise LossError(complain(f"{loss.name} judges {loss.judges}, and has no best constant"))
+    y: np.ndarray = as_array(target, "target").ravel()
     w: np.ndarray = np.ones(y.size)
     if weight is not None:
         w = ready_weight(np.ravel(weight), y.shape, w.dtype, "target")
         if np.isnan(w).any():
             raise LossError(complain("weight is no number", got="NaN", expected="finite and 0 or more"))
-    y, w = y[w > 0], w[w > 0]
+    y, w = y[w > 0], w[w > 0] / max(w.max(initial=0), 1)
     if not y.size:
         raise LossError(
             complain("There is no target to find a constant for", expected="one of weight above 0")
@@ -56,6 +60,7 @@ def best_constant(loss: Any, target: Any, weight: Any = None, classes: int | Non
     w = np.bincount(place, weights=w)
     if loss.judges == "classes":
         return _logits(loss, values, w / w.sum(), classes)
+    check_domain("target", values, loss.entry.target)
     return _number(loss, values.astype(np.float64), w / w.sum())
 
 

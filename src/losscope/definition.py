@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import numbers
-import sys
 from typing import Any
 
 from losscope import catalogue, domain, structures
@@ -116,9 +116,16 @@ def _check_parameter(name: str, default: Any, structure: Structure) -> None:
     if (
         isinstance(default, bool)
         or not isinstance(default, numbers.Real)
-        or not abs(float(default)) <= sys.float_info.max
+        or not _is_finite(default)
     ):
         raise LossError(complain(f"The default of {name} must be a finite number", got=repr(default)))
+
+
+def _is_finite(number: Any) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # a whole number beyond all floats
+        return False
 
 
 def _domain(name: str) -> domain.Domain:

@@ -34,6 +34,9 @@ class Derived:
     curvature: sympy.Expr
     residual: sympy.Expr | None
     zeros: tuple[sympy.Expr, ...] = ()  # what may be 0 at an end of its domain
+    target_gradient: sympy.Expr | None = (
+        None  # where it is not the derivative of the value as that is written
+    )
 
     @property
     def of_residual_alone(self) -> bool:
@@ -43,7 +46,11 @@ class Derived:
     def expanded(self, order: int) -> sympy.Expr:
         """Value (0), gradient (1) or curvature (2) with the residual written out."""
         expression = (self.value, self.gradient, self.curvature)[order]
-        return expression if self.residual is None else expression.subs(RESIDUAL, self.residual)
+        return expression if self.residual is None else in_our_words(expression.subs(RESIDUAL, self.residual))
+
+    def in_second(self, variable: sympy.Symbol) -> sympy.Expr:
+        """The derivative of the value in the second argument, the target."""
+        return self.along(self.value, variable) if self.target_gradient is None else self.target_gradient
 
     def along(self, expression: sympy.Expr, variable: sympy.Symbol) -> sympy.Expr:
         """The derivative of one of the loss's expressions in a variable that the residual may hold, too."""
@@ -107,7 +114,11 @@ def derive(entry: Entry, through: Entry | None = None) -> Derived:
             raise LossError(complain("The formula has no finite real derivative", got=entry.formula))
     has_residual = str(RESIDUAL) in structures.get(entry.structure).moving
     uses_residual = has_residual and any(each.has(RESIDUAL) for each in (value, gradient, curvature))
-    return Derived(value, gradient, curvature, residual if uses_residual else None, zeros_of(entry, through))
+    in_target = formula(entry, entry.target_gradient) if entry.target_gradient else None
+    if in_target is not None and through is not None:
+        in_target = compose(in_target, formula(through))
+    own = residual if uses_residual else None
+    return Derived(value, gradient, curvature, own, zeros_of(entry, through), in_target)
 
 
 def _derived(entry: Entry, through: Entry | None) -> tuple[sympy.Expr, sympy.Expr, sympy.Expr, sympy.Expr]:

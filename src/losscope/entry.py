@@ -35,8 +35,9 @@ class Entry:
     """One loss or activation.
 
     `formula` is the form whose value is computed; `gradient_of` and `curvature_of` are equal forms whose first
-    and second derivative come out without cancellation, where the formula's own do not (they default to it). `computed`
-    is found, not written: by `certify`, of formulas that are not exact as they stand.
+    and second derivative in the prediction come out without cancellation, where the formula's own do not (they default to
+    it); `target_gradient` is the derivative in the target, where that of the formula as it is written is not. `computed` is
+    found, not written: by `certify`, of formulas that are not exact as they stand.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Entry:
     measure: str = ""  # of a distance loss, what it measures: "euclidean", "cosine" or "triplet"
     gradient_of: str = ""
     curvature_of: str = ""
+    target_gradient: str = ""
     computed: tuple[
         str, ...
     ] = ()  # value, gradient and curvature as rewriting found them best, where that is otherwise

@@ -17,7 +17,7 @@ from sympy import Rational, S
 
 from losscope.errors import LossError, complain, did_you_mean
 from losscope.expression import PRIMITIVES
-from losscope.expression.choices import where
+from losscope.expression.choices import compared, where
 from losscope.expression.from_sympy import in_our_words
 from losscope.expression.products import xdivy, xlog1py, xlogy
 from losscope.expression.spellings import SPELLINGS
@@ -336,7 +336,7 @@ class _Parser:
                 "Nest where(...) for more than one condition",
             )
         left, right = self.number(node.left), self.number(node.comparators[0])
-        comparison = _COMPARISONS[type(node.ops[0])](left, right, evaluate=False)
+        comparison = compared(_COMPARISONS[type(node.ops[0])], left, right, evaluate=False)
         if not comparison.free_symbols:
             return holds(comparison)
         return in_our_words(comparison) if comparison.has(sympy.Piecewise) else comparison

@@ -24,6 +24,7 @@ LARGEST_EXPONENT = (
 )  # of which all digits are looked at: those of larger ones memory may not hold
 NOTHING = 1e-320  # what is surely less in size is as good as 0
 NAN, ZERO, ONE, MINUS_ONE = arb.nan(), arb(0), arb(1), arb(-1)
+MINUS_INFINITY = arb.neg_inf()
 
 
 class Undecided(ArithmeticError):
@@ -95,11 +96,11 @@ _exp, _expm1 = _growing(arb.exp), _growing(arb.expm1)
 
 
 def _log(x: Any) -> Any:
-    return _beside(x, ZERO).log()
+    return MINUS_INFINITY if x.is_zero() else _beside(x, ZERO).log()
 
 
 def _log1p(x: Any) -> Any:
-    return _beside(x, MINUS_ONE).log1p()
+    return MINUS_INFINITY if x.is_exact() and x == MINUS_ONE else _beside(x, MINUS_ONE).log1p()
 
 
 def _root(x: Any) -> Any:

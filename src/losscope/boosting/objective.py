@@ -11,7 +11,7 @@ import losscope as ls
 from losscope.boosting.curvature import Curvature, curvature_of, falls_without_end
 from losscope.constant import best_constant
 from losscope.errors import LossError, LossTypeError, complain
-from losscope.structures.arrays import ready_weight
+from losscope.structures.arrays import as_array, ready_weight
 
 Own = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -51,6 +51,12 @@ class Objective:
                 complain("curvature must be a function (score, target) -> h", got=repr(curvature))
             )
         self.own, self.given_start = curvature, start
+        if start is not None:
+            self.given_start = as_array(start, "start").astype(np.float64)
+            if not np.isfinite(self.given_start).all():
+                raise LossError(
+                    complain("start is no score to begin from", got=start, expected="finite numbers")
+                )
         self.curvature: Curvature = curvature_of(self.loss)
 
     @property
@@ -68,7 +74,7 @@ class Objective:
     def start(self, target: Any, weight: Any = None, classes: int | None = None) -> Any:
         """The score to start from: the given one, or the constant that minimises the loss on these targets."""
         if self.given_start is not None:
-            return np.asarray(self.given_start, dtype=np.float64)
+            return self.given_start
         return np.asarray(best_constant(self.loss, self.targets(target), weight, classes))
 
     def targets(self, target: Any) -> np.ndarray:

@@ -26,7 +26,8 @@ sigmoid = activation(
 tanh = activation(
     "tanh",
     "tanh(x)",
-    residual="(1 - y)*sigmoid(2*x) - (1 + y)*sigmoid(-2*x)",
+    # Near -1 and 1 by what is left to them, near 0 as it stands.
+    residual="where(abs(x) < 1/2, tanh(x) - y, (1 - y)*sigmoid(2*x) - (1 + y)*sigmoid(-2*x))",
     summary="A sigmoid between -1 and 1, of slope 1 at 0.",
     reference="Y. LeCun et al., Efficient BackProp (1998). doi:10.1007/3-540-49430-8_2",
     equivalents={"torch": "Tanh", "keras": "tanh", "jax": "nn.tanh"},

@@ -7,6 +7,7 @@ poisson = elementwise(
     "poisson",
     "exp(prediction) - xmuly(target, minimum(prediction, 1000))",  # exp(1000) is infinite, and no count makes up for it
     gradient_of="exp(prediction) - target*prediction",
+    target_gradient="-prediction",
     summary="Poisson negative log-likelihood of a count at the rate exp(prediction), without the term that depends on the target alone.",
     aliases=("poisson_nll",),
     target=domain.count,

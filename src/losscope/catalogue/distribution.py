@@ -8,6 +8,8 @@ kl_divergence = elementwise(
     # Near the target the first-order parts cancel, so they are left out; far from it nothing cancels. No quotient is infinite.
     "where(target > 0, where(prediction < target/4, -target*log(prediction/target) + r, where(prediction > 4*target, target*log(target/prediction) + r, -target*log1pmx(r/target))), prediction)",
     curvature_of="xlogy(target, target) - xlogy(target, prediction) + prediction - target",
+    # Without a target it is infinite, but where nothing is predicted either.
+    target_gradient="where(target > 0, where(abs(r) < target/2, -log1p(r/target), log(target/prediction)), where(prediction > 0, log(target) - log(prediction), 0))",
     summary="KL(target || prediction): the surprise that prediction costs beyond the target's own entropy. Each term is target*log(target/prediction) + prediction - target, which is never negative and sums to the same for rows that sum to 1; rows that do not are taken as they are (the generalised KL divergence).",
     aliases=("kl", "kld"),
     prediction=domain.probability,

@@ -63,8 +63,11 @@ class Writer:
         raise NotImplementedError(f"no way to write {e.func}")  # a hole in the language, not a user's mistake
 
     def _sum(self, e: sympy.Basic) -> str:
-        # Positive terms first: "1 - x", not "-x + 1".
+        # Positive terms first: "1 - x", not "-x + 1". Before all others 1 - x, which is exact of a share of 0 or 1.
         terms = sorted(sympy.Add.make_args(e), key=lambda term: term.could_extract_minus_sign())
+        share = next((each for each in terms if (-each).is_Symbol), None)
+        if S.One in terms and share is not None:
+            terms = [S.One, share, *(each for each in terms if each not in (S.One, share))]
         parts = [self._write(terms[0], _SUM)]
         for term in terms[1:]:
             if term.could_extract_minus_sign():

@@ -25,20 +25,24 @@ def shifted(expression: Any) -> Any:
     changes = {}
     for each in expression.atoms(sympy.core.relational.Relational):
         left, right = each.args
-        rounded = [side for side in (left, right) if not _exact(side)]
+        rounded = [side for side, other in ((left, right), (right, left)) if not _exact(side, other)]
         if rounded:
             size = sum(absolute(term) for side in rounded for term in sympy.Add.make_args(side))
             changes[each] = each.func(left + SHIFT * size, right, evaluate=False)
     return expression.xreplace(changes)
 
 
-def _exact(side: Any) -> bool:
-    """Whether a side is computed without a rounding that could matter: an input or a number, its size, or the sign of a
-    difference of two."""
-    if side.is_Add and len(side.args) == 2:
-        return all(_exact(term) for term in side.args)
+def _exact(side: Any, other: Any) -> bool:
+    """Whether a side is computed without a rounding that could matter: an input or a number, its size, or a sum of two where
+    it is compared with 0, and its sign is all that is asked."""
+    if side.is_Add:
+        return len(side.args) == 2 and other == 0 and all(_exact(term, 1) for term in side.args)
+    if side.is_number:
+        return bool(side.is_Rational and side.q & (side.q - 1) == 0)  # a whole number of halves, quarters ...
     factors = [each for each in sympy.Mul.make_args(side) if not each.is_number]
     return (
-        all(each.is_Symbol or (isinstance(each, absolute) and _exact(each.args[0])) for each in factors[:1])
+        all(
+            each.is_Symbol or (isinstance(each, absolute) and _exact(each.args[0], 1)) for each in factors[:1]
+        )
         and len(factors) < 2
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sympy import Piecewise, S
+from sympy import Piecewise, S, StrictGreaterThan, StrictLessThan, Symbol
 
 from losscope.expression.primitive import Primitive
 
@@ -33,10 +33,7 @@ class maximum(Primitive):
     takes = 2
 
     def fdiff(self, argindex=1):
-        a, b = self.args
-        return Piecewise(
-            (S.One if argindex == 1 else S.Zero, a > b), (S.Zero if argindex == 1 else S.One, True)
-        )
+        return _slope(argindex, compared(StrictGreaterThan, *self.args))
 
 
 class minimum(Primitive):
@@ -45,10 +42,22 @@ class minimum(Primitive):
     takes = 2
 
     def fdiff(self, argindex=1):
-        a, b = self.args
-        return Piecewise(
-            (S.One if argindex == 1 else S.Zero, a < b), (S.Zero if argindex == 1 else S.One, True)
-        )
+        return _slope(argindex, compared(StrictLessThan, *self.args))
+
+
+def _slope(argindex, first):
+    """The slope in one of two arguments, of which one is chosen."""
+    return Piecewise((S.One if argindex == 1 else S.Zero, first), (S.Zero if argindex == 1 else S.One, True))
+
+
+def compared(relation, a, b, evaluate=True):
+    """The comparison of two expressions. Of two sums it is one with 0: SymPy would move their terms from side to side,
+    without end."""
+    return relation(a - b, 0) if _is_sum(a) and _is_sum(b) else relation(a, b, evaluate=evaluate)
+
+
+def _is_sum(e):
+    return e.is_Add or e == Symbol("r", real=True)  # prediction - target
 
 
 def where(condition, yes, no):

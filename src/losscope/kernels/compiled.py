@@ -100,6 +100,7 @@ class CompiledLoss:
                             each.structure,
                             each.name,
                             each.forms,
+                            each.target_gradient,
                             each.computed,
                             each.residual,
                             list(each.parameters),
@@ -136,7 +137,7 @@ def source(entry: Entry, through: Entry | None) -> str:
     derived = derive(entry, through)
     parts = [formulas(derived, structure.arguments, parameters)]
     if structure.second:
-        in_second = derived.along(derived.value, symbol(structure.second))
+        in_second = derived.in_second(symbol(structure.second))
         slopes = tuple(map(two_sided, (derived.value, derived.gradient, in_second)))
         parts.append(
             function("both", structure.arguments, parameters, slopes, derived.residual, zeros=derived.zeros)

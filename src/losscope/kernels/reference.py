@@ -94,7 +94,14 @@ def orders(entry: Entry, through: Entry | None) -> tuple[Any, Any, Any]:
     parameters = [*entry.parameters, *(through.parameters if through else ())]
     namespace = dict(NAMESPACE)
     exec(functions(derive(entry, through), structures.get(entry.structure).arguments, parameters), namespace)
-    return namespace["order0"], namespace["order1"], namespace["order2"]
+    return tuple(_of_floats(namespace[f"order{order}"]) for order in range(3))  # type: ignore[return-value]
+
+
+def _of_floats(function: Any) -> Any:
+    """The same, parameters as NumPy's numbers: what is divided by a 0 of Python's is an error, not infinite."""
+    return lambda *arguments: function(
+        *(numpy.float64(each) if isinstance(each, int | float) else each for each in arguments)
+    )
 
 
 def pointwise(loss: Any, *arguments: Any) -> tuple[Any, Any, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 from numbers import Integral
+from types import MappingProxyType
 from typing import Any
 
 from losscope import catalogue, structures
@@ -56,11 +57,14 @@ class Loss:
         open_parameters = {**entry.parameters, **(through.parameters if through else {})}
         self._structure = structures.get(entry.structure)
         self._open = open_parameters
-        self.parameters = {name: each.default for name, each in open_parameters.items()}
+        settled = {name: each.default for name, each in open_parameters.items()}
+        self.parameters: Mapping[str, float] = MappingProxyType(
+            settled
+        )  # a loss is shared by all who name it
         self.options: dict[str, float] = {}
         for name, value in (parameters or {}).items():
             if not is_option(self._structure, name):
-                self.parameters[name] = parameter(entry, self._structure, open_parameters, name, value)
+                settled[name] = parameter(entry, self._structure, open_parameters, name, value)
             elif (bound := option(self._structure, name, value)) != self._structure.options[name]:
                 self.options[name] = bound
         self._constants = tuple(self.parameters.values())

@@ -55,7 +55,13 @@ def as_array(value: Any, name: str) -> numpy.ndarray:
                     )
                 ) from None
             raise LossTypeError(
-                complain(f"{name} cannot be read as an array ({error})", got=type(value).__name__)
+                complain(
+                    f"{name} cannot be read as an array ({error})",
+                    got=type(value).__name__,
+                    next_step=f"NumPy has no bfloat16: use {name}.float()"
+                    if "BFloat16" in str(error)
+                    else "",
+                )
             ) from None
     if is_floating(value) or value.dtype.kind in "iub":
         return value

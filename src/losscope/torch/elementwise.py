@@ -257,7 +257,8 @@ class Elements(LossNode):
 
     def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:
         input, target, weight, varying = tensors
-        parameters = self.parameters if varying is None else (*self.parameters, varying)
+        # Of its own, what varies: nobody would notice that it was written to before the next derivative.
+        parameters = self.parameters if varying is None else (*self.parameters, varying.clone())
         input, target, parameters = formula.present(input, target, weight, parameters)
         which = formula.Derivative(self.loss.entry, self.loss.through, parameters)
         slope = formula.Partial.apply(input, target, which.in_prediction())

@@ -165,16 +165,23 @@ def compiled(entry: Entry, through: Entry | None, in_prediction: int, in_target:
 def derivative(entry: Entry, through: Entry | None, in_prediction: int, in_target: int) -> Any:
     """A derivative as an expression, in which the residual stands as a symbol of its own."""
     from losscope.derive import derive
+    from losscope.emit.two_sided import two_sided, two_sided_sigmoid, two_sided_softplus
     from losscope.expression import symbol
 
     derived = derive(entry, through)
     if in_target == 0 and in_prediction <= 2:
         return (derived.value, derived.gradient, derived.curvature)[in_prediction]
-    # Target first: of the forms that are at hand, the highest in the prediction cancels least.
     structure = structures.get(entry.structure)
+    if (in_prediction, in_target) == (0, 1):
+        slope = derived.in_second(symbol(structure.second))
+        gathered = two_sided(slope)  # softplus(-z) - softplus(z) is -z
+        return slope if gathered.has(two_sided_softplus, two_sided_sigmoid) else gathered
+    # Of the forms that are at hand, the highest in the prediction cancels least; but one that was written for its slope in
+    # the prediction has no other in the target.
+    apart = entry.gradient_of or entry.target_gradient
     variable, lower = (
         (structure.second, (in_prediction, in_target - 1))
-        if in_target
+        if in_target and not (apart and in_prediction)
         else (structure.variable, (in_prediction - 1, in_target))
     )
     return derived.along(derivative(entry, through, *lower), symbol(variable))

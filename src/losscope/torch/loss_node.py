@@ -38,10 +38,13 @@ class LossNode:
     """
 
     __slots__ = (
-        "gradients", "hooked", "loss", "parameters", "scale", "tensors", "unreduced", "version", "version_of_judges", "wanted",
+        "gradients", "hooked", "loss", "parameters", "places", "scale", "tensors", "unreduced", "version", "version_of_judges", "wanted",
     )  # fmt: skip
 
     hooked: bool
+    places: list[
+        tuple[int, int] | None
+    ]  # of what hooks see: where each lies, and how often it was written to
     version: int
     version_of_judges: int
     judges = slice(0)  # the tensors that `weigh` looks at
@@ -109,7 +112,10 @@ class LossNode:
         """The tensors, if the graph is still there and they are as they were: all or, of gradients that are only `to_weigh`,
         those that are looked at for it."""
         if self.hooked:
-            return tuple(ctx.saved_tensors)
+            tensors = tuple(ctx.saved_tensors)
+            if any(map(_written_to, tensors, self.places)):
+                raise RuntimeError(eligibility.WRITTEN_TO)
+            return tensors
         if self.tensors is None:
             raise RuntimeError(eligibility.FREED)
         tensors, version = self.tensors, self.version
@@ -153,6 +159,13 @@ def _version(tensors: Any) -> int:
     return count
 
 
+def _written_to(tensor: Tensor | None, then: tuple[int, int] | None) -> bool:
+    """Whether a hook gave back the tensor itself, and it is no longer what it was."""
+    if tensor is None or then is None or tensor.is_inference():
+        return False
+    return tensor.data_ptr() == then[0] and tensor._version > then[1]
+
+
 def _to_be_saved(tensors: Any) -> tuple[Any, ...]:
     """The tensors as autograd saves them: a copy of one that was made in inference mode, which it refuses."""
     return tuple(each.clone() if each is not None and each.is_inference() else each for each in tensors)
@@ -163,8 +176,10 @@ class _Loss(Function):
     def forward(ctx: Any, saved: LossNode, *inputs: Tensor) -> Tensor:
         ctx.saved, tensors = saved, saved.tensors
         if saving_hooks(True):
-            ctx.save_for_backward(*_to_be_saved(tensors))
+            kept = _to_be_saved(tensors)
+            ctx.save_for_backward(*kept)
             saved.hooked, saved.tensors = True, None
+            saved.places = [each if each is None else (each.data_ptr(), each._version) for each in kept]
         else:
             saved.hooked, saved.version = False, _version(tensors)
             if saved.unreduced:

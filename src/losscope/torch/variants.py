@@ -13,6 +13,7 @@ clamped_binary_cross_entropy = elementwise(
     "-target*maximum(log(prediction), -100) - (1 - target)*maximum(log1p(-prediction), -100)",
     # Not the slope of the clamped value but PyTorch's own: (p - y)/max(p (1 - p), 1e-12).
     gradient_of="where(prediction*(1 - prediction) < 1/1000000000000, r**2/2*1000000000000, -target*log(prediction) - (1 - target)*log1p(-prediction))",
+    curvature_of="-target*log(prediction) - (1 - target)*log1p(-prediction)",
     summary="Binary cross-entropy of a probability as PyTorch has it: no logarithm below -100, no slope beyond 1e12.",
     prediction=_probability,
     target=_probability,
@@ -43,6 +44,7 @@ poisson_full = elementwise(
     "poisson_full",
     f"exp(prediction) - xmuly(target, minimum(prediction, 1000)) + {STIRLING}",
     gradient_of="exp(prediction) - target*prediction",
+    target_gradient="where(target > 1, log(target) + 1/(2*target), 0) - prediction",
     summary="Poisson negative log-likelihood of a count under a log-rate, log target! in it by Stirling's approximation.",
     target=domain.count,
     task="count",
