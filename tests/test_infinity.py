@@ -197,3 +197,13 @@ def test_no_loss_is_less_than_0_by_its_sign() -> None:
                     tried += (each == 0).sum()
                     assert not (np.signbit(each) & (each == 0)).any(), (name, reduction, dtype)
     assert tried > 100
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", [name for name in ELEMENTWISE if ls.get(name)._derived.of_residual_alone])
+def test_infinity_against_infinity_has_no_value_and_no_slope(name: str, dtype: str) -> None:
+    loss, at = ls.get(name), np.array([inf, -inf], dtype)
+    for found in loss.value_grad_curvature(at, at, reduction="none"):
+        assert np.isnan(found).all()
+    tensor = torch.from_numpy(at)
+    assert torch.func.grad(lambda x: loss(x, tensor, reduction="sum"))(tensor).isnan().all()

@@ -45,21 +45,24 @@ def function(
     zeros: Sequence[sympy.Expr] = (),
 ) -> str:
     """Source of one function returning `results`, shared parts computed once. A NaN in an argument is one in every result,
-    also in those that don't look at it: derivatives `of` a value that does. Products with one of the `zeros` vanish."""
+    also in those that don't look at it: derivatives `of` a value that does. So is a residual without a value, of infinity
+    against infinity. Products with one of the `zeros` vanish."""
     results = [with_limits(folded(each), zeros) for each in results]
+    value = results[0] if of is None else of
     lines = [f"def {name}({', '.join((*arguments, *parameters))}):"]
-    if residual is not None and any(each.has(RESIDUAL) for each in results):
+    if residual is not None and any(each.has(RESIDUAL) for each in (*results, value)):
         steps, writer = shared([residual], _names("s", parameters))
         lines += [*steps, f"    r = {writer.text(residual)}"]
     steps, writer = shared(results, _names("t", parameters))
     lines += steps
-    # An activation's formulas never look at the target, so it is not theirs to watch.
-    unseen = (
-        set() if any(each.has(TARGET, RESIDUAL, MARGIN) for each in (*results, of or S.Zero)) else {"target"}
-    )
+    watched = list(arguments)
+    if residual is not None and value.has(RESIDUAL) and not value.has(PREDICTION, TARGET):
+        watched = [str(RESIDUAL)]
+    elif not any(each.has(TARGET, RESIDUAL, MARGIN) for each in (*results, value)):
+        watched = [each for each in arguments if each != "target"]  # an activation's formulas never look at it
     guarded = []
     for i, result in enumerate(results):
-        silent = [each for each in arguments if each not in unseen and not carries(result, symbol(each))]
+        silent = [each for each in watched if not carries(result, symbol(each))]
         written = writer.text(result)
         if i == 0 and _may_be_negated(result):
             written = f"{written} + real(0.0)"  # no loss is -0
