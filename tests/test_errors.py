@@ -509,3 +509,16 @@ def test_numpys_error_state_changes_nothing(name: str, dtype: str) -> None:
         assert loss.facts is not None
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_what_is_set_twice_is_refused() -> None:
+    with pytest.raises(ls.LossError, match="delta is set twice"):
+        ls.get("huber:delta=2,delta=3")
+
+
+def test_advice_is_of_what_was_called() -> None:
+    with pytest.raises(ls.LossTypeError) as caught:
+        ls.entropy(None)
+    assert "prediction, then target" not in str(caught.value)
+    with pytest.raises(ls.LossTypeError, match="prediction, then target"):
+        ls.huber([1.0], None)

@@ -113,11 +113,7 @@ def _check_parameter(name: str, default: Any, structure: Structure) -> None:
                 next_step="Choose another",
             )
         )
-    if (
-        isinstance(default, bool)
-        or not isinstance(default, numbers.Real)
-        or not _is_finite(default)
-    ):
+    if isinstance(default, bool) or not isinstance(default, numbers.Real) or not _is_finite(default):
         raise LossError(complain(f"The default of {name} must be a finite number", got=repr(default)))
 
 

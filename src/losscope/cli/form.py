@@ -101,6 +101,8 @@ def _numbers(given: list[str]) -> dict[str, float]:
     found = {}
     for each in given:
         name, equals, value = each.partition("=")
+        if name in found:
+            raise LossError(complain(f"{name} is set twice", got=" ".join(given)))
         try:
             found[name] = float(value)
         except ValueError:

@@ -59,7 +59,9 @@ def function(
     if residual is not None and value.has(RESIDUAL) and not value.has(PREDICTION, TARGET):
         watched = [str(RESIDUAL)]
     elif not any(each.has(TARGET, RESIDUAL, MARGIN) for each in (*results, value)):
-        watched = [each for each in arguments if each != "target"]  # an activation's formulas never look at it
+        watched = [
+            each for each in arguments if each != "target"
+        ]  # an activation's formulas never look at it
     guarded = []
     for i, result in enumerate(results):
         silent = [each for each in watched if not carries(result, symbol(each))]

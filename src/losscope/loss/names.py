@@ -75,6 +75,8 @@ def settings(text: str) -> tuple[str, dict[str, Any]]:
                     next_step="Separate the names of several losses with spaces" if several else "",
                 )
             )
+        if key.strip() in parameters:
+            raise LossError(complain(f"{key.strip()} is set twice", got=text))
         parameters[key.strip()] = value
     return name, parameters
 

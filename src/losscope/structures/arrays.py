@@ -27,7 +27,9 @@ def as_array(value: Any, name: str) -> numpy.ndarray:
                     f"{name} is missing",
                     got=None,
                     expected="an array of numbers",
-                    next_step="A loss takes prediction, then target: loss(prediction, target)",
+                    next_step="A loss takes prediction, then target: loss(prediction, target)"
+                    if name in ("prediction", "target")
+                    else "",
                 )
             )
         masked = sys.modules.get(
