@@ -47,6 +47,7 @@ def test_what_overflows_only_beside_a_whole_power_is_told(formula: str) -> None:
     [
         ("pow1px2m1(1e-3, y)/(r + r)", -8.39914138e-10, 92949632.0, -1.25376e32),
         ("exp(z/1e6)/1e30/(1 + y**2)", 88822408.0, 0.0, 3.75908e8),
+        ("exp(-z)*1e10", 92.0, 0.0, 1.1084e-30),  # the exponential is denormal, and the result is not
     ],
 )
 def test_a_narrow_range_in_which_it_overflows_is_mended_or_told(

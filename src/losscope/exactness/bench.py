@@ -18,20 +18,16 @@ from losscope.entry import Parameter
 from losscope.exactness.borders import SHIFT, shifted
 from losscope.exactness.certificate import BOUND, Worst
 from losscope.exactness.edges import between, edges
-from losscope.exactness.samples import MARGIN, around, points, usual
+from losscope.exactness.samples import FLOOR, MARGIN, around, points, usual
 from losscope.truth import truths
 
 DTYPES = ("float32", "float64")
-FLOOR = 2.0**14  # results less than this times the smallest normal number count as nothing
 NOTHING = (
     1 / 64
 )  # a last-place change that moves the truth by this much of itself leaves nothing to be right or wrong
 BETWEEN = {"probability": (0.0, 1.0), "cosine": (-1.0, 1.0)}  # domains that end at a number other than 0
 CLOSE = 1e-3  # to a whole number: what vanishes there is then so small that it hides an overflow
-UP, DOWN = (
-    (1,),
-    (-0.7,),
-)  # a last-place change; to both sides as far, an angle might chance to turn round twice
+UP, ELSEWHERE = (1,), (-0.7, 1.6)  # last-place changes: an angle may chance to be a whole turn further
 CLIMBS = 4  # from a point to a worse one beside it
 
 
@@ -120,7 +116,7 @@ class Bench:
             some = largest_first[start : start + 64]
             if errors[some[0]] <= max(best, 2):
                 break
-            self._conditioned(order, dtype, errors, some, UP + DOWN)
+            self._conditioned(order, dtype, errors, some, UP + ELSEWHERE)
             best = max(best, float(errors[some].max()))
         settled = numpy.where(errors > best, 0, errors) if best > 2 else errors
         return errors, int(numpy.argmax(settled))

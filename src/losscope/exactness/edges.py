@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy
 
-from losscope.exactness.samples import NAMED
+from losscope.exactness.samples import FLOOR, NAMED
 
 PAIRS = 8  # of points with an edge between them, for each argument and each of the results
 HALVINGS = 16  # leaves 1/128 of a power of two between float32s of the same sign, 1/16 between float64s
@@ -64,7 +64,7 @@ def edges(
 
 
 def _kinds(compute: Callable[..., Any], at: At) -> numpy.ndarray:
-    """Of each result at each point: a number, zero, or none that is finite."""
+    """Of each result at each point: a number, one as good as zero, or none that is finite."""
     with numpy.errstate(all="ignore"):
         results = compute(*at.values())
     count = len(next(iter(at.values())))
@@ -72,7 +72,8 @@ def _kinds(compute: Callable[..., Any], at: At) -> numpy.ndarray:
         numpy.broadcast_to(result, count)
         for result in (results if isinstance(results, tuple) else (results,))
     ]
-    return numpy.array([numpy.where(numpy.isfinite(x), x == 0, 2) for x in each])
+    least = FLOOR * float(numpy.finfo(next(iter(at.values())).dtype).tiny)
+    return numpy.array([numpy.where(numpy.isfinite(x), numpy.abs(x) < least, 2) for x in each])
 
 
 def _ordinal(x: numpy.ndarray) -> numpy.ndarray:

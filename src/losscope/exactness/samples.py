@@ -15,6 +15,7 @@ from losscope.entry import Parameter
 
 BESIDE = 64  # points around one
 NAMED = ("sign", "label", "count")  # domains of single numbers: there is nothing between them
+FLOOR = 2.0**14  # results less than this times the smallest normal number count as nothing
 MARGIN = 12  # powers of two, left out at both ends of a dtype's range: there 2x may be no number
 
 
