@@ -26,9 +26,9 @@ def defined(name: str, paper: Written) -> tuple[ls.Loss, list[str]]:
     return loss, [str(each.message) for each in said if issubclass(each.category, InexactWarning)]
 
 
-def worst_of_kernels(loss: ls.Loss, count: int, seed: int) -> tuple[float, str]:
+def worst_of_kernels(loss: ls.Loss, count: int, seed: int, borders: bool = False) -> tuple[float, str]:
     """The largest error of what the compiled kernels compute, at the loss's own parameters, beside the formula as it was
-    written: in ulp over the condition of the problem."""
+    written: in ulp over the condition of the problem; `borders`, but for where a rounding decides a comparison."""
     entry = loss.entry
     fixed = {name: replace(each, default=loss.parameters[name]) for name, each in entry.parameters.items()}
     derived = derive(entry)
@@ -36,6 +36,7 @@ def worst_of_kernels(loss: ls.Loss, count: int, seed: int) -> tuple[float, str]:
     points = Bench(
         written(entry, None), arguments(entry, None), fixed, count, seed, forms, derived.of_residual_alone
     )
+    points = points.with_borders() if borders else points
     found = (0.0, "")
     for dtype in DTYPES:
         at = points.at[dtype]

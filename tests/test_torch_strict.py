@@ -547,3 +547,12 @@ def test_weights_of_positives_may_be_written_to_between_derivatives() -> None:
             given.mul_(0.1)
         found.append(torch.autograd.grad(first.sum(), x)[0])
     torch.testing.assert_close(*found)
+
+
+def test_a_share_has_a_slope_where_all_of_its_row_has_no_weight() -> None:
+    z, weight = torch.tensor([[1.0, 2.0, -1.0]]), torch.tensor([1.0, 0.0, 2.0])
+    for share in ([0.0, 1.0, 0.0], [0.0, 0.0, 0.0]):
+        found = torch.func.grad(lambda p: functional.cross_entropy(z, p, weight=weight, reduction="sum"))(
+            torch.tensor([share])
+        )
+        torch.testing.assert_close(found, -weight * torch.log_softmax(z, -1))

@@ -71,9 +71,43 @@ def test_between_them_it_is_the_same_arithmetic(formula: str) -> None:
                 namespace,
             )
             found.append(namespace["f"](z, y))
-        np.testing.assert_allclose(found[0], found[1], rtol=4e-16)
+        np.testing.assert_allclose(found[0], found[1], rtol=4e-16, atol=2e-17)
 
 
 def test_a_real_target_is_no_share() -> None:
     """Of numbers below 0 there is no logarithm, and a formula that has one keeps its NaN."""
     assert np.isnan(ls.define("mine", "y*log(z**2) + r**2")([0.0], [0.0]))
+
+
+@pytest.mark.parametrize("target", ["label", "probability"])
+@pytest.mark.filterwarnings("ignore::losscope.exactness.told.InexactWarning")
+def test_both_parts_of_a_divergence_have_their_limits(target: str) -> None:
+    """However they are rewritten: the truth has them, too."""
+    loss = ls.define(
+        "mine", "y*log(y/z) + (1 - y)*log((1 - y)/(1 - z))", target=target, prediction="probability"
+    )
+    z, y = np.array([0.3, 0.3, 1e-7, 0.0, 1.0]), np.array([1.0, 0.0, 1.0, 0.0, 1.0])
+    np.testing.assert_allclose(
+        loss(z, y, reduction="none"), [-np.log(0.3), -np.log(0.7), -np.log(1e-7), 0, 0], rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize("formula", ["softplus(z) - y*z", "log(1 + exp(z)) - y*z"])
+def test_of_a_certain_label_nothing_is_lost_in_a_difference(formula: str) -> None:
+    """A label of 1 is 1: no last place of it excuses an error."""
+    loss = ls.define("mine", formula, target="label", strict=True)
+    for dtype, z in (("float32", [5.0, 20.0, 60.0]), ("float64", [5.0, 40.0, 300.0])):
+        x = np.array(z, dtype)
+        for one, other in zip(
+            loss.value_grad_curvature(x, np.ones_like(x), reduction="none"),
+            ls.bce.value_grad_curvature(x, np.ones_like(x), reduction="none"),
+            strict=True,
+        ):
+            np.testing.assert_allclose(one, other, rtol=8 * np.finfo(dtype).eps)
+
+
+def test_through_a_leaky_relu_a_confident_score_keeps_its_gradient() -> None:
+    x = np.array([5.0, 20.0, 60.0], "float32")
+    found = ls.get("binary_cross_entropy@leaky_relu").value_and_grad(x, np.ones_like(x), reduction="none")
+    for one, other in zip(found, ls.bce.value_and_grad(x, np.ones_like(x), reduction="none"), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)

@@ -14,6 +14,7 @@ from losscope.expression import symbol
 from losscope.expression.from_sympy import in_our_words
 from losscope.expression.primitive import NoDerivative
 from losscope.parse import parse
+from losscope.rewrite.both_sides import both_sides
 from losscope.rewrite.fractions import collected
 from losscope.stable import stable, tidy
 
@@ -144,7 +145,7 @@ def _derived(entry: Entry, through: Entry | None) -> tuple[sympy.Expr, sympy.Exp
         return value, first * rise, second * rise**2 + first * slope_of(rise, entry, activated), residual
     forms = [compose(formula(entry, text), activated) for text in entry.forms]
     value, gradient_of, curvature_of = forms
-    gradient = slope_of(gradient_of, entry, activated)
+    gradient = both_sides(slope_of(gradient_of, entry, activated))
     again = gradient if curvature_of == gradient_of else slope_of(curvature_of, entry, activated)
     return value, gradient, slope_of(again, entry, activated), residual
 

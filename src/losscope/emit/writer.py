@@ -18,6 +18,7 @@ from losscope.expression import PRIMITIVES
 
 NAMES = {primitive: name for name, (_, primitive) in PRIMITIVES.items()} | {sympy.exp: "exp"}
 NAMES |= {each: each.__name__ for each in (two_sided_softplus, two_sided_sigmoid)}
+NAMES |= {sympy.Abs: "abs", sympy.sign: "sign", sympy.log: "log"}  # which SymPy brings in by itself
 MULTIPLIED_OUT = 4  # the highest power that is written as factors, each of which may be divided by something
 
 # How tightly an operator binds; a part that binds less is put in parentheses.

@@ -14,6 +14,7 @@ from typing import Any
 import numpy
 import sympy
 
+from losscope.emit.zeros import with_limits
 from losscope.entry import Parameter
 from losscope.exactness.borders import SHIFT, shifted
 from losscope.exactness.certificate import BOUND, Worst
@@ -59,13 +60,17 @@ class Bench:
         seed: int = 0,
         instead: Sequence[Any] = (),
         of_residual: bool = False,
+        zeros: Sequence[Any] = (),
     ):
-        """`true`: the expressions as written, without the residual. `instead`: equal ones, for where those overflow."""
-        self.true = tuple(true)
+        """`true`: the expressions as written, without the residual. `instead`: equal ones, for where those overflow. `zeros`:
+        what may be 0 at an end of its domain, where a product with it vanishes."""
+        self.zeros = tuple(zeros)
+        self.true = tuple(with_limits(each, zeros) for each in true)
         self.arguments, self.parameters = dict(arguments), dict(parameters)
         self.names = [*arguments, *parameters]
         self.symbols = tuple(sympy.Symbol(name, real=True) for name in self.names)
-        self.instead, self.of_residual = tuple(instead), of_residual
+        self.instead = tuple(with_limits(each, zeros) for each in instead)
+        self.of_residual = of_residual
         self.shifted: tuple[Any, ...] | None = None
         self._look_at(
             {dtype: points(arguments, parameters, dtype, count, seed + k) for k, dtype in enumerate(DTYPES)}
@@ -105,7 +110,8 @@ class Bench:
         """Errors in ulp over the condition at each point, or a bound of them that is `good`; 0 where nothing can be said.
         For a search, which asks for many: the condition is that to one side."""
         errors = self._bounds(order, dtype, computed)
-        self._conditioned(order, dtype, errors, numpy.flatnonzero(errors > good), UP)
+        sides = UP if self.shifted is None else UP + ELSEWHERE  # a border may lie on either
+        self._conditioned(order, dtype, errors, numpy.flatnonzero(errors > good), sides)
         return errors
 
     def _largest(self, order: int, dtype: str, computed: numpy.ndarray) -> tuple[numpy.ndarray, int]:
@@ -171,7 +177,7 @@ class Bench:
             # A parameter at its default is what the formula is; at any other value it is one more input.
             default = self.parameters[name].default if name in self.parameters else None
             given = rows[:, column] != numpy.dtype(dtype).type(default if default is not None else numpy.nan)
-            moving = numpy.flatnonzero(given & (rows[:, column] != 0))
+            moving = numpy.flatnonzero(given & ~self._is_end(name, rows[:, column]))
             most = numpy.zeros(len(moving))
             for step in sides:
                 beside = rows[moving]
@@ -188,6 +194,12 @@ class Bench:
                 moved = numpy.fmax(moved, off)
         return moved
 
+    def _is_end(self, name: str, numbers: numpy.ndarray) -> numpy.ndarray:
+        """Where an argument is exactly what it says: a label, one of the ends of its domain, 0."""
+        if self.arguments.get(name) in ("sign", "label"):
+            return numpy.ones(len(numbers), bool)
+        return numpy.isin(numbers, [0.0, *BETWEEN.get(self.arguments.get(name, ""), ())])
+
     def _least_motion(self, order: int, dtype: str) -> numpy.ndarray:
         """The same at every point by the next derivative (0 for the last), of the argument in which it is taken. It costs
         no further truth; and a last place of an angle of 1e30 may chance to be a whole turn."""
@@ -195,6 +207,7 @@ class Bench:
             return numpy.zeros(len(self.truth[dtype]))
         here, slope = self.truth[dtype][:, order, 0], self.truth[dtype][:, order + 1, 0]
         size = numpy.abs(self.at[dtype][self.names[0]].astype("float64"))
+        size[self._is_end(self.names[0], size)] = 0
         if "target" in self.names and self.of_residual:
             size = size + numpy.abs(self.at[dtype]["target"].astype("float64"))
         with numpy.errstate(all="ignore"):
@@ -218,7 +231,7 @@ class Bench:
         out of all bounds."""
         computed = self._computed(derived)
         worst = max(self._worst_of(computed), self._at_edges(computed)._worst_of(computed), key=_error)
-        if not BOUND / 2 < worst.error <= BOUND:
+        if not BOUND / 4 < worst.error <= BOUND:
             return worst
         beside = worst
         for attempt in range(CLIMBS):
@@ -282,14 +295,19 @@ def _error(worst: Worst) -> float:
     return worst.error
 
 
-def arithmetic(
-    expression: Any, arguments: Sequence[str], parameters: Sequence[str], residual: Any
-) -> dict[str, Any]:
+def arithmetic(expression: Any, bench: Bench, residual: Any) -> dict[str, Any]:
     """dtype -> one expression as its kernels compute it."""
     from losscope.emit.python import function
     from losscope.emit.two_sided import two_sided
 
-    source = function("computed", arguments, parameters, [two_sided(expression)], residual)
+    source = function(
+        "computed",
+        list(bench.arguments),
+        list(bench.parameters),
+        [two_sided(expression)],
+        residual,
+        zeros=bench.zeros,
+    )
     return {dtype: found[0] for dtype, found in _functions(source, ["computed"]).items()}
 
 

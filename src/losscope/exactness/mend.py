@@ -50,7 +50,7 @@ class Judge:
         if (order, form) not in self.seen:
             self.work += 10 + operations(form)
             bench, found = self.bench, []
-            compute = arithmetic(form, list(bench.arguments), list(bench.parameters), self.residual)
+            compute = arithmetic(form, bench, self.residual)
             for dtype in DTYPES:
                 errors = bench.errors(order, dtype, self._evaluated(compute[dtype], dtype), GOOD)
                 with numpy.errstate(divide="ignore"):
@@ -61,7 +61,7 @@ class Judge:
     def along(self, variable: Any) -> numpy.ndarray:
         """What an expression comes to at each point of both dtypes, as a kernel computes it."""
         bench = self.bench
-        compute = arithmetic(variable, list(bench.arguments), list(bench.parameters), self.residual)
+        compute = arithmetic(variable, bench, self.residual)
         return numpy.concatenate(
             [self._evaluated(compute[dtype], dtype).astype("float64") for dtype in DTYPES]
         )
@@ -185,7 +185,7 @@ def _others(form: Any) -> list[Any]:
     for rewrite in REWRITES:
         other = attempt(rewrite, form)
         if other is not None and other != form and operations(other) <= LONGEST:
-            found.append(as_angles(other))
+            found.append(in_our_words(as_angles(other)))
     return found
 
 

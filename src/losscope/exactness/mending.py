@@ -171,7 +171,7 @@ def bench(entry: Entry, through: Entry | None, count: int, derived: Derived, see
     parameters = {**entry.parameters, **(through.parameters if through else {})}
     points = Bench(
         true, arguments(entry, through), parameters, count, crc32(entry.formula.encode()) + seed,
-        [derived.expanded(order) for order in range(3)], through is None and derived.of_residual_alone,
+        [derived.expanded(order) for order in range(3)], through is None and derived.of_residual_alone, derived.zeros,
     )  # fmt: skip
     return points.with_edges(derived)
 

@@ -57,7 +57,7 @@ def compared(relation, a, b, evaluate=True):
 
 
 def _is_sum(e):
-    return e.is_Add or e == Symbol("r", real=True)  # prediction - target
+    return e.is_Add or e.as_coeff_Mul()[1] == Symbol("r", real=True)  # prediction - target
 
 
 def where(condition, yes, no):

@@ -96,7 +96,7 @@ def rows(
         share = share * (1 - smoothing) + smoothing / classes
         if class_weight is not None:
             share = share * class_weight
-            logits = of_rows((share != 0).any(-1), logits)
+            logits = of_rows((share != 0).any(-1) | logits.isfinite().all(-1), logits)
         values = spread(entry, parameters, logits, share)
         return nan_of_whole_rows(values, logits), torch.ones_like(share[..., 0])
     counts = target != ignore
@@ -114,7 +114,7 @@ def rows(
         share = own.to(logits.dtype) * (1 - smoothing) + smoothing / classes
         if class_weight is not None:
             share = share * class_weight
-            logits = of_rows((share != 0).any(-1), logits)
+            logits = of_rows((share != 0).any(-1) | logits.isfinite().all(-1), logits)
         values = spread(entry, parameters, logits, share)
     else:
         margin = torch.where(counts, others_of(logits, own) - own_logit, 0)
