@@ -125,3 +125,9 @@ def test_a_parameter_may_be_0_where_the_loss_allows_it():
     loss = ls.get("smooth_l1:beta=0")
     assert best_constant(loss, [1.0, 2.0, 3.0]) == 2.0
     assert loss.facts.symmetric
+
+
+def test_what_falls_without_end_has_no_best_constant():
+    for loss in (ls.hinge_embedding, ls.define("mine", "r"), ls.define("mine", "r**3")):
+        with pytest.raises(ls.LossError, match="without end"):
+            best_constant(loss, [1.0, 1.0])

@@ -22,6 +22,8 @@ MOST_TARGETS = 2_000
 ROUNDING = 1e-13
 # A minimum at infinity: the nearest constant that is no worse than this share of the way down.
 AS_GOOD = 1e-9
+# What falls by this share more ten times further out has no minimum there.
+STILL_FALLING = 1e-3
 
 
 def best_constant(loss: Any, target: Any, weight: Any = None, classes: int | None = None) -> Any:
@@ -40,7 +42,7 @@ def best_constant(loss: Any, target: Any, weight: Any = None, classes: int | Non
     4.0
 
     Raises LossError where there is no target, or one outside the loss's domain; where the loss is no number whatever is
-    predicted, or judges vectors; and for weights that are negative, infinite, NaN, or not as many as the targets.
+    predicted, falls without end, or judges vectors; and for weights that are negative, infinite, NaN, or not as many as the targets.
     """
     loss = get(loss)
     if loss.judges not in ("numbers", "classes"):
@@ -86,7 +88,18 @@ def _number(loss: Any, y: np.ndarray, w: np.ndarray) -> float:
         )
     finite = np.flatnonzero(np.isfinite(values))
     if best in (finite[0], finite[-1]) and finite.size > 1:
-        good = finite[values[finite] <= values[best] + AS_GOOD * (np.median(values[finite]) - values[best])]
+        depth = np.median(values[finite]) - values[best]
+        further = 10 * axis[best]
+        if loss.activation is not None or loss.entry.prediction.contains(np.array([further])).all():
+            beyond = float(pointwise(loss, further, y[some])[0] @ share)
+            if beyond < values[best] - STILL_FALLING * depth:
+                raise LossError(
+                    complain(
+                        f"{loss.name} falls without end on these targets, and no constant is best",
+                        got=f"{values[best]:.3g} at {axis[best]:.3g}, {beyond:.3g} at {further:.3g}",
+                    )
+                )
+        good = finite[values[finite] <= values[best] + AS_GOOD * depth]
         return float(axis[good[np.argmin(np.abs(axis[good]))]])
     higher = finite[values[finite] > values[best] + 1e-12 * (1 + abs(values[best]))]
     below, above = higher[higher < best], higher[higher > best]
