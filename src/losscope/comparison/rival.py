@@ -74,13 +74,13 @@ def seated(rival: Rival, task: Task, target: np.ndarray) -> Rival:
             )
         return replace(rival, encoding=Encoding(rival.transform, "identity"), estimand=GEOMETRIC)
     encoding = encoding_of(rival.loss, task, target)
-    if encoding.target == "standardised":
-        _refuse_no_number(rival, target)
     estimand = estimated(rival.loss, encoding, task)
     if estimand.kind == "nothing":
         raise DataError(
             f"{rival.name} has no minimum: the further off a prediction, the less it is, without end"
         )
+    if encoding.target == "standardised":
+        _refuse_no_number(rival, target)
     if estimand.kind == "probability" and encoding.link == "score" and task.outputs == 1:
         encoding = replace(
             encoding, link="sigmoid", notes=()
