@@ -250,15 +250,18 @@ class Bench:
     def _at_edges(self, computed: Mapping[str, Sequence[Any]]) -> Bench:
         moving = [name for name, domain in self.arguments.items() if between(domain)]
         return self._at(
-            {d: usual(edges(computed[d][-1], at, moving, self._special(at)), d) for d, at in self.at.items()}
+            {d: usual(edges(computed[d][-1], at, moving, self._sorts(at)), d) for d, at in self.at.items()}
         )
 
-    def _special(self, at: Mapping[str, numpy.ndarray]) -> numpy.ndarray:
-        """Where a parameter or an argument lies close to a whole number, where powers and logarithms almost vanish, but not
-        on it."""
-        off = [numpy.abs(x - numpy.rint(x)) for x in at.values()]
-        close = [(d > 0) & (d < CLOSE) & (abs(x) > CLOSE) for d, x in zip(off, at.values(), strict=True)]
-        return numpy.any(close, 0)
+    def _sorts(self, at: Mapping[str, numpy.ndarray]) -> numpy.ndarray:
+        """2 where a parameter lies close to a whole number, but not on it, as powers do that almost vanish; 1 where an
+        argument does, whose logarithm almost vanishes; else 0."""
+        sorts = numpy.zeros(len(at[self.names[0]]), int)
+        for name, x in at.items():
+            off = numpy.abs(x - numpy.rint(x))
+            close = (off > 0) & (off < CLOSE) & (numpy.abs(x) > CLOSE)
+            sorts = numpy.maximum(sorts, close * (2 if name in self.parameters else 1))
+        return sorts
 
     def with_borders(self) -> Bench:
         """The same points, of which those say nothing whose side of a border a rounding decides."""

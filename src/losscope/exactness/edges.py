@@ -25,10 +25,10 @@ def between(domain: str) -> bool:
 
 
 def edges(
-    compute: Callable[..., Any], at: At, moving: Sequence[str], special: numpy.ndarray
+    compute: Callable[..., Any], at: At, moving: Sequence[str], sorts: numpy.ndarray
 ) -> dict[str, numpy.ndarray]:
     """Points on both sides of edges that lie along one of the moving arguments, the others as they are at some point: as
-    often at a point that is special as at one that is not."""
+    often at points of each sort (0, 1 ...) as at those of every other."""
     rng, here = numpy.random.default_rng(0), _kinds(compute, at)
     rows: list[int] = []
     places: list[tuple[str, int, float]] = []
@@ -36,10 +36,11 @@ def edges(
         other = at[name][rng.permutation(here.shape[1])]
         there = _kinds(compute, {**at, name: other})
         for order, differ in enumerate(here != there):
-            for row in (
-                *numpy.flatnonzero(differ & ~special)[:PAIRS],
-                *numpy.flatnonzero(differ & special)[:PAIRS],
-            ):
+            of_each = [
+                numpy.flatnonzero(differ & (sorts == sort))[:PAIRS]
+                for sort in range(sorts.max(initial=0) + 1)
+            ]
+            for row in numpy.concatenate(of_each):
                 rows.append(int(row))
                 places.append((name, order, other[row]))
     found = {name: numbers[rows] for name, numbers in at.items()}
