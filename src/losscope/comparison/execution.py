@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from multiprocessing import current_process
 from typing import Any
 
 import joblib
@@ -89,8 +90,10 @@ def _one(key: str, arguments: tuple[Any, ...], parent: int) -> Done:
 @cache
 def _end_with(parent: int) -> None:
     """End this worker when its parent is gone: killed, it can tell nobody."""
-    if os.getppid() != parent:  # a worker of Dask's, which has its own nanny
-        return
+    if os.getppid() != parent:
+        if current_process().name.startswith("Loky"):  # it was gone before this worker's first run
+            os._exit(1)
+        return  # a worker of Dask's, which has its own nanny
 
     def watch() -> None:
         while os.getppid() == parent:
