@@ -35,9 +35,8 @@ class Derived:
     curvature: sympy.Expr
     residual: sympy.Expr | None
     zeros: tuple[sympy.Expr, ...] = ()  # what may be 0 at an end of its domain
-    target_gradient: sympy.Expr | None = (
-        None  # where it is not the derivative of the value as that is written
-    )
+    # where it is not the derivative of the value as that is written
+    target_gradient: sympy.Expr | None = None
 
     @property
     def of_residual_alone(self) -> bool:

@@ -19,14 +19,13 @@ from losscope.entry import Parameter
 from losscope.exactness.borders import SHIFT, shifted
 from losscope.exactness.certificate import BOUND, Worst
 from losscope.exactness.edges import between, edges
-from losscope.exactness.samples import FLOOR, MARGIN, around, points, usual
+from losscope.exactness.samples import BETWEEN, FLOOR, MARGIN, around, points, usual
 from losscope.truth import truths
 
 DTYPES = ("float32", "float64")
 NOTHING = (
     1 / 64
 )  # a last-place change that moves the truth by this much of itself leaves nothing to be right or wrong
-BETWEEN = {"probability": (0.0, 1.0), "cosine": (-1.0, 1.0)}  # domains that end at a number other than 0
 CLOSE = 1e-3  # to a whole number: what vanishes there is then so small that it hides an overflow
 UP, ELSEWHERE = (1,), (-0.7, 1.6)  # last-place changes: an angle may chance to be a whole turn further
 CLIMBS = 4  # from a point to a worse one beside it

@@ -15,6 +15,7 @@ from losscope.entry import Parameter
 
 BESIDE = 64  # points around one
 NAMED = ("sign", "label", "count")  # domains of single numbers: there is nothing between them
+BETWEEN = {"probability": (0.0, 1.0), "cosine": (-1.0, 1.0)}  # domains that end at a number other than 0
 FLOOR = 2.0**14  # results less than this times the smallest normal number count as nothing
 MARGIN = 12  # powers of two, left out at both ends of a dtype's range: there 2x may be no number
 
@@ -46,10 +47,8 @@ def around(
     for name, number in place.items():
         steps = rng.choice([-1, 0, 1], BESIDE) * 10 ** rng.uniform(-4, -0.5, BESIDE)
         moved = number * (1 + (steps if arguments.get(name) not in NAMED else 0 * steps))
-        if arguments.get(name) == "probability":
-            moved = numpy.clip(moved, 0, 1)
-        if arguments.get(name) == "cosine":
-            moved = numpy.clip(moved, -1, 1)
+        if arguments.get(name) in BETWEEN:
+            moved = numpy.clip(moved, *BETWEEN[arguments[name]])
         with numpy.errstate(over="ignore"):
             at[name] = moved.astype(dtype)
     return at

@@ -42,9 +42,8 @@ class LossNode:
     )  # fmt: skip
 
     hooked: bool
-    places: list[
-        tuple[int, int] | None
-    ]  # of what hooks see: where each lies, and how often it was written to
+    # of what hooks see: where each lies, and how often it was written to
+    places: list[tuple[int, int] | None]
     version: int
     version_of_judges: int
     judges = slice(0)  # the tensors that `weigh` looks at
