@@ -17,6 +17,7 @@ from losscope.cli import main
 from losscope.exactness.certificate import Certificate, Worst
 from losscope.exactness.certify import certificate
 from losscope.exactness.told import InexactWarning
+from losscope.loss.activated import check_fit
 
 HARD = "lgamma(z**2 + y + 1) - lgamma(y + 1) - r"
 ISSUE = [
@@ -68,6 +69,50 @@ def test_terms_that_cancel_are_named() -> None:
         ls.define("mine", "lgamma(abs(r) + 3) - lgamma(abs(r) + 2) - log(abs(r) + 2) + r**2", strict=False)
     _, caret, _, _ = str(said[0].message).splitlines()
     assert caret.endswith("the terms cancel")
+
+
+def fits(loss: ls.Loss, activation: str) -> bool:
+    try:
+        check_fit(loss, entries()[activation])
+    except ls.LossError:
+        return False
+    return True
+
+
+PAIRS = [
+    (loss, activation)
+    for loss in ls.losses()
+    for activation in ls.activations()
+    if fits(ls.get(loss), activation)
+]
+
+
+@pytest.mark.parametrize(("loss", "activation"), PAIRS)
+def test_a_loss_through_an_activation_is_exact_or_told(loss: str, activation: str) -> None:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        whole = ls.get(f"{loss}@{activation}")
+    assert bool(said) != whole.certificate.exact
+    for each in said:
+        assert each.filename == __file__
+        assert len(str(each.message).splitlines()) == 4
+
+
+@pytest.mark.parametrize("name", [
+    "hinge@tanh", "squared_hinge@tanh", "huber@sigmoid", "smooth_l1@sigmoid", "mse@sigmoid", "mse@tanh", "mse@softplus",
+    "mse@exp", "mae@sigmoid", "zero_one@sigmoid", "zero_one@softplus", "hinge@relu", "soft_margin@tanh",
+])  # fmt: skip
+def test_what_people_put_through_an_activation_is_exact(name: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert ls.get(name).certificate.exact
+
+
+def test_what_is_left_of_a_saturated_score_is_kept() -> None:
+    score = np.float32([20, -20, 40])
+    value, gradient = ls.get("hinge@tanh").value_and_grad(score, np.float32([1, -1, 1]), reduction="none")
+    np.testing.assert_allclose(value, 2 * np.exp([-40, -40, -80.0]), rtol=1e-6)
+    np.testing.assert_allclose(gradient, [-4 * np.exp(-40), 4 * np.exp(-40), -4 * np.exp(-80)], rtol=1e-6)
 
 
 def test_strict_is_an_error_that_says_the_same() -> None:

@@ -16,6 +16,7 @@ from losscope.expression.primitive import NoDerivative
 from losscope.parse import parse
 from losscope.rewrite.both_sides import both_sides
 from losscope.rewrite.fractions import collected
+from losscope.rewrite.labels import of_margin
 from losscope.stable import stable, tidy
 
 PREDICTION, TARGET, RESIDUAL, MARGIN = (symbol(name) for name in ("prediction", "target", "r", "margin"))
@@ -77,7 +78,11 @@ def formula(entry: Entry, text: str | None = None) -> sympy.Expr:
     """The entry's formula (or another form of it) as an expression over its structure's names."""
     if text is None and entry.computed:
         return read(entry, entry.computed[0])
-    return stable(parse(entry.formula if text is None else text, names_of(entry)))
+    return stable(_of_labels(entry, parse(entry.formula if text is None else text, names_of(entry))))
+
+
+def _of_labels(entry: Entry, expression: sympy.Expr) -> sympy.Expr:
+    return of_margin(expression) if entry.target.name == "sign" else expression
 
 
 def slope_of(expression: sympy.Expr, entry: Entry, activated: sympy.Expr | None = None) -> sympy.Expr:
@@ -116,13 +121,15 @@ def derive(entry: Entry, through: Entry | None = None) -> Derived:
     uses_residual = has_residual and any(each.has(RESIDUAL) for each in (value, gradient, curvature))
     in_target = formula(entry, entry.target_gradient) if entry.target_gradient else None
     if in_target is not None and through is not None:
-        in_target = compose(in_target, formula(through))
+        in_target = compose(entry, in_target, formula(through))
     own = residual if uses_residual else None
     return Derived(value, gradient, curvature, own, zeros_of(entry, through), in_target)
 
 
 def _derived(entry: Entry, through: Entry | None) -> tuple[sympy.Expr, sympy.Expr, sympy.Expr, sympy.Expr]:
     """Value, gradient, curvature, and what the residual is."""
+    if through is not None and formula(through) == PREDICTION:
+        through = None
     if through is None:
         residual = PREDICTION - TARGET
         if entry.computed:
@@ -139,10 +146,10 @@ def _derived(entry: Entry, through: Entry | None) -> tuple[sympy.Expr, sympy.Exp
     residual = parse(through.residual, names) if through.residual else activated - TARGET
     if entry.computed:
         value, first, second = (read(entry, text) for text in entry.computed)
-        value, first, second = (compose(each, activated) for each in (value, first, second))
+        value, first, second = (compose(entry, each, activated) for each in (value, first, second))
         rise = slope_of(activated, entry, activated)
         return value, first * rise, second * rise**2 + first * slope_of(rise, entry, activated), residual
-    forms = [compose(formula(entry, text), activated) for text in entry.forms]
+    forms = [compose(entry, formula(entry, text), activated) for text in entry.forms]
     value, gradient_of, curvature_of = forms
     gradient = both_sides(slope_of(gradient_of, entry, activated))
     again = gradient if curvature_of == gradient_of else slope_of(curvature_of, entry, activated)
@@ -159,7 +166,7 @@ def zeros_of(entry: Entry, through: Entry | None) -> tuple[sympy.Expr, ...]:
     )
 
 
-def compose(expression: sympy.Expr, activated: sympy.Expr) -> sympy.Expr:
+def compose(entry: Entry, expression: sympy.Expr, activated: sympy.Expr) -> sympy.Expr:
     """Put an activation in the place of the prediction, mending what would cancel: 1 - sigmoid(x) is
     sigmoid(-x)."""
-    return stable(in_our_words(expression.subs(PREDICTION, activated)))
+    return stable(_of_labels(entry, in_our_words(expression.subs(PREDICTION, activated))))

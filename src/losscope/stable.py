@@ -16,7 +16,7 @@ from losscope.expression.choices import absolute
 from losscope.expression.differences import expm1mx, log1pmx, sqrt1px2m1
 from losscope.expression.everywhere import everywhere
 from losscope.expression.exponential import expm1, log, log1p, sigmoid, softplus
-from losscope.expression.hyperbolic import acosh, asinh, cosh, log_cosh
+from losscope.expression.hyperbolic import acosh, asinh, cosh, log_cosh, tanh
 from losscope.expression.products import xmuly
 
 # What a product may be 0 by, where another of its factors grows without end.
@@ -46,6 +46,8 @@ def stable(e: Any) -> Any:
         return -sigmoid((-e.args[0]).args[0])
     if isinstance(e, log1p):
         return _logarithm_of_one_more(e.args[0])
+    if e.is_Relational:
+        return _comparison(e)
     if isinstance(e, acosh):  # acosh(1 + 2 y^2) is 2 asinh(|y|)
         y = _root((e.args[0] - 1) / 2)
         return e if y is None else 2 * asinh(absolute(y))
@@ -53,12 +55,16 @@ def stable(e: Any) -> Any:
 
 
 def _sum(e: Any) -> Any:
-    """1 - sigmoid(x), exp(x) - 1 (- x), log1p(x) - x, sqrt(1 + x^2) - 1, and their negatives."""
+    """1 - sigmoid(x), 1 - tanh(x), exp(x) - 1 (- x), log1p(x) - x, sqrt(1 + x^2) - 1, and their negatives."""
     for whole in (e, -e):
         number, rest = whole.as_coeff_Add()
         found = None
         if number == 1 and isinstance(-rest, sigmoid):
             found = sigmoid(-(-rest).args[0])
+        elif number == 1 and isinstance(rest, tanh):
+            found = 2 * sigmoid(2 * rest.args[0])
+        elif number == 1 and isinstance(-rest, tanh):
+            found = 2 * sigmoid(-2 * (-rest).args[0])
         elif number == -1 and isinstance(rest, exp):
             found = stable(expm1(rest.args[0]))
         elif number == -1 and rest.is_Pow and rest.exp == S.Half:
@@ -79,6 +85,20 @@ def _first_order_gone(whole: Any) -> Any:
             if isinstance(term, function) and whole - term == -term.args[0]:
                 return without(term.args[0])
     return None
+
+
+def _comparison(e: Any) -> Any:
+    """tanh(x) < 1, which always holds, and y exp(x) > 0, which is y > 0: of which a rounding may say otherwise."""
+    for function, other, relation in ((e.lhs, e.rhs, e), (e.rhs, e.lhs, e.reversed)):
+        if isinstance(function, tanh | sigmoid) and other.is_Rational:
+            low, high = (-1, 1) if isinstance(function, tanh) else (0, 1)
+            if other >= high or other <= low:
+                return S.true if (other >= high) == (relation.rel_op in ("<", "<=")) else S.false
+        factors = function.args if isinstance(function, Mul | xmuly) else ()
+        rest = [each for each in factors if not isinstance(each, exp | sigmoid | softplus)]
+        if other == 0 and len(rest) < len(factors):
+            return relation.func(Mul(*rest), 0)
+    return e
 
 
 def _product(e: Any) -> Any:

@@ -62,7 +62,8 @@ class Bench:
         zeros: Sequence[Any] = (),
     ):
         """`true`: the expressions as written, without the residual. `instead`: equal ones, for where those overflow. `zeros`:
-        what may be 0 at an end of its domain, where a product with it vanishes."""
+        what may be 0 at an end of its domain, where a product with it vanishes. `of_residual`: whether they look at the
+        difference of prediction and target alone."""
         self.zeros = tuple(zeros)
         self.true = tuple(with_limits(each, zeros) for each in true)
         self.arguments, self.parameters = dict(arguments), dict(parameters)
@@ -136,9 +137,17 @@ class Bench:
             errors = numpy.abs((computed.astype("float64") - high) - low) / unit
             errors[numpy.isnan(errors)] = numpy.inf
             errors[numpy.isnan(high) | (size > most / 2**MARGIN)] = 0  # no number of the dtype, or hardly
-            least = FLOOR * float(info.tiny)
+            least = self._as_good_as_zero(dtype)
             errors[(size < least) & (numpy.abs(computed) <= 2 * least)] = 0
         return errors
+
+    def _as_good_as_zero(self, dtype: str) -> numpy.ndarray:
+        """Of what size a result is no longer told from 0: in units of a large target, whose share in it may be the slope of a
+        saturated sigmoid, and that is then itself no number of the dtype."""
+        units = numpy.ones(len(self.at[dtype][self.names[0]]))
+        if "target" in self.arguments and not self.of_residual:
+            units = numpy.fmax(1, numpy.abs(self.at[dtype]["target"].astype("float64")))
+        return FLOOR * float(numpy.finfo(dtype).tiny) * units
 
     def _bounds(self, order: int, dtype: str, computed: numpy.ndarray) -> numpy.ndarray:
         """Errors over the least that the condition can be; of an ill-conditioned one nothing is left."""

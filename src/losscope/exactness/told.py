@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 import warnings
 from typing import Any
 
@@ -16,8 +17,11 @@ class InexactWarning(UserWarning):
 
 
 def warn(entry: Entry, certificate: Certificate, through: Entry | None = None) -> None:
-    """Warn whoever called what calls this."""
-    warnings.warn(message(entry, certificate, through), InexactWarning, stacklevel=3)
+    """Warn whoever asked for the loss: the line nearest to here that is not of this package."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("losscope."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message(entry, certificate, through), InexactWarning, stacklevel=level)
 
 
 def message(entry: Entry, certificate: Certificate, through: Entry | None = None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
 import sympy
@@ -16,6 +17,7 @@ from losscope.rewrite.multiplied_out import multiplied_out
 from losscope.rewrite.rewriting import operations, rewriting, small
 
 HIGHEST_DEGREE = 32  # of a polynomial that is factored: one of degree 1,000 takes SymPy minutes
+FEW = 4  # terms of a sum, of which all pairs are looked at
 LARGEST = 100  # variables times terms of one: 7 times 31 may take it an hour
 
 
@@ -58,8 +60,18 @@ def collected(e: Any) -> Any:
         return e
     taken = sympy.factor_terms(e)
     if taken.is_Add:
-        return fewer(taken)
+        return _of_pairs(fewer(taken))
     return Mul(*(fewer(multiplied_out(each)) if each.is_Add else each for each in Mul.make_args(taken)))
+
+
+def _of_pairs(e: Any) -> Any:
+    """A sum in which two terms come to one when what is common to them is taken out."""
+    if not e.is_Add or not 2 < len(e.args) <= FEW:
+        return e
+    for one, other in combinations(e.args, 2):
+        if (both := collected(one + other)).is_Mul:
+            return both + (e - one - other)
+    return e
 
 
 @rewriting
