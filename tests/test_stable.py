@@ -92,3 +92,17 @@ def test_choices_within_choices_have_their_slopes() -> None:
     for formula in ("max(r, max(r, r + r))", "max(max(r, r + r), r)", "-min(-r, min(-r, -2*r))"):
         _, slope = ls.define("mine", formula).value_and_grad([3.0, -4.0], [0.0, 0.0], reduction="none")
         assert slope.tolist() == [2.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("formula", "true"),
+    [
+        ("r*(softplus(1/3) + 2*softplus(-1/3))", 1.9542500574015587),
+        ("z*softplus(1)*sigmoid(z)", 0.9600712226463136),
+        ("logaddexp(min(3 + r, 3*r), softplus(1/3))", 3.1126771513107685),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::losscope.exactness.told.InexactWarning")
+def test_words_of_numbers_are_numbers(formula: str, true: float) -> None:
+    """What is done for the words of a variable is not done twice, or halfway, for those of a number."""
+    assert ls.define("mine", formula)([1.0], [0.0]) == pytest.approx(true, rel=1e-15)

@@ -58,7 +58,7 @@ def _sum(e: Any) -> Any:
     """1 - sigmoid(x), 1 - tanh(x), exp(x) - 1 (- x), log1p(x) - x, sqrt(1 + x^2) - 1, and their negatives."""
     for whole in (e, -e):
         number, rest = whole.as_coeff_Add()
-        found = None
+        found: Any = None
         if number == 1 and isinstance(-rest, sigmoid):
             found = sigmoid(-(-rest).args[0])
         elif number == 1 and isinstance(rest, tanh):
@@ -115,7 +115,7 @@ def _product(e: Any) -> Any:
 
 def _share_of_the_infinite(e: Any) -> Any:
     """y softplus(z), sigmoid(-z) softplus(z): of an infinite z, what has no share in it is 0 and not NaN."""
-    growing = [each for each in e.args if each.has(softplus)]
+    growing = [each for each in e.args if each.has(softplus) and not each.is_number]
     share = Mul(*(each for each in e.args if not each.has(softplus) and not each.is_number))
     if not growing or not (share.has(sigmoid) or share.free_symbols & DATA):
         return e

@@ -35,7 +35,7 @@ def _gathered(total: sympy.Add) -> sympy.Expr:
     for function in (softplus, sigmoid):
         for up in sorted(total.atoms(function), key=str):
             (x,) = up.args
-            if x.could_extract_minus_sign():
+            if x.is_number or x.could_extract_minus_sign():
                 continue
             a, b, rest = _parts(total, up, function(-x))
             if a == 0 or b == 0:
