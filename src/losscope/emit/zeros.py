@@ -40,7 +40,10 @@ def _vanishing(product: Mul, zeros: Sequence[sympy.Expr]) -> sympy.Expr:
         if isinstance(other, log1p):
             return Mul(*rest, xlog1py(zero, *other.args))
         if other.is_Add and any(term.has(log, log1p) for term in other.args):
-            return Mul(*rest, xmuly(zero, other))
+            # Of y (log y - log z) each logarithm may be infinite, and then their difference is no number.
+            same = [each for each in other.atoms(log, log1p) if each.has(*zero.free_symbols)]
+            known = {each: sympy.Piecewise((each, zero > 0), (0, True)) for each in same}
+            return Mul(*rest, xmuly(zero, other.xreplace(known)))
         if other.is_Pow and other.exp in (-1, -2) and all(each.is_number for each in rest):
             quotient = xdivy(zero, other.base)
             return Mul(*rest, quotient if other.exp == -1 else xdivy(quotient, other.base))
