@@ -36,8 +36,9 @@ def define(
     """A loss from its formula; gradient, curvature and kernels are derived.
 
     Write it as it stands in the paper. Value, gradient and curvature are held against arbitrary precision at some
-    thousand points of every size and at the edges of what is computed, in float32 and float64, and rewritten until all
-    are within 8 units in the last place (times the condition of the problem); that is `.certificate`. Where no such form
+    thousand points of every size, at the edges of what is computed, and where a search finds that most is lost, in float32 and
+    float64, and rewritten until all are within 8 units in the last place (times the condition of the problem), and what was
+    sought within 12; that is `.certificate`. Where no such form
     is found a warning says where, how far off, and by which term; with `strict` it is an error. It takes a second or two,
     once: it is kept on disk.
 

@@ -16,35 +16,17 @@ import sympy
 
 from losscope.emit.zeros import with_limits
 from losscope.entry import Parameter
-from losscope.exactness.borders import SHIFT, shifted
 from losscope.exactness.certificate import BOUND, Worst
+from losscope.exactness.condition import ELSEWHERE, UP, Condition
 from losscope.exactness.edges import between, edges
-from losscope.exactness.samples import BETWEEN, FLOOR, MARGIN, around, points, usual
+from losscope.exactness.places import NOTHING, as_good_as_zero, is_end, last_place, sorts
+from losscope.exactness.samples import MARGIN, points, usual
+from losscope.exactness.worse import Search
 from losscope.truth import truths
 
 DTYPES = ("float32", "float64")
-NOTHING = (
-    1 / 64
-)  # a last-place change that moves the truth by this much of itself leaves nothing to be right or wrong
-CLOSE = 1e-3  # to a whole number: what vanishes there is then so small that it hides an overflow
-UP, ELSEWHERE = (1,), (-0.7, 1.6)  # last-place changes: an angle may chance to be a whole turn further
-CLIMBS = 4  # from a point to a worse one beside it
-
-
-def _last_place(size: numpy.ndarray, dtype: str) -> numpy.ndarray:
-    info = numpy.finfo(dtype)
-    within = numpy.clip(size, FLOOR * float(info.tiny), float(info.max) / 2)
-    return numpy.spacing(within.astype(dtype)).astype("float64")
-
-
-def _apart(
-    expression: Any, symbols: Sequence[Any], rows: numpy.ndarray, here: numpy.ndarray, unit: numpy.ndarray
-) -> numpy.ndarray:
-    """By how many units the truth at other points is off the truth here; without end where surely there is none."""
-    there = truths([expression], symbols, rows)[:, 0]
-    with numpy.errstate(all="ignore"):
-        off = numpy.abs((there[:, 0] - here[:, 0]) + (there[:, 1] - here[:, 1])) / unit
-    return numpy.where(numpy.isnan(there[:, 0]) & ~numpy.isnan(there[:, 1]), numpy.inf, off)
+SEARCHES = 3  # of which one may miss a narrow place
+OUT = 1.5  # bounds, beyond which an error counts that was sought: among so many, chance adds to some
 
 
 class Bench:
@@ -64,14 +46,14 @@ class Bench:
         """`true`: the expressions as written, without the residual. `instead`: equal ones, for where those overflow. `zeros`:
         what may be 0 at an end of its domain, where a product with it vanishes. `of_residual`: whether they look at the
         difference of prediction and target alone."""
-        self.zeros = tuple(zeros)
+        self.zeros, self.seed = tuple(zeros), seed
         self.true = tuple(with_limits(each, zeros) for each in true)
         self.arguments, self.parameters = dict(arguments), dict(parameters)
         self.names = [*arguments, *parameters]
         self.symbols = tuple(sympy.Symbol(name, real=True) for name in self.names)
         self.instead = tuple(with_limits(each, zeros) for each in instead)
         self.of_residual = of_residual
-        self.shifted: tuple[Any, ...] | None = None
+        self.condition = Condition(self.true, self.arguments, self.parameters)
         self._look_at(
             {dtype: points(arguments, parameters, dtype, count, seed + k) for k, dtype in enumerate(DTYPES)}
         )
@@ -110,7 +92,7 @@ class Bench:
         """Errors in ulp over the condition at each point, or a bound of them that is `good`; 0 where nothing can be said.
         For a search, which asks for many: the condition is that to one side."""
         errors = self._bounds(order, dtype, computed)
-        sides = UP if self.shifted is None else UP + ELSEWHERE  # a border may lie on either
+        sides = UP + ELSEWHERE if self.condition.borders else UP  # a border may lie on either
         self._conditioned(order, dtype, errors, numpy.flatnonzero(errors > good), sides)
         return errors
 
@@ -123,6 +105,11 @@ class Bench:
             if errors[some[0]] <= max(best, 2):
                 break
             self._conditioned(order, dtype, errors, some, UP + ELSEWHERE)
+            out = some[errors[some] > BOUND]
+            if out.size:
+                here = self._moved[dtype, order, UP + ELSEWHERE][out]
+                beside = numpy.fmax(here, self.condition.beside(order, dtype, self.rows(dtype)[out]))
+                errors[out] *= numpy.fmax(1, here) / numpy.fmax(1, beside)
             best = max(best, float(errors[some].max()))
         settled = numpy.where(errors > best, 0, errors) if best > 2 else errors
         return errors, int(numpy.argmax(settled))
@@ -133,21 +120,17 @@ class Bench:
         high, low = self.truth[dtype][:, order, 0], self.truth[dtype][:, order, 1]
         size, most = numpy.abs(high), float(info.max)
         with numpy.errstate(all="ignore"):
-            unit = _last_place(size, dtype)
+            unit = last_place(size, dtype)
             errors = numpy.abs((computed.astype("float64") - high) - low) / unit
             errors[numpy.isnan(errors)] = numpy.inf
             errors[numpy.isnan(high) | (size > most / 2**MARGIN)] = 0  # no number of the dtype, or hardly
-            least = self._as_good_as_zero(dtype)
+            least = as_good_as_zero(self.at[dtype], dtype, self._large())
             errors[(size < least) & (numpy.abs(computed) <= 2 * least)] = 0
         return errors
 
-    def _as_good_as_zero(self, dtype: str) -> numpy.ndarray:
-        """Of what size a result is no longer told from 0: in units of a large target, whose share in it may be the slope of a
-        saturated sigmoid, and that is then itself no number of the dtype."""
-        units = numpy.ones(len(self.at[dtype][self.names[0]]))
-        if "target" in self.arguments and not self.of_residual:
-            units = numpy.fmax(1, numpy.abs(self.at[dtype]["target"].astype("float64")))
-        return FLOOR * float(numpy.finfo(dtype).tiny) * units
+    def _large(self) -> str:
+        """The argument in units of which a result may be as good as zero."""
+        return "target" if "target" in self.arguments and not self.of_residual else ""
 
     def _bounds(self, order: int, dtype: str, computed: numpy.ndarray) -> numpy.ndarray:
         """Errors over the least that the condition can be; of an ill-conditioned one nothing is left."""
@@ -167,46 +150,13 @@ class Bench:
         moved = self._moved.setdefault((dtype, order, sides), numpy.full(len(errors), numpy.nan))
         unknown = doubtful[numpy.isnan(moved[doubtful])]
         if unknown.size:
-            moved[unknown] = numpy.fmax(self._motion(order, dtype, unknown, sides), least[unknown])
+            here = self.truth[dtype][unknown, order]
+            found = self.condition.at(order, dtype, self.rows(dtype)[unknown], here, sides)
+            moved[unknown] = numpy.fmax(found, least[unknown])
         ill = moved[doubtful] > NOTHING / float(numpy.finfo(dtype).eps)
         with numpy.errstate(invalid="ignore"):
             more = numpy.maximum(1, moved[doubtful]) / numpy.fmax(1, least[doubtful])
             errors[doubtful] = numpy.where(ill, 0, errors[doubtful] / more)
-
-    def _motion(
-        self, order: int, dtype: str, which: numpy.ndarray, sides: tuple[float, ...]
-    ) -> numpy.ndarray:
-        """By how many ulp a last-place change of the arguments moves the truth."""
-        rows, info = self.rows(dtype)[which], numpy.finfo(dtype)
-        here = self.truth[dtype][which, order]
-        unit = _last_place(numpy.abs(here[:, 0]), dtype)
-        moved = numpy.zeros(len(which))
-        for column, name in enumerate(self.names):
-            # A parameter at its default is what the formula is; at any other value it is one more input.
-            default = self.parameters[name].default if name in self.parameters else None
-            given = rows[:, column] != numpy.dtype(dtype).type(default if default is not None else numpy.nan)
-            moving = numpy.flatnonzero(given & ~self._is_end(name, rows[:, column]))
-            most = numpy.zeros(len(moving))
-            for step in sides:
-                beside = rows[moving]
-                beside[:, column] *= 1 + step * float(info.eps)
-                if self.arguments.get(name) in BETWEEN:
-                    beside[:, column] = numpy.clip(beside[:, column], *BETWEEN[self.arguments[name]])
-                off = _apart(self.true[order], self.symbols, beside, here[moving], unit[moving])
-                most = numpy.fmax(most, off)
-            moved[moving] += most
-        if self.shifted is not None and self.shifted[order] != self.true[order]:
-            for step in sides:
-                beside = numpy.insert(rows, rows.shape[1], step * BOUND * float(info.eps), 1)
-                off = _apart(self.shifted[order], (*self.symbols, SHIFT), beside, here, unit)
-                moved = numpy.fmax(moved, off)
-        return moved
-
-    def _is_end(self, name: str, numbers: numpy.ndarray) -> numpy.ndarray:
-        """Where an argument is exactly what it says: a label, one of the ends of its domain, 0."""
-        if self.arguments.get(name) in ("sign", "label"):
-            return numpy.ones(len(numbers), bool)
-        return numpy.isin(numbers, [0.0, *BETWEEN.get(self.arguments.get(name, ""), ())])
 
     def _least_motion(self, order: int, dtype: str) -> numpy.ndarray:
         """The same at every point by the next derivative (0 for the last), of the argument in which it is taken. It costs
@@ -215,12 +165,12 @@ class Bench:
             return numpy.zeros(len(self.truth[dtype]))
         here, slope = self.truth[dtype][:, order, 0], self.truth[dtype][:, order + 1, 0]
         size = numpy.abs(self.at[dtype][self.names[0]].astype("float64"))
-        size[self._is_end(self.names[0], size)] = 0
+        size[is_end(self.arguments[self.names[0]], size)] = 0
         if "target" in self.names and self.of_residual:
             size = size + numpy.abs(self.at[dtype]["target"].astype("float64"))
         with numpy.errstate(all="ignore"):
             return (
-                size * numpy.abs(slope) * float(numpy.finfo(dtype).eps) / _last_place(numpy.abs(here), dtype)
+                size * numpy.abs(slope) * float(numpy.finfo(dtype).eps) / last_place(numpy.abs(here), dtype)
             )
 
     def worst(self, order: int, dtype: str, result: Any) -> Worst:
@@ -233,48 +183,52 @@ class Bench:
         truth = float(self.truth[dtype][i, order, 0])
         return Worst(float(errors[i]), order, dtype, place, float(computed[i]), truth)
 
-    def certified(self, derived: Any) -> Worst:
+    def certified(self, derived: Any, searches: int = SEARCHES) -> Worst:
         """The worst of a loss as its kernels compute it: alone, with the gradient, and with the curvature; here, at the
-        edges of what they compute, and around the worst of these where that is close to the bound, if something there is
-        out of all bounds."""
+        edges of what they compute, and where they are likely worst if something there is out of all bounds."""
         computed = self._computed(derived)
-        worst = max(self._worst_of(computed), self._at_edges(computed)._worst_of(computed), key=_error)
-        if not BOUND / 4 < worst.error <= BOUND:
+        edges = self._at_edges(computed)
+        worst = max(self._worst_of(computed), edges._worst_of(computed), key=_error)
+        if worst.error > BOUND:
             return worst
-        beside = worst
-        for attempt in range(CLIMBS):
-            near = {d: usual(around(beside.at, self.arguments, d, attempt), d) for d in DTYPES}
-            beside = max(beside, self._at(near)._worst_of(computed), key=_error)
-        return beside if beside.error > 2 * BOUND else worst
+        beside = edges._at_worse(computed, searches)._worst_of(computed)
+        return beside if beside.error > OUT * BOUND else worst
 
-    def with_edges(self, derived: Any) -> Bench:
-        """These points, and those at the edges of what a loss's kernels compute."""
-        beside = self._at_edges(self._computed(derived))
+    def with_worse(self, derived: Any) -> Bench:
+        """These points, those at the edges of what a loss's kernels compute, and those where they are likely worst."""
+        computed = self._computed(derived)
+        edges = self._at_edges(computed)
+        benches = [self, edges, edges._at_worse(computed, searches=1)]
         at = {
-            d: {name: numpy.append(x, beside.at[d][name]) for name, x in self.at[d].items()} for d in DTYPES
+            d: {name: numpy.concatenate([each.at[d][name] for each in benches]) for name in self.at[d]}
+            for d in DTYPES
         }
-        return self._at(at, {d: numpy.concatenate([self.truth[d], beside.truth[d]]) for d in DTYPES})
+        return self._at(at, {d: numpy.concatenate([each.truth[d] for each in benches]) for d in DTYPES})
+
+    def _at_worse(self, computed: Mapping[str, Sequence[Any]], searches: int) -> Bench:
+        narrow, wide = (computed[each][-1] for each in DTYPES)
+        known, large = self.at[DTYPES[0]], self._large()
+        found = [
+            Search(narrow, wide, self.arguments, self.parameters, large, known, self.seed + k).found()
+            for k in range(searches)
+        ]
+        at = {name: numpy.concatenate([each[name] for each in found]) for name in self.names}
+        return self._at({d: {name: x.astype(d) for name, x in at.items()} for d in DTYPES})
 
     def _at_edges(self, computed: Mapping[str, Sequence[Any]]) -> Bench:
         moving = [name for name, domain in self.arguments.items() if between(domain)]
         return self._at(
-            {d: usual(edges(computed[d][-1], at, moving, self._sorts(at)), d) for d, at in self.at.items()}
+            {
+                d: usual(edges(computed[d][-1], at, moving, sorts(at, self.parameters)), d)
+                for d, at in self.at.items()
+            }
         )
-
-    def _sorts(self, at: Mapping[str, numpy.ndarray]) -> numpy.ndarray:
-        """2 where a parameter lies close to a whole number, but not on it, as powers do that almost vanish; 1 where an
-        argument does, whose logarithm almost vanishes; else 0."""
-        sorts = numpy.zeros(len(at[self.names[0]]), int)
-        for name, x in at.items():
-            off = numpy.abs(x - numpy.rint(x))
-            close = (off > 0) & (off < CLOSE) & (numpy.abs(x) > CLOSE)
-            sorts = numpy.maximum(sorts, close * (2 if name in self.parameters else 1))
-        return sorts
 
     def with_borders(self) -> Bench:
         """The same points, of which those say nothing whose side of a border a rounding decides."""
         found = copy(self)
-        found.shifted, found._moved = tuple(shifted(each) for each in self.true), {}
+        found.condition = Condition(self.true, self.arguments, self.parameters, borders=True)
+        found._moved = {}
         return found
 
     def _at(self, at: dict[str, dict[str, numpy.ndarray]], truth: Any = None) -> Bench:

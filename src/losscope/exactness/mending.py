@@ -74,8 +74,10 @@ def mend(entry: Entry, few: int, many: int) -> Mended:
     plainly = check.bench.certified(derived)
     if plainly.error <= BOUND / 2:
         return Mended((), (), plainly, points)
-    search = Judge(bench(entry, None, few, derived, seed=7), PREDICTION - TARGET)
-    check.residual = search.residual
+    search, check = (
+        Judge(each.with_worse(derived), PREDICTION - TARGET)
+        for each in (bench(entry, None, few, derived, seed=7), check.bench)
+    )
     forms = [derived.value, derived.gradient, derived.curvature]
     differentiate = partial(slope_of, entry=entry)
     signs = [
@@ -156,7 +158,8 @@ def _needed_positive(entry: Entry, mended: Derived, plainly: Derived, bench: Ben
         for number in (0.0, -parameter.default):
             rows = bench.rows(DTYPES[-1])[:SOME]
             rows[:, bench.names.index(name)] = number
-            if numpy.any(_have_values(plainly, bench, rows) & ~_have_values(mended, bench, rows)):
+            lost = ~_have_values(mended, bench, rows)
+            if lost.any() and (lost & _have_values(plainly, bench, rows)).any():
                 needed.append(name)
                 break
     return tuple(needed)
@@ -172,11 +175,10 @@ def bench(entry: Entry, through: Entry | None, count: int, derived: Derived, see
     """Points of an entry with the truth there: that of its formula as it is written."""
     true = written(entry, through)
     parameters = {**entry.parameters, **(through.parameters if through else {})}
-    points = Bench(
+    return Bench(
         true, arguments(entry, through), parameters, count, crc32(entry.formula.encode()) + seed,
         [derived.expanded(order) for order in range(3)], through is None and derived.of_residual_alone, derived.zeros,
     )  # fmt: skip
-    return points.with_edges(derived)
 
 
 def written(entry: Entry, through: Entry | None) -> list[Any]:

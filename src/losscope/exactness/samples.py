@@ -13,10 +13,10 @@ import numpy
 
 from losscope.entry import Parameter
 
-BESIDE = 64  # points around one
 NAMED = ("sign", "label", "count")  # domains of single numbers: there is nothing between them
 BETWEEN = {"probability": (0.0, 1.0), "cosine": (-1.0, 1.0)}  # domains that end at a number other than 0
 FLOOR = 2.0**14  # results less than this times the smallest normal number count as nothing
+HIGHEST = 5  # exponent
 MARGIN = 12  # powers of two, left out at both ends of a dtype's range: there 2x may be no number
 
 
@@ -36,22 +36,6 @@ def points(
     if "prediction" in found and arguments.get("target") in ("real", "nonnegative", "positive"):
         found["target"] = numpy.where(_hardly_apart(found), found["prediction"], found["target"])
     return found
-
-
-def around(
-    place: Mapping[str, float], arguments: Mapping[str, str], dtype: str, seed: int
-) -> dict[str, numpy.ndarray]:
-    """Points beside one: each of its numbers as it is, or another by up to a third."""
-    rng = numpy.random.default_rng(seed)
-    at: dict[str, numpy.ndarray] = {}
-    for name, number in place.items():
-        steps = rng.choice([-1, 0, 1], BESIDE) * 10 ** rng.uniform(-4, -0.5, BESIDE)
-        moved = number * (1 + (steps if arguments.get(name) not in NAMED else 0 * steps))
-        if arguments.get(name) in BETWEEN:
-            moved = numpy.clip(moved, *BETWEEN[arguments[name]])
-        with numpy.errstate(over="ignore"):
-            at[name] = moved.astype(dtype)
-    return at
 
 
 def usual(at: Mapping[str, numpy.ndarray], dtype: str) -> dict[str, numpy.ndarray]:
@@ -100,6 +84,10 @@ def _parameter(rng: numpy.random.Generator, given: Parameter, dtype: str, count:
     if given.domain.name == "fraction":
         other = numpy.where(rng.random(count) < 0.5, rng.random(count), 10 ** rng.uniform(-5, -1, count))
         other = numpy.clip(other, 1e-6, 1 - 1e-6)
+    elif given.domain.name == "exponent":  # a power of 60 is off by what its base is, sixty times
+        other = numpy.where(
+            rng.random(count) < 0.3, rng.integers(0, HIGHEST + 1, count), HIGHEST * rng.random(count)
+        )
     else:
         size = abs(default) or 1.0
         # What is given as a fraction may have to be one.

@@ -1,0 +1,108 @@
+"""The condition of a problem: by how many units in the last place a last-place change of its inputs moves the truth. No form
+can do better than that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy
+import sympy
+
+from losscope.entry import Parameter
+from losscope.exactness.borders import SHIFT, shifted
+from losscope.exactness.certificate import BOUND
+from losscope.exactness.places import is_end, last_place
+from losscope.exactness.samples import BETWEEN
+from losscope.truth import truths
+
+BESIDE = 2.0**-7  # as a share of the inputs: at one point, two effects of one of them may cancel
+UP, ELSEWHERE = (1,), (-0.7, 1.6)  # last-place changes: an angle may chance to be a whole turn further
+
+
+class Condition:
+    """That of some expressions in these arguments and parameters; with `borders`, it is also without end where a rounding
+    decides a comparison."""
+
+    def __init__(
+        self,
+        true: Sequence[Any],
+        arguments: Mapping[str, str],
+        parameters: Mapping[str, Parameter],
+        borders: bool = False,
+    ):
+        self.true, self.arguments, self.parameters, self.borders = tuple(true), arguments, parameters, borders
+        self.names = [*arguments, *parameters]
+        self.symbols = tuple(sympy.Symbol(name, real=True) for name in self.names)
+        self.shifted = tuple(map(shifted, true)) if borders else self.true
+
+    def at(
+        self, order: int, dtype: str, rows: numpy.ndarray, here: numpy.ndarray, sides: Sequence[float]
+    ) -> numpy.ndarray:
+        """At points whose truth is known."""
+        return self._at(order, dtype, rows, self._moving(rows, dtype), here, sides)
+
+    def beside(self, order: int, dtype: str, rows: numpy.ndarray) -> numpy.ndarray:
+        """The larger one of a little further up and down; 0 where there is none."""
+        moving, most = self._moving(rows, dtype), numpy.zeros(len(rows))
+        for step in (BESIDE, -BESIDE):
+            there = self._inside(rows * numpy.where(moving, 1 + step, 1))
+            truth = truths([self.true[order]], self.symbols, there)[:, 0]
+            moved = self._at(order, dtype, there, moving, truth, UP + ELSEWHERE)
+            most = numpy.fmax(most, numpy.where(numpy.isfinite(moved), moved, 0))
+        return most
+
+    def _at(
+        self,
+        order: int,
+        dtype: str,
+        rows: numpy.ndarray,
+        moving: numpy.ndarray,
+        here: numpy.ndarray,
+        sides: Sequence[float],
+    ) -> numpy.ndarray:
+        eps = float(numpy.finfo(dtype).eps)
+        unit = last_place(numpy.abs(here[:, 0]), dtype)
+        moved = numpy.zeros(len(rows))
+        for column in range(len(self.names)):
+            some = numpy.flatnonzero(moving[:, column])
+            most = numpy.zeros(len(some))
+            for step in sides:
+                there = rows[some]
+                there[:, column] *= 1 + step * eps
+                off = _apart(self.true[order], self.symbols, self._inside(there), here[some], unit[some])
+                most = numpy.fmax(most, off)
+            moved[some] += most
+        if self.shifted[order] != self.true[order]:
+            for step in sides:
+                there = numpy.insert(rows, rows.shape[1], step * BOUND * eps, 1)
+                off = _apart(self.shifted[order], (*self.symbols, SHIFT), there, here, unit)
+                moved = numpy.fmax(moved, off)
+        return moved
+
+    def _moving(self, rows: numpy.ndarray, dtype: str) -> numpy.ndarray:
+        """Which numbers have a last place. A parameter at its default is what the formula is; at any other value it is one
+        more input."""
+        moving = numpy.ones_like(rows, bool)
+        for column, name in enumerate(self.names):
+            if name in self.parameters:
+                default = numpy.dtype(dtype).type(self.parameters[name].default)
+                moving[:, column] = rows[:, column] != default
+            moving[:, column] &= ~is_end(self.arguments.get(name, ""), rows[:, column])
+        return moving
+
+    def _inside(self, rows: numpy.ndarray) -> numpy.ndarray:
+        for column, name in enumerate(self.names):
+            if self.arguments.get(name) in BETWEEN:
+                rows[:, column] = numpy.clip(rows[:, column], *BETWEEN[self.arguments[name]])
+        return rows
+
+
+def _apart(
+    expression: Any, symbols: Sequence[Any], rows: numpy.ndarray, here: numpy.ndarray, unit: numpy.ndarray
+) -> numpy.ndarray:
+    """By how many units the truth at other points is off the truth here; without end where surely there is none."""
+    there = truths([expression], symbols, rows)[:, 0]
+    with numpy.errstate(all="ignore"):
+        off = numpy.abs((there[:, 0] - here[:, 0]) + (there[:, 1] - here[:, 1])) / unit
+    return numpy.where(numpy.isnan(there[:, 0]) & ~numpy.isnan(there[:, 1]), numpy.inf, off)

@@ -1,0 +1,77 @@
+"""Where a form is worst is sought without the truth, and found where points drawn at random hardly are."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+import losscope as ls
+from losscope.entry import Parameter
+from losscope.exactness.told import InexactWarning
+from losscope.exactness.worse import Search
+
+REAL = {"prediction": "real", "target": "real"}
+
+
+def search(compute: Any, arguments: dict[str, str] = REAL, **parameters: Parameter) -> Search:
+    known = {name: np.zeros(1, "float32") for name in (*arguments, *parameters)}
+    return Search(compute, compute, arguments, parameters, "", known, seed=0)
+
+
+def test_a_narrow_place_where_much_is_lost_is_found() -> None:
+    """A thousandth of the range of one argument, and only where the other is beside it."""
+
+    def compute(z: np.ndarray, y: np.ndarray) -> tuple[np.ndarray]:
+        spike = np.exp(-((np.log(np.abs(z) + 1e-30) - 7) ** 2) - (np.log(np.abs(y) + 1e-30) + 5) ** 2)
+        lost = 1e4 * spike * np.finfo("float32").eps if z.dtype == np.float32 else 0
+        return (np.ones_like(z) + np.asarray(lost).astype(z.dtype),)
+
+    at = search(compute).found()
+    assert (np.abs(np.log(np.abs(at["prediction"])) - 7) < 0.5).any()
+    assert (np.abs(np.log(np.abs(at["target"])) + 5) < 0.5).any()
+
+
+def test_what_moves_with_its_inputs_is_no_error() -> None:
+    """Of exp(z) at a large z, its last places are those of z."""
+    at = {"prediction": np.float32([50, -50, 80]), "target": np.float32([0, 0, 0])}
+
+    def off_by(ulps: float) -> Any:
+        return lambda z, y: (np.exp(z.astype("f8")) * (1 + (z.dtype == np.float32) * ulps * 1.2e-7),)
+
+    for ulps, least, most in ((40, 0.4, 2), (4000, 40, 100)):  # of which 50 are due to z
+        errors, sizes = search(off_by(ulps)).judged(at)
+        assert least < errors.min() <= errors.max() < most
+        np.testing.assert_allclose(sizes[0], np.exp([50.0, -50.0, 80.0]))
+
+
+def test_parameters_stay_where_they_are_drawn() -> None:
+    found = search(lambda z, y, c: (z * (1 + 1e-6 * (z.dtype == np.float32)) * c,), c=Parameter(1.5)).found()
+    assert found["c"].min() >= 1.5 / 32
+    assert found["c"].max() <= 1.5 * 32
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "where(c < r, y, z) + arctanh(r)",
+        "where(z <= y, 0.5, z) - z**c",
+        "unit(r**0.5, c**3)",
+        "logaddexp(r**0.5, where(r > r, z, c))",
+        "pow(pi, r)**c**c",
+        "arccosh(z)/abs(r)",
+        "xlog1py(arccosh(z), cos_arctan(z))",
+    ],
+)
+def test_what_loses_its_digits_in_few_places_is_told(formula: str) -> None:
+    """Each of these had been called exact: some thousand random points did not meet the places."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        loss = ls.define(
+            "mine", formula, **({"c": 1.5} if "c" in formula.replace("arc", "").replace("cos", "") else {})
+        )
+    told = [each for each in said if issubclass(each.category, InexactWarning)]
+    assert len(told) == 1
+    assert not loss.certificate.exact
