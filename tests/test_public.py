@@ -190,11 +190,11 @@ def test_help_of_the_class_is_of_the_class() -> None:
 )
 def test_domains(name: str) -> None:
     inside = {
-        "real": [-9, 9], "probability": [0, 0.5, 1], "nonnegative": [0, 3], "count": [0, 3], "positive": [1e-300],
+        "real": [-9, 9], "probability": [0, 0.5, 1], "nonnegative": [0, 3], "count": [0, 3], "exponent": [0, 3], "positive": [1e-300],
         "fraction": [0.5], "sign": [-1, 1], "label": [0, 1], "class": [0, 1],
     }[name]  # fmt: skip
     outside = {
-        "probability": [-1e-9, 1.0000001, np.inf], "nonnegative": [-1e-300], "count": [-1], "positive": [0, -1],
+        "probability": [-1e-9, 1.0000001, np.inf], "nonnegative": [-1e-300], "count": [-1], "exponent": [-1], "positive": [0, -1],
         "fraction": [0, 1, 2], "sign": [0, 0.5, 2, -2], "label": [0.5, -1, 2],
     }.get(name, [])  # fmt: skip
     this = next(

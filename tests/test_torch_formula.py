@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import sympy
 
 torch = pytest.importorskip("torch")
 
@@ -11,8 +12,13 @@ from torch.func import grad, hessian, jacfwd, jacrev, jvp, vmap  # noqa: E402
 
 import losscope as ls  # noqa: E402
 from conftest import ELEMENTWISE  # noqa: E402
-from losscope.exactness.mending import arguments  # noqa: E402
+from losscope.derive import TARGET  # noqa: E402
+from losscope.exactness.bench import DTYPES, Bench  # noqa: E402
+from losscope.exactness.certificate import BOUND  # noqa: E402
+from losscope.exactness.mending import arguments, written  # noqa: E402
 from losscope.exactness.samples import points  # noqa: E402
+from losscope.expression import symbol  # noqa: E402
+from losscope.expression.from_sympy import in_our_words  # noqa: E402
 from losscope.torch import eligibility, formula, multiclass_margin  # noqa: E402
 from losscope.torch import functional as L  # noqa: E402
 
@@ -190,3 +196,28 @@ def test_a_second_derivative_overflows_nowhere_that_the_kernel_does_not(name: st
     np.testing.assert_allclose(
         found[ordinary], kernel[ordinary], rtol=0.1, atol=2.0**14 * np.finfo(dtype).tiny
     )
+
+
+IN_TARGET = [
+    name
+    for name in ls.losses()
+    if ls.get(name).structure == "elementwise"
+    and ls.get(name).entry.target.name not in ("sign", "label", "count")
+]
+
+
+@pytest.mark.parametrize("name", IN_TARGET)
+def test_the_slope_in_the_target_is_exact(name: str) -> None:
+    """Where two sides nearly cancel, as softplus(-z) - softplus(z) beside a logit of 0, it must be written without them."""
+    loss = ls.get(name)
+    settled = {symbol(each): sympy.Rational(value) for each, value in loss.parameters.items()}
+    slope = in_our_words(sympy.diff(written(loss.entry, None)[0], TARGET)).xreplace(settled)
+    points = Bench([slope], arguments(loss.entry, None), {}, 1000, seed=3)
+    for dtype in DTYPES:
+        z, y = (torch.tensor(points.at[dtype][each]) for each in ("prediction", "target"))
+        y.requires_grad_()
+        (found,) = torch.autograd.grad(loss(z, y, reduction="none").sum(), y)
+        with np.errstate(all="ignore"):
+            errors = points.errors(0, dtype, found.numpy())
+        inside = (z.abs() < 1e6) & (y != 0)  # a certain 0 has a slope of its own
+        assert errors[inside.numpy()].max() <= BOUND

@@ -35,6 +35,7 @@ real = Domain("real", "any real number")
 probability = Domain("probability", "between 0 and 1", "(x < 0) | (x > 1)")
 nonnegative = Domain("nonnegative", "0 or more", "x < 0")
 count = Domain("count", "a count: 0 or more, and finite", "(x < 0) | ((x > 0) & (x + x <= x))")
+exponent = Domain("exponent", "0 or more", "x < 0")  # of a probability, say: it is small
 positive = Domain("positive", "more than 0", "x <= 0")
 fraction = Domain("fraction", "strictly between 0 and 1", "(x <= 0) | (x >= 1)")
 sign = Domain("sign", "-1 or 1", "(x < -1) | (x > 1) | ((x > -1) & (x < 1))")
@@ -44,5 +45,5 @@ class_index = Domain("class", "a class index, or a row of probabilities")
 # These texts are this file's own constants, never a user's.
 _OUTSIDE = {
     each.name: eval(f"lambda x: {each.outside}")
-    for each in (probability, nonnegative, count, positive, fraction, sign, label)
+    for each in (probability, nonnegative, count, exponent, positive, fraction, sign, label)
 }

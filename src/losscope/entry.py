@@ -26,6 +26,10 @@ def nonnegative(default: float) -> Parameter:
     return Parameter(default, domain.nonnegative)
 
 
+def exponent(default: float) -> Parameter:
+    return Parameter(default, domain.exponent)
+
+
 def fraction(default: float) -> Parameter:
     return Parameter(default, domain.fraction)
 
@@ -36,8 +40,9 @@ class Entry:
 
     `formula` is the form whose value is computed; `gradient_of` and `curvature_of` are equal forms whose first
     and second derivative in the prediction come out without cancellation, where the formula's own do not (they default to
-    it); `target_gradient` is the derivative in the target, where that of the formula as it is written is not. `computed` is
-    found, not written: by `certify`, of formulas that are not exact as they stand.
+    it); `target_gradient` is the derivative in the target, where that of the formula as it is written is not. `computed` are
+    value, gradient and curvature themselves: found by `certify`, of formulas that are not exact as they stand, or written
+    where no equal form has these derivatives.
     """
 
     name: str
@@ -58,7 +63,7 @@ class Entry:
     target_gradient: str = ""
     computed: tuple[
         str, ...
-    ] = ()  # value, gradient and curvature as rewriting found them best, where that is otherwise
+    ] = ()  # value, gradient and curvature, where they are otherwise than derivation gives them
     residual: str = ""  # activations: activation(x) - target in a form that does not cancel
     ties: str = ""
     infinite: str = ""  # what an infinite prediction gives, where it is not the formula's own limit

@@ -1,7 +1,7 @@
 """Binary: one raw score (or probability) against a label or a probability."""
 
 from losscope import domain
-from losscope.entry import nonnegative
+from losscope.entry import exponent
 from losscope.structures.elementwise import elementwise
 
 binary_cross_entropy = elementwise(
@@ -39,14 +39,30 @@ binary_cross_entropy_of_probability = elementwise(
     },
 )
 
+# Of focal loss. p is what is left to the label; of its power the loss takes half and half, as p^gamma may be no number where the
+# loss is one. k is p'/p but for the factor 1 - 2y, and a sigmoid(-z) - b sigmoid(z) is k'/k: nothing is divided by p.
+_SURPRISE = "(xmuly(target, softplus(-prediction)) + xmuly(1 - target, softplus(prediction)))"
+_RISE = "((1 - target)*sigmoid(prediction) - target*sigmoid(-prediction))"
+_TAKEN = "(target*sigmoid(prediction) + (1 - target)*sigmoid(-prediction))"
+_LEFT = f"where({_TAKEN} < 1/2, 1 - {_TAKEN}, target*sigmoid(-prediction) + (1 - target)*sigmoid(prediction))"
+_K = "(1/(1 + xmuly(target, exp(-prediction)) + xmuly(1 - target, exp(prediction))))"
+_A = f"({_K}*target + xmuly({_K}*target, exp(-prediction)))"
+_B = f"({_K}*(1 - target) + xmuly({_K}*(1 - target), exp(prediction)))"
+_STEEP = f"gamma*(1 - 2*target)*{_K}"
+
 binary_focal = elementwise(
     "binary_focal",
     "(target*sigmoid(-prediction) + (1 - target)*sigmoid(prediction))**gamma*(target*softplus(-prediction) + (1 - target)*softplus(prediction))",
-    # Of a certain label, what is left of the probability to its power: summed up, it would be divided by itself.
-    gradient_of="where(target > 0, where(target < 1, (target*sigmoid(-prediction) + (1 - target)*sigmoid(prediction))**gamma*(target*softplus(-prediction) + (1 - target)*softplus(prediction)), sigmoid((1 - 2*target)*prediction)**gamma*softplus((1 - 2*target)*prediction)), sigmoid((1 - 2*target)*prediction)**gamma*softplus((1 - 2*target)*prediction))",
+    computed=(
+        f"xmuly({_LEFT}**(gamma/2), xmuly({_LEFT}**(gamma/2), {_SURPRISE}))",
+        f"{_LEFT}**gamma*({_RISE} + xmuly({_STEEP}, {_SURPRISE}))",
+        f"{_LEFT}**gamma*(sigmoid(-prediction)*sigmoid(prediction) + 2*{_STEEP}*{_RISE}"
+        f" + xmuly({_STEEP}*({_STEEP} + {_A}*sigmoid(-prediction) - {_B}*sigmoid(prediction)), {_SURPRISE}))",
+    ),
+    target_gradient=f"gamma*{_LEFT}**(gamma - 1)*xmuly(tanh(-prediction/2), {_SURPRISE}) - xmuly({_LEFT}**gamma, prediction)",
     summary="Binary cross-entropy on logits that plays down what is already classified well, by (1 - p_t)^gamma, where p_t = y p + (1 - y)(1 - p) is what the label has of the probability; labels may be soft.",
     aliases=("focal",),
-    parameters={"gamma": nonnegative(2.0)},
+    parameters={"gamma": exponent(2.0)},
     target=domain.probability,
     task="binary",
     inside="sigmoid",

@@ -7,6 +7,8 @@ from losscope.structures.elementwise import elementwise
 weighted_binary_cross_entropy = elementwise(
     "weighted_binary_cross_entropy",
     "positive_weight*target*softplus(-prediction) + (1 - target)*softplus(prediction)",
+    # Of both sides that nearly cancel near 0, what remains is written out.
+    target_gradient="where(abs(prediction) < 1, (positive_weight - 1)*softplus(prediction) - positive_weight*prediction, positive_weight*softplus(-prediction) - softplus(prediction))",
     summary="Binary cross-entropy on logits in which positives count positive_weight times: for labels with few positives.",
     parameters={"positive_weight": positive(1.0)},
     target=domain.probability,
