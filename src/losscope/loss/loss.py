@@ -116,11 +116,10 @@ class Loss:
         return hash((self.entry.name, self.activation and self.activation.name, self._constants))
 
     def __reduce__(self) -> Any:
-        known = catalogue.entries().get(self.entry.name) is self.entry
         return (
             _restore,
             (
-                self.entry.name if known else self.entry,
+                self.entry.name if self._is_of_the_catalogue() else self.entry,
                 self.activation and self.activation.name,
                 {**self.parameters, **self.options},
             ),
@@ -138,8 +137,8 @@ class Loss:
         return Loss(self.entry, self.activation, {**self.parameters, **self.options, **parameters})
 
     def through(self, activation: str | Loss, **parameters: float) -> Loss:
-        """The loss of activation(score): value and derivatives are in the raw score. A warning says where the two together
-        lose digits.
+        """The loss of activation(score): value and derivatives are in the raw score. Where the two together lose digits a
+        warning says so: of a formula of your own at once, of one of the catalogue's at the first call.
 
         >>> import losscope as ls
         >>> ls.squared_error.through("sigmoid")([0.0], [1.0])
@@ -149,11 +148,19 @@ class Loss:
         check_fit(self, entry)
         given = activation.parameters if isinstance(activation, Loss) else {}
         loss = Loss(self.entry, entry, {**self.parameters, **given, **parameters})
-        if not loss.certificate.exact:
+        if not self._is_of_the_catalogue():
+            loss._tell()
+        return loss
+
+    def _is_of_the_catalogue(self) -> bool:
+        return catalogue.entries().get(self.entry.name) is self.entry
+
+    def _tell(self) -> None:
+        """Warn where it loses digits through its activation."""
+        if not self.certificate.exact:
             from losscope.exactness.told import warn
 
-            warn(self.entry, loss.certificate, entry)
-        return loss
+            warn(self.entry, self.certificate, self.activation)
 
     # -- computing
 
@@ -254,6 +261,8 @@ class Loss:
         with undisturbed:
             from losscope.kernels.compiled import compiled
 
+        if self.activation is not None and self._is_of_the_catalogue():
+            self._tell()
         return compiled(self.entry, self.activation)
 
     @once
