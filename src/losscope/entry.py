@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 # Not `from losscope import domain`: that would ask the package for a loss of that name, whose catalogue asks here.
 import losscope.domain as domain
@@ -64,6 +65,7 @@ class Entry:
     computed: tuple[
         str, ...
     ] = ()  # value, gradient and curvature, where they are otherwise than derivation gives them
+    certificate: Any = None  # that of what is computed, of a formula of a user's
     residual: str = ""  # activations: activation(x) - target in a form that does not cancel
     ties: str = ""
     infinite: str = ""  # what an infinite prediction gives, where it is not the formula's own limit

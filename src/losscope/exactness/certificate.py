@@ -22,10 +22,12 @@ class Worst:
 
 @dataclass(frozen=True)
 class Certificate:
-    """How exact the numbers of a formula are: the worst of its value, gradient and curvature over `points` points."""
+    """How exact the numbers of a formula are: the worst of its value, gradient and curvature over `points` points. `forms`:
+    what was computed, where that was found and not written."""
 
     worst: Worst
     points: int
+    forms: tuple[str, ...] = ()
 
     @property
     def exact(self) -> bool:

@@ -31,12 +31,16 @@ def certified(entry: Entry, through: Entry | None = None, mend: bool = False) ->
             for each, parameter in entry.parameters.items()
         }
         entry = replace(entry, computed=tuple(known["computed"]), parameters=parameters)
-    return entry, Certificate(Worst(**known["worst"]), known["points"])
+    found = Certificate(Worst(**known["worst"]), known["points"], tuple(known["computed"]))
+    return replace(entry, certificate=found) if mend else entry, found
 
 
 @lru_cache(512)
 def certificate(entry: Entry, through: Entry | None = None) -> Certificate:
-    """The certificate of a loss as it stands."""
+    """The certificate of a loss as it stands; of forms that were found, the one they were found with."""
+    known = entry.certificate
+    if through is None and known is not None and known.forms == entry.computed:
+        return known  # type: ignore[no-any-return]
     return certified(entry, through)[1]
 
 
