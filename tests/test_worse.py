@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 from typing import Any
 
@@ -42,9 +43,9 @@ def test_what_moves_with_its_inputs_is_no_error() -> None:
         return lambda z, y: (np.exp(z.astype("f8")) * (1 + (z.dtype == np.float32) * ulps * 1.2e-7),)
 
     for ulps, least, most in ((40, 0.4, 2), (4000, 40, 100)):  # of which 50 are due to z
-        errors, sizes = search(off_by(ulps)).judged(at)
+        errors, ends = search(off_by(ulps)).judged(at)
         assert least < errors.min() <= errors.max() < most
-        np.testing.assert_allclose(sizes[0], np.exp([50.0, -50.0, 80.0]))
+        np.testing.assert_allclose(ends[:2], [np.exp([-50.0, 50.0, -80.0]), np.exp([50.0, -50.0, 80.0])])
 
 
 def test_parameters_stay_where_they_are_drawn() -> None:
@@ -75,3 +76,5 @@ def test_what_loses_its_digits_in_few_places_is_told(formula: str) -> None:
     told = [each for each in said if issubclass(each.category, InexactWarning)]
     assert len(told) == 1
     assert not loss.certificate.exact
+    assert repr(pickle.loads(pickle.dumps(loss)).certificate) == repr(loss.certificate)
+    assert loss.certificate.where() in str(told[0].message)

@@ -47,6 +47,7 @@ class Bench:
         what may be 0 at an end of its domain, where a product with it vanishes. `of_residual`: whether they look at the
         difference of prediction and target alone."""
         self.zeros, self.seed = tuple(zeros), seed
+        self.margin = MARGIN  # within which of its end a result is hardly a number of the dtype
         self.true = tuple(with_limits(each, zeros) for each in true)
         self.arguments, self.parameters = dict(arguments), dict(parameters)
         self.names = [*arguments, *parameters]
@@ -109,7 +110,8 @@ class Bench:
             if out.size:
                 here = self._moved[dtype, order, UP + ELSEWHERE][out]
                 beside = numpy.fmax(here, self.condition.beside(order, dtype, self.rows(dtype)[out]))
-                errors[out] *= numpy.fmax(1, here) / numpy.fmax(1, beside)
+                with numpy.errstate(invalid="ignore"):
+                    errors[out] *= numpy.fmax(1, here) / numpy.fmax(1, beside)
             best = max(best, float(errors[some].max()))
         settled = numpy.where(errors > best, 0, errors) if best > 2 else errors
         return errors, int(numpy.argmax(settled))
@@ -123,7 +125,9 @@ class Bench:
             unit = last_place(size, dtype)
             errors = numpy.abs((computed.astype("float64") - high) - low) / unit
             errors[numpy.isnan(errors)] = numpy.inf
-            errors[numpy.isnan(high) | (size > most / 2**MARGIN)] = 0  # no number of the dtype, or hardly
+            errors[numpy.isnan(high) | (size > most / 2**self.margin)] = (
+                0  # no number of the dtype, or hardly
+            )
             least = as_good_as_zero(self.at[dtype], dtype, self._large())
             errors[(size < least) & (numpy.abs(computed) <= 2 * least)] = 0
         return errors

@@ -46,22 +46,22 @@ class Search:
 
     def found(self) -> dict[str, numpy.ndarray]:
         """The likely worst."""
-        at, (errors, sizes) = self.drawn, self.judged(self.drawn)
+        at, (errors, ends) = self.drawn, self.judged(self.drawn)
         for _ in range(ROUNDS):
             # Beside the ends of the dtype, too: what overflows on the way gives no sign of it elsewhere.
-            parents = numpy.union1d(_largest(errors, PARENTS), _largest(sizes, PARENTS // 4))
+            parents = numpy.union1d(_largest(errors, PARENTS), _largest(ends, PARENTS // 4))
             at = {name: x[parents] for name, x in at.items()}
             children = usual(self._around(at), NARROW)
             found = self.judged(children)
             at = {name: numpy.append(x, children[name]) for name, x in at.items()}
             errors = numpy.append(errors[:, parents], found[0], 1)
-            sizes = numpy.append(sizes[:, parents], found[1], 1)
+            ends = numpy.append(ends[:, parents], found[1], 1)
         chosen = _largest(errors, FOUND)
         return {name: x[chosen] for name, x in at.items()}
 
     def judged(self, at: At) -> tuple[numpy.ndarray, numpy.ndarray]:
-        """Of each result at each point: ulp over the condition, as far as the wider dtype can tell; and its size, if the dtype
-        has it, among points of each sort."""
+        """Of each result at each point: ulp over the condition, as far as the wider dtype can tell; and how close it is to the
+        ends of the dtype, to the upper one among points of each sort."""
         with numpy.errstate(all="ignore"):
             narrow = self._results(self.narrow, list(at.values()))
             exactly = [x.astype(WIDE) for x in at.values()]
@@ -80,8 +80,10 @@ class Search:
             ill = moved > NOTHING / float(numpy.finfo(NARROW).eps)
             ill[1:] |= ill[:-1]
             errors[:, doubtful] = numpy.where(ill, 0, errors[:, doubtful] / numpy.fmax(1, moved))
-        size, sort = numpy.where(beyond, 0, size), sorts(at, self.parameters)
-        return errors, numpy.concatenate([size * (sort == each) for each in range(3)])
+            sort = sorts(at, self.parameters)
+            large = numpy.where(beyond, 0, size)
+            small = numpy.where(beyond | (size < least), 0, 1 / size)
+        return errors, numpy.concatenate([small, *(large * (sort == each) for each in range(3))])
 
     def _moved(self, at: list[numpy.ndarray], here: numpy.ndarray, unit: numpy.ndarray) -> numpy.ndarray:
         """By how many ulp a last-place change of the inputs moves each result."""
@@ -101,7 +103,8 @@ class Search:
         return moved
 
     def _around(self, at: At) -> dict[str, numpy.ndarray]:
-        """Points around each: some of its numbers a little larger or smaller, or by powers of two, or another point's."""
+        """Points around each: some of its numbers a little larger or smaller, or by powers of two, or closer to a whole number,
+        or another point's."""
         rng, count = self.rng, len(next(iter(at.values()))) * CHILDREN
         together, found = rng.random(count) < 0.25, {}
         common = self._steps(count)
@@ -109,6 +112,8 @@ class Search:
             x = numpy.repeat(x.astype(WIDE), CHILDREN)
             steps = numpy.where(rng.random(count) < 0.5, self._steps(count), 1)
             moved = x * numpy.where(together & (name in self.arguments), common, steps)
+            whole = numpy.where(rng.random(count) < 0.1, numpy.rint(x), 0)
+            moved = numpy.where(together, moved, whole + (x - whole) * steps)
             drawn = self.drawn[name].astype(WIDE)
             moved = numpy.where(~together & (rng.random(count) < 0.1), rng.choice(drawn, count), moved)
             if self.arguments.get(name) in NAMED:
