@@ -86,6 +86,7 @@ def test_a_minimum_at_infinity_is_finite_and_as_good():
         ([1.0, 2.0], ["1", "one"]),
         (["1"], None),
         ([1j], None),
+        ([1.0, np.inf], None),
         (np.ma.array([1.0, 100.0], mask=[0, 1]), None),
     ],
     ids=[
@@ -98,9 +99,11 @@ def test_a_minimum_at_infinity_is_finite_and_as_good():
         "words",
         "a word",
         "complex",
+        "an infinite target",
         "masked",
     ],
 )
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_nothing_to_find_is_said(target, weight):
     with pytest.raises(ls.LossError):
         best_constant(ls.mse, target, weight)

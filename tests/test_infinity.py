@@ -17,7 +17,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import losscope as ls
 from conftest import ACTIVATIONS, DISTANCE, ELEMENTWISE, SOFTMAX
+from losscope.catalogue import entries
 from losscope.kernels import reference
+from losscope.loss.activated import check_fit
 from losscope.torch import functional as F
 from losscope.torch.elementwise import Pointwise
 
@@ -207,3 +209,37 @@ def test_infinity_against_infinity_has_no_value_and_no_slope(name: str, dtype: s
         assert np.isnan(found).all()
     tensor = torch.from_numpy(at)
     assert torch.func.grad(lambda x: loss(x, tensor, reduction="sum"))(tensor).isnan().all()
+
+
+def through_what_grows() -> list[str]:
+    return [
+        f"{name}@{activation}"
+        for name in ELEMENTWISE
+        for activation in ("softplus", "relu", "leaky_relu", "sigmoid", "tanh")
+        if fits(ls.get(name), activation)
+    ]
+
+
+def fits(loss: ls.Loss, activation: str) -> bool:
+    try:
+        check_fit(loss, entries()[activation])
+    except ls.LossError:
+        return False
+    return loss.entry.over != "rows"
+
+
+@pytest.mark.parametrize("name", through_what_grows())
+@pytest.mark.filterwarnings("ignore::losscope.exactness.told.InexactWarning")
+def test_through_an_activation_it_has_its_limit(name: str) -> None:
+    """What an infinite score gives is what a large one does, or infinite where that grows with it."""
+    loss = ls.get(name)
+    targets = [y for y in (-1.0, 0.0, 0.5, 1.0, 3.0) if loss.entry.target.contains(y)]
+    for sign in (-1, 1):
+        y = np.array(targets)
+        at = [
+            loss.value_grad_curvature(np.full_like(y, sign * size), y, reduction="none")
+            for size in (1e8, 1e12, inf)
+        ]
+        for less, large, infinite in zip(*at, strict=True):
+            grows = (np.abs(large) > 10 * np.abs(less)) & (np.abs(large) > 1e4)
+            assert_allclose(infinite, np.where(grows, np.sign(large) * inf, large), rtol=1e-9, atol=1e-20)

@@ -198,6 +198,18 @@ def test_a_second_derivative_overflows_nowhere_that_the_kernel_does_not(name: st
     )
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("weight", [None, torch.tensor([1.0, 2.0, 3.0])], ids=["plain", "weighed"])
+@pytest.mark.parametrize("target", [torch.tensor(1), torch.tensor([0.2, 0.3, 0.5])], ids=["index", "shares"])
+def test_a_tangent_of_one_vector_has_its_dtype(target, weight, reduction):
+    logits, options = torch.tensor([1.0, 2.0, 0.5]), {"weight": weight, "reduction": reduction}
+
+    def along(function):
+        return jvp(lambda z: function(z, target, **options), (logits,), (logits,))
+
+    torch.testing.assert_close(along(L.cross_entropy), along(torch.nn.functional.cross_entropy))
+
+
 IN_TARGET = [
     name
     for name in ls.losses()

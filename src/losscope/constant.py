@@ -41,7 +41,7 @@ def best_constant(loss: Any, target: Any, weight: Any = None, classes: int | Non
     >>> round(float(np.exp(best_constant(ls.poisson, targets))), 6)
     4.0
 
-    Raises LossError where there is no target, or one outside the loss's domain; where the loss is no number whatever is
+    Raises LossError where there is no target, or one that is not finite or outside the loss's domain; where the loss is no number whatever is
     predicted, falls without end, or judges vectors; and for weights that are negative, infinite, NaN, or not as many as the targets.
     """
     loss = get(loss)
@@ -63,6 +63,14 @@ def best_constant(loss: Any, target: Any, weight: Any = None, classes: int | Non
     if loss.judges == "classes":
         return _logits(loss, values, w / w.sum(), classes)
     check_domain("target", values, loss.entry.target)
+    if not np.isfinite(values).all():
+        raise LossError(
+            complain(
+                "A constant is found for finite targets",
+                got=f"{values[~np.isfinite(values)][0]}",
+                next_step="Leave the others out, or give them a weight of 0",
+            )
+        )
     return _number(loss, values.astype(np.float64), w / w.sum())
 
 

@@ -11,10 +11,12 @@ from losscope import structures
 from losscope.entry import Entry
 from losscope.errors import LossError, complain
 from losscope.expression import symbol
+from losscope.expression.exponential import softplus
 from losscope.expression.from_sympy import in_our_words
 from losscope.expression.primitive import NoDerivative
 from losscope.parse import parse
 from losscope.rewrite.both_sides import both_sides
+from losscope.rewrite.exponentials import guarded
 from losscope.rewrite.fractions import collected
 from losscope.rewrite.labels import of_margin
 from losscope.stable import stable, tidy
@@ -153,7 +155,10 @@ def _derived(entry: Entry, through: Entry | None) -> tuple[sympy.Expr, sympy.Exp
     value, gradient_of, curvature_of = forms
     gradient = both_sides(slope_of(gradient_of, entry, activated))
     again = gradient if curvature_of == gradient_of else slope_of(curvature_of, entry, activated)
-    return value, gradient, slope_of(again, entry, activated), residual
+    curvature = slope_of(again, entry, activated)
+    if activated.has(softplus):  # of an infinite score, r sigmoid(-x) is 0
+        curvature = guarded(curvature)
+    return value, gradient, curvature, residual
 
 
 def zeros_of(entry: Entry, through: Entry | None) -> tuple[sympy.Expr, ...]:

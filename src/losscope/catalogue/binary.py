@@ -45,9 +45,14 @@ _SURPRISE = "(xmuly(target, softplus(-prediction)) + xmuly(1 - target, softplus(
 _RISE = "((1 - target)*sigmoid(prediction) - target*sigmoid(-prediction))"
 _TAKEN = "(target*sigmoid(prediction) + (1 - target)*sigmoid(-prediction))"
 _LEFT = f"where({_TAKEN} < 1/2, 1 - {_TAKEN}, target*sigmoid(-prediction) + (1 - target)*sigmoid(prediction))"
-_K = "(1/(1 + xmuly(target, exp(-prediction)) + xmuly(1 - target, exp(prediction))))"
-_A = f"({_K}*target + xmuly({_K}*target, exp(-prediction)))"
-_B = f"({_K}*(1 - target) + xmuly({_K}*(1 - target), exp(prediction)))"
+_K = "1/(1 + xmuly(target, exp(-prediction)) + xmuly(1 - target, exp(prediction)))"
+_A, _B = (
+    f"{_K}*target + xmuly({_K}*target, exp(-prediction))",
+    f"{_K}*(1 - target) + xmuly({_K}*(1 - target), exp(prediction))",
+)
+# Of a certain label an exponential may overflow that k is not as small as.
+_K = f"where(target > 0, where(target < 1, {_K}, sigmoid(prediction)), sigmoid(-prediction))"
+_A, _B = f"where(target < 1, {_A}, 1)", f"where(target > 0, {_B}, 1)"
 _STEEP = f"gamma*(1 - 2*target)*{_K}"
 
 binary_focal = elementwise(

@@ -77,9 +77,9 @@ NAMESPACE: dict[str, Any] = {
     "sinh": numpy.sinh, "cosh": numpy.cosh, "asinh": numpy.arcsinh, "acosh": numpy.arccosh, "atan": numpy.arctan,
     "sin": numpy.sin, "cos": numpy.cos, "erf": special.erf, "erfc": special.erfc, "hypot": numpy.hypot,
     "lgamma": lambda x: numpy.where(x < 0, numpy.nan, special.gammaln(x)),
-    "digamma": lambda x: numpy.where(x < 0, numpy.nan, special.digamma(x)),
-    "polygamma1": lambda x: numpy.where(x < 0, numpy.nan, special.polygamma(1, x)),
-    "polygamma2": lambda x: numpy.where(x < 0, numpy.nan, special.polygamma(2, x)),
+    "digamma": lambda x: special.digamma(numpy.where(x < 0, numpy.nan, x)),
+    "polygamma1": lambda x: special.polygamma(1, numpy.where(x < 0, numpy.nan, x)),
+    "polygamma2": lambda x: special.polygamma(2, numpy.where(x < 0, numpy.nan, x)),
     "absolute": numpy.abs, "polynomial": polynomial, "nearest": numpy.rint,
 }  # fmt: skip
 made_of_others.over(NAMESPACE)

@@ -84,6 +84,9 @@ def rows(
 ) -> tuple[Tensor, Tensor]:
     """The unreduced loss, differentiable in logits and probabilities, and what each row weighs in a mean; classes
     along axis 1 (or along the only one). Halves are computed in float32. A class that is none is an error of torch's."""
+    if input.ndim == 1:  # as a row: of a number without an axis, forward mode makes a tangent of float64
+        values, weights = rows(entry, parameters, input[None], target[None], class_weight, ignore, smoothing)
+        return values[0], weights[0]
     logits = input.float() if input.dtype in HALVES else input
     if class_weight is not None:
         class_weight = class_weight.to(logits.dtype)
