@@ -72,6 +72,16 @@ def test_a_truth_does_not_depend_on_the_one_before_it() -> None:
     assert one[0, 0, 0] == after[2, 0, 0] == 1.0
 
 
+def test_a_power_that_is_surely_none_takes_no_more_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a number below 0, to an exponent between whole numbers; one that may be whole is looked at again."""
+    asked = []
+    monkeypatch.setattr("losscope.truth.evaluate", lambda *_: asked.append(1) or ())
+    assert np.isnan(truths([X ** exp(Q)], (X, Q), [[-2.0, 0.5]])[0, 0, 0])
+    assert not asked
+    truths([X ** (sigmoid(Q) + sigmoid(-Q))], (X, Q), [[-2.0, 0.5]])
+    assert asked
+
+
 @pytest.mark.parametrize(
     ("expression", "x"),
     [

@@ -131,7 +131,9 @@ def _power(x: Any, y: Any) -> Any:
         return _whole_power(x, n) if n >= 0 else _over(ONE, _whole_power(x, -n))
     if x.is_zero():
         return ZERO if y > 0 else NAN
-    _Digits.wanted |= not (y.is_exact() and y.is_finite())  # it may be a whole number
+    _Digits.wanted |= not y.is_finite() or (
+        y.contains_integer() and not y.is_exact()
+    )  # it may be a whole number
     return _beside(x, ZERO) ** y
 
 
