@@ -68,6 +68,7 @@ class Loss:
             elif (bound := option(self._structure, name, value)) != self._structure.options[name]:
                 self.options[name] = bound
         self._constants = tuple(self.parameters.values())
+        self._told = False
 
     # -- what it is
 
@@ -156,7 +157,10 @@ class Loss:
         return catalogue.entries().get(self.entry.name) is self.entry
 
     def _tell(self) -> None:
-        """Warn where it loses digits through its activation."""
+        """Warn, once, where it loses digits through its activation."""
+        if self.activation is None or self._told:
+            return
+        self._told = True
         if not self.certificate.exact:
             from losscope.exactness.told import warn
 
@@ -261,8 +265,7 @@ class Loss:
         with undisturbed:
             from losscope.kernels.compiled import compiled
 
-        if self.activation is not None and self._is_of_the_catalogue():
-            self._tell()
+        self._tell()
         return compiled(self.entry, self.activation)
 
     @once
