@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -85,7 +86,7 @@ def _verdict(outcome: Outcome, found: Verdict) -> list[str]:
     question, metric = found.question, found.question.metric
     said = []
     if len(found.ranked) >= 2:
-        said.append(_ranking(outcome, found) + _no_better(outcome, found))
+        said.append(_ranking(outcome, found) + _no_better(outcome, found) + _places(outcome, found))
     elif len(found.ranked) == 1:
         name = found.ranked[0]
         ours, theirs = (say.value(metric, _mean(outcome, each, metric)) for each in (name, CONSTANT))
@@ -108,6 +109,24 @@ def _no_better(outcome: Outcome, found: Verdict) -> str:
     metric = found.question.metric
     theirs = say.value(metric, _mean(outcome, CONSTANT, metric))
     return f" Even {found.ranked[0]} is not clearly better than the best constant ({theirs})."
+
+
+def _places(outcome: Outcome, found: Verdict) -> str:
+    """Whose place may be that of a training that had not ended."""
+    names = [name for name in found.ranked if _open_ended(outcome, name)[0]]
+    if not names:
+        return ""
+    many = len(names) > 1
+    return (
+        f" But {say.listed(names)} {'were' if many else 'was'} not trained to the end:"
+        f" {'their places' if many else 'its place'} may be the training's, and not the loss's."
+    )
+
+
+def _open_ended(outcome: Outcome, name: str) -> tuple[list[dict[str, Any]], int]:
+    """A loss's runs that had not got to the end of their training, and of how many."""
+    runs = [run for run in outcome.best_runs(name) if run["status"] == "done"]
+    return [run for run in runs if not run["finished"]], len(runs)
 
 
 def _ranking(outcome: Outcome, found: Verdict) -> str:
@@ -236,10 +255,9 @@ def _unfinished(outcome: Outcome) -> list[str]:
     """Which losses had not got to the end of their training."""
     counts, how = {}, ""
     for name in outcome.losses:
-        runs = [run for run in outcome.best_runs(name) if run["status"] == "done"]
-        open_ended = [run for run in runs if not run["finished"]]
+        open_ended, runs = _open_ended(outcome, name)
         if open_ended:
-            counts[name], how = f"{len(open_ended)} of {len(runs)} runs", open_ended[0]["how"]
+            counts[name], how = f"{len(open_ended)} of {runs} runs", open_ended[0]["how"]
     if not counts:
         return []
     who = say.listed([f"{name} ({count})" for name, count in counts.items()])
