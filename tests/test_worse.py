@@ -78,3 +78,53 @@ def test_what_loses_its_digits_in_few_places_is_told(formula: str) -> None:
     assert not loss.certificate.exact
     assert repr(pickle.loads(pickle.dumps(loss)).certificate) == repr(loss.certificate)
     assert loss.certificate.where() in str(told[0].message)
+
+
+@pytest.mark.parametrize(
+    ("formula", "target"),
+    [
+        ("(exp(r) + exp(-r))/2 - 1", "real"),
+        ("exp(abs(r)) + exp(-abs(r)) - 2", "real"),
+        ("(exp(r) - exp(-r))**2/4", "real"),
+        ("(r - 1)*exp(r) + 1", "real"),
+        ("exp(r**2) + exp(-r**2) - 2", "real"),
+        ("tanh(r)*sinh(r)", "real"),
+        ("exp(y*z) + exp(-y*z) - 2", "sign"),
+        ("(exp(r) - 1)**2/exp(r)", "real"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::losscope.exactness.told.InexactWarning")
+def test_what_overflows_is_infinite_or_told(formula: str, target: str) -> None:
+    """A form that keeps the digits of small numbers must not make infinity less infinity of large ones."""
+    loss = ls.define("mine", formula, target=target)
+    z = np.float32([95, 100, 110])
+    results = loss.value_grad_curvature(z, np.float32([target == "sign"] * 3), reduction="none")
+    small = loss(np.float32([1e-3]), np.float32([target == "sign"]))
+    assert 0 < small < 1e-5
+    if loss.certificate.exact:
+        for each in results:
+            assert np.isposinf(each[0])
+            assert not np.isneginf(each).any()
+
+
+@pytest.mark.parametrize(
+    ("formula", "parameters", "bent"),
+    [
+        ("abs(r)**p", {"p": 2.0}, 2),
+        ("abs(r)**p/p", {"p": 2.0}, 1),
+        ("(r**2)**q", {"q": 1.0}, 2),
+        ("abs(r)**3", {}, 0),
+        ("abs(r)**1.5", {}, np.inf),
+        ("exp(-abs(r))", {}, 1),
+    ],
+)
+def test_at_zero_a_power_is_bent_as_beside_it(
+    formula: str, parameters: dict[str, float], bent: float
+) -> None:
+    loss = ls.define("mine", formula, **parameters)
+    value, gradient, curvature = loss.value_grad_curvature([3.0], [3.0], reduction="none")
+    assert value == (formula[0] == "e")
+    assert gradient == 0
+    assert curvature == bent
+    beside = loss.value_grad_curvature([1e-12], [0.0], reduction="none")[2]
+    assert beside == pytest.approx(bent, abs=1e-10) or np.isinf(bent)

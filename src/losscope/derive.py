@@ -19,7 +19,7 @@ from losscope.rewrite.both_sides import both_sides
 from losscope.rewrite.exponentials import guarded
 from losscope.rewrite.fractions import collected
 from losscope.rewrite.labels import of_margin
-from losscope.stable import stable, tidy
+from losscope.stable import beside_kinks, stable, tidy
 
 PREDICTION, TARGET, RESIDUAL, MARGIN = (symbol(name) for name in ("prediction", "target", "r", "margin"))
 HOLD_ZERO = ("probability", "label", "count", "nonnegative")  # domains
@@ -95,7 +95,7 @@ def slope_of(expression: sympy.Expr, entry: Entry, activated: sympy.Expr | None 
     slopes = sympy.diff(expression, symbol(structure.variable))
     for name, steps in structure.moving.items():
         slopes += sympy.diff(expression, symbol(name)) * steps * through
-    result = tidy(in_our_words(slopes))
+    result = tidy(beside_kinks(in_our_words(slopes)))
     shorter = collected(result)
     return shorter if shorter.count_ops() < result.count_ops() else result
 

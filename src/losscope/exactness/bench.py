@@ -19,7 +19,7 @@ from losscope.entry import Parameter
 from losscope.exactness.certificate import BOUND, Worst
 from losscope.exactness.condition import ELSEWHERE, UP, Condition
 from losscope.exactness.edges import between, edges
-from losscope.exactness.places import NOTHING, as_good_as_zero, is_end, last_place, sorts
+from losscope.exactness.places import NO_SIGN, NOTHING, as_good_as_zero, is_end, last_place, sorts
 from losscope.exactness.samples import MARGIN, points, usual
 from losscope.exactness.worse import Search
 from losscope.truth import truths
@@ -106,31 +106,45 @@ class Bench:
             if errors[some[0]] <= max(best, 2):
                 break
             self._conditioned(order, dtype, errors, some, UP + ELSEWHERE)
-            out = some[errors[some] > BOUND]
+            best = max(best, self._largest_of(order, dtype, errors, some))
+        settled = numpy.where(errors > best, 0, errors) if best > 2 else errors
+        return errors, int(numpy.argmax(settled))
+
+    def _largest_of(self, order: int, dtype: str, errors: numpy.ndarray, some: numpy.ndarray) -> float:
+        """The largest error at some points; of those out of bounds over the condition beside, too, if that is larger."""
+        largest_first, best = some[numpy.argsort(-errors[some])], 0.0
+        for start in range(0, len(some), 4):
+            group = largest_first[start : start + 4]
+            if errors[group[0]] <= best:
+                break
+            out = group[(errors[group] > BOUND) & ~self.beyond(order, dtype)[group]]
             if out.size:
                 here = self._moved[dtype, order, UP + ELSEWHERE][out]
                 beside = numpy.fmax(here, self.condition.beside(order, dtype, self.rows(dtype)[out]))
                 with numpy.errstate(invalid="ignore"):
                     errors[out] *= numpy.fmax(1, here) / numpy.fmax(1, beside)
-            best = max(best, float(errors[some].max()))
-        settled = numpy.where(errors > best, 0, errors) if best > 2 else errors
-        return errors, int(numpy.argmax(settled))
+            best = max(best, float(errors[group].max()))
+        return best
 
     def _off(self, order: int, dtype: str, computed: numpy.ndarray) -> numpy.ndarray:
         """Errors in ulp; 0 where the truth is unknown, or no number of the dtype."""
-        info = numpy.finfo(dtype)
         high, low = self.truth[dtype][:, order, 0], self.truth[dtype][:, order, 1]
-        size, most = numpy.abs(high), float(info.max)
+        size = numpy.abs(high)
         with numpy.errstate(all="ignore"):
             unit = last_place(size, dtype)
             errors = numpy.abs((computed.astype("float64") - high) - low) / unit
             errors[numpy.isnan(errors)] = numpy.inf
-            errors[numpy.isnan(high) | (size > most / 2**self.margin)] = (
-                0  # no number of the dtype, or hardly
-            )
+            beyond = self.beyond(order, dtype)  # where it should be infinite, of the sign it has
+            lost = numpy.isnan(computed) | (numpy.sign(computed) * numpy.sign(high) < 0)
+            errors[beyond] = numpy.where(lost, numpy.inf, 0)[beyond]
+            errors[numpy.isnan(high)] = 0
             least = as_good_as_zero(self.at[dtype], dtype, self._large())
             errors[(size < least) & (numpy.abs(computed) <= 2 * least)] = 0
         return errors
+
+    def beyond(self, order: int, dtype: str) -> numpy.ndarray:
+        """Where the truth is no number of the dtype, or hardly one."""
+        return numpy.abs(self.truth[dtype][:, order, 0]) > float(numpy.finfo(dtype).max) / 2**self.margin
 
     def _large(self) -> str:
         """The argument in units of which a result may be as good as zero."""
@@ -161,6 +175,8 @@ class Bench:
         with numpy.errstate(invalid="ignore"):
             more = numpy.maximum(1, moved[doubtful]) / numpy.fmax(1, least[doubtful])
             errors[doubtful] = numpy.where(ill, 0, errors[doubtful] / more)
+            no_sign = doubtful[self.beyond(order, dtype)[doubtful]]
+            errors[no_sign] = numpy.minimum(errors[no_sign], NO_SIGN)
 
     def _least_motion(self, order: int, dtype: str) -> numpy.ndarray:
         """The same at every point by the next derivative (0 for the last), of the argument in which it is taken. It costs
@@ -195,28 +211,31 @@ class Bench:
         worst = max(self._worst_of(computed), edges._worst_of(computed), key=_error)
         if worst.error > BOUND:
             return worst
-        beside = edges._at_worse(computed, searches)._worst_of(computed)
-        return beside if beside.error > OUT * BOUND else worst
+        for search in range(searches):
+            beside = edges._at_worse(computed, search)._worst_of(computed)
+            if beside.error > OUT * BOUND:
+                return beside
+        return worst
 
-    def with_worse(self, derived: Any) -> Bench:
-        """These points, those at the edges of what a loss's kernels compute, and those where they are likely worst."""
+    def with_worse(self, derived: Any, place: Mapping[str, float] | None = None) -> Bench:
+        """These points, those at the edges of what a loss's kernels compute, and those where they are likely worst; and one
+        more, if it is given."""
         computed = self._computed(derived)
         edges = self._at_edges(computed)
-        benches = [self, edges, edges._at_worse(computed, searches=1)]
+        benches = [self, edges, edges._at_worse(computed, 0)]
+        if place:
+            at = {d: {name: numpy.array([x]).astype(d) for name, x in place.items()} for d in DTYPES}
+            benches.append(self._at(at))
         at = {
             d: {name: numpy.concatenate([each.at[d][name] for each in benches]) for name in self.at[d]}
             for d in DTYPES
         }
         return self._at(at, {d: numpy.concatenate([each.truth[d] for each in benches]) for d in DTYPES})
 
-    def _at_worse(self, computed: Mapping[str, Sequence[Any]], searches: int) -> Bench:
+    def _at_worse(self, computed: Mapping[str, Sequence[Any]], search: int) -> Bench:
         narrow, wide = (computed[each][-1] for each in DTYPES)
-        known, large = self.at[DTYPES[0]], self._large()
-        found = [
-            Search(narrow, wide, self.arguments, self.parameters, large, known, self.seed + k).found()
-            for k in range(searches)
-        ]
-        at = {name: numpy.concatenate([each[name] for each in found]) for name in self.names}
+        known, seed = self.at[DTYPES[0]], self.seed + search
+        at = Search(narrow, wide, self.arguments, self.parameters, self._large(), known, seed).found()
         return self._at({d: {name: x.astype(d) for name, x in at.items()} for d in DTYPES})
 
     def _at_edges(self, computed: Mapping[str, Sequence[Any]]) -> Bench:

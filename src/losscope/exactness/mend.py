@@ -24,7 +24,7 @@ MOST_IN_ALL = 3600  # the same, of value, gradient and curvature together
 REWRITING = 8  # operations that are measured in the time in which one is rewritten in all ways
 LONGEST = 400  # operations of a form worth measuring
 BREADTH = 3  # forms of which each round makes others
-MOST_CASES = 8  # forms of which two may be put side by side
+MOST_CASES = 14  # forms of which two may be put side by side
 SLIGHT = 4.0  # bits, of all points together, for which no form that is within bounds is split in two
 
 
@@ -165,7 +165,8 @@ def _between(low: float, high: float) -> Any:
 def _quantities(judge: Judge, form: Any) -> list[Any]:
     """What a border may be set in: sizes of the arguments, by themselves and in units of a parameter."""
     symbols = {str(each): each for each in form.free_symbols}
-    mains = [absolute(symbols[name]) for name in ("r", "prediction", "margin") if name in symbols]
+    variables = [symbols[name] for name in ("r", "prediction", "margin") if name in symbols]
+    mains = [*map(absolute, variables), *variables]
     if "prediction" in symbols and "target" in symbols:
         z, y = symbols["prediction"], symbols["target"]
         signs = judge.bench.arguments.get("target") == "sign"

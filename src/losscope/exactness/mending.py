@@ -31,8 +31,10 @@ from losscope.exactness.mend import Judge, assumed_positive, assumed_real, mende
 from losscope.expression import symbol
 from losscope.expression.from_sympy import in_our_words
 from losscope.parse import parse
+from losscope.stable import beside_kinks
 from losscope.truth import truths
 
+SEARCHES = 2
 SOME = 32  # points, of which one shows that a form has values
 
 
@@ -74,10 +76,33 @@ def mend(entry: Entry, few: int, many: int) -> Mended:
     plainly = check.bench.certified(derived)
     if plainly.error <= BOUND / 2:
         return Mended((), (), plainly, points)
-    search, check = (
-        Judge(each.with_worse(derived), PREDICTION - TARGET)
-        for each in (bench(entry, None, few, derived, seed=7), check.bench)
-    )
+    search = Judge(bench(entry, None, few, derived, seed=7), PREDICTION - TARGET)
+    best = _searched(entry, derived, search, check, Mended((), (), plainly, points))
+    return best if best.worst.error <= BOUND else _with_borders(entry, best, check.bench)
+
+
+def _searched(entry: Entry, derived: Derived, search: Judge, check: Judge, plainly: Mended) -> Mended:
+    """The forms that lose least. Where they fail at points of their own, beside which no other was looked at, these are looked
+    at, too, and it is searched once more."""
+    best, worse, place = plainly, derived, None
+    for _ in range(SEARCHES):
+        search, check = (
+            Judge(each.bench.with_worse(worse, place), PREDICTION - TARGET) for each in (search, check)
+        )
+        found = _found(entry, derived, search, check)
+        settled = _settled(entry, found, check, plainly.points)
+        if settled is None:
+            break
+        forms = [derived.value, derived.gradient, derived.curvature]
+        if settled.worst.error <= BOUND or _lost(check, found) < _lost(check, forms):
+            best = settled if best is plainly else min(best, settled, key=lambda each: each.worst.error)
+        if settled.worst.error <= BOUND or any(check.fails(order, form) for order, form in enumerate(found)):
+            break
+        worse, place = derive(replace(entry, computed=settled.computed)), settled.worst.at
+    return best
+
+
+def _found(entry: Entry, derived: Derived, search: Judge, check: Judge) -> list[Any]:
     forms = [derived.value, derived.gradient, derived.curvature]
     differentiate = partial(slope_of, entry=entry)
     signs = [
@@ -87,14 +112,7 @@ def mend(entry: Entry, few: int, many: int) -> Mended:
     if signs and any(check.fails(order, form) for order, form in enumerate(found)):
         other = _with_signs(search, check, found, differentiate, signs)
         found = min(found, other, key=lambda forms: _lost(check, forms))
-    best = Mended((), (), plainly, points)
-    settled = _settled(entry, found, check, points)
-    if settled is not None and (settled.worst.error, _lost(check, found)) < (
-        plainly.error,
-        _lost(check, forms),
-    ):
-        best = settled
-    return best if best.worst.error <= BOUND else _with_borders(entry, best, check.bench)
+    return found
 
 
 def _with_borders(entry: Entry, found: Mended, bench: Bench) -> Mended:
@@ -194,7 +212,7 @@ def written(entry: Entry, through: Entry | None) -> list[Any]:
         slope = sympy.diff(result[-1], symbol(structure.variable))
         for name, steps in structure.moving.items():
             slope += sympy.diff(result[-1], symbol(name)) * steps
-        result.append(in_our_words(slope))
+        result.append(beside_kinks(in_our_words(slope)))
     return result
 
 

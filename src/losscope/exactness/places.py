@@ -10,6 +10,7 @@ from losscope.exactness.samples import BETWEEN, FLOOR
 
 # A last-place change that moves the truth by this much of itself leaves nothing to be right or wrong.
 NOTHING = 1 / 64
+NO_SIGN = 13.0  # the error of an infinity that is none, or of the other sign: out of bounds, but digits are worth more
 CLOSE = 1e-3  # to a whole number: what vanishes there is then so small that it hides an overflow
 
 

@@ -73,8 +73,10 @@ class Search:
             most = float(numpy.finfo(NARROW).max) / 2**MARGIN
             least = as_good_as_zero(at, NARROW, self.in_units_of)
             nothing = (size < least) & (numpy.abs(narrow) <= 2 * least)
-            beyond = numpy.isnan(wide) | (size > most)
-            errors[nothing | beyond] = 0
+            beyond = ~(size <= most)
+            lost = numpy.isnan(narrow) | (numpy.sign(narrow) * numpy.sign(wide) < 0)
+            errors[beyond] = numpy.where(lost, numpy.inf, 0)[beyond]
+            errors[nothing | numpy.isnan(wide)] = 0
             doubtful = numpy.flatnonzero((errors > DOUBTFUL).any(0))
             moved = self._moved([x[doubtful] for x in exactly], wide[:, doubtful], unit[:, doubtful])
             ill = moved > NOTHING / float(numpy.finfo(NARROW).eps)

@@ -9,7 +9,7 @@ from sympy import Add, Mul, exp
 
 from losscope.expression.everywhere import everywhere
 from losscope.expression.exponential import log, log1p, sigmoid, softplus
-from losscope.expression.hyperbolic import sech2
+from losscope.expression.hyperbolic import cosh, sech2, sinh
 from losscope.expression.products import xmuly
 from losscope.rewrite.cancellation import fewer, terms
 from losscope.rewrite.multiplied_out import multiplied_out
@@ -76,6 +76,23 @@ def exponential_out(e: Any) -> Any:
         regrouped_ = fewer(multiplied_out(inside))
         if terms(regrouped_) < terms(whole):
             return found * regrouped_
+    return e
+
+
+@rewriting
+@everywhere
+def paired(e: Any) -> Any:
+    """a exp(x) + a exp(-x) as 2 a cosh(x), and a difference as 2 a sinh(x)."""
+    if not e.is_Add:
+        return e
+    for term in e.args:
+        found = next((each for each in Mul.make_args(term) if isinstance(each, exp)), None)
+        if found is None:
+            continue
+        x, a = found.args[0], term / found
+        for function, other in ((cosh, a * exp(-x)), (sinh, -a * exp(-x))):
+            if other in e.args:
+                return e - term - other + 2 * a * function(x)
     return e
 
 
