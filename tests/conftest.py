@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+import losscope as ls
 import quick
 from losscope.catalogue import entries
 from losscope.kernels import threads
+from losscope.loss.activated import check_fit
 
 ALL = list(entries())
 LOSSES = [name for name, entry in entries().items() if entry.structure != "activation"]
@@ -19,6 +21,15 @@ ELEMENTWISE = [name for name, entry in entries().items() if entry.structure == "
 DISTANCE = [name for name, entry in entries().items() if entry.structure == "distance"]
 SOFTMAX = [name for name, entry in entries().items() if entry.structure == "softmax"]
 CLASSES = 4
+
+
+def fits(loss: ls.Loss, activation: str) -> bool:
+    """Whether a loss goes through an activation."""
+    try:
+        check_fit(loss, entries()[activation])
+    except ls.LossError:
+        return False
+    return True
 
 
 # Studies and comparisons make millions of small calls, and say nothing of threads.

@@ -13,12 +13,12 @@ import pytest
 import torch
 
 import losscope as ls
+from conftest import fits
 from losscope.catalogue import entries
 from losscope.cli import main
 from losscope.exactness.certificate import Certificate, Worst
 from losscope.exactness.certify import certificate
 from losscope.exactness.told import InexactWarning
-from losscope.loss.activated import check_fit
 
 HARD = "lgamma(z**2 + y + 1) - lgamma(y + 1) - r"
 ISSUE = [
@@ -70,14 +70,6 @@ def test_terms_that_cancel_are_named() -> None:
         ls.define("mine", "lgamma(abs(r) + 3) - lgamma(abs(r) + 2) - log(abs(r) + 2) + r**2", strict=False)
     _, caret, _, _ = str(said[0].message).splitlines()
     assert caret.endswith("the terms cancel")
-
-
-def fits(loss: ls.Loss, activation: str) -> bool:
-    try:
-        check_fit(loss, entries()[activation])
-    except ls.LossError:
-        return False
-    return True
 
 
 PAIRS = [

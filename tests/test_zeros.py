@@ -83,7 +83,7 @@ def test_between_them_it_is_the_same_arithmetic(formula: str) -> None:
                 namespace,
             )
             found.append(namespace["f"](z, y))
-        np.testing.assert_allclose(found[0], found[1], rtol=4e-16, atol=1e-15)  # terms in another order
+        np.testing.assert_allclose(found[0], found[1], rtol=4e-16, atol=2e-17)
 
 
 def test_a_real_target_is_no_share() -> None:

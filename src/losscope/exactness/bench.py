@@ -19,7 +19,16 @@ from losscope.entry import Parameter
 from losscope.exactness.certificate import BOUND, Worst
 from losscope.exactness.condition import ELSEWHERE, UP, Condition
 from losscope.exactness.edges import between, edges
-from losscope.exactness.places import NO_SIGN, NOTHING, as_good_as_zero, is_end, last_place, sorts
+from losscope.exactness.places import (
+    NO_SIGN,
+    NOTHING,
+    as_good_as_zero,
+    is_beyond,
+    is_end,
+    last_place,
+    sorts,
+    ulps,
+)
 from losscope.exactness.samples import MARGIN, points, usual
 from losscope.exactness.worse import Search
 from losscope.truth import truths
@@ -129,22 +138,12 @@ class Bench:
     def _off(self, order: int, dtype: str, computed: numpy.ndarray) -> numpy.ndarray:
         """Errors in ulp; 0 where the truth is unknown, or no number of the dtype."""
         high, low = self.truth[dtype][:, order, 0], self.truth[dtype][:, order, 1]
-        size = numpy.abs(high)
-        with numpy.errstate(all="ignore"):
-            unit = last_place(size, dtype)
-            errors = numpy.abs((computed.astype("float64") - high) - low) / unit
-            errors[numpy.isnan(errors)] = numpy.inf
-            beyond = self.beyond(order, dtype)  # where it should be infinite, of the sign it has
-            lost = numpy.isnan(computed) | (numpy.sign(computed) * numpy.sign(high) < 0)
-            errors[beyond] = numpy.where(lost, numpy.inf, 0)[beyond]
-            errors[numpy.isnan(high)] = 0
-            least = as_good_as_zero(self.at[dtype], dtype, self._large())
-            errors[(size < least) & (numpy.abs(computed) <= 2 * least)] = 0
-        return errors
+        least = as_good_as_zero(self.at[dtype], dtype, self._large())
+        return ulps(computed, high, low, least, dtype, self.margin)
 
     def beyond(self, order: int, dtype: str) -> numpy.ndarray:
         """Where the truth is no number of the dtype, or hardly one."""
-        return numpy.abs(self.truth[dtype][:, order, 0]) > float(numpy.finfo(dtype).max) / 2**self.margin
+        return is_beyond(numpy.abs(self.truth[dtype][:, order, 0]), dtype, self.margin)
 
     def _large(self) -> str:
         """The argument in units of which a result may be as good as zero."""

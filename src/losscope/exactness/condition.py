@@ -12,7 +12,7 @@ import sympy
 from losscope.entry import Parameter
 from losscope.exactness.borders import SHIFT, shifted
 from losscope.exactness.certificate import BOUND
-from losscope.exactness.places import is_end, last_place
+from losscope.exactness.places import has_last_place, last_place
 from losscope.exactness.samples import BETWEEN
 from losscope.truth import truths
 
@@ -81,15 +81,9 @@ class Condition:
         return moved
 
     def _moving(self, rows: numpy.ndarray, dtype: str) -> numpy.ndarray:
-        """Which numbers have a last place. A parameter at its default is what the formula is; at any other value it is one
-        more input."""
-        moving = numpy.ones_like(rows, bool)
-        for column, name in enumerate(self.names):
-            if name in self.parameters:
-                default = numpy.dtype(dtype).type(self.parameters[name].default)
-                moving[:, column] = rows[:, column] != default
-            moving[:, column] &= ~is_end(self.arguments.get(name, ""), rows[:, column])
-        return moving
+        columns = zip(self.names, rows.T, strict=True)
+        found = [has_last_place(name, x, dtype, self.arguments, self.parameters) for name, x in columns]
+        return numpy.stack(found, 1)
 
     def _inside(self, rows: numpy.ndarray) -> numpy.ndarray:
         for column, name in enumerate(self.names):

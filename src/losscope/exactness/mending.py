@@ -34,7 +34,7 @@ from losscope.parse import parse
 from losscope.stable import beside_kinks
 from losscope.truth import truths
 
-SEARCHES = 2
+ROUNDS = 2  # of searching for forms
 SOME = 32  # points, of which one shows that a form has values
 
 
@@ -85,7 +85,7 @@ def _searched(entry: Entry, derived: Derived, search: Judge, check: Judge, plain
     """The forms that lose least. Where they fail at points of their own, beside which no other was looked at, these are looked
     at, too, and it is searched once more."""
     best, worse, place = plainly, derived, None
-    for _ in range(SEARCHES):
+    for _ in range(ROUNDS):
         search, check = (
             Judge(each.bench.with_worse(worse, place), PREDICTION - TARGET) for each in (search, check)
         )

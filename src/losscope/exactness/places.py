@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import numpy
 
-from losscope.exactness.samples import BETWEEN, FLOOR
+from losscope.entry import Parameter
+from losscope.exactness.samples import BETWEEN, FLOOR, MARGIN
 
 # A last-place change that moves the truth by this much of itself leaves nothing to be right or wrong.
 NOTHING = 1 / 64
@@ -28,6 +30,41 @@ def as_good_as_zero(at: Mapping[str, numpy.ndarray], dtype: str, in_units_of: st
     if in_units_of:
         units = numpy.fmax(1, numpy.abs(at[in_units_of].astype("float64")))
     return FLOOR * float(numpy.finfo(dtype).tiny) * units
+
+
+def ulps(
+    computed: numpy.ndarray, high: Any, low: Any, least: numpy.ndarray, dtype: str, margin: int = MARGIN
+) -> numpy.ndarray:
+    """How far computed numbers are off the truth, high + low, in units in the last place. 0 where that is unknown, or both are
+    as good as zero; where it is within the margin of the dtype's end, nothing but a lost infinity or sign counts, without end."""
+    size = numpy.abs(high)
+    with numpy.errstate(all="ignore"):
+        errors = numpy.abs((computed.astype("float64") - high) - low) / last_place(size, dtype)
+        errors[numpy.isnan(errors)] = numpy.inf
+        lost = numpy.isnan(computed) | (numpy.sign(computed) * numpy.sign(high) < 0)
+        beyond = is_beyond(size, dtype, margin)
+        errors[beyond] = numpy.where(lost, numpy.inf, 0)[beyond]
+        errors[numpy.isnan(high) | ((size < least) & (numpy.abs(computed) <= 2 * least))] = 0
+    return errors
+
+
+def is_beyond(size: numpy.ndarray, dtype: str, margin: int = MARGIN) -> numpy.ndarray:
+    """Where a number of this size is none of the dtype, or hardly one."""
+    return size > float(numpy.finfo(dtype).max) / 2**margin
+
+
+def has_last_place(
+    name: str,
+    numbers: numpy.ndarray,
+    dtype: str,
+    arguments: Mapping[str, str],
+    parameters: Mapping[str, Parameter],
+) -> numpy.ndarray:
+    """Which numbers of an input might be others by a last place. A parameter at its default is what the formula is; at any
+    other value it is one more input."""
+    if name in parameters:
+        return (numbers != numpy.dtype(dtype).type(parameters[name].default)) & (numbers != 0)
+    return ~is_end(arguments[name], numbers)
 
 
 def is_end(domain: str, numbers: numpy.ndarray) -> numpy.ndarray:

@@ -10,8 +10,16 @@ from typing import Any
 import numpy
 
 from losscope.entry import Parameter
-from losscope.exactness.places import NOTHING, as_good_as_zero, is_end, last_place, sorts
-from losscope.exactness.samples import BETWEEN, MARGIN, NAMED, points, usual
+from losscope.exactness.places import (
+    NOTHING,
+    as_good_as_zero,
+    has_last_place,
+    is_beyond,
+    last_place,
+    sorts,
+    ulps,
+)
+from losscope.exactness.samples import BETWEEN, NAMED, points, usual
 
 NARROW, WIDE = "float32", "float64"
 DRAWN = 16384  # points to begin with
@@ -68,21 +76,15 @@ class Search:
             wide = self._results(self.wide, exactly)
             size = numpy.abs(wide)
             unit = last_place(size, NARROW)
-            errors = numpy.abs(narrow - wide) / unit
-            errors[numpy.isnan(errors)] = numpy.inf
-            most = float(numpy.finfo(NARROW).max) / 2**MARGIN
             least = as_good_as_zero(at, NARROW, self.in_units_of)
-            nothing = (size < least) & (numpy.abs(narrow) <= 2 * least)
-            beyond = ~(size <= most)
-            lost = numpy.isnan(narrow) | (numpy.sign(narrow) * numpy.sign(wide) < 0)
-            errors[beyond] = numpy.where(lost, numpy.inf, 0)[beyond]
-            errors[nothing | numpy.isnan(wide)] = 0
+            errors = ulps(narrow, wide, 0.0, least, NARROW)
             doubtful = numpy.flatnonzero((errors > DOUBTFUL).any(0))
             moved = self._moved([x[doubtful] for x in exactly], wide[:, doubtful], unit[:, doubtful])
             ill = moved > NOTHING / float(numpy.finfo(NARROW).eps)
             ill[1:] |= ill[:-1]
             errors[:, doubtful] = numpy.where(ill, 0, errors[:, doubtful] / numpy.fmax(1, moved))
             sort = sorts(at, self.parameters)
+            beyond = numpy.isnan(size) | is_beyond(size, NARROW)
             large = numpy.where(beyond, 0, size)
             small = numpy.where(beyond | (size < least), 0, 1 / size)
         return errors, numpy.concatenate([small, *(large * (sort == each) for each in range(3))])
@@ -91,17 +93,14 @@ class Search:
         """By how many ulp a last-place change of the inputs moves each result."""
         moved = numpy.zeros_like(here)
         for column, name in enumerate(self.drawn):
-            if name in self.parameters:
-                fixed = at[column] == float(numpy.float32(self.parameters[name].default))
-            else:
-                fixed = is_end(self.arguments[name], at[column])
+            moving = has_last_place(name, at[column], NARROW, self.arguments, self.parameters)
             most = numpy.zeros_like(here)
             for step in STEPS:
                 beside = [*at]
                 beside[column] = at[column] * (1 + step * float(numpy.finfo(NARROW).eps))
                 off = numpy.abs(self._results(self.wide, beside) - here) / unit
                 most = numpy.fmax(most, off)
-            moved += numpy.where(fixed, 0, most)
+            moved += numpy.where(moving, most, 0)
         return moved
 
     def _around(self, at: At) -> dict[str, numpy.ndarray]:

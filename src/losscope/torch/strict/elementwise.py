@@ -56,7 +56,7 @@ def evaluate(
         elif per_row:
             empty = empty.sum(-1)
         return empty.to(dtype), weighed
-    if not torch.compiler.is_compiling():
+    if loss.activation is not None and not torch.compiler.is_compiling():
         loss._tell()
     this = pointwise(loss.entry, loss.activation)
     try:
