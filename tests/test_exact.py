@@ -151,9 +151,9 @@ def margins_within_bounds(loss: ls.Loss, dtype: type) -> None:
             near(dtype, found, true[order], moved[order], loss.name, order, margin)
 
 
-def measured(loss: ls.Loss, vectors: list) -> tuple:
-    """The distance, the cosine (0 where none is measured), and the terms whose sum is the distance's slope in each number
-    of the first vector."""
+def measured(loss: ls.Loss, vectors: list, swap: bool) -> tuple:
+    """The distance, the cosine (0 where none is measured), the distance's slope in each number of the first vector, and how
+    large the terms are by whose rounding it may be off."""
     a, b, *rest = vectors
 
     def length(x: list) -> mpf:
@@ -162,50 +162,70 @@ def measured(loss: ls.Loss, vectors: list) -> tuple:
     def apart(x: list, y: list) -> tuple:
         difference = [one - other for one, other in zip(x, y)]
         size = length(difference)
-        return size, [[each / size if size else mpf(0)] for each in difference]
+        return size, [each / size if size else mpf(0) for each in difference]
 
     if loss.entry.measure == "cosine":
         sizes = length(a), length(b)
         cosine = mpmath.fsum(x * y for x, y in zip(a, b)) / (sizes[0] * sizes[1])
-        terms = [[cosine * x / sizes[0] ** 2, -y / sizes[1] / sizes[0]] for x, y in zip(a, b)]
-        return 1 - cosine, cosine, terms
+        slopes = [(cosine * x / sizes[0] - y / sizes[1]) / sizes[0] for x, y in zip(a, b)]
+        return 1 - cosine, cosine, slopes, [mpf(0)] * len(a)
     distance, slopes = apart(a, b)
+    terms = [mpf(0)] * len(a)
     for negative in rest:
         far, away = apart(a, negative)
-        distance, slopes = distance - far, [[*x, -y[0]] for x, y in zip(slopes, away)]
-    return distance, mpf(0), slopes
+        between, none = apart(b, negative)[0], [mpf(0)] * len(a)
+        far, away = (between, none) if swap and between < far else (far, away)
+        # Directions; but what is left where the lengths are nearly the same does not come from these.
+        share = abs(distance - far) / (distance + far)
+        terms = [share * (abs(x) + abs(y)) for x, y in zip(slopes, away)]
+        distance, slopes = distance - far, [x - y for x, y in zip(slopes, away)]
+    return distance, mpf(0), slopes, terms
 
 
 def vectors_within_bounds(loss: ls.Loss, dtype: type) -> None:
-    """Vectors of three numbers of ordinary size, some of them near each other, beside the formula of their distance. A
-    slope is a difference of directions, and as exact as these are."""
+    """Vectors of three numbers, some of them near each other, nearly opposite, or long beside the difference of two others,
+    and the formula of their distance."""
     rng = np.random.default_rng(crc32(loss.name.encode()))
-    first, second, third = rng.normal(size=(3, 40, 3)).astype(dtype)
-    second[:10] = first[:10] * (1 + 1e-3 * rng.normal(size=(10, 3))).astype(dtype)
+    first, second, third = rng.normal(size=(3, 80, 3))
+    second[:10] = first[:10] * (1 + 1e-3 * rng.normal(size=(10, 3)))
+    second[10:20] = -3 * first[10:20] * (1 + 1e-6 * rng.normal(size=(10, 3)))
+    third[20:30] = second[20:30] * (1 + 1e-5 * rng.normal(size=(10, 3)))
+    first[30:45] *= 10.0 ** np.arange(15)[:, None]
+    second[45:60] *= 10.0 ** np.arange(15)[:, None]
+    first, second, third = (each.astype(dtype) for each in (first, second, third))
     triplet = loss.entry.measure == "triplet"
-    label = rng.choice([-1, 1], 40).astype(dtype)
-    options = {"negative": third} if triplet else {"label": label}
-    value, gradient = loss.value_and_grad(first, second, reduction="none", **options)
+    label = rng.choice([-1, 1], 80).astype(dtype)
+    for options in (
+        ({"negative": third}, {"negative": third, "swap": True}) if triplet else ({"label": label},)
+    ):
+        some_vectors_within_bounds(
+            loss, dtype, [first, second, *([third] if triplet else [])], label, options
+        )
+
+
+def some_vectors_within_bounds(
+    loss: ls.Loss, dtype: type, rows: list[np.ndarray], label: np.ndarray, options: dict
+) -> None:
+    value, gradient = loss.value_and_grad(*rows[:2], reduction="none", **options)
     forms = [derive(loss.entry).expanded(order) for order in range(2)]
     eps = mpf(float(np.finfo(dtype).eps))
 
     def truth(vectors: list, judged: mpf) -> tuple[list, list]:
-        """Value and slopes, and the size of the terms that each is the sum of."""
-        distance, cosine, slopes = measured(loss, vectors)
+        """Value and slopes, and the size of the terms of each."""
+        distance, cosine, slopes, terms = measured(loss, vectors, options.get("swap", False))
         fixed = {name: mpf(float(dtype(number))) for name, number in loss.parameters.items()}
         at = {**fixed, "distance": distance, "cosine": cosine, "label": judged}
         slope = evaluate(forms[1], at)
-        sizes = [slope * mpmath.fsum(map(abs, terms)) for terms in slopes]
         value = evaluate(forms[0], at)
-        return [value, *(slope * mpmath.fsum(terms) for terms in slopes)], [value, *map(abs, sizes)]
+        return [value, *(slope * each for each in slopes)], [mpf(0), *(abs(slope) * each for each in terms)]
 
-    for i in range(40):
+    for i in range(len(label)):
         with mpmath.workdps(DIGITS):
-            given = [first[i], second[i], *([third[i]] if triplet else [])]
+            given = [each[i] for each in rows]
             vectors = [[mpf(float(each)) for each in vector] for vector in given]
-            judged = mpf(1) if triplet else mpf(float(label[i]))
-            true, sizes = truth(vectors, judged)
-            moved = [eps * each for each in sizes]
+            judged = mpf(float(label[i]))
+            true, terms = truth(vectors, judged)
+            moved = [eps * each for each in terms]
             for vector in vectors:
                 for at in range(3):
                     kept, vector[at] = vector[at], vector[at] * (1 + eps)

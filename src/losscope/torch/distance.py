@@ -122,11 +122,11 @@ class Distances(KernelLoss):
         else:
             distance = _length(a - b + offset)
             for n in negative:
-                start = a
-                if swap:  # chosen before its length is taken: what is not chosen has no slope, be it infinite
-                    nearer = _length(b - n + offset) < _length(a - n + offset)
-                    start = torch.where(nearer[..., None], b, a)
-                distance = distance - _length(start - n + offset)
+                # Which of the two is chosen before its length is taken: what is not chosen has no slope, be it infinite.
+                nearer = swap & (_length(b - n + offset) < _length(a - n + offset))[..., None]
+                start, between = torch.where(nearer, b, a), torch.where(nearer, a - n + 2 * offset, n - b)
+                x, y = a - b + offset, start - n + offset
+                distance = _longer(distance, _length(y), between, torch.where(nearer, x - y, x + y))
             cosine = 1 - distance
         value: Any = formula.compiled(self.entry, None, order, 0)(distance, label, cosine, *parameters)
         if order:
@@ -227,6 +227,15 @@ def _length(x: Tensor) -> Tensor:
     largest = torch.where((largest == 0) | largest.isinf(), 1.0, largest)
     square = (x / largest).square().sum(-1)
     return torch.where(square == 0, 0.0, largest.squeeze(-1) * torch.where(square == 0, 1.0, square).sqrt())
+
+
+def _longer(one: Tensor, other: Tensor, difference: Tensor, total: Tensor) -> Tensor:
+    """one - other, of which the first vector is the longer, from the difference and the sum of the vectors where that is more
+    exact."""
+    close = (one - other).abs() < other / 4
+    lengths = torch.where(close, one + other, 1.0)[..., None]
+    shares, total = (torch.where(close[..., None], each, 0.0) for each in (difference / lengths, total))
+    return torch.where(close, (shares * total).sum(-1), one - other)
 
 
 def _direction(x: Tensor) -> tuple[Tensor, Tensor]:

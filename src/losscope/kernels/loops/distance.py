@@ -9,6 +9,9 @@
 1 - cosine is half the squared distance of the normalised vectors, and is computed so where it is small. The gradient of a
 length of 0 is 0, and a vector of zeros has cosine 0 with any other. A row of weight 0 is not there, whatever stands in it.
 
+Of two lengths that are nearly the same, |x| - |y| is (x - y).(x + y) / (|x| + |y|), and the difference of their directions,
+x/|x| - y/|y|, is ((x - y) - x (|x| - |y|)/|x|) / |y|. There x - y (with `swap` x + y) is a difference of two of the vectors.
+
 Lengths and cosines are computed in double precision, also of float32 and halves, whose squares never leave its range. Of
 float64 a square may leave it: such a row is multiplied by a power of two first (its unit), which rounds nothing.
 """
@@ -22,7 +25,7 @@ from typing import Any
 from losscope.engine.arrays import STORED, Array
 from losscope.engine.function import larger
 from losscope.engine.kernel import Kernel, Signature
-from losscope.engine.lanes import F64, Lanes, converted, fma, folded, square_root, where
+from losscope.engine.lanes import F32, F64, Lanes, converted, fma, folded, magnitude, square_root, where
 from losscope.kernels.loops.rows import each_row, one_of_row, run_blocks
 
 # What is measured (of neither: the length of a difference), and which gradients are written.
@@ -38,6 +41,10 @@ NUMBERS = ("scale", "offset")
 
 SAFE = (1e-270, 1e300)  # sums of squares between which no square that matters has left the range of float64
 UP, DOWN = 2.0**600, 2.0**-600
+CLOSE = {
+    F32: 2.0**-24,
+    F64: 0.25,
+}  # the share of two lengths below which their difference has too few digits left
 
 Vector = Callable[[Lanes, Lanes | None], Lanes]  # sixteen features at a time
 Term = tuple[Lanes, Lanes, Vector]  # a slope, the coefficient that it makes, and the vector
@@ -154,18 +161,71 @@ class Loop:
         value, slope = self.loss(row, weight, distance, cosine)
 
         def towards(a: Array, b: Array, by_a: Lanes, by_b: Lanes) -> Term:
+            def beside(at: Lanes, mask: Lanes | None) -> tuple[Lanes, Lanes]:
+                """The direction of a, and what is left of that of b beside it."""
+                one, other = converted(a.load(at, mask), F64) * by_a, converted(b.load(at, mask), F64) * by_b
+                return one, other - one * cosine
+
+            # Where little is left, it is made orthogonal to a, which it is to rounding only.
+            none = k.number(0.0)
+            leaning = lambda: self.products(lambda at, mask: [beside(at, mask)], 1)
+            wide = self.computed == F64
+            (lean,) = k.choose(magnitude(cosine) > 0.5, leaning, lambda: [none]) if wide else [none]
+
             def load(at: Lanes, mask: Lanes | None) -> Lanes:
-                return converted(b.load(at, mask), F64) * by_b - converted(a.load(at, mask), F64) * (
-                    cosine * by_a
-                )
+                one, left = beside(at, mask)
+                return left - one * lean
 
             return slope * by_a, -slope * by_a, load
 
-        self.write("gradient", row, [towards(a, b, by_a, by_b)])
-        self.write("target_gradient", row, [towards(b, a, by_b, by_a)])
+        if self.wants & GRADIENT:
+            self.write("gradient", row, [towards(a, b, by_a, by_b)])
+        if self.wants & TARGET_GRADIENT:
+            self.write("target_gradient", row, [towards(b, a, by_b, by_a)])
         return value
 
     def triplet(self, row: Lanes, weight: Lanes) -> Lanes:
+        k = self.k
+        swapped, to_positive, to_negative, between = self.differences(row)
+        near, far = to_positive.distance(), to_negative.distance()
+        is_close = magnitude(near - far) < CLOSE[self.computed] * near
+        factors = (to_positive.before, to_negative.before), (to_positive.after, to_negative.after)
+        for x, y in factors:
+            is_close = is_close if x is None or y is None else is_close & (x == y)
+
+        def of_squares() -> list[Lanes]:
+            def factors(at: Lanes, mask: Lanes | None) -> Sequence[tuple[Lanes, Lanes]]:
+                x, y = to_positive.load(at, mask), to_negative.load(at, mask)
+                return [(between.load(at, mask), where(swapped, x - y, x + y))]
+
+            assert to_positive.length is not None
+            assert to_negative.length is not None
+            lengths = to_positive.length + to_negative.length
+            return [replace(between, length=self.products(factors, 1)[0] / lengths).distance()]
+
+        (apart,) = k.choose(is_close, of_squares, lambda: [near - far])
+        value, slope = self.loss(row, weight, apart)
+        other = replace(
+            to_negative,
+            a=self.one_of(is_close, between.a, to_negative.a),
+            b=self.one_of(is_close, between.b, to_negative.b),
+            offset=where(is_close, between.offset, self.offset),
+        )
+
+        def pull(slope: Lanes, of_both: Lanes) -> list[Term]:
+            """The gradient of the anchor or the positive, which may stand in both lengths."""
+            first = where(is_close & of_both, -slope * (apart / far), slope)
+            second = where(is_close | swapped, slope, -slope)
+            return [to_positive.term(first), other.term(where(of_both, second, 0.0))]
+
+        self.write("gradient", row, pull(slope, ~swapped))
+        self.write("target_gradient", row, pull(-slope, swapped))
+        self.write("negative_gradient", row, [to_negative.term(slope)])
+        return value
+
+    def differences(self, row: Lanes) -> tuple[Lanes, Difference, Difference, Difference]:
+        """Whether the positive is closer to the negative than the anchor is, and that counts; the difference to the positive,
+        that to the negative, and what the first is more than the second (if swapped, their sum)."""
         k = self.k
         anchor, positive, negative = (self.vector(name, row) for name in ("prediction", "target", "negative"))
         to_positive, from_anchor = self.difference(anchor, positive), self.difference(anchor, negative)
@@ -182,16 +242,14 @@ class Loop:
         swapped, length, *factors = k.choose(
             k.integer("swap") != 0, shorter, lambda: [never, *measured(from_anchor)]
         )
-        start = replace(anchor, address=k.builder.select(swapped.value, positive.address, anchor.address))
-        before, after = factors or (None, None)
+        start, (before, after) = self.one_of(swapped, positive, anchor), factors or (None, None)
         to_negative = Difference(start, negative, self.offset, before, after, length)
-        value, slope = self.loss(row, weight, to_positive.distance() - to_negative.distance())
-        none = k.number(0.0)
-        of_anchor, of_positive = where(swapped, none, -slope), where(swapped, -slope, none)
-        self.write("gradient", row, [to_positive.term(slope), to_negative.term(of_anchor)])
-        self.write("target_gradient", row, [to_positive.term(-slope), to_negative.term(of_positive)])
-        self.write("negative_gradient", row, [to_negative.term(slope)])
-        return value
+        a, b = self.one_of(swapped, anchor, negative), self.one_of(swapped, negative, positive)
+        between = replace(to_negative, a=a, b=b, offset=where(swapped, 2.0 * self.offset, 0.0))
+        return swapped, to_positive, to_negative, between
+
+    def one_of(self, condition: Lanes, yes: Array, no: Array) -> Array:
+        return replace(yes, address=self.k.builder.select(condition.value, yes.address, no.address))
 
     def loss(
         self, row: Lanes, weight: Lanes, distance: Lanes, cosine: Lanes | None = None
