@@ -565,6 +565,17 @@ def test_no_name_and_no_number_is_broken_on_a_narrow_terminal(cancer, width):
         assert any(line.strip().startswith("loss") and "log loss" in line for line in lines)  # still a table
 
 
+def test_losses_may_stand_behind_the_options(tmp_path, capsys):
+    from losscope.cli import main
+
+    options = "--data diabetes --model linear --splits 2 --workers 1 --json --out"
+    assert main(["compare", "mse", *options.split(), str(tmp_path), "huber:delta=50", "mae"]) == 0
+    found = json.loads(capsys.readouterr().out)["losses"]
+    assert [each["name"] for each in found] == [
+        ls.get(name).name for name in ("mse", "huber:delta=50", "mae")
+    ]
+
+
 def test_one_run_is_said_as_one(tmp_path, capsys):
     from losscope.cli import main
 

@@ -120,7 +120,7 @@ def end_of(formula: str) -> str:
         return "told"
     derived = derive(loss.entry)
     other = bench(loss.entry, None, 300, derived, seed=99).with_borders()
-    other.margin += 2  # as far from the end as chance may have kept the certificate
+    other.margin += 4  # as far from the end as chance may have kept the certificate
     worst = other.certified(derived, searches=1)
     assert worst.error <= 2 * BOUND, worst  # they are other points than those of the certificate
     if crc32(formula.encode()) % RARE == 0:

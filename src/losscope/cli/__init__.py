@@ -50,6 +50,17 @@ def _parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
     return top, verbs.choices
 
 
+def _with_later(verb: argparse.ArgumentParser, args: argparse.Namespace, unknown: list[str]) -> list[str]:
+    """Words behind the options go to the list of names that a verb takes; returns what is left."""
+    lists = [
+        action.dest for action in verb._actions if not action.option_strings and action.nargs in ("*", "+")
+    ]
+    if not lists or any(word.startswith("-") for word in unknown):
+        return unknown
+    setattr(args, lists[0], [*getattr(args, lists[0]), *unknown])
+    return []
+
+
 def refuse_unknown(verb: argparse.ArgumentParser, unknown: Sequence[str]) -> None:
     """Words that the parser of a verb has not understood: its usage, and the nearest option."""
     if not unknown:
@@ -74,7 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if args.verb is None and not unknown:
             top.print_help()
             return 2
-        refuse_unknown(verbs.get(args.verb, top), unknown)
+        verb = verbs.get(args.verb, top)
+        refuse_unknown(verb, _with_later(verb, args, unknown))
         return args.run(args) or 0
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "losscope":

@@ -44,11 +44,12 @@ def told_apart(metric: Metric, values: Sequence[float]) -> list[str]:
 
 
 def difference(metric: Metric, found: Difference) -> str:
-    """The size of a difference and half its interval, to the same place: "0.81 ± 0.30"; percentages in points.
+    """The size of a difference and half its interval, to the same place, which shows which is the larger; percentages in
+    points.
 
     >>> from losscope.comparison.metrics import named
-    >>> difference(named("mae", "regression"), Difference(-0.8123, 0.298))
-    '0.81 ± 0.30'
+    >>> [difference(named("mae", "regression"), Difference(-0.8123, half)) for half in (0.298, 0.811)]
+    ['0.81 ± 0.30', '0.812 ± 0.811']
     """
     factor = 100.0 if metric.percent else 1.0
     size, half = factor * abs(found.mean), factor * found.half
@@ -56,14 +57,23 @@ def difference(metric: Metric, found: Difference) -> str:
         return f"{number(size)}{' points' * metric.percent} (uncertainty unknown)"
     if half == 0:
         return f"{number(size)}{' points' * metric.percent} ± 0"
-    digits = max(1 - math.floor(math.log10(half)), 0) if half < 1e6 else 0
-    if digits > 6:
-        text = f"{size:.1e} ± {half:.1e}"
-    else:
-        place = 10.0 ** math.floor(math.log10(half) - 1) if half >= 100 else 0
-        size, half = (round(each / place) * place if place else each for each in (size, half))
-        text = f"{size:,.{digits}f} ± {half:,.{digits}f}"
-    return text + " points" * metric.percent
+    for digits in range(2, 6):
+        told = [_to_place(each, math.floor(math.log10(half)) + 1 - digits) for each in (size, half)]
+        if size == half or told[0] != told[1]:
+            break
+    return " ± ".join(told) + " points" * metric.percent
+
+
+def _to_place(number: float, place: int) -> str:
+    """A number to a power of ten, with thousands separated.
+
+    >>> _to_place(41305.38, 2), _to_place(0.83518, -2), _to_place(1.234e-7, -8)
+    ('41,300', '0.84', '1.2e-07')
+    """
+    if place < -6:
+        digits = math.floor(math.log10(number)) - place if number else 0
+        return f"{number:.{max(digits, 0)}e}"
+    return f"{round(number, -place):,.{max(-place, 0)}f}"
 
 
 def times(ratio: float) -> str:
