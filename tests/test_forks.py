@@ -57,6 +57,27 @@ def test_while_another_thread_is_in_its_first_call(first: str, then: str) -> Non
     assert said == ["0"] * 3
 
 
+@pytest.mark.parametrize("asked", ["formula", "latex()", "facts.kinks", "__doc__", "certificate.worst"])
+def test_while_another_thread_first_asks_for(asked: str) -> None:
+    said = run(f"""
+        import losscope as ls
+        import os, signal, sys, threading, time
+        first = threading.Thread(target=lambda: ls.huber.{asked})
+        first.start()
+        codes = []
+        for pause in (0.1, 0.2, 0.4):
+            time.sleep(pause)
+            child = os.fork()
+            if not child:
+                signal.alarm(100)
+                os._exit(0 if ls.mse([3.0], [0.0]) == 9.0 and ls.huber.{asked} is not None else 1)
+            codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        first.join()
+        print(*codes)
+    """)
+    assert said == ["0"] * 3
+
+
 def test_a_lock_that_another_librarys_hook_has_is_not_waited_for_without_end() -> None:
     """Whoever imports waits for that lock, and the fork for the import: after a while the fork goes on."""
     said = run("""

@@ -556,3 +556,20 @@ def test_a_share_has_a_slope_where_all_of_its_row_has_no_weight() -> None:
             torch.tensor([share])
         )
         torch.testing.assert_close(found, -weight * torch.log_softmax(z, -1))
+
+
+@pytest.mark.filterwarnings("ignore::losscope.exactness.told.InexactWarning")
+@pytest.mark.parametrize("name", ["bce_of_probability", "kl_divergence", "cross_entropy_of_probability"])
+def test_into_an_activation_may_go_any_number(name: str) -> None:
+    loss = ls.get(name).through("sigmoid")
+    scores = torch.tensor([-40.0, -0.1, 1.01, 2.0, 30.0])
+    target = torch.tensor([0.0, 0.3, 0.5, 0.9, 1.0])
+    value, slope = map(torch.as_tensor, loss.value_and_grad(scores, target, reduction="sum"))
+    mine = torch.func.grad_and_value(lambda each: loss(each, target, reduction="sum"))(scores)
+    torch.testing.assert_close(mine, (slope, value))
+    _, tangent = torch.func.jvp(
+        lambda each: loss(each, target, reduction="sum"), (scores,), (torch.ones_like(scores),)
+    )
+    torch.testing.assert_close(tangent, slope.sum())
+    with pytest.raises(ls.LossError, match="target between 0 and 1"):
+        torch.func.grad(lambda each: loss(each, target + 1, reduction="sum"))(scores)

@@ -29,6 +29,9 @@ class Lock:
         self.held = RLock()
 
     def __enter__(self) -> None:
+        # Its hook lets go in the parent what it took before the fork: it must not be registered between the two.
+        import concurrent.futures.thread  # noqa: F401
+
         self.held.acquire()
         _register()
 

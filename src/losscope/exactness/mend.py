@@ -109,7 +109,15 @@ def best(search: Judge, check: Judge, order: int, starts: Sequence[Any], most: i
 
 def by_cases(judge: Judge, order: int, forms: Sequence[Any]) -> Found:
     """One form where some quantity is small and another where it is large, if that loses less than the best alone; and
-    so once more."""
+    so once more. Of borders that lose as little, those far from all losses come first, then those that were found first."""
+    chosen = _by_cases(judge, order, forms, far=True)
+    if not judge.fails(order, chosen.form):
+        return chosen
+    other = _by_cases(judge, order, forms, far=False)
+    return min(chosen, other, key=lambda each: judge.score(order, each.form))
+
+
+def _by_cases(judge: Judge, order: int, forms: Sequence[Any], far: bool) -> Found:
     lost = {form: judge.lost(order, form) for form in forms}
     chosen = min(forms, key=lambda form: (_fails(lost[form]), lost[form].sum(), operations(form)))
     parts: tuple[Any, ...] = (chosen,)
@@ -117,7 +125,7 @@ def by_cases(judge: Judge, order: int, forms: Sequence[Any]) -> Found:
         slight = 0.0 if _fails(lost[chosen]) else SLIGHT
         if lost[chosen].sum() <= slight:
             break
-        split = _split(judge, lost, float(lost[chosen].sum()) - slight)
+        split = _split(judge, lost, float(lost[chosen].sum()) - slight, far)
         if split is None:
             break
         one, quantity, border, other = split
@@ -129,9 +137,12 @@ def by_cases(judge: Judge, order: int, forms: Sequence[Any]) -> Found:
     return Found(chosen, parts)
 
 
-def _split(judge: Judge, lost: dict[Any, numpy.ndarray], least: float) -> tuple[Any, Any, Any, Any] | None:
-    """The two forms, the quantity and the border between them that lose less than `least`; of all, the least."""
-    found = None
+def _split(
+    judge: Judge, lost: dict[Any, numpy.ndarray], least: float, far: bool
+) -> tuple[Any, Any, Any, Any] | None:
+    """The two forms, the quantity and the border between them that lose less than `least`; of all the least, and with `far` of
+    several such the one whose border might be moved past most points."""
+    found, widest = None, 0
     for quantity in _quantities(judge, next(iter(lost))):
         size = judge.along(quantity)
         turn = numpy.argsort(size)
@@ -139,25 +150,35 @@ def _split(judge: Judge, lost: dict[Any, numpy.ndarray], least: float) -> tuple[
         for one in lost:
             for other in lost:
                 both = below[one] + (below[other][-1] - below[other])
-                cut = int(numpy.argmin(both))
-                if one is other or not 0 < cut < len(size) or both[cut] >= least:
+                first = int(numpy.argmin(both))
+                width = (
+                    int(numpy.argmax(numpy.append(both[first:], numpy.inf) > both[first] + 1e-6))
+                    if far
+                    else 1
+                )
+                cut = first + (width - 1) // 2
+                if one is other or not 0 < cut < len(size):
                     continue
                 border = _between(size[turn[cut - 1]], size[turn[cut]])
-                if border is not None:
-                    least, found = float(both[cut]), (one, quantity, border, other)
+                if border is not None and (both[cut], -width) < (least, -widest):
+                    least, widest, found = float(both[cut]), width, (one, quantity, border, other)
     return found
 
 
 def _between(low: float, high: float) -> Any:
-    """A short number between two: a power of two times a small fraction."""
-    if not numpy.isfinite(high) or not low < high:
+    """A number of few digits between two.
+
+    >>> _between(31.0, 38.0), _between(-38.0, -31.0), _between(-1e-3, 2.0)
+    (34, -34, 0)
+    """
+    if not numpy.isfinite([low, high]).all() or not low < high or 0 in (low, high):
         return None
-    if low <= 0:
-        return sympy.Integer(0) if high > 0 and low < 0 else None
-    middle = numpy.sqrt(low) * numpy.sqrt(high)
+    if low < 0 < high:
+        return sympy.Integer(0)
+    middle = numpy.sign(low) * numpy.sqrt(abs(low)) * numpy.sqrt(abs(high))
     for digits in range(1, 17):
         short = float(f"{middle:.{digits}g}")
-        if low < short <= high:
+        if low < short < high:
             return sympy.Rational(f"{short:.{digits}g}")
     return None
 

@@ -29,9 +29,10 @@ class _Doc:
     def __get__(self, instance: Loss | None, owner: type) -> str:
         if instance is None:
             return self.of_class
-        from losscope.describe import describe
+        with undisturbed:
+            from losscope.describe import describe
 
-        return describe(instance)
+            return describe(instance)
 
 
 class Loss:
@@ -278,9 +279,10 @@ class Loss:
 
     @once
     def _derived(self) -> Any:
-        from losscope.derive import derive
+        with undisturbed:
+            from losscope.derive import derive
 
-        return derive(self.entry, self.activation)
+            return derive(self.entry, self.activation)
 
     @property
     def formula(self) -> Any:
@@ -300,24 +302,27 @@ class Loss:
     @property
     def certificate(self) -> Any:
         """How exact its numbers are, in ulp beside the truth (losscope.exactness.certificate.Certificate); found once, kept on disk."""
-        from losscope.exactness.certify import certificate
+        with undisturbed:
+            from losscope.exactness.certify import certificate
 
-        return certificate(self.entry, self.activation)
+            return certificate(self.entry, self.activation)
 
     @once
     def facts(self) -> Any:
         """What can be said of it without data: convex, bounded influence, kinks ... (losscope.facts.Facts)."""
-        from losscope.facts import facts
+        with undisturbed:
+            from losscope.facts import facts
 
-        return facts(self)
+            return facts(self)
 
     def latex(self, order: int = 0) -> str:
         """The formula (0), its gradient (1) or its curvature (2) in LaTeX."""
-        from losscope.emit.latex import latex
-
         if not isinstance(order, Integral) or order not in (0, 1, 2):
             raise LossError(complain("There is no such derivative", got=repr(order), expected="0, 1 or 2"))
-        return latex(self, int(order))
+        with undisturbed:
+            from losscope.emit.latex import latex
+
+            return latex(self, int(order))
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"

@@ -118,9 +118,10 @@ class Pointwise(KernelLoss):
         return (values if reduction == NONE else formula.scaled(values.sum(), scale)).to(input.dtype)
 
     def check(self, input: Tensor, target: Tensor) -> None:
-        """Raise Outside for input outside its domain."""
-        for tensor, domain in ((input, self.entry.prediction), (target, self.entry.target)):
-            if not domain.outside:
+        """Raise Outside for input outside its domain; into an activation may go any number."""
+        domains = (input, self.entry.prediction, not self.through), (target, self.entry.target, True)
+        for tensor, domain, is_judged in domains:
+            if not domain.outside or not is_judged:
                 continue
             numbers = eligibility.underneath(tensor)
             with eligibility.no_transforms():
