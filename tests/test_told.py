@@ -21,20 +21,23 @@ from losscope.exactness.certify import certificate
 from losscope.exactness.told import InexactWarning
 
 HARD = "lgamma(z**2 + y + 1) - lgamma(y + 1) - r"
-ISSUE = [
-    "exp(r)-r-1", "r**2/(c**2+r**2)", "4*(sqrt(1+(r/2)**2)-1)", "sqrt(r**2+1e-6)-1e-3", "r*log(r+sqrt(1+r**2))-sqrt(1+r**2)+1",
-    "(1-sigmoid(y*z)**0.7)/0.7", "1-tanh(y*z)",
-]  # fmt: skip
+SIGN, POSITIVE = {"target": "sign"}, {"target": "positive", "prediction": "positive"}
+ISSUE = {
+    "exp(r)-r-1": {}, "r**2/(c**2+r**2)": {"c": 1.0}, "4*(sqrt(1+(r/2)**2)-1)": {}, "sqrt(r**2+1e-6)-1e-3": {},
+    "r*log(r+sqrt(1+r**2))-sqrt(1+r**2)+1": {}, "(1-sigmoid(y*z)**0.7)/0.7": SIGN, "1-tanh(y*z)": SIGN,
+    # A border below 0; what is left of 1 beside a label, of log(2), of the prediction without the residual.
+    "r*exp(r)-exp(r)+1": {}, "(tanh(z)-y)**2": SIGN, "log(2)-log(1+exp(-y*z))": SIGN, "log(2)-log(1+sigmoid(y*z))": SIGN,
+    "(y-z)**2/z": POSITIVE, "(y-z)**2/(y+z)": POSITIVE,
+    # A rounding of 1 - e decides one of several comparisons; a parameter is drawn with the sign that it has.
+    "-min(z*y, min(max(z,1-e),1+e)*y)": {"e": 0.2}, "sqrt(r**2+mu**2)-mu": {"mu": 0.01},
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("formula", ISSUE)
 def test_what_was_silent_is_exact(formula: str) -> None:
-    options = {"c": 1.0} if "c**" in formula else {}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        loss = ls.define(
-            "mine", formula, strict=True, target="sign" if "y*z" in formula else "real", **options
-        )
+        loss = ls.define("mine", formula, strict=True, **ISSUE[formula])
     assert loss.certificate.exact
     assert str(loss.certificate).startswith("exact to ")
 
@@ -52,12 +55,12 @@ def test_it_is_never_below_zero_where_the_truth_is_not() -> None:
 
 def test_a_warning_has_four_lines_and_a_caret_under_the_term() -> None:
     with pytest.warns(InexactWarning) as said:
-        loss = ls.define("mine", HARD)
+        loss = ls.define("mine", "log(1 + erf(r)) + r**2 + r")
     (message,) = [str(each.message) for each in said]
     formula, caret, point, advice = message.splitlines()
-    assert formula == HARD
+    assert formula == "log(1 + erf(r)) + r**2 + r"
     assert caret.lstrip().startswith("^ ")
-    assert formula[caret.index("^") :].startswith("z**2")  # which overflows
+    assert formula[caret.index("^") :].startswith("1 + erf(r)")  # which cancels
     assert "at prediction = " in point
     assert ", true " in point
     assert advice
@@ -113,6 +116,27 @@ def test_what_is_left_of_a_saturated_score_is_kept() -> None:
     value, gradient = ls.get("hinge@tanh").value_and_grad(score, np.float32([1, -1, 1]), reduction="none")
     np.testing.assert_allclose(value, 2 * np.exp([-40, -40, -80.0]), rtol=1e-6)
     np.testing.assert_allclose(gradient, [-4 * np.exp(-40), 4 * np.exp(-40), -4 * np.exp(-80)], rtol=1e-6)
+
+
+def test_a_place_of_ordinary_numbers_is_told_where_there_is_one() -> None:
+    with pytest.warns(InexactWarning) as told:
+        loss = ls.define("mine", "r**2/2 - log(1 + erf(a*r/sqrt(2)))", a=2.0)
+    at = dict(loss.certificate.worst.at)
+    assert at.pop("a") == 2
+    assert all(1e-3 <= abs(x) <= 1e3 or x == 0 for x in at.values())
+    assert loss.certificate.where() in str(told[0].message)
+
+
+def test_numbers_of_many_zeros_are_written_with_their_exponent() -> None:
+    with pytest.warns(InexactWarning) as told:
+        loss = ls.define("mine", "y/z - log(y/z) - 1")
+    assert "000000" not in str(told[0].message)
+    assert "000000" not in "".join(loss.certificate.forms)
+
+
+def test_a_term_that_is_less_than_any_double_is_no_division_by_zero() -> None:
+    with pytest.warns(InexactWarning):
+        ls.define("mine", "1-where(y>0,z,1-z)/sqrt(z**2+(1-z)**2)", target="label", prediction="probability")
 
 
 def test_strict_is_an_error_that_says_the_same() -> None:

@@ -233,3 +233,31 @@ def test_the_slope_in_the_target_is_exact(name: str) -> None:
             errors = points.errors(0, dtype, found.numpy())
         inside = (z.abs() < 1e6) & (y != 0)  # a certain 0 has a slope of its own
         assert errors[inside.numpy()].max() <= BOUND
+
+
+# What kernels do with a formula: gather both sides of a logit, round a parameter; and a derivative may be a number.
+OF_USERS = [
+    ("0.1*r", {}),
+    ("c*r**2", {"c": 0.1}),
+    ("r**2/(2*s**2)", {"s": 0.3}),
+    ("(r**2)**(q/2)", {"q": 1.3}),
+    ("sigmoid(z)*log(sigmoid(z)) + sigmoid(-z)*log(sigmoid(-z))", {}),
+]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("text", "parameters"), OF_USERS)
+def test_the_graph_of_a_derivative_computes_what_a_kernel_does(
+    text: str, parameters: dict, dtype: str
+) -> None:
+    loss = ls.define("mine", text, **parameters)
+    z = points({"prediction": "real"}, {}, dtype, 300, seed=2)["prediction"]
+    z = z[np.abs(np.log2(np.abs(z), where=z != 0, out=np.zeros_like(z))) < 60]
+    known = loss.value_grad_curvature(z, np.zeros_like(z), reduction="none")
+    at = torch.tensor(z, requires_grad=True)
+    value = loss(at, torch.zeros_like(at), reduction="none")
+    (slope,) = torch.autograd.grad(value.sum(), at, create_graph=True)
+    curvature = torch.autograd.grad(slope.sum(), at)[0] if slope.requires_grad else torch.zeros_like(at)
+    for mine, computed in zip((value, slope, curvature), known, strict=True):
+        info = np.finfo(dtype)
+        np.testing.assert_allclose(mine.detach(), computed, rtol=40 * info.eps, atol=info.tiny)

@@ -247,15 +247,22 @@ def _common(e: Any) -> Any:
 
 
 def _whole_power(e: Any) -> Any:
-    """x^c / x, as a power with a symbol above is differentiated, is x^(c - 1): at x = 0 a number, not 0/0."""
+    """x^c / x, as a power with a symbol above is differentiated, is x^(c - 1): at x = 0 a number, not 0/0. So is what is left of
+    (x^2/a)^c / x."""
     for power in e.args:
         if not power.is_Pow or power.exp.is_number:
             continue
         for under in e.args:
             if not under.is_Pow or not (under.exp.is_Integer and under.exp < 0):
                 continue
+            rest = [factor for factor in e.args if factor is not power and factor is not under]
             if under.base in (power.base, -power.base):
                 sign = 1 if under.base == power.base else S.NegativeOne**under.exp
-                rest = [factor for factor in e.args if factor is not power and factor is not under]
                 return Mul(sign, *rest, Pow(power.base, power.exp + under.exp, evaluate=False))
+            for factor in Mul.make_args(power.base):
+                x, times = factor.as_base_exp()
+                if x == under.base and times.is_Integer and times > 0:
+                    fewer = sympy.ceiling(-under.exp / times)
+                    left = x ** (fewer * times + under.exp) * (power.base / factor) ** fewer
+                    return Mul(*rest, left, Pow(power.base, power.exp - fewer, evaluate=False))
     return e

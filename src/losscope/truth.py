@@ -18,13 +18,19 @@ from flint import arb, ctx
 from sympy import Piecewise, S
 
 PRECISIONS = (128, 400, 1300, 3000, 6000)  # bits; the last tells 1 from 1 + 1e-308**5
+SLOW = {
+    "lgamma",
+    "digamma",
+    "polygamma1",
+    "polygamma2",
+}  # a thousand times, to thousands of bits, they take seconds
 ENOUGH = 75  # bits of a result
 LARGEST_EXPONENT = (
     arb(2) ** 2100
 )  # of which all digits are looked at: those of larger ones memory may not hold
 NOTHING = 1e-320  # what is surely less in size is as good as 0
 NAN, ZERO, ONE, MINUS_ONE = arb.nan(), arb(0), arb(1), arb(-1)
-MINUS_INFINITY = arb.neg_inf()
+INFINITY, MINUS_INFINITY = arb.pos_inf(), arb.neg_inf()
 
 
 class Undecided(ArithmeticError):
@@ -126,6 +132,8 @@ def _whole_power(x: Any, n: int) -> Any:
 def _power(x: Any, y: Any) -> Any:
     if x > ZERO:
         return _bounded(x**y)
+    if x.is_zero() and y < ZERO:
+        return INFINITY
     if y.is_exact() and y.is_integer() and abs(y) < LARGEST_EXPONENT:
         n = int(y.unique_fmpz())
         return _whole_power(x, n) if n >= 0 else _over(ONE, _whole_power(x, -n))
@@ -314,7 +322,7 @@ def truths(expressions: Sequence[Any], symbols: Sequence[Any], points: Any) -> n
     """Array (points, expressions, 2): each true value as the sum of two doubles; NaN and 0 where it has none, NaN twice
     where it is unknown."""
     function = compiled(tuple(expressions), tuple(symbols))
-    more = PRECISIONS[1:] or PRECISIONS
+    more = _more(tuple(expressions))
     unknown = [(math.nan, math.nan)] * len(expressions)
     found = []
     before, ctx.prec = ctx.prec, PRECISIONS[0]
@@ -333,6 +341,13 @@ def truths(expressions: Sequence[Any], symbols: Sequence[Any], points: Any) -> n
     finally:
         ctx.prec = before
     return numpy.array(found).reshape(len(points), len(expressions), 2)
+
+
+@lru_cache(256)
+def _more(expressions: tuple[Any, ...]) -> tuple[int, ...]:
+    """The precisions that may be needed beyond the first."""
+    functions = {_name(each.func) for expression in expressions for each in expression.atoms(sympy.Function)}
+    return PRECISIONS[1:2] if functions & SLOW else PRECISIONS[1:] or PRECISIONS
 
 
 def constant(expression: Any, precision: int) -> Any:

@@ -9,6 +9,8 @@ from sympy.printing.str import StrPrinter
 
 from losscope.expression.products import xmuly
 
+MANY = 6  # zeros of a whole number, which are counted rather than written
+
 
 class SubtractedLast(Printer):
     """abs(r) - delta/2, not -delta/2 + abs(r)."""
@@ -31,8 +33,25 @@ class _Printer(SubtractedLast, StrPrinter):
     def _print_Or(self, expr: Any) -> str:
         return " | ".join(f"({self._print(as_written(each))})" for each in expr.args)
 
+    def _print_Integer(self, expr: Any) -> str:
+        return _with_exponent(expr.p)
+
+    def _print_Rational(self, expr: Any) -> str:
+        return f"{_with_exponent(expr.p)}/{_with_exponent(expr.q)}"
+
     def _print_absolute(self, expr: Any) -> str:
         return f"abs({self._print(expr.args[0])})"
+
+
+def _with_exponent(number: int) -> str:
+    """A whole number with its zeros counted, if there are many.
+
+    >>> _with_exponent(-12 * 10**30), _with_exponent(120000)
+    ('-12e30', '120000')
+    """
+    digits = str(number).rstrip("0")
+    zeros = len(str(number)) - len(digits)
+    return f"{digits}e{zeros}" if zeros >= MANY else str(number)
 
 
 def plain(expression: Any) -> str:

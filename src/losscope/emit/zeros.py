@@ -1,7 +1,8 @@
 """0 log 0 is 0, as in every book on entropy: products that vanish with a factor, however infinite the other.
 
 A formula as people write it, y log(z) + (1 - y) log(1 - z), is no number at its labels of 0 and 1, where one logarithm
-is infinite. As computed it has its limit there; everywhere else it is the same arithmetic.
+is infinite. As computed it has its limit there; everywhere else it is the same arithmetic. So have the derivatives of a
+power of |r| at r = 0, where p - 1 or the sign of r is 0 beside an infinite power.
 """
 
 from __future__ import annotations
@@ -11,27 +12,28 @@ from collections.abc import Sequence
 import sympy
 from sympy import Mul
 
+from losscope.expression.choices import absolute, sign
 from losscope.expression.exponential import log, log1p
 from losscope.expression.products import xdivy, xlog1py, xlogy, xmuly
 
 
 def with_limits(expression: sympy.Expr, zeros: Sequence[sympy.Expr]) -> sympy.Expr:
-    """The same expression, in which products of what may be 0 with logarithms and reciprocals are 0 there.
+    """The same expression, in which products of what may be 0 with logarithms, reciprocals and powers are 0 there.
 
     >>> from losscope.expression import symbol
     >>> y, z = symbol("y"), symbol("z")
     >>> with_limits(-y * log(z) - (1 - y) * log1p(-z) + y / z, [y, 1 - y])
     xdivy(y, z) - xlog1py(1 - y, -z) - xlogy(y, z)
+    >>> with_limits(y * (y - 1) * absolute(z) ** (y - 2), [])
+    xmuly(y*(y - 1), absolute(z)**(y - 2))
     """
-    if not zeros:
-        return expression
     return expression.replace(lambda e: isinstance(e, Mul), lambda e: _vanishing(e, zeros))
 
 
 def _vanishing(product: Mul, zeros: Sequence[sympy.Expr]) -> sympy.Expr:
     zero = next((each for each in zeros if each in product.args), None)
     if zero is None:
-        return product
+        return _of_power(product)
     others = [each for each in product.args if each != zero]
     for other in others:
         rest = [each for each in others if each is not other]
@@ -47,4 +49,23 @@ def _vanishing(product: Mul, zeros: Sequence[sympy.Expr]) -> sympy.Expr:
         if other.is_Pow and other.exp in (-1, -2) and all(each.is_number for each in rest):
             quotient = xdivy(zero, other.base)
             return Mul(*rest, quotient if other.exp == -1 else xdivy(quotient, other.base))
+    return product
+
+
+def _of_power(product: Mul) -> sympy.Expr:
+    """A power that may be infinite, beside a share that differentiation took from its exponent; or one of a size, beside the
+    sign of what it is the size of."""
+    for power in product.args:
+        if not power.is_Pow or power.exp.is_nonnegative or power.base.is_positive:
+            continue
+        sizes = [each for each in Mul.make_args(power.base) if isinstance(each, absolute)]
+        zeros = [
+            each
+            for each in product.args
+            if (each.func is sign and any(each.args == size.args for size in sizes))
+            or (not power.exp.is_number and (each - power.exp).is_Integer and each != power.exp)
+        ]
+        if zeros:
+            rest = [each for each in product.args if each is not power and each not in zeros]
+            return Mul(*rest, xmuly(Mul(*zeros), power))
     return product

@@ -35,6 +35,7 @@ from losscope.truth import truths
 
 DTYPES = ("float32", "float64")
 SEARCHES = 3  # of which one may miss a narrow place
+ORDINARY = (1e-3, 1e3)  # sizes of numbers that nobody is surprised at
 OUT = 1.5  # bounds, beyond which an error counts that was sought: among so many, chance adds to some
 
 
@@ -215,6 +216,24 @@ class Bench:
             if beside.error > OUT * BOUND:
                 return beside
         return worst
+
+    def to_tell(self, derived: Any, worst: Worst) -> Worst:
+        """The place that a user is told of: if there is one of ordinary numbers, with the parameters at their defaults, the worst
+        of those; else the worst of all."""
+        some = {dtype: self._ordinary(dtype) for dtype in DTYPES}
+        at = {d: {name: x[some[d]] for name, x in self.at[d].items()} for d in DTYPES}
+        found = self._at(at, {d: self.truth[d][some[d]] for d in DTYPES})._worst_of(self._computed(derived))
+        return found if found.error > BOUND else worst
+
+    def _ordinary(self, dtype: str) -> numpy.ndarray:
+        at = self.at[dtype]
+        found = numpy.ones(len(at[self.names[0]]), bool)
+        for name, x in at.items():
+            if name in self.parameters:
+                found &= x == numpy.dtype(dtype).type(self.parameters[name].default)
+            else:
+                found &= (x == 0) | ((numpy.abs(x) >= ORDINARY[0]) & (numpy.abs(x) <= ORDINARY[1]))
+        return found
 
     def with_worse(self, derived: Any, place: Mapping[str, float] | None = None) -> Bench:
         """These points, those at the edges of what a loss's kernels compute, and those where they are likely worst; and one

@@ -3,6 +3,7 @@ a point lies no form can tell, as little as what a last-place change of the inpu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sympy
@@ -10,9 +11,14 @@ import sympy
 from losscope.expression.choices import absolute
 
 SHIFT = sympy.Symbol("shift", real=True)  # of a border, as a share of what its sides are made of
+TOGETHER, IN_TURN, IN_PAIRS = (
+    (1,),
+    (1, -1),
+    (1, 1, -1, -1),
+)  # which way the borders of several comparisons are shifted
 
 
-def shifted(expression: Any) -> Any:
+def shifted(expression: Any, ways: Sequence[int] = TOGETHER) -> Any:
     """The expression, its comparisons decided a little too early or too late; itself where all sides are exact numbers.
 
     >>> from losscope.expression import symbol
@@ -22,13 +28,14 @@ def shifted(expression: Any) -> Any:
     >>> shifted(x**2 < y)
     shift*x**2 + x**2 < y
     """
-    changes = {}
-    for each in expression.atoms(sympy.core.relational.Relational):
+    changes: dict[Any, Any] = {}
+    for each in sorted(expression.atoms(sympy.core.relational.Relational), key=str):
         left, right = each.args
         rounded = [side for side, other in ((left, right), (right, left)) if not _exact(side, other)]
         if rounded:
             size = sum(absolute(term) for side in rounded for term in sympy.Add.make_args(side))
-            changes[each] = each.func(left + SHIFT * size, right, evaluate=False)
+            way = ways[len(changes) % len(ways)]
+            changes[each] = each.func(left + way * SHIFT * size, right, evaluate=False)
     return expression.xreplace(changes)
 
 

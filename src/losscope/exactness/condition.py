@@ -10,7 +10,7 @@ import numpy
 import sympy
 
 from losscope.entry import Parameter
-from losscope.exactness.borders import SHIFT, shifted
+from losscope.exactness.borders import IN_PAIRS, IN_TURN, SHIFT, TOGETHER, shifted
 from losscope.exactness.certificate import BOUND
 from losscope.exactness.places import has_last_place, last_place
 from losscope.exactness.samples import BETWEEN
@@ -34,7 +34,9 @@ class Condition:
         self.true, self.arguments, self.parameters, self.borders = tuple(true), arguments, parameters, borders
         self.names = [*arguments, *parameters]
         self.symbols = tuple(sympy.Symbol(name, real=True) for name in self.names)
-        self.shifted = tuple(map(shifted, true)) if borders else self.true
+        ways = (TOGETHER, IN_TURN, IN_PAIRS) if borders else ()
+        found = [{shifted(each, way) for way in ways} - {each} for each in self.true]
+        self.shifted = [sorted(each, key=str) for each in found]  # of each expression
 
     def at(
         self, order: int, dtype: str, rows: numpy.ndarray, here: numpy.ndarray, sides: Sequence[float]
@@ -73,11 +75,10 @@ class Condition:
                 off = _apart(self.true[order], self.symbols, self._inside(there), here[some], unit[some])
                 most = numpy.fmax(most, off)
             moved[some] += most
-        if self.shifted[order] != self.true[order]:
+        for expression in self.shifted[order]:
             for step in sides:
                 there = numpy.insert(rows, rows.shape[1], step * BOUND * eps, 1)
-                off = _apart(self.shifted[order], (*self.symbols, SHIFT), there, here, unit)
-                moved = numpy.fmax(moved, off)
+                moved = numpy.fmax(moved, _apart(expression, (*self.symbols, SHIFT), there, here, unit))
         return moved
 
     def _moving(self, rows: numpy.ndarray, dtype: str) -> numpy.ndarray:

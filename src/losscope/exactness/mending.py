@@ -55,7 +55,10 @@ def as_it_stands(entry: Entry, through: Entry | None, many: int) -> Mended:
     at = bench(entry, through, many, derived)
     worst = at.certified(derived)
     if worst.error > BOUND:  # where a rounding decides a comparison, no form could do right
-        worst = min(worst, at.with_borders().certified(derived), key=lambda each: each.error)
+        at = at.with_borders()
+        worst = min(worst, at.certified(derived), key=lambda each: each.error)
+    if worst.error > BOUND:
+        worst = at.to_tell(derived, worst)
     return Mended((), (), worst, many * len(DTYPES))
 
 
@@ -117,8 +120,9 @@ def _found(entry: Entry, derived: Derived, search: Judge, check: Judge) -> list[
 
 def _with_borders(entry: Entry, found: Mended, bench: Bench) -> Mended:
     """The same, where no form does better, judged without the points that no form could do right."""
-    worst = bench.with_borders().certified(derive(replace(entry, computed=found.computed)))
-    return min(found, replace(found, worst=worst), key=lambda each: each.worst.error)
+    bench, derived = bench.with_borders(), derive(replace(entry, computed=found.computed))
+    worst = min(found.worst, bench.certified(derived), key=lambda each: each.error)
+    return replace(found, worst=worst if worst.error <= BOUND else bench.to_tell(derived, worst))
 
 
 def _refuse_unused(entry: Entry) -> None:

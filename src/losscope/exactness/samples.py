@@ -93,9 +93,10 @@ def _parameter(rng: numpy.random.Generator, given: Parameter, dtype: str, count:
         # What is given as a fraction may have to be one.
         highest = float(numpy.log2(1 / size)) if 0 < default < 1 else 5.0
         other = (numpy.sign(default) or 1.0) * size * 2 ** rng.uniform(-5, highest, count)
-        special = rng.choice([size, size, size] if 0 < default < 1 else [1.0, 2.0, size], count) + rng.choice(
-            [-1, 0, 0, 1], count
-        ) * 10 ** rng.uniform(-7, -1, count)
+        special = rng.choice([size, size, size] if 0 < default < 1 else [1.0, 2.0, size], count)
+        special *= 1 + rng.choice([-1, 0, 0, 1], count) * 10 ** rng.uniform(-7, -1, count)
+        if 0 < default < 1:
+            special = numpy.minimum(special, 1.0)
         other = numpy.where(rng.random(count) < 0.3, (numpy.sign(default) or 1.0) * special, other)
     return numpy.where(rng.random(count) < 0.5, default, other)
 

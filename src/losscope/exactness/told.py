@@ -75,11 +75,9 @@ def culprit(entry: Entry, certificate: Certificate) -> tuple[int, str]:
             continue
         terms = [each for each in map(size, expression.args) if each is not None]
         largest = max((float(each) for each in terms), default=0.0)
-        if largest > cancelled * float(whole):
-            found, cancelled = (
-                (column, "the terms cancel"),
-                largest / float(whole) if whole > 0 else numpy.inf,
-            )
+        left = float(whole)  # 0 of what is less than any double
+        if largest > cancelled * left:
+            found, cancelled = (column, "the terms cancel"), largest / left if left else numpy.inf
     return found
 
 

@@ -77,7 +77,7 @@ class Search:
             size = numpy.abs(wide)
             unit = last_place(size, NARROW)
             least = as_good_as_zero(at, NARROW, self.in_units_of)
-            errors = ulps(narrow, wide, 0.0, least, NARROW)
+            errors = ulps(narrow, numpy.where(numpy.isfinite(wide), wide, numpy.nan), 0.0, least, NARROW)
             doubtful = numpy.flatnonzero((errors > DOUBTFUL).any(0))
             moved = self._moved([x[doubtful] for x in exactly], wide[:, doubtful], unit[:, doubtful])
             ill = moved > NOTHING / float(numpy.finfo(NARROW).eps)

@@ -29,6 +29,24 @@ def of_residual(e: Any) -> Any:
 
 
 @rewriting
+@everywhere
+def of_target(e: Any) -> Any:
+    """prediction - r is the target, and target + r the prediction, known before r was rounded.
+
+    >>> of_target(RESIDUAL**2 + 2 * PREDICTION - 2 * RESIDUAL), of_target(-3 * TARGET - 3 * RESIDUAL)
+    (r**2 + 2*target, -3*prediction)
+    """
+    if not e.is_Add or not e.has(RESIDUAL):
+        return e
+    shares = [term / RESIDUAL for term in e.args if RESIDUAL in sympy.Mul.make_args(term)]
+    for share in shares:
+        for other, same, whole in ((PREDICTION, -1, TARGET), (TARGET, 1, PREDICTION)):
+            if same * share * other in e.args:
+                return e - share * RESIDUAL - same * share * other + same * share * whole
+    return e
+
+
+@rewriting
 def again(expression: Any) -> Any:
     """The idioms that every formula is read with."""
     return stable(expression)

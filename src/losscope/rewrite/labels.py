@@ -16,15 +16,29 @@ ODD = (tanh, erf)  # and of a limit, whose distance is then known
 
 @everywhere
 def of_margin(e: Any) -> Any:
-    """y tanh(x) as tanh(y x), whose distance to 1 may be asked for, whatever the label.
+    """y tanh(x) as tanh(y x), whose distance to 1 may be asked for, whatever the label; and so tanh(x) - y.
 
     >>> from losscope.expression import symbol
-    >>> of_margin(1 - TARGET * tanh(symbol("prediction")))
-    1 - tanh(prediction*target)
+    >>> z = symbol("prediction")
+    >>> of_margin(1 - TARGET * tanh(z)), of_margin(tanh(z) - TARGET)
+    (1 - tanh(prediction*target), -target*(1 - tanh(prediction*target)))
     """
+    if e.is_Add:
+        return _beside_label(e)
     if not e.is_Mul or TARGET not in e.args:
         return e
     odd = next((each for each in e.args if isinstance(each, ODD)), None)
     if odd is None:
         return e
     return Mul(*(each for each in e.args if each not in (odd, TARGET)), odd.func(TARGET * odd.args[0]))
+
+
+def _beside_label(total: Any) -> Any:
+    for odd in total.atoms(*ODD):
+        for sign in (-1, 1):
+            for term in total.args:
+                if term in (odd, -odd) and sign * term / odd * TARGET in total.args:
+                    share = term / odd
+                    both = share * sign * TARGET * (1 + sign * odd.func(TARGET * odd.args[0]))
+                    return total - term - sign * share * TARGET + both
+    return total

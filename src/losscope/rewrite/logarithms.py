@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import sympy
-from sympy import Mul
+from sympy import Mul, exp
 
 from losscope.expression.differences import log1pmx
 from losscope.expression.everywhere import everywhere
-from losscope.expression.exponential import log, log1p
-from losscope.rewrite.cancellation import terms
+from losscope.expression.exponential import log, log1p, softplus
+from losscope.rewrite.cancellation import fewer, terms
 from losscope.rewrite.idioms import of_residual
 from losscope.rewrite.multiplied_out import multiplied_out
 from losscope.rewrite.rewriting import PREDICTION, RESIDUAL, TARGET, rewriting
@@ -42,6 +42,34 @@ def near(e: Any) -> Any:
 
 def _near(a: Any, b: Any) -> Any:
     return log1p(of_residual(sympy.expand(a - b)) / b)
+
+
+@rewriting
+@everywhere
+def beside_a_number(e: Any) -> Any:
+    """log(2) - log(1 + f) near f = 1 is -log1p((f - 1)/2).
+
+    >>> from losscope.expression import symbol
+    >>> from losscope.expression.exponential import sigmoid
+    >>> x = symbol("x")
+    >>> beside_a_number(log(sympy.Integer(2)) - log1p(sigmoid(x))), beside_a_number(softplus(x) - log(sympy.Integer(2)))
+    (-log1p(-sigmoid(-x)/2), log1p(expm1(x)/2))
+    """
+    if not e.is_Add:
+        return e
+    for term in e.args:
+        number = next(
+            (each.args[0] for each in Mul.make_args(term) if isinstance(each, log) and each.is_number), None
+        )
+        if number is None:
+            continue
+        for other in e.args:
+            for factor in Mul.make_args(other):
+                if isinstance(factor, log1p | softplus) and other / factor == -term / log(number):
+                    (x,) = factor.args
+                    more = (exp(x) if isinstance(factor, softplus) else x) - (number - 1)
+                    return e - term - other + other / factor * log1p(fewer(more) / number)
+    return e
 
 
 @rewriting

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+import numpy
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
@@ -22,7 +23,7 @@ from losscope import structures
 from losscope.entry import Entry
 from losscope.kernels import special
 from losscope.kernels.polynomial import polynomial
-from losscope.torch.eligibility import HALVES, no_transforms, underneath
+from losscope.torch.eligibility import HALVES, NAMES, no_transforms, underneath
 
 
 @dataclass(frozen=True)
@@ -85,12 +86,15 @@ class Partial(torch.autograd.Function):
         partial = compiled(which.entry, which.through, which.prediction, which.target)
         alone = not structures.get(which.entry.structure).second
         arguments = (prediction,) if alone else (prediction, target)
+        # Parameters are numbers of the dtype, as those of a kernel are.
+        rounded = numpy.dtype(NAMES[prediction.dtype]).type
+        parameters = [each if isinstance(each, Tensor) else float(rounded(each)) for each in which.parameters]
         try:
-            result = partial(*arguments, *which.parameters)
+            result = partial(*arguments, *parameters)
         except (
             ZeroDivisionError
         ):  # Python's, of a parameter of 0: a tensor's quotient is infinite, or not chosen
-            numbers = (torch.as_tensor(each, dtype=prediction.dtype) for each in which.parameters)
+            numbers = (torch.as_tensor(each, dtype=prediction.dtype) for each in parameters)
             result = partial(*arguments, *numbers)
         # An expression may be a plain number (a curvature of 2), or leave one of the two out.
         if not isinstance(result, Tensor):
@@ -143,10 +147,11 @@ def compiled(entry: Entry, through: Entry | None, in_prediction: int, in_target:
     """A derivative as a function of torch tensors and the loss's parameters."""
     from losscope.derive import derive
     from losscope.emit.python import function
+    from losscope.emit.two_sided import two_sided
 
     parameters = [*entry.parameters, *(through.parameters if through else ())]
     derived = derive(entry, through)
-    expression = derivative(entry, through, in_prediction, in_target)
+    expression = two_sided(derivative(entry, through, in_prediction, in_target))
     source = function(
         "partial",
         structures.get(entry.structure).arguments,
@@ -276,7 +281,17 @@ def where(condition: Any, yes: Any, no: Any) -> Any:
     return torch.where(condition, yes, no)
 
 
-def unless_nan(x: Any, result: Any) -> Any:
+def two_sided_softplus(x: Tensor, a: Tensor, b: Tensor, both: Tensor) -> Tensor:
+    return xmuly(torch.where(x > 0, a, -b), x) + both * torch.log1p(torch.exp(-x.abs()))
+
+
+def two_sided_sigmoid(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    u = torch.exp(-x.abs())
+    return torch.where(x > 0, a - b * u, a * u - b) / (1 + u)
+
+
+def unless_nan(x: Tensor, result: Any) -> Tensor:
+    result = result if isinstance(result, Tensor) else torch.full_like(x, result)
     return torch.where(torch.isnan(x), math.nan, result)
 
 
@@ -284,7 +299,7 @@ _OF_TENSORS: dict[str, Callable[..., Tensor]] = {
     "abs": torch.abs, "sign": sign, "exp": torch.exp, "log": torch.log, "sqrt": torch.sqrt,
     "log1p": torch.log1p, "expm1": torch.expm1, "log1pmx": log1pmx, "expm1mx": expm1mx, "tanh": torch.tanh,
     "softplus": softplus, "sigmoid": torch.sigmoid, "sech2": sech2, "log_cosh": log_cosh, "sqrt1px2m1": sqrt1px2m1,
-    "sin_arctan": sin_arctan, "cos_arctan": lambda x: 1 / torch.hypot(torch.ones_like(x), x),
+    "two_sided_softplus": two_sided_softplus, "two_sided_sigmoid": two_sided_sigmoid, "sin_arctan": sin_arctan, "cos_arctan": lambda x: 1 / torch.hypot(torch.ones_like(x), x),
     "xlogy": torch.xlogy, "xlog1py": torch.special.xlog1py, "xdivy": xdivy, "xmuly": xmuly,
     "minimum": torch.minimum, "maximum": torch.maximum, "power": torch.pow,
     "asinh": torch.asinh, "acosh": torch.acosh, "atan": torch.atan, "sin": torch.sin, "cos": torch.cos,

@@ -5,6 +5,7 @@ The coefficients are minimax fits (Remez exchange at 60 digits) of the quotient 
 float64; float32 takes the same.
 """
 
+import builtins
 import pkgutil
 from importlib import import_module
 from types import FunctionType
@@ -12,6 +13,9 @@ from types import FunctionType
 
 def over(namespace):
     """These functions added to a namespace which has none of its own by their names, each in that namespace's words."""
+    namespace.setdefault(
+        "__builtins__", builtins
+    )  # without which nothing that is called there could import in C
     for each in written():
         there = FunctionType(each.__code__, namespace, each.__name__)
         there.__doc__ = each.__doc__
