@@ -233,3 +233,24 @@ def test_through_an_activation_it_has_its_limit(name: str) -> None:
         for less, large, infinite in zip(*at, strict=True):
             grows = (np.abs(large) > 10 * np.abs(less)) & (np.abs(large) > 1e4)
             assert_allclose(infinite, np.where(grows, np.sign(large) * inf, large), rtol=1e-9, atol=1e-20)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("name", SOFTMAX)
+def test_a_class_and_all_of_the_probability_for_it_are_one_target(name: str, dtype: torch.dtype) -> None:
+    """By every path, of every row of infinite logits: what has a probability of 0 says nothing."""
+    loss = ls.get(name)
+    rows = torch.tensor(list(product([0.0, 1.0, inf, -inf, nan], repeat=3)), dtype=dtype).repeat(3, 1)
+    classes = torch.arange(3).repeat_interleave(len(rows) // 3)
+    expected = loss.value_and_grad(rows.numpy(), classes.numpy(), reduction="none")
+    for target in (classes, torch.nn.functional.one_hot(classes, 3).to(dtype)):
+        found = [loss.value_and_grad(rows.numpy(), target.numpy(), reduction="none")]
+        for create_graph in (False, True):
+            x = rows.clone().requires_grad_()
+            value = loss(x, target, reduction="none")
+            found.append((value.detach(), torch.autograd.grad(value.sum(), x, create_graph=create_graph)[0]))
+        gradient, value = torch.func.vmap(torch.func.grad_and_value(loss))(rows, target)
+        found.append((value, gradient))
+        for one in found:
+            for each, other in zip(one, expected, strict=True):
+                assert_allclose(torch.as_tensor(each).detach(), other, rtol=1e-6, atol=1e-7)

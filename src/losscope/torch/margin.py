@@ -146,8 +146,10 @@ def of_class(numbers: Tensor, right: Tensor) -> Tensor:
 def spread(entry: Entry, parameters: tuple[float, ...], logits: Tensor, share: Tensor) -> Tensor:
     """The loss of each class, by the share it has."""
     margins = margins_of_all(logits)
-    # A class without a share says nothing, be its logit -inf; its share has a slope all the same.
-    margins = torch.where((share == 0) & margins.isinf(), 0, margins)
+    # A class without a share says nothing, be its logit infinite, even one of two that are inf, whose margin is NaN; its
+    # share has a slope all the same.
+    silent = (share == 0) & (margins.isinf() | (logits == math.inf))
+    margins = torch.where(silent, 0, margins)
     return (share * formula.values(entry, None, parameters, margins, margins.detach())).sum(-1)
 
 
