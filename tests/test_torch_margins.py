@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import product
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -279,6 +282,34 @@ def test_rivals_at_the_kink_and_of_one_row():
             ours, theirs = both(name, x, target, reduction=reduction)
             assert is_ours(ours)
             same(ours, theirs, x, twice=False)
+
+
+OF_ANY_SCORES = [
+    (name, target, keywords)
+    for name, targets in (
+        ("multi_margin_loss", [0, 1, 2]),
+        ("multilabel_margin_loss", [[0, -1, -1], [1, 2, -1], [0, 0, -1], [2, 1, 0], [-1, 0, 1]]),
+    )
+    for target in targets
+    for keywords in ([{}] if name == "multilabel_margin_loss" else [{}, {"p": 2}, {"weight": torch.tensor([1.0, 0, 2])}])
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "target", "keywords"), OF_ANY_SCORES)
+def test_of_rivals_only_pairs_are_asked_by_every_path(name, target, keywords):
+    """Infinite scores and NaN: what is no pair, or lacks nothing, has no slope."""
+    rows = torch.tensor(list(product([0.0, 0.5, 3.0, torch.inf, -torch.inf, torch.nan], repeat=3)))
+    target = torch.tensor(target).expand(len(rows), *torch.tensor(target).shape)
+    loss = partial(getattr(L, name), target=target, reduction="none", **keywords)
+    found = []
+    for create_graph in (False, True):
+        x = rows.clone().requires_grad_()
+        found.append(torch.autograd.grad(loss(x).sum(), x, create_graph=create_graph)[0])
+    found.append(torch.func.grad(lambda x: loss(x).sum())(rows))
+    for each in found[1:]:
+        torch.testing.assert_close(each, found[0], equal_nan=True)
+    by_operations = torch.func.jvp(loss, (rows,), (rows * 0,))[0]
+    torch.testing.assert_close(by_operations, loss(rows), equal_nan=True)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)

@@ -99,8 +99,9 @@ class MulticlassMargin(KernelLoss):
         else:
             pairs = (torch.arange(input.shape[-1], device=target.device) != target[..., None]).to(input.dtype)
             difference = input - of_class(input, target)[..., None]
-        terms = formula.values(self.entry, None, parameters, difference, difference.detach())
-        terms = torch.where(pairs == 0, 0, pairs * terms)
+        # Of two that are no pair nothing is asked: infinite scores have NaN between them, and 0 times its slope would stay.
+        difference = torch.where(pairs == 0, 0, difference)
+        terms = pairs * formula.values(self.entry, None, parameters, difference, difference.detach())
         values = terms.sum(-1 if terms.ndim == input.ndim else (-2, -1)) / input.shape[-1]
         return values if weight is None else values * weight
 
