@@ -119,6 +119,31 @@ def test_a_class_of_weight_0_removes_its_rows(classes: int) -> None:
             assert_allclose(gradient[~gone], expected[1] * scale, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("class_weight", [[1.0, 0.0, 2.0], [0.0, 0.0, 0.0]])
+def test_a_mean_over_no_weight_has_the_slope_of_what_is_left(
+    class_weight: list[float], smoothing: float
+) -> None:
+    """Of what is removed or ignored 0; of what label smoothing leaves NaN, as the mean is: by every path."""
+    logits = np.array([[0.0, 0.5, 1.0], [1.0, 0.0, -1.0]], "float32")
+    target, weight = np.array([1, -100]), np.array(class_weight, "float32")
+    left = nan if smoothing and weight.any() else 0.0
+    expected = np.array([[left] * 3, [0.0] * 3])
+    strict = partial(ls.cross_entropy, class_weight=torch.tensor(weight), label_smoothing=smoothing)
+    twin = partial(F.cross_entropy, weight=torch.tensor(weight), label_smoothing=smoothing)
+    found = [ls.cross_entropy.value_and_grad(logits, target, class_weight=weight, label_smoothing=smoothing)]
+    for loss in (strict, twin):
+        gradient, value = torch.func.grad_and_value(loss)(torch.tensor(logits), torch.tensor(target))
+        found.append((value, gradient))
+        for create_graph in (False, True):
+            x = torch.tensor(logits, requires_grad=True)
+            value = loss(x, torch.tensor(target))
+            found.append((value.detach(), torch.autograd.grad(value, x, create_graph=create_graph)[0]))
+    for value, gradient in found:
+        assert np.isnan(value)
+        np.testing.assert_array_equal(torch.as_tensor(gradient).detach(), expected)
+
+
 def test_a_mean_over_probabilities_is_over_the_rows_as_in_pytorch() -> None:
     rng = np.random.default_rng(1)
     logits, weight = rng.normal(size=(7, 3)), np.array([1.0, 5.0, 1e-3])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from losscope.errors import LossError, complain
@@ -18,10 +19,13 @@ def check(reduction: Any) -> None:
 
 
 def scale_of(reduction: Any, weight: float | None) -> float:
-    """The factor of every derivative: a mean is over the weight of what counts. Of nothing, and of a weight that a kernel
-    has yet to find (None), it is 1.
+    """The factor of every derivative: a mean is over the weight of what counts. Of a weight that a kernel has yet to find
+    (None) it is 1. Over no weight it is no number, as the mean itself: what a weight of 0 removes has a slope of 0 all the
+    same, what label smoothing leaves has none.
 
     >>> scale_of("mean", 4.0), scale_of("sum", 4.0), scale_of("mean", 0.0)
-    (0.25, 1.0, 1.0)
+    (0.25, 1.0, nan)
     """
-    return 1.0 / weight if reduction == MEAN and weight else 1.0
+    if reduction != MEAN or weight is None:
+        return 1.0
+    return 1.0 / weight if weight else math.nan

@@ -17,7 +17,7 @@ from losscope.reduction import MEAN, NONE, REDUCTIONS, scale_of
 from losscope.torch import buffers, eligibility, formula
 from losscope.torch.eligibility import HALVES, NAMES, Nowhere, address
 from losscope.torch.kernel_loss import KernelLoss
-from losscope.torch.loss_node import Gradients, LossNode, as_weight, multiply, record
+from losscope.torch.loss_node import Gradients, LossNode, as_weight, multiply, record, weighing
 from losscope.torch.margin import nan_of_whole_rows, of_rows
 
 
@@ -190,9 +190,10 @@ class Vectors(LossNode):
             values = self.loss.values(
                 vectors if weight is None else read, label, self.parameters, self.swap, self.offset
             )
-            upstream = upstream.double().expand(values.shape) * self.scale
-            if weight is not None:
-                upstream = upstream * weight.view(values.shape)
+            upstream = upstream.double().expand(values.shape)
+            upstream = upstream * (
+                self.scale if weight is None else weighing(weight.view(values.shape), self.scale)
+            )
             inputs = [each for each, want in zip(vectors, self.each, strict=True) if want]
             found = iter(torch.autograd.grad(values, inputs, upstream, create_graph=True, allow_unused=True))
         return tuple(next(found) if want else None for want in self.each)

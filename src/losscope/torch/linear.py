@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as _F
 from torch import Tensor
 
-from losscope.reduction import MEAN, NONE, REDUCTIONS
+from losscope.reduction import MEAN, NONE, REDUCTIONS, scale_of
 from losscope.torch import eligibility, margin
 from losscope.torch.eligibility import HALVES, NAMES, Outside
 from losscope.torch.loss_node import Gradients, LossNode, as_weight, record
@@ -54,7 +54,7 @@ def linear_rows(
             counted = survey(loss, target, class_weight, weight.shape[0], ignore, smoothing, input.dtype)
         except Outside:
             return None
-        scale = 1.0 / counted if counted else float("inf")
+        scale = scale_of(MEAN, counted)
     call = Linear(loss, (input, weight, bias, target, class_weight), (), scale, reduction == NONE)
     call.ignore, call.smoothing = ignore, smoothing
     call.for_each = tuple(each is not None and each.requires_grad for each in (input, weight, bias))

@@ -145,6 +145,12 @@ def as_weight(upstream: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor |
     return torch.where(nought, torch.finfo(product.dtype).tiny, product), ~nought  # in the layout that it has
 
 
+def weighing(weight: Tensor, scale: float) -> Tensor:
+    """What comes back times this is each row's own: 0 of one that is removed, also where the scale is that of a mean over no
+    weight, NaN."""
+    return torch.where(weight == 0, 0, weight * scale)
+
+
 def _version(tensors: Any) -> int:
     """How often the tensors were written to, all together: no count ever falls. Of those that were made in inference mode
     nobody counts it."""

@@ -49,7 +49,7 @@ def loss(
         return None
     values, weights = rows(entry, parameters, input, target, class_weight, ignore, smoothing)
     if reduction == MEAN:
-        values = values.sum() / weights.sum()
+        values = over(values.sum(), weights.sum())
     elif reduction == SUM:
         values = values.sum()
     return values.to(input.dtype)
@@ -110,19 +110,25 @@ def rows(
         else of_class(class_weight.expand_as(logits), right)
     )
     weights = torch.where(counts, weights, 0)
-    logits = of_rows(counts if smoothing else weights != 0, logits)
-    own_logit = of_class(logits, right)
     own = torch.arange(classes, device=target.device) == right[..., None]
     if smoothing:
         share = own.to(logits.dtype) * (1 - smoothing) + smoothing / classes
         if class_weight is not None:
             share = share * class_weight
-            logits = of_rows((share != 0).any(-1) | logits.isfinite().all(-1), logits)
+        there = counts & (share != 0).any(-1)
+        logits = of_rows(there, logits)
         values = spread(entry, parameters, logits, share)
     else:
-        margin = torch.where(counts, others_of(logits, own) - own_logit, 0)
+        there = weights != 0
+        logits = of_rows(there, logits)
+        margin = torch.where(counts, others_of(logits, own) - of_class(logits, right), 0)
         values = weights * formula.values(entry, None, parameters, margin, margin.detach())
-    return torch.where(counts, nan_of_whole_rows(values, logits), 0), weights
+    return torch.where(there, nan_of_whole_rows(values, logits), 0), weights
+
+
+def over(total: Tensor, weight: Tensor) -> Tensor:
+    """A mean: over no weight it is no number, whatever was added up."""
+    return total / torch.where(weight == 0, math.nan, weight)
 
 
 def of_rows(there: Tensor, logits: Tensor) -> Tensor:

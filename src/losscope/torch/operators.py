@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from losscope.reduction import MEAN, NONE, REDUCTIONS
+from losscope.reduction import MEAN, NONE, REDUCTIONS, scale_of
 from losscope.torch import elementwise, eligibility, formula, rows
 from losscope.torch.elementwise import Pointwise
 from losscope.torch.eligibility import Outside
@@ -310,7 +310,7 @@ def _back_rows(ctx: Any, upstream: Tensor | None, _: Tensor | None) -> Any:
         scale = 1.0
         if ctx.reduction == MEAN:
             counted = _rows(ctx.loss, input, target, class_weight, False, ctx.ignore, ctx.smoothing).survey()
-            scale = 1.0 / counted if counted else float("inf")
+            scale = scale_of(MEAN, counted)
         return (
             margin.gradient(
                 this.entry, (), input, target, class_weight, ctx.ignore, ctx.smoothing, scale, upstream

@@ -5,7 +5,6 @@ The logits are never written to: another use of them in the same graph sees what
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -13,11 +12,11 @@ from torch import Tensor, is_grad_enabled
 from torch.compiler import is_compiling
 
 from losscope.kernels.rows import Call
-from losscope.reduction import MEAN, NONE, REDUCTIONS
+from losscope.reduction import MEAN, NONE, REDUCTIONS, scale_of
 from losscope.torch import buffers, eligibility
 from losscope.torch.eligibility import NAMES, Outside, address
 from losscope.torch.kernel_loss import KernelLoss
-from losscope.torch.loss_node import Gradients, LossNode, as_weight, multiply, record
+from losscope.torch.loss_node import Gradients, LossNode, as_weight, multiply, record, weighing
 
 
 class Rows(KernelLoss):
@@ -200,13 +199,15 @@ class Logits(LossNode):
         from losscope.torch.margin import gradient
 
         input, target, class_weight, weight = tensors
+        scale = self.scale
         if weight is not None:
-            upstream = upstream * weight.view(_without_classes(input.shape))
-            gone = (weight == 0).view(upstream.shape).unsqueeze(-1)
+            weight = weight.view(_without_classes(input.shape))
+            upstream, scale = upstream * weighing(weight, scale), 1.0
+            gone = (weight == 0).unsqueeze(-1)
             input = torch.where(gone, 0, input)
             if target.is_floating_point():
                 target = torch.where(gone, 0, target)
-        ignore, smoothing, scale = self.ignore, self.smoothing, self.scale
+        ignore, smoothing = self.ignore, self.smoothing
         entry, parameters = self.loss.entry, self.parameters
         return (gradient(entry, parameters, input, target, class_weight, ignore, smoothing, scale, upstream),)
 
@@ -247,13 +248,8 @@ class Logits(LossNode):
         if wrong >= 0:
             raise self.no_class()
         self.weighed = weighs
-        if self.mean and total and not weighs:  # what label smoothing leaves, over no weight: no number
-            if out is not None:
-                out.fill_(math.nan)
-            if gradient is not None and self.target is not None:
-                gradient.view(rows, self.classes)[self.target.view(-1) != self.ignore] = math.nan
         if self.mean:
-            self.scale, self.mean = self.scale / weighs if weighs else math.inf, False
+            self.scale, self.mean = self.scale * scale_of(MEAN, weighs), False
         self.total = total * self.scale
         if values is not None:
             return values.to(self.given)

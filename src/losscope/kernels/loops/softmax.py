@@ -69,7 +69,8 @@ def begin(k: Kernel, wrong: Lanes, weighs: Lanes) -> None:
     k.set("status", wrong)
     k.set("weight_sum", weighs)
     scale = k.real("scale")
-    k.set("scale", where(k.integer("mean") != 0, scale / weighs, scale))
+    of_mean = where(weighs == 0.0, math.nan, scale / weighs)  # over no weight there is none
+    k.set("scale", where(k.integer("mean") != 0, of_mean, scale))
 
 
 def finish(

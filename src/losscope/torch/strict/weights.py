@@ -8,6 +8,7 @@ from torch import Tensor
 
 from losscope.errors import LossError, complain
 from losscope.reduction import NONE, SUM
+from losscope.torch.margin import over
 
 Weighed = tuple[Tensor, Tensor]  # the reduced loss, and the weight that a mean is over
 
@@ -50,5 +51,5 @@ def reduced(
     of_rows = weighed(weight, values.shape, values)
     values, total = values * of_rows, (weights * of_rows).sum()
     if reduction != NONE:
-        values = values.sum() if reduction == SUM else values.sum() / total
+        values = values.sum() if reduction == SUM else over(values.sum(), total)
     return values.to(dtype), total
