@@ -207,6 +207,33 @@ def test_of_pytorchs_functions(name: str, reduction: str) -> None:
         assert_allclose(gradient, results[0][1], rtol=1e-9, atol=1e-15)
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("dtype", [torch.bool, torch.int64, torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("name", [*WEIGHTED, "cross_entropy"])
+def test_a_weight_of_any_dtype_removes(name: str, dtype: torch.dtype, reduction: str) -> None:
+    """Where PyTorch gives a result of the input's dtype, by kernels, by operations and in a graph."""
+    rng = np.random.default_rng(6)
+    x, y = (torch.tensor(rng.uniform(0.1, 0.9, (4, 3)), dtype=torch.float32) for _ in range(2))
+    weight = torch.tensor([1, 0, 1]).expand(*([4] if name != "cross_entropy" else []), 3).contiguous()
+    if name == "cross_entropy":
+        y[1] = torch.tensor([0.0, 1.0, 0.0])
+    loss = partial(getattr(F, name), weight=weight.to(dtype), reduction=reduction)
+    expected = getattr(torch.nn.functional, name)(x, y, weight=weight.to(dtype), reduction=reduction)
+    if name == "cross_entropy":
+        x[1] = nan
+    elif name != "binary_cross_entropy":  # which raises for what is no probability
+        x[:, 1] = nan
+    torch._dynamo.reset()
+    graph = torch.compile(loss, backend="eager", fullgraph=True)
+    ways = (loss, lambda x, y: torch.func.vmap(loss)(x[None], y[None])[0], graph)
+    for way in ways:
+        z = x.clone().requires_grad_()
+        found = way(z, y)
+        torch.testing.assert_close(found.detach(), expected)  # the dtype, too
+        found.sum().backward()
+        assert not z.grad[x.isnan()].any()
+
+
 @pytest.mark.parametrize("rows", [5, 12_000])  # few, which are PyTorch's otherwise, and many
 def test_rows_of_multi_margin(rows: int) -> None:
     scores = torch.randn(rows, 4, dtype=torch.float64)

@@ -51,6 +51,7 @@ class Pointwise(KernelLoss):
         """The loss reduced: "mean" is the weighted sum over `divisor` (default: the number of elements), "sum"
         the weighted sum over it (default: 1), "none" one value per element. `varying` stands for the last
         parameter, and expands to the input: one number for each class, say."""
+        weight = eligibility.in_dtype_of(input, weight)
         if torch.compiler.is_compiling():
             if varying is not None or self.in_a_graph is None:
                 return None

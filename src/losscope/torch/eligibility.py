@@ -220,6 +220,21 @@ def usual(*tensors: Any) -> bool:
     return True
 
 
+def in_dtype_of(input: Any, weight: Any) -> Any:
+    """A weight of a dtype that is promoted to the input's beside it (mere flags, whole numbers, a narrower one), in the
+    input's: the result is of that dtype in PyTorch too. Any other weight as it is."""
+    if (
+        not isinstance(weight, Tensor)
+        or not isinstance(input, Tensor)
+        or weight.dtype is input.dtype
+        or input.dtype not in NAMES
+        or (weight.is_floating_point() and weight.dtype not in NAMES)
+        or torch.promote_types(weight.dtype, input.dtype) is not input.dtype
+    ):
+        return weight
+    return weight.to(input.dtype)
+
+
 _scalars = {dtype: torch.empty((), dtype=dtype) for dtype in NAMES}
 
 

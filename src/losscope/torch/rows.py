@@ -33,6 +33,10 @@ class Rows(KernelLoss):
         parameters: tuple[float, ...] = (),
     ) -> Tensor | None:
         """The loss with torch's meaning of every argument, or None where it is not ours to compute."""
+        if (
+            isinstance(target, Tensor) and target.is_floating_point()
+        ):  # beside classes, PyTorch takes no other dtype
+            class_weight = eligibility.in_dtype_of(input, class_weight)
         if is_compiling():
             if parameters or self.in_a_graph is None:
                 return None

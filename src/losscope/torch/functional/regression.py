@@ -100,6 +100,7 @@ def _weighted(
         return loss(input, target, reduction)
     if not isinstance(input, Tensor) or not isinstance(weight, Tensor) or weight.shape != input.shape:
         return None
+    weight = eligibility.in_dtype_of(input, weight)
     if torch.compiler.is_compiling():
         ours = loss(input, target, "sum" if reduction == "mean" else reduction, weight=weight)
         return ours / weight.sum() if ours is not None and reduction == "mean" else ours
