@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import product
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -267,6 +270,27 @@ def test_the_direction_of_an_infinite_length_is_unknown_and_not_zero(name, keywo
         known = ~pytorch.isnan() | kernel.isnan()  # PyTorch's has NaN from what `swap` did not choose, too
         known &= ~none[:, None] & ~value.isnan()[:, None]
         torch.testing.assert_close(kernel[known], pytorch[known], equal_nan=True, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.5])
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_cosine_that_is_nan_has_no_slope_by_any_path(side, margin):
+    """Vectors of zeros, of infinite features and of NaN, each with each."""
+    each = torch.tensor(list(product([0.0, 1.0, torch.inf, torch.nan], repeat=2)))
+    pairs = each.repeat_interleave(len(each), 0), each.repeat(len(each), 1)
+    sides = torch.full((len(pairs[0]),), side)
+    loss = partial(L.cosine_embedding_loss, target=sides, margin=margin, reduction="none")
+    given = tuple(each.clone().requires_grad_() for each in pairs)
+    value = loss(*given)
+    slopes = torch.autograd.grad(value.sum(), given, retain_graph=True)
+    assert all(slope[value.isnan()].isnan().all() for slope in slopes)
+    same = partial(torch.testing.assert_close, equal_nan=True)
+    same(torch.autograd.grad(value.sum(), given, create_graph=True), slopes)
+    same(torch.func.grad(lambda *each: loss(*each).sum(), argnums=(0, 1))(*pairs), slopes)
+    of_arrays = ls.cosine_embedding.value_and_grad(
+        *(each.numpy() for each in pairs), label=sides.numpy(), margin=margin, reduction="none"
+    )
+    same(tuple(map(torch.tensor, of_arrays)), (value.detach(), slopes[0]))
 
 
 def test_threads_do_not_change_the_bits():

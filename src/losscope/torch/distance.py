@@ -131,7 +131,7 @@ class Distances(KernelLoss):
         value: Any = formula.compiled(self.entry, None, order, 0)(distance, label, cosine, *parameters)
         if order:
             return value if isinstance(value, Tensor) else torch.full_like(distance, value)
-        return nan_of_whole_rows(value, a, b, *negative)
+        return nan_of_whole_rows(value, *vectors)  # and not their directions: one of zeros has none
 
 
 class Vectors(LossNode):
