@@ -272,6 +272,20 @@ def test_the_direction_of_an_infinite_length_is_unknown_and_not_zero(name, keywo
         torch.testing.assert_close(kernel[known], pytorch[known], equal_nan=True, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64], ids=str)
+def test_vectors_of_no_features_are_vectors_of_zeros(dtype):
+    """Of float16, PyTorch has NaN: its epsilon is none there."""
+    vectors, sides = torch.zeros(4, 0, dtype=dtype), torch.tensor([1, 1, -1, 1])
+    loss = partial(L.cosine_embedding_loss, target=sides, reduction="none")
+    expected = torch.tensor([1, 1, 0, 1], dtype=dtype)
+    given = vectors.clone().requires_grad_()
+    found = loss(given, given)
+    torch.testing.assert_close(found.detach(), expected)
+    assert torch.autograd.grad(found.sum(), given)[0].shape == (4, 0)
+    mapped = torch.func.vmap(lambda each: loss(each, each))(vectors[None])
+    torch.testing.assert_close(mapped[0], expected)
+
+
 @pytest.mark.parametrize("margin", [0.0, 0.5])
 @pytest.mark.parametrize("side", [1, -1])
 def test_a_cosine_that_is_nan_has_no_slope_by_any_path(side, margin):

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from losscope.torch.distance import Distances
 from losscope.torch.functional.pytorchs import flag, number, torchs
@@ -40,10 +41,19 @@ def cosine_embedding_loss(
         and isinstance(target, Tensor)
         and target.ndim <= 1
     ):
-        ours = _COSINE((input1, input2), target, reduction, (float(margin),))
+        ours = _COSINE(
+            (_with_a_feature(input1), _with_a_feature(input2)), target, reduction, (float(margin),)
+        )
         if ours is not None:
             return ours
     return torchs["cosine_embedding_loss"](input1, input2, target, margin, size_average, reduce, reduction)
+
+
+def _with_a_feature(vectors: Any) -> Any:
+    """Vectors of no features as vectors of zeros, of which there is a cosine: PyTorch's float16 has NaN."""
+    if not isinstance(vectors, Tensor) or not vectors.ndim or vectors.shape[-1]:
+        return vectors
+    return pad(vectors, (0, 1))
 
 
 # The arguments are PyTorch's.
