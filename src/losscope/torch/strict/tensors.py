@@ -48,9 +48,10 @@ def tensor_of(value: Any, name: str, beside: torch.Tensor | None = None) -> torc
     what to do with it."""
     if not isinstance(value, torch.Tensor):
         array = arrays.as_array(value, name)
-        known = "float32" if array.dtype.name == "bfloat16" else array.dtype.newbyteorder("=")
+        # By its name: whole numbers of C's `long long` have another type with the same one, which torch does not know.
+        known = "float32" if array.dtype.name == "bfloat16" else array.dtype.name
         # Writable and without negative strides, as torch wants it.
-        array = numpy.require(array.astype(known, copy=False), requirements=["C", "W"])
+        array = numpy.require(array, known, ["C", "W"])
         return torch.as_tensor(array, device=None if beside is None else beside.device)
     what = None
     if value.is_nested:
