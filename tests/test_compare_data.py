@@ -91,6 +91,11 @@ CSV_MISTAKES = {
         {},
         ["looks like dates", "days since the first"],
     ),
+    "a target of times": (
+        b"x,y\n" + b"".join(b"%d,%02d:%02d\n" % (i * i, i % 24, i) for i in range(60)),
+        {},
+        ["looks like times of day", "hours since midnight"],
+    ),
     "a target of percentages": (
         b"x,y\n" + b"".join(b"%d,%d.5 %%\n" % (i * i, i) for i in range(60)),
         {},
@@ -137,6 +142,7 @@ CSV_MISTAKES = {
 }
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("mistake", CSV_MISTAKES)
 def test_each_mistake_in_a_csv_is_one_clear_line(mistake, tmp_path):
     content, arguments, says = CSV_MISTAKES[mistake]

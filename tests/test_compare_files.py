@@ -171,6 +171,7 @@ KINDS = {
     "large text": pyarrow.array(["a", "b"] * (ROWS // 2), pyarrow.large_string()),
 }
 NUMBERS = ("decimals", "wide decimals", "half precision", "unsigned", "durations", "integers with holes")
+LOOKS = {"days": "dates", "timestamps": "dates", "timestamps of a zone": "dates", "times": "times of day"}
 DROPPED = {"lists": "lists or structures", "structures": "lists or structures", "maps": "lists or structures",
            "bytes": "bytes", "nothing": "every value missing"}  # fmt: skip
 
@@ -213,6 +214,13 @@ def test_every_kind_of_column_as_a_target(kind, tmp_path):
                     "durations": np.arange(ROWS) ** 2 / 24}.get(kind)  # fmt: skip
         if expected is not None:
             np.testing.assert_allclose(prepared.target, expected)
+
+
+@pytest.mark.parametrize("kind", LOOKS)
+def test_a_target_of_dates_or_times_is_refused_as_such(kind, tmp_path):
+    path = parquet(tmp_path / "t.parquet", c=KINDS[kind])
+    with pytest.raises(DataError, match=rf"looks like {LOOKS[kind]} \(first: "):
+        decide(load(path, "c"), None, [])
 
 
 def test_frames_of_any_library_are_the_same_table(tmp_path):

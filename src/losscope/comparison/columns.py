@@ -105,6 +105,8 @@ def _of_objects(values: pd.Series, remarks: bool) -> Column:
         return Column(_without_zone(pd.to_datetime(values, errors="coerce", utc=True)))
     if inferred in ("timedelta", "timedelta64"):
         return understood(pd.to_timedelta(values))
+    if inferred == "time":  # as a CSV has them
+        return understood(values.map(str, na_action="ignore"), remarks)
     if inferred == "boolean" and len(there) == len(values):
         return Column(values.astype(bool))
     return Column(values.where(values.notna(), None))

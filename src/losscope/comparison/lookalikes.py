@@ -1,4 +1,4 @@
-"""Text that was meant as numbers or dates: what it looks like, and how to write it so that it is read as such."""
+"""Text that was meant as numbers, dates or times: what it looks like, and how to write it so that it is read as such."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ KINDS = (
         rf"(?:\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}|\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{2,4}}"
         rf"|\d{{1,2}}\.? {_MONTH},? \d{{4}}|{_MONTH} \d{{1,2}},? \d{{4}}){_TIME}",
         "write numbers, such as days since the first",
+    ),
+    (
+        "times of day",
+        r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?[AP]M)?",
+        "write numbers, such as hours since midnight",
     ),
     ("numbers", r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?", "mend or empty those that are none"),
     (
