@@ -248,7 +248,9 @@ class _Parser:
             return sympy.Integer(node.value)
         source = ast.get_source_segment(self.text, node) or repr(node.value)
         written = decimal.Decimal(source.replace("_", ""))
-        if abs(written.adjusted()) > LARGEST_MAGNITUDE:  # before 10**999999999 is worked out
+        if (
+            abs(written.adjusted()) > LARGEST_MAGNITUDE and not self.ours
+        ):  # before 10**999999999 is worked out
             raise self.error(node, "This constant is out of all proportion")
         return Rational(str(written))  # exactly what was written: 0.1 is one tenth
 

@@ -25,6 +25,8 @@ REWRITING = 8  # operations that are measured in the time in which one is rewrit
 LONGEST = 400  # operations of a form worth measuring
 BREADTH = 3  # forms of which each round makes others
 MOST_CASES = 14  # forms of which two may be put side by side
+ROUNDING = 1e-3  # bits, of all points together, by which nothing is better
+WIDER = 1.5  # times as many points, past which a border might be moved, make up for a quantity that is less simple
 SLIGHT = 4.0  # bits, of all points together, for which no form that is within bounds is split in two
 
 
@@ -122,7 +124,7 @@ def _by_cases(judge: Judge, order: int, forms: Sequence[Any], far: bool) -> Foun
     chosen = min(forms, key=lambda form: (_fails(lost[form]), lost[form].sum(), operations(form)))
     parts: tuple[Any, ...] = (chosen,)
     for _ in range(2):
-        slight = 0.0 if _fails(lost[chosen]) else SLIGHT
+        slight = ROUNDING if _fails(lost[chosen]) else SLIGHT
         if lost[chosen].sum() <= slight:
             break
         split = _split(judge, lost, float(lost[chosen].sum()) - slight, far)
@@ -151,16 +153,18 @@ def _split(
             for other in lost:
                 both = below[one] + (below[other][-1] - below[other])
                 first = int(numpy.argmin(both))
+                if one is other or both[first] > least:
+                    continue
                 width = (
                     int(numpy.argmax(numpy.append(both[first:], numpy.inf) > both[first] + 1e-6))
                     if far
                     else 1
                 )
                 cut = first + (width - 1) // 2
-                if one is other or not 0 < cut < len(size):
+                if not 0 < cut < len(size):
                     continue
                 border = _between(size[turn[cut - 1]], size[turn[cut]])
-                if border is not None and (both[cut], -width) < (least, -widest):
+                if border is not None and (both[cut], -width) < (least, -WIDER * widest):
                     least, widest, found = float(both[cut]), width, (one, quantity, border, other)
     return found
 

@@ -10,7 +10,7 @@ from sympy import S
 from losscope.expression.everywhere import everywhere
 from losscope.expression.lengths import hypot, unit
 from losscope.expression.trigonometric import cos_arctan, sin_arctan
-from losscope.rewrite.rewriting import PREDICTION, RESIDUAL, TARGET, rewriting
+from losscope.rewrite.rewriting import PREDICTION, RESIDUAL, TARGET, operations, rewriting
 
 
 @everywhere
@@ -44,8 +44,31 @@ def evened(e: Any) -> Any:
 
 
 @rewriting
+@everywhere
+def of_sines(e: Any) -> Any:
+    """x cos_arctan(x) as sin_arctan(x), in products that get shorter by it.
+
+    >>> from losscope.expression import symbol
+    >>> x, c = symbol("x"), symbol("c")
+    >>> of_sines(x * cos_arctan(x / c) * sin_arctan(x / c))
+    c*sin_arctan(x/c)**2
+    """
+    for cosine in e.atoms(cos_arctan) if e.is_Mul else ():
+        other = e / cosine * sin_arctan(*cosine.args) / cosine.args[0]
+        if not other.has(cosine) and operations(other) < operations(e):
+            return other
+    return e
+
+
+@rewriting
 def pythagoras(expression: Any) -> Any:
-    """n + k sin^2 as n cos^2 + (k + n) sin^2, of the angle whose tangent is x: where k is nearly -n, nothing cancels."""
+    """n + k sin^2 as n cos^2 + (k + n) sin^2, of the angle whose tangent is x: where k is nearly -n, nothing cancels.
+
+    >>> from losscope.expression import symbol
+    >>> x, c = symbol("x"), symbol("c")
+    >>> pythagoras(c - c * sin_arctan(x) ** 2)
+    c*cos_arctan(x)**2
+    """
     return _of_one_angle(as_angles(expression))
 
 
@@ -58,4 +81,7 @@ def _of_one_angle(e: Any) -> Any:
         k: Any = rest.coeff(sine, 2) if number != 0 else 0
         if k != 0 and not k.has(sin_arctan) and sympy.expand(rest - k * sine**2) == 0:
             return number * cos_arctan(*sine.args) ** 2 + (k + number) * sine**2
+        for term in e.args:
+            if -term * sine**2 in e.args:
+                return e - term + term * sine**2 + term * cos_arctan(*sine.args) ** 2
     return e

@@ -9,7 +9,7 @@ from sympy import Add, Mul, exp
 
 from losscope.expression.everywhere import everywhere
 from losscope.expression.exponential import log, log1p, sigmoid, softplus
-from losscope.expression.hyperbolic import cosh, sech2, sinh
+from losscope.expression.hyperbolic import cosh, sech2, sinh, tanh
 from losscope.expression.products import xmuly
 from losscope.rewrite.cancellation import fewer, terms
 from losscope.rewrite.multiplied_out import multiplied_out
@@ -93,6 +93,26 @@ def paired(e: Any) -> Any:
         for function, other in ((cosh, a * exp(-x)), (sinh, -a * exp(-x))):
             if other in e.args:
                 return e - term - other + 2 * a * function(x)
+    return e
+
+
+@rewriting
+@everywhere
+def quotients(e: Any) -> Any:
+    """sinh(x)/cosh(x) as tanh(x), which does not overflow.
+
+    >>> from losscope.expression import symbol
+    >>> x = symbol("x")
+    >>> quotients(3 * sinh(x) / cosh(x) ** 2)
+    3*tanh(x)/cosh(x)
+    """
+    for sine in e.atoms(sinh) if e.is_Mul else ():
+        below = cosh(*sine.args)
+        powers = dict(each.as_base_exp() for each in e.args)
+        up, down = powers.get(sine, 0), -powers.get(below, 0)
+        if all(sympy.sympify(each).is_Integer and each > 0 for each in (up, down)):
+            both = min(up, down)
+            return e * (below / sine * tanh(*sine.args)) ** both
     return e
 
 

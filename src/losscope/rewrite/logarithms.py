@@ -92,11 +92,13 @@ def joined(e: Any) -> Any:
 @rewriting
 @everywhere
 def apart(e: Any) -> Any:
-    """log(a/b) as log(a) - log(b): the quotient may overflow."""
+    """log(a/b) as 2 log(sqrt(a)/sqrt(b)), for the quotient may overflow, and log(1/b) as -log(b)."""
     if isinstance(e, log):
         above, below = sympy.fraction(e.args[0])
         if below != 1 and not below.is_number:
-            return log(above) - log(below)
+            return (
+                log(above) - log(below) if above.is_number else 2 * log(sympy.sqrt(above) / sympy.sqrt(below))
+            )
     return e
 
 
