@@ -29,7 +29,8 @@ ISSUE = {
     "r*exp(r)-exp(r)+1": {}, "(tanh(z)-y)**2": SIGN, "log(2)-log(1+exp(-y*z))": SIGN, "log(2)-log(1+sigmoid(y*z))": SIGN,
     "(y-z)**2/z": POSITIVE, "(y-z)**2/(y+z)": POSITIVE,
     # A quotient that overflows below a logarithm, or in sinh over cosh; a closed form by sines of an angle.
-    "y/z-log(y/z)-1": POSITIVE, "2*(y*log(y/z)-y+z)": POSITIVE, "1-1/cosh(r/s)": {"s": 1.0}, "r*atan(r/c)": {"c": 0.1},
+    "y/z-log(y/z)-1": POSITIVE, "2*(y*log(y/z)-y+z)": POSITIVE, "y*log(y/z)-y+z": {"target": "nonnegative", "prediction": "nonnegative"},
+    "xlogy(y,y/z)-y+z": POSITIVE, "exp(z)-y*z+y*log(y)-y": {"target": "count"}, "1-1/cosh(r/s)": {"s": 1.0}, "r*atan(r/c)": {"c": 0.1},
     # A rounding of 1 - e decides one of several comparisons; a parameter is drawn with the sign that it has.
     "-min(z*y, min(max(z,1-e),1+e)*y)": {"e": 0.2}, "sqrt(r**2+mu**2)-mu": {"mu": 0.01},
 }  # fmt: skip

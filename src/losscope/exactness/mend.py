@@ -98,7 +98,7 @@ def best(search: Judge, check: Judge, order: int, starts: Sequence[Any], most: i
             return Found(ranked[0], (ranked[0],))
         open_forms = [each for each in ranked[: BREADTH + 1] if each not in done][:BREADTH]
         if not open_forms or search.work > most:
-            return by_cases(check, order, ranked[:MOST_CASES])
+            return by_cases(check, order, _beside(search, order, ranked))
         for form in open_forms:
             done.add(form)
             search.work += REWRITING * operations(form)
@@ -107,6 +107,13 @@ def best(search: Judge, check: Judge, order: int, starts: Sequence[Any], most: i
                     forms[other] = search.score(order, other)
                     if search.work > most:
                         break
+
+
+def _beside(search: Judge, order: int, ranked: Sequence[Any]) -> list[Any]:
+    """Forms to put side by side: some of the best, and of the others those that lose least where the very best loses."""
+    best, rest = ranked[: MOST_CASES // 2], ranked[MOST_CASES // 2 :]
+    worst = search.lost(order, ranked[0]) > 0
+    return [*best, *sorted(rest, key=lambda form: search.lost(order, form)[worst].sum())[: MOST_CASES // 2]]
 
 
 def by_cases(judge: Judge, order: int, forms: Sequence[Any]) -> Found:
@@ -201,6 +208,7 @@ def _quantities(judge: Judge, form: Any) -> list[Any]:
     scales = [symbols[name] for name in judge.bench.parameters if name in symbols]
     return (
         mains
+        + [absolute(symbols[name]) for name in ("target",) if name in symbols]
         + [each / scale for each in mains for scale in scales]
         + [each * scale for each in mains for scale in scales]
     )

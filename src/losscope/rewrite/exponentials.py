@@ -7,13 +7,21 @@ from typing import Any
 import sympy
 from sympy import Add, Mul, exp
 
+from losscope.expression.differences import expm1mx
 from losscope.expression.everywhere import everywhere
 from losscope.expression.exponential import log, log1p, sigmoid, softplus
 from losscope.expression.hyperbolic import cosh, sech2, sinh, tanh
-from losscope.expression.products import xmuly
+from losscope.expression.products import xdivy, xlog1py, xlogy, xmuly
 from losscope.rewrite.cancellation import fewer, terms
 from losscope.rewrite.multiplied_out import multiplied_out
 from losscope.rewrite.rewriting import PREDICTION, RESIDUAL, TARGET, rewriting
+
+PLAINLY = {
+    xmuly: lambda x, y: x * y,
+    xlogy: lambda x, y: x * log(y),
+    xlog1py: lambda x, y: x * log1p(y),
+    xdivy: lambda x, y: x / y,
+}
 
 
 @rewriting
@@ -48,7 +56,9 @@ def guarded(e: Any) -> Any:
 @rewriting
 def unguarded(expression: Any) -> Any:
     """Products as products, for others to rewrite."""
-    return expression.replace(xmuly, lambda x, y: x * y)
+    for guarded_, plainly in PLAINLY.items():
+        expression = expression.replace(guarded_, plainly)
+    return expression
 
 
 @rewriting
@@ -93,6 +103,31 @@ def paired(e: Any) -> Any:
         for function, other in ((cosh, a * exp(-x)), (sinh, -a * exp(-x))):
             if other in e.args:
                 return e - term - other + 2 * a * function(x)
+    return e
+
+
+@rewriting
+@everywhere
+def deviance(e: Any) -> Any:
+    """exp(z) - y z + y log(y) - y, as deviances on a scale of logarithms are, is y (exp(u) - u - 1) of u = z - log(y).
+
+    >>> from losscope.expression import symbol
+    >>> y, z = symbol("y"), symbol("z")
+    >>> deviance(exp(z) - y * z + y * log(y) - y), deviance(y * exp(-z) + z - log(y) - 1)
+    (y*expm1mx(z - log(y)), expm1mx(-z + log(y)))
+    """
+    logarithms = sorted(e.atoms(log), key=str) if e.is_Add and e.has(exp) else []
+    for term in e.args if logarithms else ():
+        grown = next((each for each in Mul.make_args(term) if isinstance(each, exp)), None)
+        if grown is None:
+            continue
+        a, x = term / grown, grown.args[0]
+        for logarithm in logarithms:
+            (t,) = logarithm.args
+            for share, u in ((a * t, x - logarithm), (a / t, x + logarithm)):
+                rest = multiplied_out(e - term + share * (1 + u))
+                if terms(rest) < terms(e) - 2:
+                    return rest + share * expm1mx(u)
     return e
 
 
