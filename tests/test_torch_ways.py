@@ -167,8 +167,9 @@ def test_a_log_probability_of_minus_infinity_has_a_gradient_of_0(x: float) -> No
 @pytest.mark.parametrize("name", sorted(formula._OF_TENSORS))
 def test_a_primitive_of_nan_is_nan(name: str) -> None:
     function = formula.NAMESPACE[name]
-    count = 2 if name in ("xlogy", "xlog1py", "xdivy", "xmuly", "minimum", "maximum", "power", "hypot") else 1
-    for place in range(count):
+    counts = dict.fromkeys(("xlogy", "xlog1py", "xdivy", "xmuly", "minimum", "maximum", "power", "hypot"), 2)
+    count = {**counts, "two_sided_softplus": 4, "two_sided_sigmoid": 3}.get(name, 1)
+    for place in range(1 if count > 2 else count):  # of two sides, the share of one is not looked at
         for other in (2.0, 0.5) if name == "hypot" else (2.0, 0.5, inf):
             arguments = [
                 torch.tensor(nan if i == place else other, dtype=torch.float64) for i in range(count)
