@@ -23,7 +23,7 @@ SLOW = {
     "digamma",
     "polygamma1",
     "polygamma2",
-}  # a thousand times, to thousands of bits, they take seconds
+}  # to thousands of bits, a thousand of them take seconds
 ENOUGH = 75  # bits of a result
 LARGEST_EXPONENT = (
     arb(2) ** 2100

@@ -11,11 +11,8 @@ import sympy
 from losscope.expression.choices import absolute
 
 SHIFT = sympy.Symbol("shift", real=True)  # of a border, as a share of what its sides are made of
-TOGETHER, IN_TURN, IN_PAIRS = (
-    (1,),
-    (1, -1),
-    (1, 1, -1, -1),
-)  # which way the borders of several comparisons are shifted
+# Which way the borders of several comparisons are shifted.
+TOGETHER, IN_TURN, IN_PAIRS = (1,), (1, -1), (1, 1, -1, -1)
 
 
 def shifted(expression: Any, ways: Sequence[int] = TOGETHER) -> Any:

@@ -53,7 +53,7 @@ def of_sines(e: Any) -> Any:
     >>> of_sines(x * cos_arctan(x / c) * sin_arctan(x / c))
     c*sin_arctan(x/c)**2
     """
-    for cosine in e.atoms(cos_arctan) if e.is_Mul else ():
+    for cosine in sorted(e.atoms(cos_arctan), key=str) if e.is_Mul else ():
         other = e / cosine * sin_arctan(*cosine.args) / cosine.args[0]
         if not other.has(cosine) and operations(other) < operations(e):
             return other

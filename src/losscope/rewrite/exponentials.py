@@ -141,7 +141,7 @@ def quotients(e: Any) -> Any:
     >>> quotients(3 * sinh(x) / cosh(x) ** 2)
     3*tanh(x)/cosh(x)
     """
-    for sine in e.atoms(sinh) if e.is_Mul else ():
+    for sine in sorted(e.atoms(sinh), key=str) if e.is_Mul else ():
         below = cosh(*sine.args)
         powers = dict(each.as_base_exp() for each in e.args)
         up, down = powers.get(sine, 0), -powers.get(below, 0)

@@ -34,7 +34,7 @@ def of_margin(e: Any) -> Any:
 
 
 def _beside_label(total: Any) -> Any:
-    for odd in total.atoms(*ODD):
+    for odd in sorted(total.atoms(*ODD), key=str):
         for sign in (-1, 1):
             for term in total.args:
                 if term in (odd, -odd) and sign * term / odd * TARGET in total.args:
