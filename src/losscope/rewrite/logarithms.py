@@ -8,6 +8,7 @@ import sympy
 from sympy import Mul, exp
 
 from losscope.expression.differences import log1pmx
+from losscope.expression.error_function import erf, erfc
 from losscope.expression.everywhere import everywhere
 from losscope.expression.exponential import log, log1p, softplus
 from losscope.rewrite.cancellation import fewer, terms
@@ -69,6 +70,26 @@ def beside_a_number(e: Any) -> Any:
                     (x,) = factor.args
                     more = (exp(x) if isinstance(factor, softplus) else x) - (number - 1)
                     return e - term - other + other / factor * log1p(fewer(more) / number)
+    return e
+
+
+@rewriting
+@everywhere
+def complements(e: Any) -> Any:
+    """log(1 + erf(x)) as log(erfc(-x)), which keeps what is left of 1; and log(erfc(x)/2) as log(1 - erfc(-x)/2).
+
+    >>> from losscope.expression import symbol
+    >>> x = symbol("x")
+    >>> complements(log1p(erf(x))), complements(log1p(-erf(x))), complements(log(erfc(x) / 2))
+    (log(erfc(-x)), log(erfc(x)), log1p(-erfc(-x)/2))
+    """
+    if not isinstance(e, log | log1p):
+        return e
+    sign, function = e.args[0].as_coeff_Mul()
+    if isinstance(e, log1p) and isinstance(function, erf) and sign in (-1, 1):
+        return log(erfc(-sign * function.args[0]))
+    if isinstance(e, log) and isinstance(function, erfc) and 2 * sign == 1:
+        return log1p(-erfc(-function.args[0]) / 2)
     return e
 
 
