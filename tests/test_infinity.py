@@ -254,3 +254,14 @@ def test_a_class_and_all_of_the_probability_for_it_are_one_target(name: str, dty
         for one in found:
             for each, other in zip(one, expected, strict=True):
                 assert_allclose(torch.as_tensor(each).detach(), other, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("loss", ["cross_entropy", "softplus(m)**2"])
+def test_a_class_that_is_alone_has_no_other(loss: str, dtype: str) -> None:
+    loss = ls.define("mine", loss, structure="softmax") if "(" in loss else ls.get(loss)
+    for size, expected in ((inf, 0.0), (3.0, 0.0), (-inf, nan), (nan, nan)):
+        logits = np.array([[size]], dtype)
+        for target in ([0], np.array([[1.0]], dtype)):
+            value, gradient = loss.value_and_grad(logits, target)
+            np.testing.assert_array_equal([value, *gradient[0]], [expected, expected])

@@ -247,3 +247,17 @@ def test_rows_of_multi_margin(rows: int) -> None:
     assert (x.grad[target == 1] == 0).all()
     gradient = torch.func.grad(lambda s: F.multi_margin_loss(s, target, weight=weight, reduction="sum"))
     assert (gradient(scores.detach())[target == 1] == 0).all()
+
+
+@pytest.mark.parametrize("name", ["mse_loss", "l1_loss"])
+@pytest.mark.parametrize("dtype", [torch.bool, torch.float32])
+def test_a_mean_over_no_weight_has_no_slope_in_what_is_removed(name: str, dtype: torch.dtype) -> None:
+    loss, weight = getattr(F, name), torch.zeros(2, dtype=dtype)
+    at = torch.tensor([1.0, 2.0], requires_grad=True)
+    for create_graph in (False, True):
+        value = loss(at, torch.zeros(2), weight=weight)
+        assert value.isnan()
+        (slope,) = torch.autograd.grad(value, at, create_graph=create_graph)
+        assert slope.tolist() == [0, 0]
+    by_operations = torch.func.grad(lambda each: loss(each, torch.zeros(2), weight=weight))(at.detach())
+    assert by_operations.tolist() == [0, 0]

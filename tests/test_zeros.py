@@ -86,6 +86,24 @@ def test_between_them_it_is_the_same_arithmetic(formula: str) -> None:
         np.testing.assert_allclose(found[0], found[1], rtol=4e-16, atol=2e-17)
 
 
+@pytest.mark.filterwarnings("ignore::losscope.exactness.told.InexactWarning")
+@pytest.mark.parametrize(
+    ("formula", "at_0", "at_1"),
+    [
+        ("-w*y*log(z) - v*(1 - y)*log(1 - z)", ["v", "v"], ["-w", "w"]),
+        ("-(w*y*log(z) + (1 - y)*log(1 - z))*v", ["v", "v"], ["-w*v", "w*v"]),
+        ("-(1 - w)*y*log(z)/v - w*(1 - y)*log(1 - z)", ["w", "w"], ["(w - 1)/v", "(1 - w)/v"]),
+    ],
+)
+def test_parameters_take_no_limit_away(formula: str, at_0: list[str], at_1: list[str]) -> None:
+    weights = {"w": 0.25, "v": 2.0}
+    loss = ls.define("mine", formula, target="label", prediction="probability", **weights)
+    value, *slopes = loss.value_grad_curvature([0.0, 1.0], [0.0, 1.0], reduction="none")
+    assert value.tolist() == [0, 0]
+    for order in range(2):
+        assert slopes[order].tolist() == [eval(each[order], {}, dict(weights)) for each in (at_0, at_1)]
+
+
 def test_a_real_target_is_no_share() -> None:
     """Of numbers below 0 there is no logarithm, and a formula that has one keeps its NaN."""
     assert np.isnan(ls.define("mine", "y*log(z**2) + r**2")([0.0], [0.0]))

@@ -47,7 +47,8 @@ def define(
     An elementwise formula is written in `r` (= prediction - target), `prediction` (`z`), `target` (`y`) and your
     parameters; a softmax formula in `margin` (`m`). It is parsed, never evaluated as Python. `target` and
     `prediction` name the domain that is checked: real, probability, label (0 or 1), sign (-1 or 1), count,
-    nonnegative, positive. Where a domain ends at 0 or 1, 0 log 0 is 0, as in y*log(z) at y = 0. Parameters are given with
+    nonnegative, positive. Where a domain ends at 0 or 1, 0 log 0 is 0, as in y*log(z) at y = 0. At a kink abs has the slope 0,
+    max and min that of their second argument; of several kinks at one point each has its own. Parameters are given with
     their defaults and can be set in every call.
 
     >>> import losscope as ls

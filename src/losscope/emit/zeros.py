@@ -12,9 +12,14 @@ from collections.abc import Sequence
 import sympy
 from sympy import Mul
 
+from losscope.expression import symbol
 from losscope.expression.choices import absolute, sign
 from losscope.expression.exponential import log, log1p
 from losscope.expression.products import xdivy, xlog1py, xlogy, xmuly
+
+ARGUMENTS = tuple(
+    map(symbol, ("prediction", "target", "r", "margin"))
+)  # beside which any other symbol is a parameter
 
 
 def with_limits(expression: sympy.Expr, zeros: Sequence[sympy.Expr]) -> sympy.Expr:
@@ -46,10 +51,16 @@ def _vanishing(product: Mul, zeros: Sequence[sympy.Expr]) -> sympy.Expr:
             same = [each for each in other.atoms(log, log1p) if each.has(*zero.free_symbols)]
             known = {each: sympy.Piecewise((each, zero > 0), (0, True)) for each in same}
             return Mul(*rest, xmuly(zero, other.xreplace(known)))
-        if other.is_Pow and other.exp in (-1, -2) and all(each.is_number for each in rest):
+        if other.is_Pow and other.exp in (-1, -2) and not any(each.has(*ARGUMENTS) for each in rest):
             quotient = xdivy(zero, other.base)
             return Mul(*rest, quotient if other.exp == -1 else xdivy(quotient, other.base))
     return product
+
+
+def _steps(share: sympy.Expr, exponent: sympy.Expr, way: int) -> bool:
+    """Whether a factor, p - 1 or 1 - p, is what an exponent was, a whole number of derivatives before."""
+    steps = way * share - exponent
+    return bool(steps.is_Integer and steps != 0)
 
 
 def _of_power(product: Mul) -> sympy.Expr:
@@ -63,7 +74,7 @@ def _of_power(product: Mul) -> sympy.Expr:
             each
             for each in product.args
             if (each.func is sign and any(each.args == size.args for size in sizes))
-            or (not power.exp.is_number and (each - power.exp).is_Integer and each != power.exp)
+            or (not power.exp.is_number and any(_steps(each, power.exp, way) for way in (1, -1)))
         ]
         if zeros:
             rest = [each for each in product.args if each is not power and each not in zeros]

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from losscope.entry import Entry
 from losscope.kernels.elementwise import Call
-from losscope.reduction import MEAN, NONE, SUM
+from losscope.reduction import MEAN, NONE, SUM, scale_of
 from losscope.torch import buffers, eligibility, formula
 from losscope.torch.eligibility import KERNEL, NAMES, NOT_OURS, Nowhere, Outside, nowhere
 from losscope.torch.kernel_loss import KernelLoss
-from losscope.torch.loss_node import Gradients, LossNode, as_weight, multiply, record
+from losscope.torch.loss_node import Gradients, LossNode, as_weight, multiply, record, weighing
 
 
 class Pointwise(KernelLoss):
@@ -74,9 +74,10 @@ class Pointwise(KernelLoss):
             of_row = input.shape[input.ndim - varying.ndim :]
             if how == KERNEL and varying.shape != of_row:
                 varying = varying.expand(of_row)
-        scale = 1.0
+        scale: Any = 1.0
         if reduction == MEAN:
-            scale = 1.0 / (input.numel() if divisor is None else divisor)
+            count = input.numel() if divisor is None else divisor
+            scale = 1.0 / count if isinstance(count, Tensor) else scale_of(MEAN, count)
         elif reduction == SUM:
             scale = 1.0 if divisor is None else 1.0 / divisor
         elif reduction != NONE:
@@ -264,9 +265,8 @@ class Elements(LossNode):
         input, target, parameters = formula.present(input, target, weight, parameters)
         which = formula.Derivative(self.loss.entry, self.loss.through, parameters)
         slope = formula.Partial.apply(input, target, which.in_prediction())
-        factor = upstream.to(slope.dtype) * self.scale  # of halves float32, rounded once
-        if weight is not None:
-            factor = weight * factor
+        scale = self.scale if weight is None else weighing(weight, self.scale)
+        factor = upstream.to(slope.dtype) * scale  # of halves float32, rounded once
         gradient = (slope * factor).to(input.dtype)
         if not self.both:
             return gradient, None

@@ -273,8 +273,9 @@ class Loop:
             return where(silent | ~others, 0.0, p * (r.top - z)), where(others, p, 0.0)
 
         below, of_others = self.summed(of=apart, count=2)
-        # Of an infinite leader 0, if no other is; of two it is anything, NaN.
-        tied = (r.second == r.top) & (of_leader != 0.0)
+        # Of an infinite leader 0, if no other is, as where it is alone; of two it is anything, NaN.
+        alone = (r.runner_up == r.leader) & (r.top > -math.inf)
+        tied = (r.second == r.top) & (of_leader != 0.0) & ~alone
         below = below + converted(where(tied, of_leader * (r.second - r.top), 0.0), F64)
         near, of_others = r.x * single(r.rest), single(of_others)
         if self.gradient is not None:
@@ -295,7 +296,8 @@ class Loop:
     def of_each_class(self, r: Row, row: Lanes, factor: Lanes) -> Lanes:
         """A row's loss by the margin of each class."""
         k, single = self.k, lambda number: converted(number, self.computed)
-        of_leader = log(single(r.rest)) + (r.second - r.top)
+        alone = (r.runner_up == r.leader) & (r.top > -math.inf)
+        of_leader = log(single(r.rest)) + where(alone, 0.0, r.second - r.top)
         order = "order2" if self.wants & CURVATURE else "order1" if self.wants & GRADIENT else "order0"
 
         def near(at: Lanes, mask: Lanes | None) -> Lanes:

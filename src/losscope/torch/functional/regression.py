@@ -110,7 +110,7 @@ def _weighted(
             divisor = weight.sum()
         elif eligibility.plain(weight) and not weight.requires_grad:
             divisor = float(weight.sum(dtype=torch.float64))
-        if divisor is None or (isinstance(divisor, float) and divisor == 0):
+        if divisor is None:
             return None
     return loss(input, target, reduction, weight=weight, divisor=divisor)
 
