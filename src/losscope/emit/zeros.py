@@ -17,9 +17,8 @@ from losscope.expression.choices import absolute, sign
 from losscope.expression.exponential import log, log1p
 from losscope.expression.products import xdivy, xlog1py, xlogy, xmuly
 
-ARGUMENTS = tuple(
-    map(symbol, ("prediction", "target", "r", "margin"))
-)  # beside which any other symbol is a parameter
+# Any other symbol is a parameter.
+ARGUMENTS = tuple(map(symbol, ("prediction", "target", "r", "margin")))
 
 
 def with_limits(expression: sympy.Expr, zeros: Sequence[sympy.Expr]) -> sympy.Expr:

@@ -14,7 +14,7 @@ from losscope.expression.hyperbolic import cosh, sech2, sinh, tanh
 from losscope.expression.products import xdivy, xlog1py, xlogy, xmuly
 from losscope.rewrite.cancellation import fewer, terms
 from losscope.rewrite.multiplied_out import multiplied_out
-from losscope.rewrite.rewriting import PREDICTION, RESIDUAL, TARGET, rewriting
+from losscope.rewrite.rewriting import PREDICTION, RESIDUAL, TARGET, rewriting, terms_with
 
 PLAINLY = {
     xmuly: lambda x, y: x * y,
@@ -95,10 +95,7 @@ def paired(e: Any) -> Any:
     """a exp(x) + a exp(-x) as 2 a cosh(x), and a difference as 2 a sinh(x)."""
     if not e.is_Add:
         return e
-    for term in e.args:
-        found = next((each for each in Mul.make_args(term) if isinstance(each, exp)), None)
-        if found is None:
-            continue
+    for term, found in terms_with(e, exp):
         x, a = found.args[0], term / found
         for function, other in ((cosh, a * exp(-x)), (sinh, -a * exp(-x))):
             if other in e.args:
@@ -116,13 +113,9 @@ def deviance(e: Any) -> Any:
     >>> deviance(exp(z) - y * z + y * log(y) - y), deviance(y * exp(-z) + z - log(y) - 1)
     (y*expm1mx(z - log(y)), expm1mx(-z + log(y)))
     """
-    logarithms = sorted(e.atoms(log), key=str) if e.is_Add and e.has(exp) else []
-    for term in e.args if logarithms else ():
-        grown = next((each for each in Mul.make_args(term) if isinstance(each, exp)), None)
-        if grown is None:
-            continue
+    for term, grown in terms_with(e, exp) if e.is_Add else ():
         a, x = term / grown, grown.args[0]
-        for logarithm in logarithms:
+        for logarithm in sorted(e.atoms(log), key=str):
             (t,) = logarithm.args
             for share, u in ((a * t, x - logarithm), (a / t, x + logarithm)):
                 rest = multiplied_out(e - term + share * (1 + u))
@@ -134,7 +127,7 @@ def deviance(e: Any) -> Any:
 @rewriting
 @everywhere
 def quotients(e: Any) -> Any:
-    """sinh(x)/cosh(x) as tanh(x), which does not overflow.
+    """sinh(x)/cosh(x) as tanh(x), which does not overflow; `ratios` makes sech2 of cosh(x)^-2 before it sees the sine.
 
     >>> from losscope.expression import symbol
     >>> x = symbol("x")

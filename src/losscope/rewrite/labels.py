@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 from sympy import Mul
@@ -35,10 +36,8 @@ def of_margin(e: Any) -> Any:
 
 def _beside_label(total: Any) -> Any:
     for odd in sorted(total.atoms(*ODD), key=str):
-        for sign in (-1, 1):
-            for term in total.args:
-                if term in (odd, -odd) and sign * term / odd * TARGET in total.args:
-                    share = term / odd
-                    both = share * sign * TARGET * (1 + sign * odd.func(TARGET * odd.args[0]))
-                    return total - term - sign * share * TARGET + both
+        for one, label in product((odd, -odd), (TARGET, -TARGET)):
+            if one in total.args and label in total.args:
+                sign = one / odd * label / TARGET
+                return total - one - label + label * (1 + sign * odd.func(TARGET * odd.args[0]))
     return total

@@ -14,7 +14,7 @@ from losscope.expression.exponential import log, log1p, softplus
 from losscope.rewrite.cancellation import fewer, terms
 from losscope.rewrite.idioms import of_residual
 from losscope.rewrite.multiplied_out import multiplied_out
-from losscope.rewrite.rewriting import PREDICTION, RESIDUAL, TARGET, rewriting
+from losscope.rewrite.rewriting import PREDICTION, RESIDUAL, TARGET, rewriting, terms_with
 
 
 @rewriting
@@ -26,12 +26,7 @@ def near(e: Any) -> Any:
         return _near(above, below) if not below.is_number else e
     if e.is_Add:
         for kind, more in ((log, 0), (log1p, 1)):
-            logs = [
-                (term, factor)
-                for term in e.args
-                for factor in Mul.make_args(term)
-                if isinstance(factor, kind)
-            ]
+            logs = terms_with(e, kind)
             for term, factor in logs:
                 for other, partner in logs:
                     if term is not other and sympy.expand(term / factor + other / partner) == 0:
@@ -58,18 +53,13 @@ def beside_a_number(e: Any) -> Any:
     """
     if not e.is_Add:
         return e
-    for term in e.args:
-        number = next(
-            (each.args[0] for each in Mul.make_args(term) if isinstance(each, log) and each.is_number), None
-        )
-        if number is None:
-            continue
-        for other in e.args:
-            for factor in Mul.make_args(other):
-                if isinstance(factor, log1p | softplus) and other / factor == -term / log(number):
-                    (x,) = factor.args
-                    more = (exp(x) if isinstance(factor, softplus) else x) - (number - 1)
-                    return e - term - other + other / factor * log1p(fewer(more) / number)
+    numbers = [(term, factor) for term, factor in terms_with(e, log) if factor.is_number]
+    for term, logarithm in numbers:
+        for other, factor in terms_with(e, log1p, softplus):
+            if other / factor == -term / logarithm:
+                (number,), (x,) = logarithm.args, factor.args
+                more = (exp(x) if isinstance(factor, softplus) else x) - (number - 1)
+                return e - term - other + other / factor * log1p(fewer(more) / number)
     return e
 
 
@@ -99,9 +89,7 @@ def joined(e: Any) -> Any:
     """log(a) - log(b) as log(a/b)."""
     if not e.is_Add:
         return e
-    logs = [
-        (term, factor) for term in e.args for factor in Mul.make_args(term) if isinstance(factor, log | log1p)
-    ]
+    logs = terms_with(e, log, log1p)
     for term, factor in logs:
         for other, partner in logs:
             if term is not other and sympy.expand(term / factor + other / partner) == 0:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from sympy import Add, Mul
+
 from losscope.expression import symbol
 
 PREDICTION, TARGET, RESIDUAL = (symbol(name) for name in ("prediction", "target", "r"))
@@ -19,6 +21,21 @@ def rewriting(function: Rewriting) -> Rewriting:
     """Marks a function as one that a search may try."""
     FOUND[function.__name__] = function
     return function
+
+
+def terms_with(total: Any, *kinds: Any) -> list[tuple[Any, Any]]:
+    """The terms of a sum that have a factor of these kinds, each with that factor.
+
+    >>> from sympy import exp
+    >>> terms_with(2 * exp(TARGET) + RESIDUAL, exp)
+    [(2*exp(target), exp(target))]
+    """
+    return [
+        (term, factor)
+        for term in Add.make_args(total)
+        for factor in Mul.make_args(term)
+        if isinstance(factor, kinds)
+    ]
 
 
 def small(e: Any) -> bool:

@@ -120,13 +120,20 @@ class Distances(KernelLoss):
             cosine = (a * b).sum(-1)
             distance = torch.where(no_a | no_b, 1.0, ((a - b) ** 2).sum(-1) / 2)
         else:
-            distance = _length(a - b + offset)
+            x = a - b + offset
+            distance = _length(x)
             for n in negative:
-                # Which of the two is chosen before its length is taken: what is not chosen has no slope, be it infinite.
-                nearer = swap & (_length(b - n + offset) < _length(a - n + offset))[..., None]
-                start, between = torch.where(nearer, b, a), torch.where(nearer, a - n + 2 * offset, n - b)
-                x, y = a - b + offset, start - n + offset
-                distance = _longer(distance, _length(y), between, torch.where(nearer, x - y, x + y))
+                start, between = a, n - b
+                sign: Any = 1.0
+                if swap:  # chosen before its length is taken: what is not chosen has no slope, be it infinite
+                    nearer = (_length(b - n + offset) < _length(a - n + offset))[..., None]
+                    start, between = (
+                        torch.where(nearer, b, a),
+                        torch.where(nearer, a - n + 2 * offset, between),
+                    )
+                    sign = torch.where(nearer, -1.0, 1.0)
+                y = start - n + offset
+                distance = _longer(distance, _length(y), between, x + sign * y)
             cosine = 1 - distance
         value: Any = formula.compiled(self.entry, None, order, 0)(distance, label, cosine, *parameters)
         if order:

@@ -41,10 +41,8 @@ NUMBERS = ("scale", "offset")
 
 SAFE = (1e-270, 1e300)  # sums of squares between which no square that matters has left the range of float64
 UP, DOWN = 2.0**600, 2.0**-600
-CLOSE = {
-    F32: 2.0**-24,
-    F64: 0.25,
-}  # the share of two lengths below which their difference has too few digits left
+# The share of two lengths below which their difference has too few digits left.
+CLOSE = {F32: 2.0**-24, F64: 0.25}
 
 Vector = Callable[[Lanes, Lanes | None], Lanes]  # sixteen features at a time
 Term = tuple[Lanes, Lanes, Vector]  # a slope, the coefficient that it makes, and the vector

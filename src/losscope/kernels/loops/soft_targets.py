@@ -92,6 +92,11 @@ class Row:
     beyond: Lanes  # the sum of e of all but leader and runner-up, in double precision
     rest: Lanes  # with the runner-up's
 
+    @property
+    def alone(self) -> Lanes:
+        """Whether there is no class but the leader."""
+        return (self.runner_up == self.leader) & (self.top > -math.inf)
+
 
 class Loop:
     """Rows of logits, one at a time, in passes over its classes."""
@@ -274,8 +279,7 @@ class Loop:
 
         below, of_others = self.summed(of=apart, count=2)
         # Of an infinite leader 0, if no other is, as where it is alone; of two it is anything, NaN.
-        alone = (r.runner_up == r.leader) & (r.top > -math.inf)
-        tied = (r.second == r.top) & (of_leader != 0.0) & ~alone
+        tied = (r.second == r.top) & (of_leader != 0.0) & ~r.alone
         below = below + converted(where(tied, of_leader * (r.second - r.top), 0.0), F64)
         near, of_others = r.x * single(r.rest), single(of_others)
         if self.gradient is not None:
@@ -296,8 +300,7 @@ class Loop:
     def of_each_class(self, r: Row, row: Lanes, factor: Lanes) -> Lanes:
         """A row's loss by the margin of each class."""
         k, single = self.k, lambda number: converted(number, self.computed)
-        alone = (r.runner_up == r.leader) & (r.top > -math.inf)
-        of_leader = log(single(r.rest)) + where(alone, 0.0, r.second - r.top)
+        of_leader = log(single(r.rest)) + where(r.alone, 0.0, r.second - r.top)
         order = "order2" if self.wants & CURVATURE else "order1" if self.wants & GRADIENT else "order0"
 
         def near(at: Lanes, mask: Lanes | None) -> Lanes:
