@@ -307,6 +307,36 @@ def test_a_cosine_that_is_nan_has_no_slope_by_any_path(side, margin):
     same(tuple(map(torch.tensor, of_arrays)), (value.detach(), slopes[0]))
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("eps", [1e-6, 0.0])
+def test_what_comes_back_multiplies_by_every_path(eps, reduction, dtype):
+    """Also where it is 0, of vectors that are infinite, NaN, or the same."""
+    each = torch.tensor([[1.0, 2.0], [torch.inf, 0.5], [torch.nan, 0.5], [3.0, 4.0]], dtype=dtype)
+    chosen = torch.tensor(list(product(range(len(each)), repeat=3)))
+    for factor, swap in product((0.0, 1.0), (False, True)):
+        loss = partial(L.triplet_margin_loss, eps=eps, swap=swap, reduction=reduction)
+        for vectors in (
+            [[each[row] for row in chosen.T]]
+            if reduction == "none"
+            else (each[row[:, None]] for row in chosen)
+        ):
+            given = tuple(vector.clone().requires_grad_() for vector in vectors)
+            value, by_operations = torch.func.vjp(loss, *vectors)
+            back = torch.full_like(value, factor)
+            of_kernel, of_operations = torch.autograd.grad(loss(*given), given, back), by_operations(back)
+            torch.testing.assert_close(of_kernel, of_operations, equal_nan=True)
+
+
+def test_a_vector_whose_length_has_no_inverse_counts_as_one_of_zeros_by_every_path():
+    a = torch.tensor([[5e-324, 0.0], [5e-309, 0.0], [6e-309, 0.0]], dtype=torch.float64, requires_grad=True)
+    b = torch.tensor([[1.0, 1.0]] * 3, dtype=torch.float64)
+    loss = partial(L.cosine_embedding_loss, input2=b, target=torch.ones(3), reduction="none")
+    expected = torch.tensor([1.0, 1.0, 1 - 0.5**0.5], dtype=torch.float64)
+    torch.testing.assert_close(loss(a), expected)
+    torch.testing.assert_close(torch.func.vmap(lambda x: loss(x))(a[None])[0], expected)
+
+
 def test_threads_do_not_change_the_bits():
     a, b, n = (torch.randn(9000, 40) for _ in range(3))
     threads = ls.get_num_threads()

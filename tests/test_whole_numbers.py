@@ -52,9 +52,23 @@ def test_those_that_float64_does_not_hold_are_refused(number: int) -> None:
         assert ls.mae(prediction, kind([2**63])) == 2**63
         with pytest.raises(ls.LossError, match="18446744073709551615"):
             ls.mae(prediction, kind([2**64 - 1]))
+    for prediction in (
+        [0.0, 0.0],
+        torch.tensor([0.0, 0.0]),
+    ):  # beside a fraction NumPy rounds it without a word
+        with pytest.raises(ls.LossError, match=words):
+            ls.mae(prediction, [0.5, number])
     assert ls.cross_entropy([[0.0, 0.0]] * 2, [0, number], ignore_index=number) == np.log(
         2
     )  # no number, a name
+
+
+def test_one_of_64_bits_is_not_rounded_beside_a_negative_one() -> None:
+    with pytest.raises(
+        ls.LossError, match=r"prediction\[1, 0\] is out of its domain. Got: 9223372036854775809"
+    ):
+        ls.mae([[-1], [2**63 + 1]], [[0], [2**63]])
+    assert ls.mae([[-1], [2**63]], [[0], [2**63]]) == 0.5
 
 
 def test_weights_that_are_too_large() -> None:

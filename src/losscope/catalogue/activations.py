@@ -15,7 +15,7 @@ identity = activation(
 sigmoid = activation(
     "sigmoid",
     "sigmoid(x)",
-    residual="(1 - y)*sigmoid(x) - y*sigmoid(-x)",
+    residual="xmuly(sigmoid(x), 1 - y) - xmuly(sigmoid(-x), y)",
     summary="1/(1 + exp(-x)): a probability from a score; its slope is at most 1/4 and vanishes on both sides.",
     aliases=("logistic_sigmoid",),
     output=domain.probability,
@@ -27,7 +27,7 @@ tanh = activation(
     "tanh",
     "tanh(x)",
     # Near -1 and 1 by what is left to them, near 0 as it stands.
-    residual="where(abs(x) < 1/2, tanh(x) - y, (1 - y)*sigmoid(2*x) - (1 + y)*sigmoid(-2*x))",
+    residual="where(abs(x) < 1/2, tanh(x) - y, xmuly(sigmoid(2*x), 1 - y) - xmuly(sigmoid(-2*x), 1 + y))",
     summary="A sigmoid between -1 and 1, of slope 1 at 0.",
     reference="Y. LeCun et al., Efficient BackProp (1998). doi:10.1007/3-540-49430-8_2",
     equivalents={"torch": "Tanh", "keras": "tanh", "jax": "nn.tanh"},

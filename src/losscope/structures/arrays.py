@@ -14,6 +14,10 @@ from losscope.errors import LossError, LossTypeError, complain
 FLOAT32, FLOAT64 = numpy.dtype("float32"), numpy.dtype("float64")
 NAMES = {FLOAT32: "float32", FLOAT64: "float64"}  # dtype.name takes three microseconds
 HELD = {FLOAT32: 2**24, FLOAT64: 2**53}  # every whole number up to here
+WHOLE = (
+    "a whole number that float64 holds: all up to 2**53",
+    "Subtract the same from prediction and target; or use .astype('float64') if the last digits do not matter",
+)
 LEAST, MOST = 2.0**-126, 2.0**128 - 2.0**104  # between which float32 holds numbers with all its digits
 COMPUTED_IN = {FLOAT32: FLOAT32, FLOAT64: FLOAT64, numpy.dtype("float16"): FLOAT32}
 
@@ -42,8 +46,9 @@ def as_array(value: Any, name: str) -> numpy.ndarray:
                     next_step=f"Use {name}.compressed(), or weight=~mask",
                 )
             )
+        given = value
         try:
-            value = numpy.asarray(value)
+            value = numpy.asarray(given)
         except ValueError:
             raise LossTypeError(
                 complain(f"{name} is not an array of numbers: its rows differ in length")
@@ -65,6 +70,8 @@ def as_array(value: Any, name: str) -> numpy.ndarray:
                     else "",
                 )
             ) from None
+        if value.dtype == FLOAT64 and isinstance(given, list | tuple):
+            _no_whole_number_rounded(name, given, value)
     if is_floating(value) or value.dtype.kind in "iub":
         return value
     raise LossTypeError(
@@ -75,6 +82,20 @@ def as_array(value: Any, name: str) -> numpy.ndarray:
             next_step=_how_to_numbers(value, name),
         )
     )
+
+
+def _no_whole_number_rounded(name: str, given: Any, array: numpy.ndarray) -> None:
+    """Raise for a whole number of a list that NumPy has rounded, because others of the list are no whole numbers, or negative
+    where it needs all 64 bits."""
+    large = numpy.isfinite(array) & (numpy.abs(array) >= HELD[FLOAT64])
+    if large.any():
+        whole = numpy.asarray(given, object)
+        rounded = [
+            isinstance(each, int | numpy.integer) and int(float(each)) != each for each in whole[large]
+        ]
+        large[large] = rounded
+        if large.any():
+            raise _stray(name, whole, large, *WHOLE)
 
 
 def _how_to_numbers(value: numpy.ndarray, name: str) -> str:
@@ -122,13 +143,7 @@ def largest_whole(name: str, array: numpy.ndarray) -> int:
         edge = 2.0 ** (64 if array.dtype.kind == "u" else 63)  # beyond which there is no way back
         wrong = (numbers >= edge) | (numpy.where(numbers < edge, numbers, 0).astype(array.dtype) != array)
         if wrong.any():
-            raise _stray(
-                name,
-                array,
-                wrong,
-                "a whole number that float64 holds: all up to 2**53",
-                "Subtract the same from prediction and target; or use .astype('float64') if the last digits do not matter",
-            )
+            raise _stray(name, array, wrong, *WHOLE)
     return largest
 
 

@@ -182,7 +182,9 @@ class Vectors(LossNode):
         if upstream is not None:
             upstream = upstream.to(computed(upstream.dtype)).reshape(-1).contiguous()
             weight, there = as_weight(upstream, None if weight is None else weight.reshape(-1))
-        gradients = self.run(tensors, weight, self.each, self.scale * factor, False)[1]
+        gradients = self.run(tensors, weight, self.each, self.scale * (factor or 1.0), False)[1]
+        if factor == 0:  # to the kernel what has the slope 0 is not there, and here 0 times NaN is NaN
+            multiply(gradients, factor)
         if there is not None:
             multiply(gradients, there.view(tensors[2].shape[:-1]).unsqueeze(-1))
         return gradients
@@ -247,9 +249,10 @@ def _longer(one: Tensor, other: Tensor, difference: Tensor, total: Tensor) -> Te
 
 
 def _direction(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Each vector by its length, and whether it is one of zeros, which stays one."""
+    """Each vector by its length, and whether it is one of zeros, which stays one. One so short that the inverse of its length
+    is infinite counts as such, as it does to the kernel."""
     length = _length(x)
-    none = length == 0
+    none = length.reciprocal().isinf()
     return torch.where(none[..., None], 0.0, x / torch.where(none, 1.0, length)[..., None]), none
 
 

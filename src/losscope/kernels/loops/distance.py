@@ -354,6 +354,6 @@ def safe(total: Lanes) -> Lanes:
 
 
 def over(slope: Lanes, length: Lanes | None) -> Lanes:
-    """slope/length, 0 of a length of 0."""
+    """slope/length; of a length of 0 it is 0, unless the slope is NaN."""
     assert length is not None
-    return where(length == 0.0, 0.0, slope / length)
+    return where(length == 0.0, 0.0 * slope, slope / length)
