@@ -164,6 +164,9 @@ KINDS = {
     "booleans with holes": pyarrow.array([True, False, None] * (ROWS // 3)),
     "integers with holes": pyarrow.array([1, 2, None] * (ROWS // 3)),
     "nothing": pyarrow.nulls(ROWS),
+    "dates without end": pyarrow.array([2**31 - 1, 0] * (ROWS // 2), pyarrow.date32()),
+    "dates before all years": pyarrow.array([-(2**31) + 5, 0] * (ROWS // 2), pyarrow.date32()),
+    "times without end": pyarrow.array([2**62, 0] * (ROWS // 2), pyarrow.timestamp("ms")),
     "lists": pyarrow.array([[i] for i in range(ROWS)]),
     "structures": pyarrow.array([{"a": i} for i in range(ROWS)]),
     "maps": pyarrow.array([[("a", i)] for i in range(ROWS)], pyarrow.map_(pyarrow.string(), pyarrow.int64())),
@@ -173,7 +176,8 @@ KINDS = {
 NUMBERS = ("decimals", "wide decimals", "half precision", "unsigned", "durations", "integers with holes")
 LOOKS = {"days": "dates", "timestamps": "dates", "timestamps of a zone": "dates", "times": "times of day"}
 DROPPED = {"lists": "lists or structures", "structures": "lists or structures", "maps": "lists or structures",
-           "bytes": "bytes", "nothing": "every value missing"}  # fmt: skip
+           "bytes": "bytes", "nothing": "every value missing", "dates without end": "dates outside the years 1 to 9999",
+           "dates before all years": "dates outside", "times without end": "dates outside"}  # fmt: skip
 
 
 def parquet(path: Path, **columns: pyarrow.Array) -> Path:
@@ -372,6 +376,29 @@ def test_each_mistake_in_a_role_is_one_clear_line(roles, says):
     with pytest.raises(DataError) as caught:
         load(FRAME, "y", **roles)
     assert says in one_line(caught.value)
+
+
+@pytest.mark.parametrize("size", [1e308, 1e300, 1e-310])
+def test_weights_of_any_size_count_as_what_they_are_of_each_other(size):
+    weights = 1 + np.arange(ROWS) % 2
+    found = load(FRAME.assign(w=weights * (size / 2)), "y", weights="w").weight
+    np.testing.assert_allclose(found, weights / 2, rtol=1e-9 if size > 1e-300 else 1e-2)
+
+
+def test_numbers_that_differ_in_digits_which_none_has_here_are_not_said_to_be_the_same():
+    long = FRAME.assign(y=10**18 + np.arange(ROWS))
+    dataset = load(long, "y")
+    with pytest.raises(DataError, match="to the 15 digits"):
+        prepare(dataset, decide(dataset, None, []))
+    dataset = load(FRAME.assign(f=[2**64 + i for i in range(ROWS)]), "y")
+    assert any(
+        "constant, to the 15 digits" in each for each in prepare(dataset, decide(dataset, None, [])).steps
+    )
+
+
+def test_a_table_of_features_that_no_model_takes_says_which():
+    with pytest.raises(DataError, match=r"no feature that a model can take.*dropped f: lists"):
+        load(pd.DataFrame({"f": [[1]] * ROWS, "y": X}), "y")
 
 
 def test_weights_that_leave_nothing_to_test_on_are_refused():

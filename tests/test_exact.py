@@ -330,3 +330,19 @@ def test_of_a_certain_label_the_curvature_is_exact(dtype: str) -> None:
         np.testing.assert_allclose(
             found, [np.dtype(dtype).type(weight) / 4, 0.25], rtol=4 * np.finfo(dtype).eps
         )
+
+
+@pytest.mark.parametrize("name", [
+    name for name, entry in entries().items()
+    if entry.structure == "elementwise" and any(each.domain.name == "positive" for each in entry.parameters.values())
+])  # fmt: skip
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_parameter_may_be_of_any_size(name: str, dtype: type) -> None:
+    """Wherever the results themselves are numbers of the dtype."""
+    loss, info = ls.get(name), np.finfo(dtype)
+    prediction = np.array([0.3, 1.5, 1e5, 1e-5, -2.0, 0.9 * float(info.max)], dtype)
+    for parameter in (each for each, one in loss.entry.parameters.items() if one.domain.name == "positive"):
+        for size in 10.0 ** np.linspace(np.log10(info.tiny) * 0.7, np.log10(info.max) * 0.7, 9):
+            bound = loss.bind(**{parameter: float(dtype(size))})
+            for target in np.array([0, 1], dtype):
+                within_bounds(bound, dtype, prediction, np.full_like(prediction, target))

@@ -6,6 +6,7 @@ is NaN.
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -134,21 +135,25 @@ def test_a_count_is_finite(target: float) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16], ids=str)
-@pytest.mark.parametrize("reduction", ["none", "sum", "batchmean"])
+@pytest.mark.filterwarnings("ignore:reduction. 'mean' divides")
+@pytest.mark.parametrize("reduction", ["none", "sum", "batchmean", "mean"])
 def test_a_masked_vocabulary(dtype: torch.dtype, reduction: str) -> None:
-    """A probability of 0 where the log-probability is -inf: 0 log 0 is 0, by amounts and by logarithms alike."""
+    """A probability of 0 where the log-probability is -inf: 0 log 0 is 0, by amounts and by logarithms alike, and in a graph."""
     logits = torch.tensor([[1.0, 2.0, -inf, 0.5], [-inf, 0.0, -inf, 0.0]], dtype=dtype)
     teacher = torch.tensor([[0.2, 0.7, 0.0, 0.1], [0.0, 0.5, 0.0, 0.5]], dtype=dtype)
     kept = ~logits.isinf()
     for target, log_target in ((teacher, False), (teacher.log(), True)):
         x = logits.log_softmax(-1).requires_grad_()
         found = F.kl_div(x, target, reduction=reduction, log_target=log_target)
+        torch._dynamo.reset()
+        in_a_graph = torch.compile(F.kl_div, backend="eager", fullgraph=True)
+        torch.testing.assert_close(in_a_graph(x, target, reduction=reduction, log_target=log_target), found)
         found.sum().backward()
         if reduction == "none":
             assert (found[~kept] == 0).all()
             found, scale = found.sum(), 1.0
         else:
-            scale = 0.5 if reduction == "batchmean" else 1.0
+            scale = {"sum": 1.0, "batchmean": 1 / 2, "mean": 1 / 8}[reduction]
         whole = torch.nn.functional.kl_div(x.detach()[kept].double(), teacher[kept].double(), reduction="sum")
         assert_allclose(found.item(), whole.item() * scale, rtol=0.02 if dtype in (torch.bfloat16, torch.float16) else 1e-6, atol=4e-3 if dtype in (torch.bfloat16, torch.float16) else 1e-7)  # fmt: skip
         assert_allclose(x.grad.double(), -teacher.double() * scale, rtol=0.01, atol=1e-6)
@@ -240,7 +245,8 @@ def test_through_an_activation_it_has_its_limit(name: str) -> None:
 def test_a_class_and_all_of_the_probability_for_it_are_one_target(name: str, dtype: torch.dtype) -> None:
     """By every path, of every row of infinite logits: what has a probability of 0 says nothing."""
     loss = ls.get(name)
-    rows = torch.tensor(list(product([0.0, 1.0, inf, -inf, nan], repeat=3)), dtype=dtype).repeat(3, 1)
+    least = torch.finfo(dtype).min
+    rows = torch.tensor(list(product([0.0, 1.0, inf, -inf, least, nan], repeat=3)), dtype=dtype).repeat(3, 1)
     classes = torch.arange(3).repeat_interleave(len(rows) // 3)
     expected = loss.value_and_grad(rows.numpy(), classes.numpy(), reduction="none")
     for target in (classes, torch.nn.functional.one_hot(classes, 3).to(dtype)):
@@ -254,6 +260,23 @@ def test_a_class_and_all_of_the_probability_for_it_are_one_target(name: str, dty
         for one in found:
             for each, other in zip(one, expected, strict=True):
                 assert_allclose(torch.as_tensor(each).detach(), other, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
+def test_the_only_finite_logit_may_be_any_number(dtype: torch.dtype) -> None:
+    """All but one class masked, the last one smoothed or with a share: it has all of the probability."""
+    for size in (torch.finfo(dtype).min, -1e30, -5.0, 0.0, 1e30, torch.finfo(dtype).max):
+        z = torch.tensor([[-inf, size]], dtype=dtype, requires_grad=True)
+        for target, smoothing, loss, slope in (
+            (torch.tensor([[0.0, 1.0]], dtype=dtype), 0.0, 0.0, [0.0, 0.0]),
+            (torch.tensor([[1.0, 0.0]], dtype=dtype), 0.0, inf, [-1.0, 1.0]),
+            (torch.tensor([1]), 0.5, inf, [-0.25, 0.25]),
+        ):
+            call = partial(F.cross_entropy, target=target, label_smoothing=smoothing)
+            value = call(z)
+            assert value.item() == loss
+            assert torch.autograd.grad(value, z)[0][0].tolist() == slope
+            assert torch.func.grad(call)(z.detach())[0].tolist() == slope
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -137,6 +137,17 @@ def test_numbers_of_many_zeros_are_written_with_their_exponent() -> None:
     assert "000000" not in "".join(loss.certificate.forms)
 
 
+@pytest.mark.parametrize(
+    "formula", ["tanh(1e154*r)", "asinh(1e155*r)", "hypot(1e200*r, 1)", "log1p(1e170*abs(r))", "tanh(c*r)"]
+)
+def test_constants_whose_squares_no_double_holds_are_told(formula: str) -> None:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        ls.define("mine", formula, **({"c": 1e200} if "c*" in formula else {}))
+    assert [each.category for each in said] == [InexactWarning]
+    assert "-0," not in str(said[0].message)
+
+
 def test_a_term_that_is_less_than_any_double_is_no_division_by_zero() -> None:
     with pytest.warns(InexactWarning):
         ls.define("mine", "1-where(y>0,z,1-z)/sqrt(z**2+(1-z)**2)", target="label", prediction="probability")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import sympy
@@ -208,6 +210,14 @@ def test_a_tangent_of_one_vector_has_its_dtype(target, weight, reduction):
         return jvp(lambda z: function(z, target, **options), (logits,), (logits,))
 
     torch.testing.assert_close(along(L.cross_entropy), along(torch.nn.functional.cross_entropy))
+
+
+@pytest.mark.parametrize("name", ["l1_loss", "smooth_l1_loss", "huber_loss"])
+def test_a_mean_is_added_up_in_double_precision_as_in_a_kernel(name):
+    x, target = torch.full((4,), 3e38), torch.zeros(4)
+    loss = partial(getattr(L, name), target=target)
+    assert loss(x) == 3e38
+    assert jvp(loss, (x,), (torch.ones(4),))[0] == loss(x)
 
 
 IN_TARGET = [

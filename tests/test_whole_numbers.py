@@ -71,6 +71,18 @@ def test_one_of_64_bits_is_not_rounded_beside_a_negative_one() -> None:
     assert ls.mae([[-1], [2**63]], [[0], [2**63]]) == 0.5
 
 
+def test_one_larger_than_any_float_is_named() -> None:
+    for arguments, options in (
+        ([[10**400], [0]], {}),
+        ([[1.0], [10**400]], {}),
+        ([[1.0], [0.0]], {"weight": [10**400]}),
+    ):
+        with pytest.raises(
+            ls.LossTypeError, match=r"\[0\] is a whole number that is larger than any floating-point number"
+        ):
+            ls.mae(*arguments, **options)
+
+
 def test_weights_that_are_too_large() -> None:
     with pytest.raises(ls.LossError, match=r"weight\[1\] is out of its domain. Got: 1e\+300. Expected: a number that float32 holds"):  # fmt: skip
         ls.mse(np.float32([1, 2]), np.float32([0, 0]), weight=[1.0, 1e300])

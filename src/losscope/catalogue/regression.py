@@ -78,6 +78,11 @@ huber = elementwise(
 pseudo_huber = elementwise(
     "pseudo_huber",
     "delta**2*sqrt1px2m1(r/delta)",
+    computed=(  # of a delta of any size, whose square may be none of the dtype
+        "r*(delta*(sin_arctan(r/delta)/(1 + cos_arctan(r/delta))))",
+        "delta*sin_arctan(r/delta)",
+        "cos_arctan(r/delta)**3",
+    ),
     summary="A Huber loss without a seam: smooth everywhere, slope at most delta.",
     parameters={"delta": positive(1.0)},
     reference="P. Charbonnier et al., Deterministic edge-preserving regularization, IEEE TIP 6 (1997). doi:10.1109/83.551699",

@@ -31,6 +31,7 @@ UNKNOWN = {
     ),
     *("?", "-", "--", "---", ".", "..", "..."),
 }
+FIRST_YEAR, LAST_YEAR = 1, 9999  # that Python's dates have
 # A handful of other words among numbers are remarks; more kinds are codes, such as 12a and 15b.
 MOST_REMARKS = 5
 # pandas numbers equal names: a second 0 is 0.1
@@ -75,9 +76,9 @@ def understood(values: pd.Series, remarks: bool = True) -> Column:
     if dtype.kind == "c":
         return Column(None, "complex numbers")
     if isinstance(dtype, pd.PeriodDtype):
-        return Column(values.dt.to_timestamp())
+        return _of_dates(values.dt.to_timestamp())
     if dtype.kind == "M":
-        return Column(_without_zone(values))
+        return _of_dates(values)
     if dtype.kind == "m":
         return Column(values.dt.total_seconds() / 86400.0, "durations, in days")
     if pd.api.types.is_bool_dtype(dtype):
@@ -102,7 +103,7 @@ def _of_objects(values: pd.Series, remarks: bool) -> Column:
     if inferred in ("decimal", "integer", "floating", "mixed-integer-float"):
         return Column(values.map(_float, na_action="ignore").astype(np.float64))
     if inferred in ("date", "datetime", "datetime64"):
-        return Column(_without_zone(pd.to_datetime(values, errors="coerce", utc=True)))
+        return _of_dates(pd.to_datetime(values, errors="coerce", utc=True))
     if inferred in ("timedelta", "timedelta64"):
         return understood(pd.to_timedelta(values))
     if inferred == "time":  # as a CSV has them
@@ -117,6 +118,13 @@ def _float(number: Any) -> float:
         return float(number)
     except OverflowError:  # Python's integers have no end
         return np.inf if number > 0 else -np.inf
+
+
+def _of_dates(dates: pd.Series) -> Column:
+    years = dates.dropna().to_numpy("datetime64[s]").astype("datetime64[Y]").astype(int) + 1970
+    if len(years) and (years.min() < FIRST_YEAR or years.max() > LAST_YEAR):
+        return Column(None, f"dates outside the years {FIRST_YEAR} to {LAST_YEAR}")
+    return Column(_without_zone(dates))
 
 
 def _without_zone(dates: pd.Series) -> pd.Series:

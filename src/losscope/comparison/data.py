@@ -169,6 +169,10 @@ def from_frame(
     if features.shape[1] == 0:
         raise DataError(f"{source} has only the column {target!r} left: there is nothing to predict it from")
     features, done = tidied(features)
+    if features.shape[1] == 0:
+        raise DataError(
+            f"{source} has no feature that a model can take ({'; '.join(done)}): add columns of numbers, words or dates"
+        )
     notes = [*notes, *said, *([f"dropped as asked: {listed(roles.drop)}"] if roles.drop else []), *done]
     if weight is not None:
         notes.append(f"each row counts as {roles.weights} says, in training and in every metric")

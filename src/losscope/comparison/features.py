@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from losscope.comparison.data import DataError, listed
 from losscope.comparison.learned import Columns, Numbers, Words, texts_of
 from losscope.comparison.lookalikes import looks_like
+from losscope.comparison.mistakes import LONG, TO_DIGITS
 
 # Rarer categories share one column: thousands of columns would make the comparison one of memorising.
 MOST_CATEGORIES = 30
@@ -78,7 +79,10 @@ def _numbers(
     row_number = (
         ~empty & ~kept & ~constant & ~np.isin(frame.columns, dates) & _counts_rows(frame.columns, values)
     )
-    reasons = {"every value missing": empty, "constant": constant, "a row number": row_number}
+    long = np.abs(np.where(empty, 0, low)) >= LONG
+    reasons = {
+        "every value missing": empty, "constant": constant & ~long, "constant" + TO_DIGITS: constant & long, "a row number": row_number,
+    }  # fmt: skip
     dropped = {reason: list(frame.columns[which]) for reason, which in reasons.items() if which.any()}
     useful = ~(empty | constant | row_number)
     if not useful.any():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from typing import Any
 
 from losscope.errors import visible
 
@@ -15,6 +16,15 @@ class DataError(ValueError):
 
     def __init__(self, text: str) -> None:
         super().__init__(visible(text))
+
+
+TO_DIGITS = ", to the 15 digits that numbers have here"
+LONG = 2.0**53  # from which on a double does not hold every whole number
+
+
+def to_digits(numbers: Any) -> str:
+    """What is to be said of numbers that are the same here, and may not be where they come from."""
+    return TO_DIGITS if numbers.dtype.kind in "iuf" and abs(float(numbers.iloc[0])) >= LONG else ""
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:

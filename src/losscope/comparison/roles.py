@@ -10,9 +10,10 @@ import pandas as pd
 
 from losscope.comparison.columns import NUMBER, understood
 from losscope.comparison.lookalikes import looks_like
-from losscope.comparison.mistakes import DataError, counted, did_you_mean, listed
+from losscope.comparison.mistakes import DataError, counted, did_you_mean, listed, to_digits
 from losscope.errors import visible
 
+MODERATE = 1e30  # the size of weights of which a million million add up in float32
 # Twenty rows leave four to test on: fewer cannot tell two losses apart, nor fit a model.
 MINIMUM_ROWS = 20
 
@@ -131,7 +132,7 @@ def target_of(values: pd.Series, source: str) -> tuple[pd.Series, list[str], np.
         )
     if read.nunique() == 1:
         raise DataError(
-            f"the target {name!r} of {source} is the same ({read.iloc[0]!s}) in every row: "
+            f"the target {name!r} of {source} is the same ({read.iloc[0]!s}) in every row{to_digits(read)}: "
             "there is nothing to learn; choose another --target"
         )
     if read.dtype == object:
@@ -173,7 +174,9 @@ class Aside:
             )
         if not weight.any():
             raise DataError(f"--weights {name!r} is 0 in every row: nothing counts")
-        return weight
+        largest = weight.max()
+        # Only what they are of each other counts; where their sum, or float32, may not hold them, they are made moderate.
+        return weight if 1 / MODERATE <= largest <= MODERATE else weight / largest
 
     def time(self, name: str | None) -> np.ndarray | None:
         if name is None:

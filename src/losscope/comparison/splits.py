@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from losscope.comparison.data import DataError, Dataset, counted
+from losscope.comparison.mistakes import to_digits
 from losscope.comparison.task import Task
 
 # A fifth of the rows is for testing, a quarter of the others for validation: 60%, 20%, 20%.
@@ -176,7 +177,8 @@ def _refuse_unlearnable(split: Split, task: Task, classes: np.ndarray | None, da
     if classes is None:
         if np.ptp(task.encode(dataset.target)[split.train]) == 0:
             raise DataError(
-                f"the target {task.target!r} is the same in all training rows of a split: there is nothing to learn; "
+                f"the target {task.target!r} is the same in all training rows of a split{to_digits(dataset.target)}: "
+                "there is nothing to learn; "
                 "choose another --target"
             )
         return

@@ -6,6 +6,7 @@ of a loss's expressions is the same arithmetic wherever it is written, alone or 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -135,7 +136,7 @@ class Writer:
 
 def _number(e: sympy.Basic) -> str:
     value = float(e)
-    return f"real({value!r})"
+    return f"real({value!r})" if math.isfinite(value) else "real(1e999)"  # which Python reads as infinity
 
 
 def _whole_power(base: str, exponent: int) -> str:

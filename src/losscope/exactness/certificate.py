@@ -42,7 +42,7 @@ class Certificate:
     def where(self) -> str:
         """The worst point in words."""
         worst = self.worst
-        at = ", ".join(f"{name} = {value:.9g}" for name, value in worst.at.items())
+        at = ", ".join(f"{name} = {value + 0:.9g}" for name, value in worst.at.items())
         order = ("value", "gradient", "curvature")[worst.order]
         digits = next(
             (

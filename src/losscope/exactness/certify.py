@@ -11,6 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy
+
 from losscope.entry import Entry, positive
 from losscope.exactness.certificate import Certificate, Worst
 from losscope.kernels import store
@@ -55,7 +57,10 @@ def _made(entry: Entry, through: Entry | None, mend: bool) -> dict[str, Any]:
     """Found anew."""
     from losscope.exactness import mending
 
-    found = mending.mend(entry, FEW, MANY) if mend else mending.as_it_stands(entry, through, MANY)
+    with numpy.errstate(
+        all="ignore"
+    ):  # numbers of all sizes are tried, and infinities are to be seen, not said
+        found = mending.mend(entry, FEW, MANY) if mend else mending.as_it_stands(entry, through, MANY)
     worst = asdict(found.worst)
     return {"computed": found.computed, "positive": found.positive, "worst": worst, "points": found.points}
 

@@ -107,6 +107,8 @@ def _how_to_numbers(value: numpy.ndarray, name: str) -> str:
             float(value[index])
         except (TypeError, ValueError):
             return f"{place(name, index)} is {value[index]!r}, which is no number; classes are given by index"
+        except OverflowError:
+            return f"{place(name, index)} is a whole number that is larger than any floating-point number"
     return f"Use {name}.astype('float64'): all of it reads as numbers" if value.size else ""
 
 

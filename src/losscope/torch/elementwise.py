@@ -117,7 +117,7 @@ class Pointwise(KernelLoss):
         if weight is not None:
             values = values * weight
         # Those of halves are float32 until here, and are rounded once.
-        return (values if reduction == NONE else formula.scaled(values.sum(), scale)).to(input.dtype)
+        return (values if reduction == NONE else formula.scaled(formula.total(values), scale)).to(input.dtype)
 
     def check(self, input: Tensor, target: Tensor) -> None:
         """Raise Outside for input outside its domain; into an activation may go any number."""

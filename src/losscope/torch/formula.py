@@ -68,6 +68,11 @@ def present(
     return torch.where(gone, 0.5, prediction), torch.where(gone, 1.0, target), parameters
 
 
+def total(values: Tensor) -> Tensor:
+    """Their sum as kernels take it: in float64, where there is one, so that no mean overflows on its way."""
+    return values.sum(dtype=torch.float32 if values.device.type == "mps" else torch.float64)
+
+
 def scaled(total: Tensor, scale: Any) -> Tensor:
     """A single number times another. Forward mode would make a tangent of float64 of a Python number beside a tensor of no
     axis."""

@@ -49,9 +49,9 @@ def loss(
         return None
     values, weights = rows(entry, parameters, input, target, class_weight, ignore, smoothing)
     if reduction == MEAN:
-        values = over(values.sum(), weights.sum())
+        values = over(formula.total(values), formula.total(weights))
     elif reduction == SUM:
-        values = values.sum()
+        values = formula.total(values)
     return values.to(input.dtype)
 
 
@@ -121,7 +121,7 @@ def rows(
     else:
         there = weights != 0
         logits = of_rows(there, logits)
-        margin = torch.where(counts, others_of(logits, own) - of_class(logits, right), 0)
+        margin = torch.where(counts, others_above(of_class(logits, right), logits, own), 0)
         values = weights * formula.values(entry, None, parameters, margin, margin.detach())
     return torch.where(there, nan_of_whole_rows(values, logits), 0), weights
 
@@ -159,29 +159,31 @@ def spread(entry: Entry, parameters: tuple[float, ...], logits: Tensor, share: T
     return (share * formula.values(entry, None, parameters, margins, margins.detach())).sum(-1)
 
 
-def others_of(logits: Tensor, own: Tensor) -> Tensor:
-    """logsumexp of the logits that are not `own`."""
+def others_above(number: Tensor, logits: Tensor, own: Tensor) -> Tensor:
+    """By how much logsumexp of the logits that are not `own` is above a number; not first added to a large one of them, so that
+    nothing is lost."""
     others = torch.where(own, -math.inf, logits.detach())
     top = others.amax(-1, keepdim=True)
     infinite = top == math.inf
     top = torch.where(top.isinf(), 0, top)
     rest = torch.where(own, 0, torch.exp(torch.where(own | infinite, 0, logits - top))).sum(-1)
     alone = rest == 0  # no other class has a share: log(0), whose slope of infinity nobody wants
-    summed = torch.where(alone, -math.inf, torch.log(torch.where(alone, 1, rest)) + top.squeeze(-1))
-    return torch.where(infinite.squeeze(-1), mean_of_infinite(logits, others), summed)
+    above = torch.log(torch.where(alone, 1, rest)) + (top.squeeze(-1) - number)
+    above = torch.where(alone, -math.inf - number, above)
+    return torch.where(infinite.squeeze(-1), mean_of_infinite(logits, others) - number, above)
 
 
 def margins_of_all(logits: Tensor) -> Tensor:
     """The margin of every class: relative to the leader, whose own is formed from the rest."""
     leader = torch.arange(logits.shape[-1], device=logits.device) == logits.detach().argmax(-1, keepdim=True)
     top = torch.where(leader, logits, 0).sum(-1, keepdim=True)
-    of_leader = others_of(logits, leader)[..., None] - top
+    of_leader = others_above(top.squeeze(-1), logits, leader)[..., None]
     infinite = top.detach() == math.inf
     apart = torch.where(leader, 0, torch.exp(torch.where(leader | infinite, 0, logits - top)))
     near = apart.sum(-1, keepdim=True) - apart
-    summed = torch.log1p(torch.where(leader, 0, near)) + top
-    summed = torch.where(infinite, mean_of_infinite(logits, logits.detach())[..., None], summed)
-    return torch.where(leader, of_leader, summed - logits)
+    above = torch.log1p(torch.where(leader, 0, near)) + (top - logits)
+    above = torch.where(infinite, mean_of_infinite(logits, logits.detach())[..., None] - logits, above)
+    return torch.where(leader, of_leader, above)
 
 
 def mean_of_infinite(logits: Tensor, seen: Tensor) -> Tensor:

@@ -75,7 +75,9 @@ class MulticlassMargin(KernelLoss):
         if by_operations:
             weight = None if class_weight is None else of_class(class_weight.expand_as(input), target)
             values = self.by_operations(input, target, weight, parameters)
-            return values if reduction == NONE else formula.scaled(values.sum(), scale)
+            return (
+                values if reduction == NONE else formula.scaled(formula.total(values), scale).to(input.dtype)
+            )
         input, target = input.contiguous(), target.contiguous()
         if class_weight is not None and bool(((target < 0) | (target >= classes)).any()):
             return None

@@ -16,7 +16,7 @@ LEAVES = {
     "smooth_l1_loss": "",
     "huber_loss": "a weight that wants a gradient",
     "binary_cross_entropy": "a weight that wants a gradient",
-    "binary_cross_entropy_with_logits": "`pos_weight` that wants a gradient; of more than one number under `torch.compile`",
+    "binary_cross_entropy_with_logits": "`pos_weight` that wants a gradient, or under `torch.compile`",
     "poisson_nll_loss": "`full=True` with a target that wants a gradient",
     "kl_div": "",
     "soft_margin_loss": "",

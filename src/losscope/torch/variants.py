@@ -11,9 +11,11 @@ _probability = domain.Domain("probability", "between 0 and 1", "(x < 0) | (x > 1
 clamped_binary_cross_entropy = elementwise(
     "clamped_binary_cross_entropy",
     "-target*maximum(log(prediction), -100) - (1 - target)*maximum(log1p(-prediction), -100)",
-    # Not the slope of the clamped value but PyTorch's own: (p - y)/max(p (1 - p), 1e-12).
-    gradient_of="where(prediction*(1 - prediction) < 1/1000000000000, r**2/2*1000000000000, -target*log(prediction) - (1 - target)*log1p(-prediction))",
-    curvature_of="-target*log(prediction) - (1 - target)*log1p(-prediction)",
+    computed=(
+        "-target*maximum(log(prediction), -100) - (1 - target)*maximum(log1p(-prediction), -100)",
+        "r/maximum(prediction*(1 - prediction), 1/1000000000000)",  # PyTorch's own, not the slope of the clamped value
+        "target/prediction**2 + (1 - target)/(1 - prediction)**2",
+    ),
     summary="Binary cross-entropy of a probability as PyTorch has it: no logarithm below -100, no slope beyond 1e12.",
     prediction=_probability,
     target=_probability,
@@ -30,6 +32,7 @@ poisson_of_rate = elementwise(
     "poisson_of_rate",
     OF_RATE,
     gradient_of="prediction - target*log(prediction + offset)",
+    target_gradient="-log(prediction + offset)",
     summary="Poisson negative log-likelihood of a count under a rate, the rate kept from 0 by offset.",
     parameters={"offset": Parameter(1e-8, domain.nonnegative)},
     target=domain.count,

@@ -87,7 +87,7 @@ class Row:
     leader: Lanes
     runner_up: Lanes
     top: Lanes  # the logit of the leader
-    second: Lanes  # that of the runner-up, or 0 for -inf
+    second: Lanes  # that of the runner-up; for -inf another number that is not above the top
     x: Lanes  # exp(second - top)
     beyond: Lanes  # the sum of e of all but leader and runner-up, in double precision
     rest: Lanes  # with the runner-up's
@@ -249,7 +249,8 @@ class Loop:
         second_place = where((leader == 0) & (self.classes > 1), k.whole(1), zero)
         runner_up = self.largest(z, leader, second_place)
         top, second = z.one(leader), z.one(runner_up)
-        second = where(second == -math.inf, 0.0, second)  # -inf - -inf would be NaN
+        # -inf - -inf would be NaN; and exp(second - top) has to be one of a number that is not positive.
+        second = where(second == -math.inf, where((top < 0.0) & (top > -math.inf), top, 0.0), second)
         x = exp_nonpositive(where(second == top, 0.0, second - top))  # 1 of two that are infinite
 
         def body(at: Lanes, mask: Lanes | None) -> Lanes:

@@ -232,9 +232,10 @@ def kl_div(
             )
         if ours is not None:
             return ours
-    elif reduction == "mean" and not torch.compiler.is_compiling():
+    elif reduction == "mean":
         ours = (_KL_OF_LOGS if log_target else _KL)(input, target, reduction)
         if ours is not None:
-            warnings.warn(eligibility.MEAN_IS_NOT_BATCHMEAN, stacklevel=2)
+            if not torch.compiler.is_compiling():  # it would break the graph
+                warnings.warn(eligibility.MEAN_IS_NOT_BATCHMEAN, stacklevel=2)
             return ours
     return torchs["kl_div"](input, target, size_average, reduce, reduction, log_target)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from losscope.errors import LossError, complain
 from losscope.reduction import NONE, SUM
+from losscope.torch import formula
 from losscope.torch.margin import over
 
 Weighed = tuple[Tensor, Tensor]  # the reduced loss, and the weight that a mean is over
@@ -49,7 +50,7 @@ def reduced(
     values: Tensor, weights: Tensor, weight: Tensor | None, reduction: str, dtype: torch.dtype
 ) -> Weighed:
     of_rows = weighed(weight, values.shape, values)
-    values, total = values * of_rows, (weights * of_rows).sum()
+    values, total = values * of_rows, formula.total(weights * of_rows)
     if reduction != NONE:
-        values = values.sum() if reduction == SUM else over(values.sum(), total)
-    return values.to(dtype), total
+        values = formula.total(values) if reduction == SUM else over(formula.total(values), total)
+    return values.to(dtype), total.to(of_rows.dtype)
