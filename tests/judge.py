@@ -30,6 +30,10 @@ def _softplus(x: Any) -> Any:
     return mpmath.log1p(mpmath.exp(x)) if x < 0 else x + mpmath.log1p(mpmath.exp(-x))
 
 
+def _mills(x: Any) -> Any:
+    return mpmath.exp(-x * x / 2) * mpmath.sqrt(2 / mpmath.pi) / mpmath.erfc(-x / mpmath.sqrt(2))
+
+
 FUNCTIONS: dict[str, Any] = {
     "abs": abs, "sign": mpmath.sign, "exp": mpmath.exp, "log": mpmath.log, "sqrt": mpmath.sqrt, "log1p": mpmath.log1p,
     "expm1": mpmath.expm1, "log1pmx": _deep(lambda x: mpmath.log1p(x) - x), "expm1mx": _deep(lambda x: mpmath.expm1(x) - x),
@@ -42,6 +46,8 @@ FUNCTIONS: dict[str, Any] = {
     "log1px2": _deep(lambda x: mpmath.log1p(x * x)), "sinh": _deep(mpmath.sinh), "cosh": mpmath.cosh,
     "asinh": lambda x: mpmath.sign(x) * mpmath.log1p(abs(x) + x * x / (1 + mpmath.sqrt(1 + x * x))),
     "acosh": mpmath.acosh, "atan": mpmath.atan, "sin": mpmath.sin, "cos": mpmath.cos, "erf": mpmath.erf, "erfc": mpmath.erfc,
+    "log_ndtr": _deep(lambda x: mpmath.log1p(-mpmath.erfc(x / mpmath.sqrt(2)) / 2) if x > 0 else mpmath.log(mpmath.erfc(-x / mpmath.sqrt(2)) / 2)),
+    "mills": _deep(_mills), "mills_excess": _deep(lambda x: x + _mills(x)),
     "lgamma": mpmath.loggamma, "digamma": mpmath.digamma, "polygamma1": lambda x: mpmath.polygamma(1, x),
     "polygamma2": lambda x: mpmath.polygamma(2, x), "hypot": lambda a, b: mpmath.sqrt(a * a + b * b),
     "unit": lambda a, b: a / mpmath.sqrt(a * a + b * b) if a else mpf(0),

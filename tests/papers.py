@@ -46,6 +46,8 @@ PAPERS: dict[str, Written] = {
     "arctan": of("r*atan(r) - log(1 + r**2)/2", "P. J. Rousseeuw and A. M. Leroy, Robust Regression (1987). doi:10.1002/0471725382"),
     "smooth_absolute": of("(log(1 + exp(a*r)) + log(1 + exp(-a*r)) - 2*log(2))/a", "M. Schmidt et al., Fast optimization methods for L1, ECML (2007). doi:10.1007/978-3-540-74958-5_28", a=2.0),
     "smooth_erf": of("r*erf(r/(sqrt(2)*s)) + s*sqrt(2/pi)*(exp(-r**2/(2*s**2)) - 1)", "S. Voronin et al., Appl. Comput. Harmon. Anal. (2015). doi:10.48550/arXiv.1409.8527", s=1.0),
+    "skew_normal": of("r**2/2 - log(2*ndtr(a*r))", "A. Azzalini, A class of distributions which includes the normal ones, Scand. J. Stat. 12 (1985).", a=2.0),
+    "tobit": of("where(y > 0, r**2/2, -log(ndtr(-z)))", "J. Tobin, Econometrica 26 (1958). doi:10.2307/1907382"),
     "linex": of("exp(a*r) - a*r - 1", "H. R. Varian, A Bayesian approach to real estate assessment (1975); A. Zellner, JASA 81 (1986). doi:10.1080/01621459.1986.10478289", a=1.0),
     "linex_plain": of("exp(r) - r - 1", "A. Zellner, JASA 81 (1986). doi:10.1080/01621459.1986.10478289"),
     "pinball": of("max(q*(-r), (q - 1)*(-r))", "R. Koenker and G. Bassett, Econometrica 46 (1978). doi:10.2307/1913643", q=0.9),
@@ -63,6 +65,7 @@ PAPERS: dict[str, Written] = {
     # margins
     "logistic": of("log(1 + exp(-y*z))", "J. Friedman et al., Ann. Stat. 28 (2000). doi:10.1214/aos/1016218223", **SIGN),
     "exponential": of("exp(-y*z)", "Y. Freund and R. E. Schapire, JCSS 55 (1997). doi:10.1006/jcss.1997.1504", **SIGN),
+    "probit": of("-log((1 + erf(y*z/sqrt(2)))/2)", "C. I. Bliss, Ann. Appl. Biol. 22 (1935). doi:10.1111/j.1744-7348.1935.tb07713.x", **SIGN),
     "sigmoid_loss": of("1 - tanh(y*z)", "L. Mason et al., Boosting algorithms as gradient descent, NIPS (1999).", **SIGN),
     "savage": of("1/(1 + exp(y*z))**2", "H. Masnadi-Shirazi and N. Vasconcelos, NIPS (2008).", **SIGN),
     "tangent": of("(2*atan(y*z) - 1)**2", "H. Masnadi-Shirazi et al., CVPR (2010). doi:10.1109/CVPR.2010.5540136", **SIGN),

@@ -171,6 +171,15 @@ def _sech2(x: Any) -> Any:
     return 4 * t / (1 + t) ** 2
 
 
+def _log_ndtr(x: Any) -> Any:
+    u = x / arb(2).sqrt()
+    return (-u.erfc() / 2).log1p() if x > ZERO else ((-u).erfc() / 2).log()
+
+
+def _mills(x: Any) -> Any:
+    return (-x * x / 2).exp() * (2 / arb.pi()).sqrt() / (-x / arb(2).sqrt()).erfc()
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abs": abs, "sign": _sign, "exp": _exp, "log": _log, "sqrt": _root, "log1p": _log1p,
     "expm1": _expm1, "log1pmx": lambda x: _log1p(x) - x, "expm1mx": lambda x: _expm1(x) - x, "softplus": _softplus,
@@ -179,6 +188,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "cos_arctan": lambda x: ONE / _hypot(ONE, x), "log1px2": lambda x: (x * x).log1p(), "sinh": _growing(arb.sinh),
     "cosh": _growing(arb.cosh), "asinh": arb.asinh, "acosh": lambda x: _beside(x, ONE).acosh(), "atan": arb.atan, "sin": arb.sin, "cos": arb.cos,
     "erf": arb.erf, "erfc": arb.erfc, "lgamma": _positive(arb.lgamma), "digamma": _positive(arb.digamma),
+    "log_ndtr": _log_ndtr, "mills": _mills, "mills_excess": lambda x: x + _mills(x),
     "polygamma1": _positive(lambda x: arb(2).zeta(x)), "polygamma2": _positive(lambda x: -2 * arb(3).zeta(x)),
     "xlogy": lambda x, y: ZERO if x.is_zero() and not y.is_nan() else x * _log(y),
     "xlog1py": lambda x, y: ZERO if x.is_zero() and not y.is_nan() else x * _log1p(y),

@@ -9,6 +9,11 @@ import sympy
 
 from losscope.expression import PRIMITIVES
 
+
+def _mills(x: Any) -> Any:
+    return sympy.sqrt(2 / sympy.pi) * sympy.exp(-(x**2) / 2) / sympy.erfc(-x / sympy.sqrt(2))
+
+
 MEANING: dict[str, Callable[..., Any]] = {
     "abs": sympy.Abs,
     "cos_arctan": lambda x: 1 / sympy.sqrt(1 + x**2),
@@ -43,6 +48,9 @@ MEANING: dict[str, Callable[..., Any]] = {
     "cos": sympy.cos,
     "erf": sympy.erf,
     "erfc": sympy.erfc,
+    "log_ndtr": lambda x: sympy.log(sympy.erfc(-x / sympy.sqrt(2)) / 2),
+    "mills": _mills,
+    "mills_excess": lambda x: x + _mills(x),
     "lgamma": sympy.loggamma,
     "digamma": sympy.digamma,
     "polygamma1": lambda x: sympy.polygamma(1, x),

@@ -1,4 +1,4 @@
-"""The error function and what it lacks of 1."""
+"""The error function, what it lacks of 1, and the logarithm of the normal distribution function with its slopes."""
 
 from __future__ import annotations
 
@@ -30,3 +30,39 @@ class erfc(Primitive):
     @classmethod
     def eval(cls, x):
         return S.One if x.is_zero else None
+
+
+class log_ndtr(Primitive):
+    """The logarithm of the normal distribution function, log(erfc(-x/sqrt(2))/2), right where that is as good as 0 and
+    where it is as good as 1. Derivative mills(x)."""
+
+    def fdiff(self, argindex=1):
+        return mills(self.args[0])
+
+    @classmethod
+    def eval(cls, x):
+        return -sympy.log(2) if x.is_zero else None
+
+
+class mills(Primitive):
+    """The slope of log_ndtr, the density over the distribution function (the inverse of Mills' ratio at -x). Derivative
+    -mills(x) mills_excess(x)."""
+
+    def fdiff(self, argindex=1):
+        return -mills(self.args[0]) * mills_excess(self.args[0])
+
+    @classmethod
+    def eval(cls, x):
+        return sympy.sqrt(2 / sympy.pi) if x.is_zero else None
+
+
+class mills_excess(Primitive):
+    """x + mills(x), about -1/x for x far below 0, without the two terms that cancel there. Derivative
+    1 - mills(x) mills_excess(x)."""
+
+    def fdiff(self, argindex=1):
+        return 1 - mills(self.args[0]) * mills_excess(self.args[0])
+
+    @classmethod
+    def eval(cls, x):
+        return sympy.sqrt(2 / sympy.pi) if x.is_zero else None

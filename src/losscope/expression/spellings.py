@@ -9,6 +9,7 @@ from typing import Any
 import sympy
 
 from losscope.expression.choices import absolute, maximum, minimum
+from losscope.expression.error_function import erfc
 from losscope.expression.exponential import log, log1p, softplus
 from losscope.expression.gamma import digamma, lgamma, polygamma1
 from losscope.expression.hyperbolic import acosh, asinh, log_cosh
@@ -22,5 +23,5 @@ SPELLINGS: dict[str, tuple[int, Callable[..., Any]]] = {
     "log2": (1, lambda x: log(x) / log(2)), "log10": (1, lambda x: log(x) / log(10)),
     "atanh": (1, lambda x: (log1p(x) - log1p(-x)) / 2), "arctanh": (1, lambda x: (log1p(x) - log1p(-x)) / 2),
     "logaddexp": (2, lambda x, y: x + softplus(y - x)), "log_sigmoid": (1, lambda x: -softplus(-x)),
-    "logsigmoid": (1, lambda x: -softplus(-x)), "tan": (1, lambda x: sin(x) / cos(x)),
+    "logsigmoid": (1, lambda x: -softplus(-x)), "ndtr": (1, lambda x: erfc(-x / sympy.sqrt(2)) / 2), "tan": (1, lambda x: sin(x) / cos(x)),
 }  # fmt: skip

@@ -76,6 +76,7 @@ NAMESPACE: dict[str, Any] = {
     "unless_nan": lambda x, result: numpy.where(numpy.isnan(x), numpy.nan, result),
     "sinh": numpy.sinh, "cosh": numpy.cosh, "asinh": numpy.arcsinh, "acosh": numpy.arccosh, "atan": numpy.arctan,
     "sin": numpy.sin, "cos": numpy.cos, "erf": special.erf, "erfc": special.erfc, "hypot": numpy.hypot,
+    "log_ndtr": special.log_ndtr, "mills": lambda x: numpy.sqrt(2 / numpy.pi) / special.erfcx(-x / numpy.sqrt(2)),
     "lgamma": lambda x: numpy.where(x < 0, numpy.nan, special.gammaln(x)),
     "digamma": lambda x: special.digamma(numpy.where(x < 0, numpy.nan, x)),
     "polygamma1": lambda x: special.polygamma(1, numpy.where(x < 0, numpy.nan, x)),

@@ -8,7 +8,7 @@ import sympy
 from sympy import Mul, exp
 
 from losscope.expression.differences import log1pmx
-from losscope.expression.error_function import erf, erfc
+from losscope.expression.error_function import erf, erfc, log_ndtr
 from losscope.expression.everywhere import everywhere
 from losscope.expression.exponential import log, log1p, softplus
 from losscope.rewrite.cancellation import fewer, terms
@@ -43,7 +43,7 @@ def _near(a: Any, b: Any) -> Any:
 @rewriting
 @everywhere
 def beside_a_number(e: Any) -> Any:
-    """log(2) - log(1 + f) near f = 1 is -log1p((f - 1)/2).
+    """log(2) - log(1 + f) near f = 1 is -log1p((f - 1)/2), and log(2) + log_ndtr(x) near x = 0 log1p(erf(x/sqrt(2))).
 
     >>> from losscope.expression import symbol
     >>> from losscope.expression.exponential import sigmoid
@@ -55,6 +55,9 @@ def beside_a_number(e: Any) -> Any:
         return e
     numbers = [(term, factor) for term, factor in terms_with(e, log) if factor.is_number]
     for term, logarithm in numbers:
+        for other, factor in terms_with(e, log_ndtr):
+            if other / factor == term / logarithm and logarithm.args[0] == 2:
+                return e - term - other + other / factor * log1p(erf(factor.args[0] / sympy.sqrt(2)))
         for other, factor in terms_with(e, log1p, softplus):
             if other / factor == -term / logarithm:
                 (number,), (x,) = logarithm.args, factor.args
@@ -66,21 +69,25 @@ def beside_a_number(e: Any) -> Any:
 @rewriting
 @everywhere
 def complements(e: Any) -> Any:
-    """log(1 + erf(x)) as log(erfc(-x)), which keeps what is left of 1; and log(erfc(x)/2) as log(1 - erfc(-x)/2).
+    """log(a + a erf(x)), log(a erfc(-x)) and log(2 a - a erfc(x)) by the logarithm of the normal distribution function, which
+    keeps what is left of 0 and of 1.
 
     >>> from losscope.expression import symbol
-    >>> x = symbol("x")
-    >>> complements(log1p(erf(x))), complements(log1p(-erf(x))), complements(log(erfc(x) / 2))
-    (log(erfc(-x)), log(erfc(x)), log1p(-erfc(-x)/2))
+    >>> x, half = symbol("x"), sympy.Rational(1, 2)
+    >>> complements(log(half - half * erf(x))), complements(log(erfc(x) / 2)), complements(log1p(erf(x)))
+    (log_ndtr(-sqrt(2)*x), log_ndtr(-sqrt(2)*x), log_ndtr(sqrt(2)*x) + log(2))
     """
     if not isinstance(e, log | log1p):
         return e
-    sign, function = e.args[0].as_coeff_Mul()
-    if isinstance(e, log1p) and isinstance(function, erf) and sign in (-1, 1):
-        return log(erfc(-sign * function.args[0]))
-    if isinstance(e, log) and isinstance(function, erfc) and 2 * sign == 1:
-        return log1p(-erfc(-function.args[0]) / 2)
-    return e
+    number, rest = (e.args[0] + int(isinstance(e, log1p))).as_coeff_Add()
+    size, function = rest.as_coeff_Mul()
+    if isinstance(function, erf) and number == abs(size):
+        x, share = function.args[0] * sympy.sign(size), number
+    elif isinstance(function, erfc) and number == abs(size) - size:
+        x, share = -function.args[0] * sympy.sign(size), abs(size)
+    else:
+        return e
+    return log(2 * share) + log_ndtr(sympy.sqrt(2) * x)
 
 
 @rewriting

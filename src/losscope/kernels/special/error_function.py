@@ -1,4 +1,4 @@
-"""The error function and what it lacks of 1."""
+"""The error function, what it lacks of 1, and the logarithm of the normal distribution function with its slopes."""
 
 
 def _erfc_above(x):
@@ -64,3 +64,68 @@ def erfc(x):
     """1 - erf(x); 5 ulp, times x^2 for x above 1."""
     above = _erfc_above(maximum(x, real(0.5)))
     return where(x > real(0.5), above, real(1) - erf(where(x > real(0.5), real(0), x)))
+
+
+def _excess_below(s):
+    """mills(x) + x at x = -s, s >= 0, of (1.25 + s) times it, which is flat."""
+    t = real(1) - real(8) / (s + real(4))
+    flat = polynomial(
+        t,
+        (
+            real(6.153295934016611e-09),
+            real(2.790459099610764e-09),
+            real(-6.754962087337201e-08),
+            real(-2.2069880100438386e-09),
+            real(3.8378400590410326e-07),
+            real(-2.0930034524306686e-07),
+            real(-1.5395924194310557e-06),
+            real(2.042892431839674e-06),
+            real(4.875790430588766e-06),
+            real(-1.184776427730227e-05),
+            real(-1.2051890103001478e-05),
+            real(5.284790724129305e-05),
+            real(1.7180749123461575e-05),
+            real(-0.00019809565043695592),
+            real(3.890635841987614e-05),
+            real(0.0006412121123393073),
+            real(-0.00046411397440879973),
+            real(-0.001759721016890752),
+            real(0.002491568737638462),
+            real(0.003681723238261603),
+            real(-0.010095793216229111),
+            real(-0.0027683668116408535),
+            real(0.03236023191588967),
+            real(-0.025396637048681683),
+            real(-0.06750053480954152),
+            real(0.18248125713271846),
+            real(-0.14259871052441345),
+            real(-0.15540205677598162),
+            real(1.1844375085697232),
+        ),
+    )
+    return flat / (s + real(1.25))
+
+
+def _mills_above(x):
+    """mills(x) for x >= 0."""
+    return real(0.7978845608028654) * exp(real(-0.5) * x * x) / (real(2) - erfc(x * real(0.7071067811865476)))
+
+
+def log_ndtr(x):
+    """The logarithm of the normal distribution function, log(erfc(-x/sqrt(2))/2); 6 ulp."""
+    s = maximum(-x, real(0))
+    below = real(-0.5) * s * s - log(real(2.5066282746310002) * (s + _excess_below(s)))
+    above = log1p(real(-0.5) * erfc(maximum(x, real(0)) * real(0.7071067811865476)))
+    return where(x < real(0), below, where(x == x, above, x))
+
+
+def mills(x):
+    """The slope of log_ndtr, exp(-x^2/2) sqrt(2/pi)/erfc(-x/sqrt(2)); 4 ulp, times x^2 for x above 1."""
+    s = maximum(-x, real(0))
+    return where(x < real(0), s + _excess_below(s), where(x == x, _mills_above(maximum(x, real(0))), x))
+
+
+def mills_excess(x):
+    """x + mills(x), whose terms cancel for x far below 0; 4 ulp."""
+    above = maximum(x, real(0))
+    return where(x < real(0), _excess_below(maximum(-x, real(0))), where(x == x, x + _mills_above(above), x))
