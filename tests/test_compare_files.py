@@ -527,9 +527,12 @@ def test_a_wide_table_is_read_in_linear_time(tmp_path, monkeypatch):
     ("target", "options", "says"),
     [
         ("rare", [], "class 'c' of the target 'rare' has 1 row"),
-        ("y", ["--group", "half"], "--group half has too few groups"),
+        ("y", ["--group", "half"], "--group half has too few groups (2)"),
         ("y", ["--time", "half", "--splits", "3"], "--time has 2 different values"),
         ("y", ["--folds", "1000"], "--folds 1000 cannot be made of 60 rows"),
+        ("y", ["--folds", "60"], "a split has 1 row to test on"),
+        ("y", ["--split-seed", "-1"], "--split-seed -1 is below 0: give 0 or more"),
+        ("y", ["--split-seed", "99999999999"], "--split-seed 99999999999 is too large"),
         ("y", ["ce"], "cross_entropy"),
     ],
 )
@@ -553,6 +556,7 @@ def test_what_is_impossible_is_refused_before_pytorch_is_loaded(target, options,
     [
         (["compare", "1/(1 + r**2)"], 'a formula without a name: write "mine = 1/(1 + r**2)"'),
         (["compare", "houze.csv", "--target", "price"], "no file 'houze.csv'"),
+        (["compare", "--data", "houze.csv", "--target", "price"], "no file 'houze.csv': check the path"),
         (["form", "exp(r"], "\n  exp(r\n     ^"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import mpmath
 import numpy as np
 import pytest
 import sympy
@@ -218,6 +219,39 @@ def test_a_mean_is_added_up_in_double_precision_as_in_a_kernel(name):
     loss = partial(getattr(L, name), target=target)
     assert loss(x) == 3e38
     assert jvp(loss, (x,), (torch.ones(4),))[0] == loss(x)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_every_entry_of_a_hessian_of_cross_entropy_keeps_its_digits(dtype):
+    """p_i (1 - p_i) and -p_i p_j, also of a class that leads or is as good as nothing: by every path and kind of target."""
+    generator = np.random.default_rng(5)
+    for _ in range(20):
+        z = torch.tensor(generator.normal(size=4) * generator.choice([1, 10, 30]), dtype=dtype)
+        p = [mpmath.exp(mpmath.mpf(each)) for each in z.tolist()]
+        total, rest = sum(p), [sum(p[:i] + p[i + 1 :]) for i in range(4)]
+        exact = [[p[i] * (rest[i] if i == j else -p[j]) / total**2 for j in range(4)] for i in range(4)]
+        exact = torch.tensor([[float(each) for each in row] for row in exact], dtype=dtype)
+        for target in (int(generator.integers(4)), generator.dirichlet(np.ones(4))):
+            target = torch.tensor(target, dtype=None if isinstance(target, int) else dtype)
+            if not target.ndim:
+                sides = [target, torch.nn.functional.one_hot(target, 4).to(dtype)]
+            else:
+                sides = [target / target.sum()]
+            for side in sides:
+                loss = partial(L.cross_entropy, target=side)
+                by_tape = torch.autograd.functional.hessian(loss, z)
+                for found in (hessian(loss)(z), by_tape):
+                    tiny = 1e3 * torch.finfo(dtype).tiny
+                    size = 8 * (1 + z.abs().max().item()) * torch.finfo(dtype).eps
+                    torch.testing.assert_close(found, exact, rtol=size, atol=tiny)
+
+
+@pytest.mark.parametrize("name", ["pseudo_huber", "huber", "log_cosh", "squared_error"])
+def test_of_a_residual_both_sides_have_the_same_curvature(name):
+    z = torch.tensor([1e-9, 0.3, 1e3, 1e10, 1e20], dtype=torch.float64)
+    loss = partial(ls.get(name), reduction="sum")
+    in_target = hessian(lambda y: loss(z * 0, y))(z)
+    torch.testing.assert_close(in_target, hessian(lambda x: loss(x, z * 0))(z), rtol=1e-15, atol=0)
 
 
 IN_TARGET = [

@@ -176,6 +176,15 @@ def test_an_option_that_is_bound_is_a_number_of_its_kind(bad: dict[str, Any]) ->
         ls.get("triplet_margin").bind(swap=0.7)
 
 
+@pytest.mark.parametrize("dtype", [torch.bool, torch.float16, torch.bfloat16, torch.float64], ids=str)
+def test_a_tensor_that_names_no_class_is_told_what_to_do(dtype):
+    words = rf"Got: {dtype}. Expected: int64. Use target.long\(\)"
+    target = torch.tensor([1, 0]).to(dtype)
+    for call in (ls.cross_entropy, torch.func.grad(ls.cross_entropy)):
+        with pytest.raises(ls.LossTypeError, match=words):
+            call(torch.eye(2), target)
+
+
 @pytest.mark.parametrize("number", [-(2**63), -100, 2**53 + 1, 2**60])
 def test_a_name_brings_back_any_whole_number(number: int) -> None:
     bound = ls.cross_entropy.bind(ignore_index=number)

@@ -83,6 +83,13 @@ def test_one_larger_than_any_float_is_named() -> None:
             ls.mae(*arguments, **options)
 
 
+def test_an_array_of_whole_numbers_as_objects_is_converted_to_such() -> None:
+    with pytest.raises(ls.LossTypeError, match=r"Use target.astype\('int64'\)"):
+        ls.cross_entropy(np.eye(2), np.array([0, 1], object))
+    with pytest.raises(ls.LossError, match="delta must be a number that a float holds"):
+        ls.huber([3], [0], delta=10**400)
+
+
 def test_weights_that_are_too_large() -> None:
     with pytest.raises(ls.LossError, match=r"weight\[1\] is out of its domain. Got: 1e\+300. Expected: a number that float32 holds"):  # fmt: skip
         ls.mse(np.float32([1, 2]), np.float32([0, 0]), weight=[1.0, 1e300])

@@ -56,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
             found.to_csv(out, index=False)
         else:
             found.to_parquet(out, index=False)
+    except BrokenPipeError:  # whoever reads has seen enough
+        raise
     except OSError as error:
         raise DataError(f"--out {args.out!r} cannot be written to ({error.strerror})") from None
     return 0

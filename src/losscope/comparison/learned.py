@@ -86,8 +86,9 @@ class Columns:
         return (*self.numbers.names, *(each.name for each in self.words))
 
     def apply(self, frame: pd.DataFrame) -> np.ndarray:
-        """float32 (rows, columns)."""
+        """float32 (rows, columns); what it does not hold is infinite."""
         pieces = [self.numbers.apply(frame)] if self.numbers.names else []
-        return np.concatenate(
-            [*pieces, *(each.apply(frame) for each in self.words)], axis=1, dtype=np.float32
-        )
+        with np.errstate(over="ignore"):
+            return np.concatenate(
+                [*pieces, *(each.apply(frame) for each in self.words)], axis=1, dtype=np.float32
+            )

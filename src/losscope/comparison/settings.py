@@ -13,6 +13,7 @@ from losscope.errors import did_you_mean
 
 OPTIMIZERS = ("sgd", "adam")
 # Chosen so that the middle of the grid trains each bundled set under its default losses without diverging.
+LAST_SEED = 2**31  # each split has the next one, and NumPy takes them up to 2**32
 LEARNING_RATES = {("sgd", "numbers"): 0.01, ("sgd", "classes"): 0.1, ("adam", "numbers"): 0.003}
 # Epochs at most, unless asked for: so many that training sees about so many rows in all.
 ROW_EPOCHS, FEWEST_EPOCHS, MOST_EPOCHS = 500_000, 12, 50
@@ -58,14 +59,21 @@ class Asked:
             ("--batch-size", self.batch_size, 1),
             ("--hidden", self.hidden, 1),
             ("--grid", self.grid, 1),
+            ("--split-seed", self.split_seed, 0),
         ):
             if number is not None and (isinstance(number, bool) or not isinstance(number, numbers.Integral)):
                 raise DataError(f"{name} {number!r} is no whole number: give {least} or more")
             if number is not None and number < least:
-                raise DataError(f"{name} {number} is too few: give {least} or more")
+                raise DataError(
+                    f"{name} {number} is {'too few' if least else 'below 0'}: give {least} or more"
+                )
         rate = self.learning_rate
         if rate is not None and not (math.isfinite(rate) and rate > 0):
             raise DataError(f"--learning-rate {rate:g} cannot be used: give a number above 0, such as 0.01")
+        if self.split_seed > LAST_SEED:
+            raise DataError(
+                f"--split-seed {self.split_seed} is too large: give a number from 0 to {LAST_SEED}"
+            )
         if self.penalty is not None and not (math.isfinite(self.penalty) and self.penalty >= 0):
             raise DataError(f"--penalty {self.penalty:g} cannot be used: give 0 or more, such as 0.001")
         if self.grid % 2 == 0:

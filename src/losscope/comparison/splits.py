@@ -17,6 +17,7 @@ from losscope.comparison.task import Task
 
 # A fifth of the rows is for testing, a quarter of the others for validation: 60%, 20%, 20%.
 TEST_PARTS, VALIDATION_PARTS = 5, 4
+FEWEST_TESTED = 2
 # The test rows of all splits by time together are at most half of the rows: the first half is always trained on.
 MOST_TESTED_BY_TIME = 0.5
 
@@ -114,12 +115,13 @@ def _parts(
 
     of_group = None if dataset.groups is None else dataset.groups[rows]
     of_class = None if classes is None else classes[rows]
-    if of_group is not None:
+    if of_group is not None and dataset.groups is not None:
         there = len(np.unique(of_group))
         if there < (parts if exactly else 2):
             wanted = f"{parts} parts" if exactly else "training, validation and test"
+            every = len(np.unique(dataset.groups))
             raise DataError(
-                f"--group {dataset.group_name} has too few groups ({there}) for {wanted}: "
+                f"--group {dataset.group_name} has too few groups ({every}) for {wanted}: "
                 "a group is never on two sides; choose a finer column"
             )
         parts = min(parts, there)
@@ -166,7 +168,11 @@ def _moment(starts: np.ndarray, row: float) -> int:
 
 def _refuse_unlearnable(split: Split, task: Task, classes: np.ndarray | None, dataset: Dataset) -> None:
     """A class that no training row has cannot be learnt; a number that never varies teaches nothing; rows that all
-    count 0 can neither train nor test."""
+    count 0 can neither train nor test, nor can a single one test."""
+    if len(split.test) < FEWEST_TESTED:
+        raise DataError(
+            f"a split has {counted(len(split.test))} to test on, and one has no spread to judge a difference by: give fewer --folds"
+        )
     if dataset.weight is not None:
         for part, rows in vars(split).items():
             if not dataset.weight[rows].any():

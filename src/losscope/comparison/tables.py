@@ -22,11 +22,9 @@ def read_table(path: Path) -> tuple[pd.DataFrame, list[str]]:
     if not path.exists():
         folder = path.parent.glob("*") if path.parent.is_dir() else ()
         near = [entry.name for entry in folder if entry.suffix in SUFFIXES]
-        raise DataError(
-            f"no file {str(path)!r}{did_you_mean(path.name, near)}: check the path given to --data"
-        )
+        raise DataError(f"no file {str(path)!r}{did_you_mean(path.name, near)}: check the path")
     if path.is_dir():
-        raise DataError(f"{str(path)!r} is a folder: give --data one .csv or .parquet file in it")
+        raise DataError(f"{str(path)!r} is a folder: give one .csv or .parquet file in it")
     with opened(path) as file:
         beginning = file.read(4096)
         if not beginning:

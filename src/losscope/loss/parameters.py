@@ -64,10 +64,11 @@ def option(structure: Structure, name: str, value: Any) -> Any:
 def _number(kind: type, name: str, value: Any) -> Any:
     try:
         return kind(value)
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError) as error:
         got = repr(value)
         got = got if len(got) <= 60 else f"{got[:50]}... ({len(got)} characters)"
-        raise LossError(complain(f"{name} must be a number", got=got)) from None
+        what = "a number that a float holds" if isinstance(error, OverflowError) else "a number"
+        raise LossError(complain(f"{name} must be {what}", got=got)) from None
 
 
 def _unknown(entry: Entry, structure: Structure, known: Mapping[str, Any], name: str) -> LossError:

@@ -150,12 +150,13 @@ def _class_index(target: Any, classes: int, ignore_index: int, weighed: bool, go
 
 
 def no_class_index(dtype: Any) -> LossTypeError:
+    convert = "target.long()" if str(dtype).startswith("torch.") else "target.astype('int64')"
     return LossTypeError(
         complain(
             "target must hold class indices of an integer dtype",
             got=f"{dtype}",
             expected="int64",
-            next_step="Use target.astype('int64') if these are classes; rows of probabilities have the logits' shape",
+            next_step=f"Use {convert} if these are classes; rows of probabilities have the logits' shape",
         )
     )
 

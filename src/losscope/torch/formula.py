@@ -181,6 +181,10 @@ def derivative(entry: Entry, through: Entry | None, in_prediction: int, in_targe
     derived = derive(entry, through)
     if in_target == 0 and in_prediction <= 2:
         return (derived.value, derived.gradient, derived.curvature)[in_prediction]
+    if (
+        in_target and through is None and derived.of_residual_alone
+    ):  # whose slope in the target is the other's, turned
+        return (-1) ** in_target * derivative(entry, None, in_prediction + in_target, 0)
     structure = structures.get(entry.structure)
     if (in_prediction, in_target) == (0, 1):
         slope = derived.in_second(symbol(structure.second))

@@ -11,7 +11,10 @@ import math
 import torch
 from torch import Tensor
 
+from losscope.derive import derive
 from losscope.entry import Entry
+from losscope.expression import symbol
+from losscope.expression.exponential import softplus
 from losscope.reduction import MEAN, REDUCTIONS, SUM
 from losscope.torch import formula
 from losscope.torch.eligibility import HALVES, NAMES
@@ -47,8 +50,9 @@ def loss(
         or class_weight.requires_grad
     ):
         return None
-    values, weights = rows(entry, parameters, input, target, class_weight, ignore, smoothing)
-    if reduction == MEAN:
+    of_mean = reduction == MEAN
+    values, weights = rows(entry, parameters, input, target, class_weight, ignore, smoothing, of_mean)
+    if of_mean:
         values = over(formula.total(values), formula.total(weights))
     elif reduction == SUM:
         values = formula.total(values)
@@ -81,11 +85,15 @@ def rows(
     class_weight: Tensor | None,
     ignore: int,
     smoothing: float,
+    of_mean: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """The unreduced loss, differentiable in logits and probabilities, and what each row weighs in a mean; classes
-    along axis 1 (or along the only one). Halves are computed in float32. A class that is none is an error of torch's."""
+    along axis 1 (or along the only one). Halves are computed in float32. A class that is none is an error of torch's. Of
+    what a mean is over (`of_mean`) there are no numbers if nothing weighs."""
     if input.ndim == 1:  # as a row: of a number without an axis, forward mode makes a tangent of float64
-        values, weights = rows(entry, parameters, input[None], target[None], class_weight, ignore, smoothing)
+        values, weights = rows(
+            entry, parameters, input[None], target[None], class_weight, ignore, smoothing, of_mean
+        )
         return values[0], weights[0]
     logits = input.float() if input.dtype in HALVES else input
     if class_weight is not None:
@@ -121,8 +129,11 @@ def rows(
     else:
         there = weights != 0
         logits = of_rows(there, logits)
-        margin = torch.where(counts, others_above(of_class(logits, right), logits, own), 0)
-        values = weights * formula.values(entry, None, parameters, margin, margin.detach())
+        values = weights * of_class(
+            torch.where(own & counts[..., None], losses(entry, parameters, logits, own), 0), right
+        )
+    if of_mean:
+        values = torch.where(weights.sum() == 0, math.nan, values)
     return torch.where(there, nan_of_whole_rows(values, logits), 0), weights
 
 
@@ -151,12 +162,33 @@ def of_class(numbers: Tensor, right: Tensor) -> Tensor:
 
 def spread(entry: Entry, parameters: tuple[float, ...], logits: Tensor, share: Tensor) -> Tensor:
     """The loss of each class, by the share it has."""
-    margins = margins_of_all(logits)
-    # A class without a share says nothing, be its logit infinite, even one of two that are inf, whose margin is NaN; its
-    # share has a slope all the same.
-    silent = (share == 0) & (margins.isinf() | (logits == math.inf))
-    margins = torch.where(silent, 0, margins)
-    return (share * formula.values(entry, None, parameters, margins, margins.detach())).sum(-1)
+    return (share * losses(entry, parameters, logits, share=share)).sum(-1)
+
+
+def losses(
+    entry: Entry,
+    parameters: tuple[float, ...],
+    logits: Tensor,
+    own: Tensor | None = None,
+    share: Tensor | None = None,
+) -> Tensor:
+    """The loss of every class, or that of the class which is a row's `own`. One without a share says nothing, be its logit
+    infinite, even one of two that are inf, whose loss is NaN; its share has a slope all the same."""
+    of_logsumexp = derive(entry).value == softplus(symbol("margin"))
+    found = surprises_of(logits) if of_logsumexp else margins_of(logits, own)
+    if share is not None:
+        found = torch.where((share == 0) & (found.isinf() | (logits == math.inf)), 0, found)
+    return found if of_logsumexp else formula.values(entry, None, parameters, found, found.detach())
+
+
+def surprises_of(logits: Tensor) -> Tensor:
+    """log(1 + exp(margin)) of every class, which is logsumexp(logits) less its logit: nothing cancels, in no derivative."""
+    leader, top, infinite, apart = relative(logits)
+    near = torch.where(infinite, 0, apart.sum(-1, keepdim=True))
+    above = torch.log1p(near) + torch.where(leader, 0, top - logits)
+    several = (logits == math.inf).sum(-1, keepdim=True) > 1
+    of_infinite = mean_of_infinite(logits, logits.detach())[..., None] - logits
+    return torch.where(infinite & (several | ~leader), of_infinite, above)
 
 
 def others_above(number: Tensor, logits: Tensor, own: Tensor) -> Tensor:
@@ -173,17 +205,31 @@ def others_above(number: Tensor, logits: Tensor, own: Tensor) -> Tensor:
     return torch.where(infinite.squeeze(-1), mean_of_infinite(logits, others) - number, above)
 
 
-def margins_of_all(logits: Tensor) -> Tensor:
-    """The margin of every class: relative to the leader, whose own is formed from the rest."""
-    leader = torch.arange(logits.shape[-1], device=logits.device) == logits.detach().argmax(-1, keepdim=True)
-    top = torch.where(leader, logits, 0).sum(-1, keepdim=True)
+def margins_of(logits: Tensor, own: Tensor | None = None) -> Tensor:
+    """The margin of every class, or that of the class which is a row's `own`: relative to the leader, whose own is formed from
+    the rest. So what is left of a leading class is never the difference of 1 and its share, in no derivative."""
+    leader, top, infinite, apart = relative(logits)
     of_leader = others_above(top.squeeze(-1), logits, leader)[..., None]
-    infinite = top.detach() == math.inf
-    apart = torch.where(leader, 0, torch.exp(torch.where(leader | infinite, 0, logits - top)))
-    near = apart.sum(-1, keepdim=True) - apart
+    if own is None:
+        near = apart.sum(-1, keepdim=True) - apart
+    else:
+        near = torch.where(own, 0, apart).sum(-1, keepdim=True)
     above = torch.log1p(torch.where(leader, 0, near)) + (top - logits)
     above = torch.where(infinite, mean_of_infinite(logits, logits.detach())[..., None] - logits, above)
     return torch.where(leader, of_leader, above)
+
+
+def relative(logits: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Which class leads; its logit; whether that is infinite; and the exponentials of what the others are above it, 0 for it."""
+    leader = torch.arange(logits.shape[-1], device=logits.device) == logits.detach().argmax(-1, keepdim=True)
+    top = torch.where(leader, logits, 0).sum(-1, keepdim=True)
+    infinite = top.detach() == math.inf
+    return (
+        leader,
+        top,
+        infinite,
+        torch.where(leader, 0, torch.exp(torch.where(leader | infinite, 0, logits - top))),
+    )
 
 
 def mean_of_infinite(logits: Tensor, seen: Tensor) -> Tensor:

@@ -42,9 +42,15 @@ def evaluate(
     given = prediction.dtype if prediction.is_floating_point() else torch.float64
     if class_weight is not None and given in HALVES:  # which would not hold the weights
         prediction = prediction.float()
+    if prediction.ndim and target.shape == prediction.shape[:-1] and _no_index(target):
+        raise no_class_index(target.dtype)
     evaluated = by_operations if elsewhere(prediction) else by_kernel
     value, weighed = evaluated(loss, prediction, target, weight, reduction, parameters, options)
     return value.to(given), weighed
+
+
+def _no_index(target: Tensor) -> bool:
+    return target.is_floating_point() or target.dtype is torch.bool
 
 
 def by_kernel(
@@ -114,8 +120,6 @@ def by_operations(
         )
     if not prediction.is_floating_point():
         prediction = prediction.double()
-    if indices and target.dtype is torch.bool:
-        raise no_class_index(target.dtype)
     classes = prediction.shape[-1]
     class_weight = options.get("class_weight")
     if class_weight is not None:
@@ -131,7 +135,14 @@ def by_operations(
         judged = torch.where(there, judged, int(ignore)) if indices else margin.of_rows(there, judged)
     try:
         values, counted = margin.rows(
-            loss.entry, parameters, logits, judged, class_weight, int(ignore), float(smoothing)
+            loss.entry,
+            parameters,
+            logits,
+            judged,
+            class_weight,
+            int(ignore),
+            float(smoothing),
+            reduction == MEAN,
         )
     except RuntimeError as error:
         if "out of bounds" not in str(error):
