@@ -105,3 +105,21 @@ def test_bfloat16_weight_gradient_does_not_feel_the_chunks(monkeypatch, rows_in_
     (gradient,) = torch.autograd.grad(L.linear_cross_entropy(x, w, t), w)
     error = float((gradient.double() - truth).norm() / truth.norm())
     assert error < 5e-3  # PyTorch's chunked path is off by 4e-1 at 1,024 chunks
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("size", [torch.nan, torch.inf])
+def test_a_row_that_is_removed_is_not_there_for_the_weight_either(size, reduction, create_graph):
+    weight = torch.eye(2, requires_grad=True)
+    row, removed = torch.tensor([[1.0, 2.0]]), torch.tensor([[size, 1.0]])
+
+    def slope(rows, target, **options):
+        value = L.linear_cross_entropy(rows, weight, torch.tensor(target), reduction=reduction, **options)
+        return torch.autograd.grad(value.sum(), weight, create_graph=create_graph)[0]
+
+    expected = slope(row, [1])
+    both = torch.cat([removed, row])
+    torch.testing.assert_close(slope(both, [-100, 1]), expected)
+    torch.testing.assert_close(slope(both, [0, 1], weight=torch.tensor([0.0, 1.0])), expected)
+    assert slope(both, [0, 1]).isnan().any()

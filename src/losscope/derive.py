@@ -52,8 +52,10 @@ class Derived:
         return expression if self.residual is None else in_our_words(expression.subs(RESIDUAL, self.residual))
 
     def in_second(self, variable: sympy.Symbol) -> sympy.Expr:
-        """The derivative of the value in the second argument, the target."""
-        return self.along(self.value, variable) if self.target_gradient is None else self.target_gradient
+        """The derivative of the value in the second argument, the target: of a residual that in the first, turned."""
+        if self.target_gradient is not None:
+            return self.target_gradient
+        return -self.gradient if self.of_residual_alone else self.along(self.value, variable)
 
     def along(self, expression: sympy.Expr, variable: sympy.Symbol) -> sympy.Expr:
         """The derivative of one of the loss's expressions in a variable that the residual may hold, too."""

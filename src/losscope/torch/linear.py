@@ -144,10 +144,17 @@ class Linear(LossNode):
         """The logits are computed again, all at once."""
         input, weight, bias, target, class_weight = tensors
         with torch.enable_grad():
-            logits = _F.linear(input, weight, bias)
-            values = margin.rows(
-                self.loss.entry, (), logits, target, class_weight, self.ignore, self.smoothing
-            )[0]
+
+            def values_of(logits: Tensor) -> Tensor:
+                return margin.rows(
+                    self.loss.entry, (), logits, target, class_weight, self.ignore, self.smoothing
+                )[0]
+
+            values = values_of(_F.linear(input, weight, bias))
+            if not bool(input.isfinite().all()):
+                logits = _F.linear(input, weight, bias).detach().requires_grad_()
+                slopes = torch.autograd.grad(values_of(logits).sum(), logits)[0]
+                values = values_of(_F.linear(_without_removed(input, slopes), weight, bias))
             inputs = [each for each, want in zip(tensors, self.for_each, strict=False) if want]
             upstream = upstream.to(values.dtype).expand(values.shape) * self.scale
             found = iter(torch.autograd.grad(values, inputs, upstream, create_graph=True))
@@ -200,6 +207,7 @@ class Linear(LossNode):
             if for_input is not None:
                 torch.mm(g, weight, out=for_input[first : first + step])
             if for_weight is not None:
+                x = x if bool(x.isfinite().all()) else _without_removed(x, g)
                 _add_product(for_weight, g, x, first == 0)
             if for_bias is not None:
                 for_bias += g.sum(0, dtype=summed_in)
@@ -213,6 +221,12 @@ class Linear(LossNode):
             None if for_weight is None else for_weight.to(weight.dtype),
             None if for_bias is None else for_bias.to(weight.dtype),
         )
+
+
+def _without_removed(input: Tensor, slopes: Tensor) -> Tensor:
+    """The input but for rows whose logits have no slope: what is ignored, or weighs 0, is not there for the weight either,
+    though it be NaN."""
+    return torch.where(slopes.any(-1, keepdim=True), input, 0)
 
 
 def _add_product(sum: Tensor, g: Tensor, x: Tensor, first: bool) -> None:
