@@ -288,3 +288,5 @@ def test_a_class_that_is_alone_has_no_other(loss: str, dtype: str) -> None:
         for target in ([0], np.array([[1.0]], dtype)):
             value, gradient = loss.value_and_grad(logits, target)
             np.testing.assert_array_equal([value, *gradient[0]], [expected, expected])
+            by_operations = torch.func.grad_and_value(loss)(torch.tensor(logits), torch.tensor(target))
+            np.testing.assert_array_equal([float(each) for each in by_operations], [expected, expected])

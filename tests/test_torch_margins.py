@@ -464,3 +464,18 @@ def test_transforms_and_one_graph(name, x, call):
     x = x.clone().requires_grad_()
     torch.testing.assert_close(compiled(x), theirs(x))
     torch.testing.assert_close(torch.autograd.grad(compiled(x), x), torch.autograd.grad(theirs(x), x))
+
+
+@pytest.mark.parametrize("name", ["multi_margin_loss", "multilabel_margin_loss"])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_a_single_score_has_no_other_by_any_transform(name, reduction):
+    score, target = torch.tensor(0.7), torch.tensor(0)
+
+    def loss(score):
+        return getattr(L, name)(score, target, reduction=reduction)
+
+    assert loss(score) == 0
+    assert torch.func.grad(loss)(score) == 0
+    assert torch.func.hessian(loss)(score) == 0
+    assert torch.func.jvp(loss, (score,), (score,)) == (0, 0)
+    assert torch.vmap(loss)(score[None]).tolist() == [0]

@@ -84,6 +84,8 @@ def test_one_larger_than_any_float_is_named() -> None:
 
 
 def test_an_array_of_whole_numbers_as_objects_is_converted_to_such() -> None:
+    with pytest.raises(ls.LossTypeError, match=r"Use prediction.astype\('float64'\)"):
+        ls.mae([10**22], [0])
     with pytest.raises(ls.LossTypeError, match=r"Use target.astype\('int64'\)"):
         ls.cross_entropy(np.eye(2), np.array([0, 1], object))
     with pytest.raises(ls.LossError, match="delta must be a number that a float holds"):

@@ -13,7 +13,6 @@ from losscope.comparison.lookalikes import looks_like
 from losscope.comparison.mistakes import DataError, counted, did_you_mean, listed, to_digits
 from losscope.errors import visible
 
-MODERATE = 1e30  # the size of weights of which a million million add up in float32
 # Twenty rows leave four to test on: fewer cannot tell two losses apart, nor fit a model.
 MINIMUM_ROWS = 20
 
@@ -174,9 +173,9 @@ class Aside:
             )
         if not weight.any():
             raise DataError(f"--weights {name!r} is 0 in every row: nothing counts")
-        largest = weight.max()
-        # Only what they are of each other counts; where their sum, or float32, may not hold them, they are made moderate.
-        return weight if 1 / MODERATE <= largest <= MODERATE else weight / largest
+        # Only what they are of each other counts. Boosters have thresholds of their own for sums of them, and float32 an end.
+        weight = np.ldexp(weight, -np.frexp(weight.max())[1])
+        return np.ldexp(weight, -np.frexp(weight.mean())[1])
 
     def time(self, name: str | None) -> np.ndarray | None:
         if name is None:

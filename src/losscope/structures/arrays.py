@@ -109,7 +109,10 @@ def _how_to_numbers(value: numpy.ndarray, name: str) -> str:
             return f"{place(name, index)} is {value[index]!r}, which is no number; classes are given by index"
         except OverflowError:
             return f"{place(name, index)} is a whole number that is larger than any floating-point number"
-    kind = "int64" if all(isinstance(each, int | numpy.integer) for each in value.flat) else "float64"
+    whole = all(
+        isinstance(each, int | numpy.integer) and -(2**63) <= int(each) < 2**63 for each in value.flat
+    )
+    kind = "int64" if whole else "float64"
     return f"Use {name}.astype('{kind}'): all of it reads as numbers" if value.size else ""
 
 

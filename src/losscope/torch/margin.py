@@ -188,6 +188,7 @@ def surprises_of(logits: Tensor) -> Tensor:
     above = torch.log1p(near) + torch.where(leader, 0, top - logits)
     several = (logits == math.inf).sum(-1, keepdim=True) > 1
     of_infinite = mean_of_infinite(logits, logits.detach())[..., None] - logits
+    above = torch.where(top > -math.inf, above, math.nan)  # of NaN, and of a row of -inf alone
     return torch.where(infinite & (several | ~leader), of_infinite, above)
 
 

@@ -28,6 +28,7 @@ _COMPUTED = {torch.float32: "float32", torch.float64: "float64"}  # as PyTorch's
 class MulticlassMargin(KernelLoss):
     """One loss over rivals, and how torch runs it."""
 
+    # Longer than others by its conditions: all that decides whose it is to compute stands here.
     def __call__(
         self,
         input: Tensor,
@@ -44,10 +45,12 @@ class MulticlassMargin(KernelLoss):
         if torch.compiler.is_compiling() or eligibility.watched():
             return _lists_in_a_graph(input, target, reduction) if lists else None
         by_operations = eligibility.by_operations(input, target, class_weight)
+        if by_operations and not input.ndim:  # a single score, as a row of one
+            input, target = input[None], target[None] if lists else target
         if (
             (not by_operations and input.numel() <= SMALL and not _removes(class_weight))
             or not input.numel()
-            or (lists and by_operations and input.ndim and input.numel() * input.shape[-1] > PAIRS)
+            or (lists and by_operations and input.numel() * input.shape[-1] > PAIRS)
             or reduction not in REDUCTIONS
         ):
             return None
