@@ -7,14 +7,12 @@ never enters the sum, so that nothing cancels for a confident row.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from losscope.derive import derive
 from losscope.entry import Entry
-from losscope.expression import symbol
-from losscope.expression.exponential import softplus
 from losscope.reduction import MEAN, REDUCTIONS, SUM
 from losscope.torch import formula
 from losscope.torch.eligibility import HALVES, NAMES
@@ -174,11 +172,20 @@ def losses(
 ) -> Tensor:
     """The loss of every class, or that of the class which is a row's `own`. One without a share says nothing, be its logit
     infinite, even one of two that are inf, whose loss is NaN; its share has a slope all the same."""
-    of_logsumexp = derive(entry).value == softplus(symbol("margin"))
-    found = surprises_of(logits) if of_logsumexp else margins_of(logits, own)
+    found = surprises_of(logits) if of_logsumexp(entry) else margins_of(logits, own)
     if share is not None:
         found = torch.where((share == 0) & (found.isinf() | (logits == math.inf)), 0, found)
-    return found if of_logsumexp else formula.values(entry, None, parameters, found, found.detach())
+    return found if of_logsumexp(entry) else formula.values(entry, None, parameters, found, found.detach())
+
+
+@lru_cache(512)
+def of_logsumexp(entry: Entry) -> bool:
+    """Whether the loss of a margin is log(1 + exp(margin))."""
+    from losscope.derive import derive
+    from losscope.expression import symbol
+    from losscope.expression.exponential import softplus
+
+    return bool(derive(entry).value == softplus(symbol("margin")))
 
 
 def surprises_of(logits: Tensor) -> Tensor:
