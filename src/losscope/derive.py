@@ -46,6 +46,11 @@ class Derived:
         """Whether the loss looks at prediction - target and at nothing else."""
         return not self.value.has(PREDICTION, TARGET) and self.residual == PREDICTION - TARGET
 
+    @property
+    def of_logsumexp(self) -> bool:
+        """Whether the loss of a margin is log(1 + exp(margin)): that of a class is then logsumexp(logits) less its logit."""
+        return bool(self.value == softplus(MARGIN))
+
     def expanded(self, order: int) -> sympy.Expr:
         """Value (0), gradient (1) or curvature (2) with the residual written out."""
         expression = (self.value, self.gradient, self.curvature)[order]

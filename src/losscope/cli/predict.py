@@ -49,15 +49,14 @@ def run(args: argparse.Namespace) -> int:
     found = model.predict(frame, str(data))
     for remark in model.unread(frame):
         print(f"losscope: {remark}.", file=sys.stderr)
+    if out is None:
+        found.to_csv(sys.stdout, index=False)
+        return 0
     try:
-        if out is None:
-            found.to_csv(sys.stdout, index=False)
-        elif out.suffix == ".csv":
+        if out.suffix == ".csv":
             found.to_csv(out, index=False)
         else:
             found.to_parquet(out, index=False)
-    except BrokenPipeError:  # whoever reads has seen enough
-        raise
     except OSError as error:
         raise DataError(f"--out {args.out!r} cannot be written to ({error.strerror})") from None
     return 0

@@ -57,9 +57,8 @@ def _made(entry: Entry, through: Entry | None, mend: bool) -> dict[str, Any]:
     """Found anew."""
     from losscope.exactness import mending
 
-    with numpy.errstate(
-        all="ignore"
-    ):  # numbers of all sizes are tried, and infinities are to be seen, not said
+    # Numbers of all sizes are tried: infinities are to be seen, and not said.
+    with numpy.errstate(all="ignore"):
         found = mending.mend(entry, FEW, MANY) if mend else mending.as_it_stands(entry, through, MANY)
     worst = asdict(found.worst)
     return {"computed": found.computed, "positive": found.positive, "worst": worst, "points": found.points}

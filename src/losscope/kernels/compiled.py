@@ -130,7 +130,6 @@ def source(entry: Entry, through: Entry | None) -> str:
     from losscope.emit.python import function
     from losscope.emit.two_sided import two_sided
     from losscope.expression import symbol
-    from losscope.expression.exponential import softplus
 
     structure = structures.get(entry.structure)
     parameters = [*entry.parameters, *(through.parameters if through else ())]
@@ -143,8 +142,7 @@ def source(entry: Entry, through: Entry | None) -> str:
             function("both", structure.arguments, parameters, slopes, derived.residual, zeros=derived.zeros)
         )
     parts.append(_outside(entry, through))
-    # Of a margin, log(1 + exp(margin)) is logsumexp(logits) - logit: one logarithm then serves all classes.
-    parts.append(f"OF_LOGSUMEXP = {derived.value == softplus(symbol(structure.variable))}\n")
+    parts.append(f"OF_LOGSUMEXP = {derived.of_logsumexp}\n")  # one logarithm then serves all classes
     return "\n\n".join(parts)
 
 

@@ -88,7 +88,7 @@ class Distances(KernelLoss):
         offset: float = 0.0,
     ) -> Tensor:
         """The unreduced loss as torch operations in float64 (where there is one), differentiable as often as wanted."""
-        widest = torch.float32 if vectors[0].device.type == "mps" else torch.float64
+        widest = eligibility.widest(vectors[0].device)
         vectors = tuple(each.to(widest) for each in vectors)
         seen = tuple(each.detach() for each in vectors)
         label = (

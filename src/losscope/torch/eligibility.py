@@ -238,6 +238,11 @@ def in_dtype_of(input: Any, weight: Any) -> Any:
 _scalars = {dtype: torch.empty((), dtype=dtype) for dtype in NAMES}
 
 
+def widest(device: torch.device) -> torch.dtype:
+    """The floating dtype of most digits that a device has."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 def scalar(dtype: torch.dtype) -> Tensor:
     """Room for one number on the CPU; the quickest way that torch has."""
     return torch.empty_like(_scalars[dtype])

@@ -23,7 +23,7 @@ from losscope import structures
 from losscope.entry import Entry
 from losscope.kernels import special
 from losscope.kernels.polynomial import polynomial
-from losscope.torch.eligibility import HALVES, NAMES, no_transforms, underneath
+from losscope.torch.eligibility import HALVES, NAMES, no_transforms, underneath, widest
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def present(
 
 def total(values: Tensor) -> Tensor:
     """Their sum as kernels take it: in float64, where there is one, so that no mean overflows on its way."""
-    return values.sum(dtype=torch.float32 if values.device.type == "mps" else torch.float64)
+    return values.sum(dtype=widest(values.device))
 
 
 def scaled(total: Tensor, scale: Any) -> Tensor:
@@ -181,9 +181,8 @@ def derivative(entry: Entry, through: Entry | None, in_prediction: int, in_targe
     derived = derive(entry, through)
     if in_target == 0 and in_prediction <= 2:
         return (derived.value, derived.gradient, derived.curvature)[in_prediction]
-    if (
-        in_target and through is None and derived.of_residual_alone
-    ):  # whose slope in the target is the other's, turned
+    # Of a residual every slope in the target is one in the prediction, turned.
+    if in_target and through is None and derived.of_residual_alone:
         return (-1) ** in_target * derivative(entry, None, in_prediction + in_target, 0)
     structure = structures.get(entry.structure)
     if (in_prediction, in_target) == (0, 1):
@@ -285,8 +284,7 @@ def where(condition: Any, yes: Any, no: Any) -> Any:
     if not isinstance(condition, Tensor):
         return yes if condition else no
     if not isinstance(yes, Tensor) and not isinstance(no, Tensor):  # which torch would take for float32
-        widest = torch.float32 if condition.device.type == "mps" else torch.float64
-        yes = torch.tensor(yes, dtype=widest, device=condition.device)
+        yes = torch.tensor(yes, dtype=widest(condition.device), device=condition.device)
     return torch.where(condition, yes, no)
 
 

@@ -143,18 +143,19 @@ class Linear(LossNode):
     def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:
         """The logits are computed again, all at once."""
         input, weight, bias, target, class_weight = tensors
+
+        def values_of(logits: Tensor) -> Tensor:
+            return margin.rows(
+                self.loss.entry, (), logits, target, class_weight, self.ignore, self.smoothing
+            )[0]
+
         with torch.enable_grad():
-
-            def values_of(logits: Tensor) -> Tensor:
-                return margin.rows(
-                    self.loss.entry, (), logits, target, class_weight, self.ignore, self.smoothing
-                )[0]
-
-            values = values_of(_F.linear(input, weight, bias))
+            there = input
             if not bool(input.isfinite().all()):
                 logits = _F.linear(input, weight, bias).detach().requires_grad_()
                 slopes = torch.autograd.grad(values_of(logits).sum(), logits)[0]
-                values = values_of(_F.linear(_without_removed(input, slopes), weight, bias))
+                there = _without_removed(input, slopes)
+            values = values_of(_F.linear(there, weight, bias))
             inputs = [each for each, want in zip(tensors, self.for_each, strict=False) if want]
             upstream = upstream.to(values.dtype).expand(values.shape) * self.scale
             found = iter(torch.autograd.grad(values, inputs, upstream, create_graph=True))

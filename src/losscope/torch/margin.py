@@ -180,12 +180,10 @@ def losses(
 
 @lru_cache(512)
 def of_logsumexp(entry: Entry) -> bool:
-    """Whether the loss of a margin is log(1 + exp(margin))."""
+    """As `Derived.of_logsumexp`."""
     from losscope.derive import derive
-    from losscope.expression import symbol
-    from losscope.expression.exponential import softplus
 
-    return bool(derive(entry).value == softplus(symbol("margin")))
+    return derive(entry).of_logsumexp
 
 
 def surprises_of(logits: Tensor) -> Tensor:
@@ -232,12 +230,8 @@ def relative(logits: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     leader = torch.arange(logits.shape[-1], device=logits.device) == logits.detach().argmax(-1, keepdim=True)
     top = torch.where(leader, logits, 0).sum(-1, keepdim=True)
     infinite = top.detach() == math.inf
-    return (
-        leader,
-        top,
-        infinite,
-        torch.where(leader, 0, torch.exp(torch.where(leader | infinite, 0, logits - top))),
-    )
+    apart = torch.where(leader, 0, torch.exp(torch.where(leader | infinite, 0, logits - top)))
+    return leader, top, infinite, apart
 
 
 def mean_of_infinite(logits: Tensor, seen: Tensor) -> Tensor:

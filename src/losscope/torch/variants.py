@@ -8,11 +8,13 @@ from losscope.structures.multiclass_margin import multiclass_margin
 # To PyTorch, NaN is no probability.
 _probability = domain.Domain("probability", "between 0 and 1", "(x < 0) | (x > 1) | (x != x)")
 
+CLAMPED = "-target*maximum(log(prediction), -100) - (1 - target)*maximum(log1p(-prediction), -100)"
+
 clamped_binary_cross_entropy = elementwise(
     "clamped_binary_cross_entropy",
-    "-target*maximum(log(prediction), -100) - (1 - target)*maximum(log1p(-prediction), -100)",
+    CLAMPED,
     computed=(
-        "-target*maximum(log(prediction), -100) - (1 - target)*maximum(log1p(-prediction), -100)",
+        CLAMPED,
         "r/maximum(prediction*(1 - prediction), 1/1000000000000)",  # PyTorch's own, not the slope of the clamped value
         "target/prediction**2 + (1 - target)/(1 - prediction)**2",
     ),

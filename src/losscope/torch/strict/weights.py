@@ -9,6 +9,7 @@ from torch import Tensor
 from losscope.errors import LossError, complain
 from losscope.reduction import NONE, SUM
 from losscope.torch import formula
+from losscope.torch.eligibility import widest
 from losscope.torch.margin import over
 
 Weighed = tuple[Tensor, Tensor]  # the reduced loss, and the weight that a mean is over
@@ -24,7 +25,7 @@ def weighed(weight: Tensor | None, shape: torch.Size, like: Tensor) -> Tensor:
 
 def moderate(weight: Tensor) -> Tensor:
     """Weights over the largest of them, which a mean does not see: of any size, the dtype of a prediction holds them."""
-    wide = weight if weight.device.type == "mps" else weight.double()
+    wide = weight.to(widest(weight.device))
     largest = wide.amax()
     return wide / torch.where(largest > 0, largest, 1)
 
