@@ -9,8 +9,10 @@ import pytest
 
 import losscope as ls
 from losscope.derive import derive
+from losscope.exactness.bench import Bench
 from losscope.exactness.certificate import BOUND
 from losscope.exactness.certify import certificate
+from losscope.exactness.condition import UP
 from losscope.exactness.mending import bench
 
 JUMPS = {
@@ -20,6 +22,13 @@ JUMPS = {
     "where(logaddexp(z, z) < 0.5**0.5, 0.5**0.5, 1/z)": {},
     "min(where(z >= c, c, pi), r)": {"c": 1.5},
 }
+
+
+def only(points: Bench, places: dict[str, dict[str, float]]) -> Bench:
+    """A bench of one place in each dtype."""
+    return points._at(
+        {dtype: {name: np.array([x], dtype) for name, x in at.items()} for dtype, at in places.items()}
+    )
 
 
 @pytest.mark.parametrize("formula", JUMPS)
@@ -37,16 +46,20 @@ def test_a_point_of_which_a_last_place_leads_to_no_value_says_nothing() -> None:
     loss = ls.define("mine", "hypot(atanh(r), c)", c=1.5)
     derived = derive(loss.entry)
     points = bench(loss.entry, None, 8, derived)
-    beside = points._at(
-        {
-            dtype: {
-                name: np.array([x], dtype)
-                for name, x in {"prediction": 1.0, "target": share, "c": 10.5}.items()
-            }
-            for dtype, share in {"float32": 2.98e-8, "float64": 1e-17}.items()
-        }
-    )
+    place = {"prediction": 1.0, "c": 10.5}
+    beside = only(points, {"float32": place | {"target": 2.98e-8}, "float64": place | {"target": 1e-17}})
     assert beside.certified(derived).error <= BOUND
+
+
+def test_a_slope_says_nothing_where_its_value_is_anything() -> None:
+    """The sine of an angle of 1e236, which chances to be much the same a last place further up and down."""
+    loss = ls.define("mine", "cos(where(r > 1e-3, r, xdivy(pi, y)))")
+    derived = derive(loss.entry)
+    points = bench(loss.entry, None, 8, derived)
+    place = {"prediction": -0.03325687705141222, "target": -1.0502273517020975e236}
+    there = only(points, {"float32": {"prediction": 1.0, "target": 0.5}, "float64": place})
+    assert there.condition.at(1, "float64", there.rows("float64"), there.truth["float64"][:, 1], UP) < 2e13
+    assert there.certified(derived, searches=0).error <= BOUND
 
 
 @pytest.mark.parametrize("share", [1e-3, 1e-5])

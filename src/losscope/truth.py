@@ -18,18 +18,14 @@ from flint import arb, ctx
 from sympy import Piecewise, S
 
 PRECISIONS = (128, 400, 1300, 3000, 6000)  # bits; the last tells 1 from 1 + 1e-308**5
-SLOW = {
-    "lgamma",
-    "digamma",
-    "polygamma1",
-    "polygamma2",
-}  # to thousands of bits, a thousand of them take seconds
+# Functions of which a thousand, to more bits than these, take a second: what is left unknown is hardly known with more.
+SLOW = {"lgamma": 400, "digamma": 400, "polygamma1": 400, "polygamma2": 400, "erf": 1300, "erfc": 1300}
 ENOUGH = 75  # bits of a result
 LARGEST_EXPONENT = (
     arb(2) ** 2100
 )  # of which all digits are looked at: those of larger ones memory may not hold
 NOTHING = 1e-320  # what is surely less in size is as good as 0
-NAN, ZERO, ONE, MINUS_ONE = arb.nan(), arb(0), arb(1), arb(-1)
+NAN, ZERO, HALF, ONE, MINUS_ONE = arb.nan(), arb(0), arb("0.5"), arb(1), arb(-1)
 INFINITY, MINUS_INFINITY = arb.pos_inf(), arb.neg_inf()
 
 
@@ -171,13 +167,35 @@ def _sech2(x: Any) -> Any:
     return 4 * t / (1 + t) ** 2
 
 
+FAR = arb(
+    -30
+)  # below, the normal distribution is taken by its asymptotic series: it is too small, and its terms cancel
+
+
 def _log_ndtr(x: Any) -> Any:
+    if x < FAR:
+        w = x * x / 2
+        return (_tricomi(HALF, w) / arb.pi().sqrt() / 2).log() - w
     u = x / arb(2).sqrt()
     return (-u.erfc() / 2).log1p() if x > ZERO else ((-u).erfc() / 2).log()
 
 
 def _mills(x: Any) -> Any:
+    if x < FAR:
+        return arb(2).sqrt() / _tricomi(HALF, x * x / 2)
     return (-x * x / 2).exp() * (2 / arb.pi()).sqrt() / (-x / arb(2).sqrt()).erfc()
+
+
+def _mills_excess(x: Any) -> Any:
+    if x < FAR:
+        w = x * x / 2
+        return _tricomi(ONE, w) / _tricomi(HALF, w) / arb(2).sqrt()
+    return x + _mills(x)
+
+
+def _tricomi(a: Any, w: Any) -> Any:
+    """U(a, 1/2, w): erfc(sqrt(w)) is exp(-w)/sqrt(pi) of it for a = 1/2, its integral half of it for a = 1."""
+    return w.hypgeom_u(a, HALF)
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -188,7 +206,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "cos_arctan": lambda x: ONE / _hypot(ONE, x), "log1px2": lambda x: (x * x).log1p(), "sinh": _growing(arb.sinh),
     "cosh": _growing(arb.cosh), "asinh": arb.asinh, "acosh": lambda x: _beside(x, ONE).acosh(), "atan": arb.atan, "sin": arb.sin, "cos": arb.cos,
     "erf": arb.erf, "erfc": arb.erfc, "lgamma": _positive(arb.lgamma), "digamma": _positive(arb.digamma),
-    "log_ndtr": _log_ndtr, "mills": _mills, "mills_excess": lambda x: x + _mills(x),
+    "log_ndtr": _log_ndtr, "mills": _mills, "mills_excess": _mills_excess,
     "polygamma1": _positive(lambda x: arb(2).zeta(x)), "polygamma2": _positive(lambda x: -2 * arb(3).zeta(x)),
     "xlogy": lambda x, y: ZERO if x.is_zero() and not y.is_nan() else x * _log(y),
     "xlog1py": lambda x, y: ZERO if x.is_zero() and not y.is_nan() else x * _log1p(y),
@@ -357,7 +375,8 @@ def truths(expressions: Sequence[Any], symbols: Sequence[Any], points: Any) -> n
 def _more(expressions: tuple[Any, ...]) -> tuple[int, ...]:
     """The precisions that may be needed beyond the first."""
     functions = {_name(each.func) for expression in expressions for each in expression.atoms(sympy.Function)}
-    return PRECISIONS[1:2] if functions & SLOW else PRECISIONS[1:] or PRECISIONS
+    most = min((SLOW[each] for each in functions if each in SLOW), default=PRECISIONS[-1])
+    return tuple(each for each in PRECISIONS[1:] if each <= most) or PRECISIONS
 
 
 def constant(expression: Any, precision: int) -> Any:

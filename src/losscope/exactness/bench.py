@@ -133,8 +133,18 @@ class Bench:
                 beside = numpy.fmax(here, self.condition.beside(order, dtype, self.rows(dtype)[out]))
                 with numpy.errstate(invalid="ignore"):
                     errors[out] *= numpy.fmax(1, here) / numpy.fmax(1, beside)
+                errors[out[self._of_no_value(order, dtype, out)]] = 0
             best = max(best, float(errors[group].max()))
         return best
+
+    def _of_no_value(self, order: int, dtype: str, some: numpy.ndarray) -> numpy.ndarray:
+        """At which of some points a last place moves the derivative before beyond recognition: then no slope could be right, even
+        if it chances to be much the same beside, as that of cos(1e30)."""
+        if order == 0:
+            return numpy.zeros(len(some), bool)
+        here = self.truth[dtype][some, order - 1]
+        moved = self.condition.at(order - 1, dtype, self.rows(dtype)[some], here, UP + ELSEWHERE)
+        return numpy.asarray(moved > NOTHING / float(numpy.finfo(dtype).eps))
 
     def _off(self, order: int, dtype: str, computed: numpy.ndarray) -> numpy.ndarray:
         """Errors in ulp; 0 where the truth is unknown, or no number of the dtype."""
