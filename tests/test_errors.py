@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -118,6 +119,11 @@ def test_a_missing_target_or_prediction(name: str) -> None:
 def test_a_mask_is_not_silently_dropped() -> None:
     masked = np.ma.array([1.0, 2.0, 3.0], mask=[False, True, False])
     refused(lambda: ls.mse(masked, Y), "prediction is a masked array", "prediction.compressed()", "weight")
+
+
+def test_a_list_is_read_while_another_thread_imports_masked_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "numpy.ma", ModuleType("numpy.ma"))  # as far as it has come
+    assert ls.mse([1.0, 2.0], [0.0, 2.0]) == 0.5
 
 
 def test_an_array_like_that_refuses() -> None:

@@ -107,7 +107,10 @@ def test_patch_replaces_and_restores_completely():
         ours = patch()
         assert is_ours(F.cross_entropy(torch.randn(2, 3, requires_grad=True), torch.tensor([0, 1])))
         unpatch()
+        again = patch()
         ours.unpatch()  # ended already: nothing more to take away
+        assert F.mse_loss is L.mse_loss
+        again.unpatch()
         assert dict(vars(F)) == before
         with pytest.raises(RuntimeError, match="someone's"), patch():
             raise RuntimeError("someone's own error")
@@ -118,6 +121,7 @@ def test_patch_replaces_and_restores_completely():
 
 def test_what_patch_left_and_what_unpatch_leaves_is_said():
     import sys
+    from collections import OrderedDict, namedtuple
     from functools import partial
 
     from losscope.torch import patched
@@ -127,22 +131,38 @@ def test_what_patch_left_and_what_unpatch_leaves_is_said():
     user.losses = {"l1": F.l1_loss, "more": [F.huber_loss]}
     user.smoothed = partial(F.cross_entropy, label_smoothing=0.1)
     user.Model.criterion, user.train.__defaults__ = F.kl_div, (F.mse_loss,)
-    user.soft = F.soft_margin_loss
+    user.Model.fixed, user.Model.both = (
+        staticmethod(F.ctc_loss),
+        namedtuple("Both", "a b")(F.nll_loss, F.mse_loss),
+    )
+    user.ordered, user.either = OrderedDict(l1=F.l1_loss), {F.triplet_margin_loss}
+    user.prints = partial(print, F.l1_loss, loss=F.gaussian_nll_loss)
+    user.soft = user.chosen = F.soft_margin_loss
     sys.modules["someones_training"] = user
     try:
         with patch():
             user.taken_meanwhile = F.poisson_nll_loss
             theirs = F.hinge_embedding_loss
             F.hinge_embedding_loss = print
+            user.chosen = F.multi_margin_loss  # ours, and another one
             assert [each for each in patched().pytorchs if each.startswith("someones")] == [
+                "someones_training.Model.both[1] (mse_loss)",
                 "someones_training.Model.criterion (kl_div)",
+                "someones_training.Model.fixed (ctc_loss)",
+                "someones_training.either (triplet_margin_loss)",
                 "someones_training.losses['l1'] (l1_loss)",
                 "someones_training.losses['more'][0] (huber_loss)",
+                "someones_training.ordered['l1'] (l1_loss)",
+                "someones_training.prints (gaussian_nll_loss)",
+                "someones_training.prints (l1_loss)",
                 "someones_training.smoothed (cross_entropy)",
                 "someones_training.train, a default (mse_loss)",
             ]
             assert "torch.nn.functional.mse_loss (mse_loss)" in patched().ours
-        assert patched().ours == ("someones_training.taken_meanwhile (poisson_nll_loss)",)
+        assert patched().ours == (
+            "someones_training.chosen (multi_margin_loss)",
+            "someones_training.taken_meanwhile (poisson_nll_loss)",
+        )
         assert F.hinge_embedding_loss is print  # assigned anew: not ours to take away
         assert theirs is L.hinge_embedding_loss
     finally:

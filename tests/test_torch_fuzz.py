@@ -626,6 +626,19 @@ def test_transforms_in_a_compiled_graph(name):
         torch.testing.assert_close(compiled(x, y), way(x, y))
 
 
+def test_a_score_of_nan_in_a_compiled_graph_is_one_of_its_slopes():
+    """As under `torch.func`; relu has the slope 1 there."""
+    x, y = torch.tensor([[torch.nan, 1.0, 0.0, 2.0]], requires_grad=True), torch.tensor([[0, 2, -1, 1]])
+    torch._dynamo.reset()
+    compiled = torch.compile(functional.multilabel_margin_loss, backend="aot_eager")
+    value = compiled(x, y)
+    assert value.isnan()
+    found = torch.autograd.grad(value, x)[0]
+    expected = torch.func.grad(functional.multilabel_margin_loss)(x.detach(), y)
+    torch.testing.assert_close(found, expected, equal_nan=True)
+    assert found.isnan().sum() == 3
+
+
 @pytest.mark.parametrize("wanted", [False, True])
 def test_a_weight_neither_breaks_a_graph_nor_is_forgotten_there(wanted):
     x, y, w = torch.randn(3, 2, requires_grad=True), torch.rand(3, 2), torch.rand(3, 2)

@@ -147,12 +147,17 @@ def leaves(value: torch.Tensor) -> torch.Tensor:
 
 
 def gradients(function: Any, given: dict[str, Any], how: str) -> list[torch.Tensor] | None:
-    """Those of all tensors that want one, however they are asked for; None where the call is refused."""
+    """Those of all tensors that want one, however they are asked for; None where the call is refused. What was made in
+    inference mode is used again for other numbers before they are."""
     hooks = torch.autograd.graph.saved_tensors_hooks(lambda each: each, lambda each: each)
     wanted = [each for each in given.values() if isinstance(each, torch.Tensor) and each.requires_grad]
     try:
         with hooks if how == "hooks" else nullcontext():
             value = leaves(function(**given))
+        with torch.inference_mode():
+            for each in given.values():
+                if isinstance(each, torch.Tensor) and each.is_inference():
+                    each.zero_()
         if how == "twice":
             torch.autograd.grad(value, wanted, retain_graph=True)
         return list(torch.autograd.grad(value, wanted, create_graph=how == "to be differentiated"))
@@ -186,6 +191,26 @@ def test_a_tensor_made_in_inference_mode_may_be_any_argument(name: str, how: str
             assert_allclose(one.detach(), other, rtol=1e-5, atol=1e-7)
         tried += 1
     assert tried
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32], ids=str)
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_what_a_teachers_buffer_holds_later_counts_for_nothing(dtype: torch.dtype, reduction: str) -> None:
+    """Also in halves, whose gradient is made in the backward; and where rows are ignored."""
+    x = torch.tensor([[1.0, 2.0, 3.0]] * 2, dtype=dtype, requires_grad=True)
+    for name, numbers in {
+        "l1_loss": [[5.0, 0.0, -7.0]] * 2, "mse_loss": [[5.0, 0.0, -7.0]] * 2, "cross_entropy": [0, 2],
+    }.items():  # fmt: skip
+        with torch.inference_mode():
+            buffer = torch.tensor(numbers, dtype=torch.int64 if name == "cross_entropy" else dtype)
+        loss = getattr(F, name)(x, buffer, reduction=reduction)
+        (expected,) = torch.autograd.grad(3 * leaves(loss), x, retain_graph=True)
+        loss = getattr(F, name)(x, buffer, reduction=reduction)
+        with torch.inference_mode():
+            buffer.fill_(-100)  # a row of such a class is ignored
+        (found,) = torch.autograd.grad(3 * leaves(loss), x)
+        assert_array_equal(found.float(), expected.float())
+        assert (found != 0).any()
 
 
 @pytest.mark.parametrize("name", [each for each in ALL if ls.get(each).structure != "activation"])
@@ -352,6 +377,15 @@ def test_counts_are_whole_by_nature(dtype: torch.dtype, log_input: bool, full: b
             stirling = np.where(k > 1, k * np.log(k) - k + np.log(2 * np.pi * k) / 2, 0)
         bare = F.poisson_nll_loss(rates, counts, log_input=log_input, reduction="none")
         assert_allclose((found - bare).detach(), stirling, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("dtype", "count"), [(torch.bfloat16, 257), (torch.float16, 70_000)], ids=str)
+def test_a_count_beside_halves_is_not_rounded_to_one(dtype: torch.dtype, count: int) -> None:
+    rate = torch.tensor([0.75], dtype=dtype, requires_grad=True)
+    loss = F.poisson_nll_loss(rate, torch.tensor([count]))
+    (slope,) = torch.autograd.grad(loss, rate)
+    assert loss == torch.tensor(np.exp(0.75) - 0.75 * count).to(dtype)
+    assert slope == torch.tensor(np.exp(0.75) - count).to(dtype)
 
 
 # --- looked on

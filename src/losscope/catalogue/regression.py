@@ -36,7 +36,7 @@ absolute_error = elementwise(
     "abs(r)",
     summary="The size of the residual: estimates the median, and every residual pulls alike.",
     aliases=("mae", "l1", "lad"),
-    ties="at r = 0 the gradient is 0, as in PyTorch",
+    ties="at r = 0 the gradient is 0, as in PyTorch (scikit-learn's AbsoluteError has -1 there)",
     reference="P. S. Laplace, Memoire sur la probabilite des causes par les evenements (1774).",
     equivalents={
         "torch": "L1Loss",

@@ -36,10 +36,9 @@ def as_array(value: Any, name: str) -> numpy.ndarray:
                     else "",
                 )
             )
-        masked = sys.modules.get(
-            "numpy.ma"
-        )  # imported by whoever has made a masked array, and else not by asking
-        if masked is not None and isinstance(value, masked.MaskedArray) and masked.is_masked(value):
+        # Imported by whoever has made a masked array, and else not by asking; another thread may be doing so just now.
+        kind = getattr(sys.modules.get("numpy.ma"), "MaskedArray", None)
+        if kind is not None and isinstance(value, kind) and sys.modules["numpy.ma"].is_masked(value):
             raise LossTypeError(
                 complain(
                     f"{name} is a masked array, and a mask is not looked at",

@@ -47,7 +47,7 @@ class Distances(KernelLoss):
                 or not label.dtype.is_signed
             ):
                 return None
-            label = label.detach().to(computed(vectors[0].dtype)).contiguous()
+            label = label.to(computed(vectors[0].dtype)).contiguous()
             if not bool((label.abs() == 1).all()):
                 return None
         factor = scale_of(reduction, vectors[0].shape[:-1].numel())

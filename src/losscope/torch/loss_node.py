@@ -61,6 +61,10 @@ class LossNode:
         self.gradients: Gradients | None = None
         self.wanted = False
 
+    def of_copies(self, tensors: tuple[Tensor | None, ...]) -> None:
+        """From here on the call is of these tensors, copies of some of those that it was of."""
+        self.tensors = tensors
+
     def value(self, tensors: Any) -> Tensor:
         raise NotImplementedError
 
@@ -152,27 +156,25 @@ def weighing(weight: Tensor, scale: float) -> Tensor:
 
 
 def _version(tensors: Any) -> int:
-    """How often the tensors were written to, all together: no count ever falls. Of those that were made in inference mode
-    nobody counts it."""
+    """How often the tensors were written to, all together: no count ever falls. A RuntimeError where one was made in inference
+    mode, of which nobody counts it."""
     count = 0
-    try:
-        for each in tensors:
-            if each is not None:
-                count += each._version
-    except RuntimeError:
-        return _version([each for each in tensors if each is not None and not each.is_inference()])
+    for each in tensors:
+        if each is not None:
+            count += each._version
     return count
 
 
 def _written_to(tensor: Tensor | None, then: tuple[int, int] | None) -> bool:
     """Whether a hook gave back the tensor itself, and it is no longer what it was."""
-    if tensor is None or then is None or tensor.is_inference():
+    if tensor is None or then is None:
         return False
     return tensor.data_ptr() == then[0] and tensor._version > then[1]
 
 
 def _to_be_saved(tensors: Any) -> tuple[Any, ...]:
-    """The tensors as autograd saves them: a copy of one that was made in inference mode, which it refuses."""
+    """The tensors as they may be saved: a copy of one that was made in inference mode, which autograd refuses, and of which
+    nobody would notice that it was written to."""
     return tuple(each.clone() if each is not None and each.is_inference() else each for each in tensors)
 
 
@@ -186,7 +188,13 @@ class _Loss(Function):
             saved.hooked, saved.tensors = True, None
             saved.places = [each if each is None else (each.data_ptr(), each._version) for each in kept]
         else:
-            saved.hooked, saved.version = False, _version(tensors)
+            saved.hooked = False
+            try:
+                saved.version = _version(tensors)
+            except RuntimeError:
+                saved.of_copies(_to_be_saved(tensors))
+                tensors = saved.tensors
+                saved.version = _version(tensors)
             if saved.unreduced:
                 saved.version_of_judges = _version((tensors or ())[saved.judges])
             saved.wanted = not saved.unreduced or (inputs[0].dtype not in HALVES and saved.at_once(inputs[0]))
@@ -206,7 +214,7 @@ def _backward(ctx: Any, upstream: Tensor) -> Any:
     saved = ctx.saved
     factor, each = (None, None) if is_grad_enabled() else saved.multipliers(upstream)
     if factor is None:
-        return None, *saved.as_operations(_to_be_saved(saved.read(ctx)), upstream)
+        return None, *saved.as_operations(saved.read(ctx), upstream)
     gradients = saved.gradients
     saved.gradients = None  # the one reference is handed over, so that nobody has to copy it
     if saved.unreduced and saved.wanted:

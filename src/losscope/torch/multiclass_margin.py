@@ -7,6 +7,7 @@ own functions are quicker than any call through autograd from Python, and those 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -154,7 +155,10 @@ def _lists_in_a_graph(input: Tensor, target: Tensor, reduction: str) -> Tensor |
     ):
         return None
     pairs, difference = _right_and_wrong(input, target)
-    values = torch.where(pairs == 0, 0, pairs * torch.relu(1 + difference)).sum((-2, -1)) / input.shape[-1]
+    terms = torch.where(pairs == 0, 0, pairs * torch.relu(1 + difference))
+    unknown = (pairs != 0) & difference.isnan()  # of which relu has the slope 1, and these terms NaN
+    terms = terms + torch.where(unknown, difference, 0) * torch.where(unknown, math.nan, 0)
+    values = terms.sum((-2, -1)) / input.shape[-1]
     if reduction == NONE:
         return values
     return values.mean() if reduction == MEAN else values.sum()

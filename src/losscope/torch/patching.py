@@ -38,7 +38,7 @@ from losscope.torch import functional
 
 STEPS = 3  # how deep `patched` looks: the loss in a dict in a class
 _lock = RLock()
-_depth = 0
+_open: list[Patched] = []  # those that have not ended
 _replaced: list[tuple[ModuleType, str, Any]] = []
 
 
@@ -53,9 +53,6 @@ class Holders:
 class Patched:
     """What `patch` gives back: leaving a `with` over it, or `unpatch`, ends it."""
 
-    def __init__(self) -> None:
-        self._open = True
-
     def __enter__(self) -> Patched:
         return self
 
@@ -66,36 +63,32 @@ class Patched:
 
     def unpatch(self) -> None:
         """End this patch; PyTorch's own functions are back once every one has ended."""
-        global _depth
         with _lock:
-            if self._open and _depth:  # unpatch() may have ended it before
-                _depth -= 1
-                if not _depth:
+            if self in _open:  # unpatch() may have ended it before
+                _open.remove(self)
+                if not _open:
                     _restore()
-            self._open = False
 
 
 def patch() -> Patched:
     """Put our losses in the place of PyTorch's, until the `with` ends or `unpatch` is called."""
-    global _depth
     with _lock:
-        if not _depth:
+        if not _open:
             _replace()
-        _depth += 1
-        return Patched()
+        _open.append(Patched())
+        return _open[-1]
 
 
 def unpatch() -> None:
     """Take our losses away again, however often `patch` was called; nothing happens if it was not."""
-    global _depth
     with _lock:
-        _depth = 0
+        _open.clear()
         _restore()
 
 
 def patched() -> Holders:
-    """Where code outside torch and losscope holds our losses and PyTorch's own: in names of modules, attributes of classes,
-    dicts, lists, tuples, `functools.partial`, and the defaults of arguments.
+    """Where code outside torch and losscope holds our losses and PyTorch's own: in names of modules, attributes of classes
+    (static methods too), dicts, lists, tuples, sets, `functools.partial`, and the defaults of arguments.
 
     After `patch`, `pytorchs` is what it left as it was; after `unpatch`, `ours` is what was taken meanwhile and stays.
 
@@ -125,11 +118,18 @@ def _held(value: Any, place: str, module: str, steps: int) -> Iterator[tuple[str
         return
     inside: Iterable[tuple[str, Any]] = ()
     if isinstance(value, partial):
-        inside = [(place, value.func), *((place, each) for each in value.args)]
-    elif type(value) is dict:
-        inside = ((f"{place}[{key!r}]", each) for key, each in list(value.items()))
-    elif type(value) in (list, tuple):
-        inside = ((f"{place}[{i}]", each) for i, each in enumerate(value))
+        inside = ((place, each) for each in (value.func, *value.args, *value.keywords.values()))
+    elif isinstance(value, staticmethod | classmethod):
+        inside = [(place, value.__func__)]
+    # As their bases hold them: what a class of a user's makes of it may be anything.
+    elif isinstance(value, dict):
+        inside = ((f"{place}[{key!r}]", each) for key, each in list(dict.items(value)))
+    elif isinstance(value, list | tuple | set | frozenset):
+        base: Any = next(kind for kind in (list, tuple, set, frozenset) if isinstance(value, kind))
+        ordered = base in (list, tuple)
+        inside = (
+            (f"{place}[{i}]" if ordered else place, each) for i, each in enumerate(list(base.__iter__(value)))
+        )
     elif isinstance(value, type) and value.__module__ == module:
         inside = ((f"{place}.{name}", each) for name, each in list(vars(value).items()))
     elif isinstance(value, FunctionType) and value.__module__ == module:
@@ -168,8 +168,8 @@ def _is_a_users(module: ModuleType | None) -> bool:
 
 
 def _restore() -> None:
-    ours = {id(ours) for _, _, ours in _pairs()}
+    ours = {id(original): ours for _, original, ours in _pairs()}
     while _replaced:
         module, name, value = _replaced.pop()
-        if id(getattr(module, name, None)) in ours:  # not assigned anew meanwhile
+        if vars(module).get(name) is ours[id(value)]:  # not assigned anew meanwhile
             setattr(module, name, value)

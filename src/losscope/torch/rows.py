@@ -142,6 +142,10 @@ class Logits(LossNode):
             self.class_weight = class_weight.to(self.computed).contiguous()
         return 0.0 <= self.smoothing <= 1.0
 
+    def of_copies(self, tensors: tuple[Tensor | None, ...]) -> None:
+        LossNode.of_copies(self, tensors)
+        self.fits()
+
     @property
     def computed(self) -> torch.dtype:
         """The dtype of what is per row or per class."""
