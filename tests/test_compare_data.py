@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import struct
 import sys
 import warnings
@@ -388,10 +389,11 @@ def test_where_commas_are_decimal_a_point_stands_between_thousands(packed, tmp_p
     )
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
 @pytest.mark.parametrize("packed", [False, True])
-def test_utf16_as_spreadsheets_write_it(packed, tmp_path):
+def test_utf16_as_spreadsheets_write_it(packed, encoding, tmp_path):
     path = tmp_path / "t.csv"
-    text = ("größe\ty\n" + "".join(f"{i}\t{i}\n" for i in range(2000))).encode("utf-16")
+    text = ("größe\ty\n" + "".join(f"{i}\t{i}\n" for i in range(2000))).encode(encoding)
     path.write_bytes(gzip.compress(text) if packed else text)
     assert load(path, "y").features["größe"].tolist() == list(range(2000))
 
@@ -544,6 +546,8 @@ def test_a_file_among_the_losses_is_the_table(tmp_path, capsys):
     _take_the_table(args)
     assert (args.losses, args.data) == (["huber"], str(path))
     assert command_of(args) == f"losscope compare huber --data {path} --target y"
+    args.data = os.fsdecode(b"caf\xe9.csv")
+    assert command_of(args) == r"losscope compare huber --data 'caf\udce9.csv' --target y"
     for given, words in [
         ([str(path), str(other)], "two tables: give one"),
         ([str(path), "--data", str(other)], "is a file, not a loss, and --data already names"),

@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -75,8 +76,9 @@ HOSTILE = {
     "text that turns round": ("x,\u202ey\n".encode() + LINES.encode(), "\\u202ey"),
     "a name of a kilobyte": (b"a" * 1000 + b"," + b"b" * 1000 + b"\n" + LINES.encode(), "no column 'y'"),
     "a mark of UTF-16 and no more": (b"\xff\xfe", ""),
-    "half a letter of UTF-16": (b"\xff\xfex", ""),
-    "UTF-16 cut short": ("x,y\n1,2\n".encode("utf-16")[:-1], ""),
+    "half a letter of UTF-16": (b"\xff\xfex", "begins as UTF-16 text"),
+    "UTF-16 cut short": ("x,y\n1,2\n".encode("utf-16")[:-1], "cut short or damaged"),
+    "UTF-32 cut short": ("x,y\n1,2\n".encode("utf-32")[:-1], "begins as UTF-32 text"),
     "numbers beyond any": (b"x,y\n" + b"1e999,1e999\n" * 30, "infinite"),
     "HTML": (b"<!DOCTYPE html>\n<html><body>Not found</body></html>\n", "no column 'y'"),
     "JSON": (b'{"x": [1, 2], "y": [3, 4]}\n', "no column 'y'"),
@@ -144,6 +146,16 @@ def test_an_idx_bomb_is_read_one_byte_beyond_its_header(tmp_path):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
 
 
+def test_what_is_no_file_of_images_is_not_said_to_be_cut_short(tmp_path):
+    with pytest.raises(DataError, match=r"cannot be read .*: give a file, and check its permissions"):
+        read_idx(tmp_path)
+    (tmp_path / "trailing.gz").write_bytes(
+        gzip.compress(bytes([0, 0, 8, 1]) + struct.pack(">I", 2) + b"ab") + b"more"
+    )
+    with pytest.raises(DataError, match=r"cannot be unpacked .*: it is cut short or damaged"):
+        read_idx(tmp_path / "trailing.gz")
+
+
 # ------------------------------------------------------------------------------------- kinds of columns
 
 DAYS = [datetime.date(2024, 1, 1) + datetime.timedelta(days=i * i) for i in range(ROWS)]
@@ -181,7 +193,7 @@ DROPPED = {"lists": "lists or structures", "structures": "lists or structures", 
 
 
 def parquet(path: Path, **columns: pyarrow.Array) -> Path:
-    pyarrow.parquet.write_table(pyarrow.table({**columns, "x": X}), path)
+    pyarrow.parquet.write_table(pyarrow.table({"x": X} | columns), path)
     return path
 
 
@@ -247,8 +259,71 @@ def test_a_parquet_file_that_unpacks_without_end_is_refused(tmp_path, monkeypatc
     pyarrow.parquet.write_table(
         pyarrow.table({"x": np.zeros(90_000), "y": np.zeros(90_000)}), tmp_path / "t.parquet"
     )
-    with pytest.raises(DataError, match="90,000 rows of 2 columns, more than 100,000 values"):
+    with pytest.raises(DataError, match=r"90,000 rows of 2 columns, .*: at most 100,000 values and"):
         load(tmp_path / "t.parquet", "y")
+    monkeypatch.setattr(tables, "MOST_VALUES", 1000)
+    long = pyarrow.array([f"{i:0>9999}" for i in range(100)])
+    pyarrow.parquet.write_table(pyarrow.table({"x": long, "y": np.arange(100)}), tmp_path / "t.parquet")
+    with pytest.raises(DataError, match=r"100 rows of 2 columns, 0\.00093 GiB unpacked"):
+        load(tmp_path / "t.parquet", "y")
+
+
+@pytest.mark.parametrize("kind", ["lists", "text"])
+def test_a_parquet_column_that_is_packed_well_takes_little(kind, tmp_path):
+    """Lists are not read, and a text that comes again is held once: all of them would be 400 MB."""
+    many = pyarrow.array([[0] * 50_000] if kind == "lists" else ["a" * 400_000])
+    column = many.take(pyarrow.array(np.zeros(1000, int)))
+    path = parquet(
+        tmp_path / "t.parquet", long=column, y=pyarrow.array(np.arange(1000) % 7.0), x=pyarrow.nulls(1000)
+    )
+    code = (
+        "import resource, pyarrow.parquet; from losscope.comparison.data import load\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        f"found = load({str(path)!r}, 'y')\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, *found.notes)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert int(said.split()[0]) < 100_000  # kilobytes
+    assert ("dropped long: lists or structures" in said) == (kind == "lists")
+
+
+def test_too_little_memory_is_said_to_be_that(tmp_path, monkeypatch):
+    path = parquet(tmp_path / "t.parquet", y=pyarrow.array(X))
+
+    def too_much(*_, **__):
+        raise pyarrow.ArrowMemoryError("malloc of size 123 failed")
+
+    monkeypatch.setattr(pyarrow.parquet.ParquetFile, "read", too_much)
+    with pytest.raises(DataError, match="takes more memory than there is: take some of its rows"):
+        load(path, "y")
+
+
+def test_what_pandas_kept_as_an_index_is_a_column(tmp_path):
+    frame = pd.DataFrame({"a": X, "y": X * 2, "t": X * 3})
+    frame.set_index("t").to_parquet(tmp_path / "t.parquet")
+    assert load(tmp_path / "t.parquet", "t").target.tolist() == list(X * 3)
+    assert list(load(tmp_path / "t.parquet", "y").features) == ["a", "t"]
+    frame[frame.a > -0.5].to_parquet(tmp_path / "unnamed.parquet")
+    assert list(load(tmp_path / "unnamed.parquet", "y").features) == ["a", "t"]
+
+
+@pytest.mark.parametrize("dtype", ["uint64", "UInt64", "UInt64 with holes", "uint64[pyarrow]"])
+def test_whole_numbers_beyond_a_signed_one_stay_what_they_are(dtype):
+    numbers = pd.Series([2**63 + i * 10**15 for i in range(ROWS)], dtype=dtype.partition(" ")[0])
+    if "holes" in dtype:
+        numbers[3] = pd.NA
+    dataset = load(pd.DataFrame({"x": X, "more": numbers, "u": numbers}), "u")
+    expected = numbers.dropna().astype("float64").to_numpy()
+    np.testing.assert_array_equal(dataset.target.astype("float64"), expected)
+    np.testing.assert_array_equal(dataset.features["more"].astype("float64"), expected)
+
+
+def test_two_commands_may_claim_one_folder_at_once(tmp_path):
+    from losscope.comparison.results import claim
+
+    with ThreadPoolExecutor(4) as pool:
+        assert not any(pool.map(claim, [tmp_path] * 1000))
+    assert not list(tmp_path.iterdir())
 
 
 # ---------------------------------------------------------------------------------------------- pipes

@@ -66,6 +66,18 @@ def squares(model):
     return float(np.sum(np.asarray(model.coef_) ** 2))
 
 
+def test_a_table_of_more_columns_than_rows_is_solved_among_its_rows():
+    """The ridge regression of its kernel; a matrix of all columns by all columns would take 5 GB."""
+    random = np.random.default_rng(1)
+    x, y, penalty = random.normal(size=(30, 25_000)) + 3, random.normal(size=(30, 1)), 0.1
+    rows = Rows(x, y)
+    fitted = linear.fit(ls.get("half_squared_error"), rows, rows, Plan(outputs=1, penalty=penalty))
+    apart = x - x.mean(axis=0)
+    dual = np.linalg.solve(apart @ apart.T / 30 + penalty * np.eye(30), (y - y.mean()) / 30)
+    np.testing.assert_allclose(fitted.state["weights"], apart.T @ dual, rtol=1e-4, atol=1e-9)
+    assert fitted.outputs(x).mean() == pytest.approx(y.mean())
+
+
 SKLEARN = {
     "squared_error": (NUMBERS, lambda w: LinearRegression().fit(X, NUMBERS, w).predict(X)),
     "pinball:quantile=0.1": (

@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from losscope.errors import visible
+
 if TYPE_CHECKING:
     from losscope.comparison import Comparison
 
@@ -314,4 +316,4 @@ def command_of(args: argparse.Namespace) -> str:
             said.append(option)
         else:
             said += [option, *map(str, value if isinstance(value, list | tuple) else [value])]
-    return shlex.join(said)
+    return visible(shlex.join(said))

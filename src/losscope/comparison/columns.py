@@ -85,7 +85,8 @@ def understood(values: pd.Series, remarks: bool = True) -> Column:
         return _of_objects(values.astype(object), remarks)
     if pd.api.types.is_numeric_dtype(dtype):
         if not values.isna().any() and dtype.kind in "iu":
-            return Column(pd.Series(values.to_numpy(np.int64), values.index, name=values.name))
+            whole = np.uint64 if dtype.kind == "u" else np.int64
+            return Column(pd.Series(values.to_numpy(whole), values.index, name=values.name))
         return Column(pd.Series(values.to_numpy(np.float64, na_value=np.nan), values.index, name=values.name))
     return _of_objects(values.astype(object), remarks)
 

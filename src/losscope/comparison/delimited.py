@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from losscope.comparison.mistakes import DataError, cut, listed
-from losscope.comparison.sources import UTF16_MARKS
+from losscope.comparison.sources import MARKS
 
 SEPARATORS = ",;\t|"
 # Beyond this a "table" is most often one whose rows and columns are swapped; it also takes minutes to read.
@@ -28,11 +28,18 @@ THOUSANDS = r"[-+]?(?:\d+|[1-9]\d{0,2}(?:\.\d{3})+)"
 
 def read_csv(path: Path, file: IO[bytes]) -> tuple[pd.DataFrame, list[str]]:
     """The table, and what had to be assumed to read it."""
-    encoding = "utf-16" if file.read(2) in UTF16_MARKS else "utf-8-sig"
+    beginning = file.read(4)
+    marked = next((encoding for mark, encoding in MARKS.items() if beginning.startswith(mark)), None)
+    encoding = marked or "utf-8-sig"
     notes = []
     try:
         frame, separator = _parse(path, file, encoding)
     except UnicodeDecodeError:
+        if marked:
+            raise DataError(
+                f"{str(path)!r} begins as {marked.upper()} text, but cannot be read as such: it is cut short or damaged; save "
+                "it again, as UTF-8 CSV"
+            ) from None
         # What Windows programs write where they do not write UTF-8; Latin-1 is the same but for rare signs.
         encoding = "cp1252"
         try:

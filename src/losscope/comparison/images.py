@@ -79,9 +79,13 @@ def read_idx(path: str | Path) -> np.ndarray:
                 return _read(file, path)
             with gzip.open(file) as content:
                 return _read(content, path)
-    except (OSError, EOFError, zlib.error) as error:
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(
-            f"{str(path)!r} cannot be unpacked ({error}): it is cut short; download it again"
+            f"{str(path)!r} cannot be unpacked ({error}): it is cut short or damaged; download it again"
+        ) from None
+    except OSError as error:
+        raise DataError(
+            f"{str(path)!r} cannot be read ({error.strerror or error}): give a file, and check its permissions"
         ) from None
 
 

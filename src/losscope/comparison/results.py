@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import platform
+import tempfile
 from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
@@ -143,9 +144,8 @@ def claim(folder: Path) -> None:
     """Make the output folder, or say in one sentence why it cannot be written to."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".losscope-writable"
-        probe.touch()
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=folder):  # of this command alone: another may be at work there
+            pass
     except FileExistsError:
         raise DataError(f"--out {str(folder)!r} is a file: give a folder") from None
     except NotADirectoryError:

@@ -16,7 +16,8 @@ from losscope.comparison.mistakes import DataError
 
 GZIP_MAGIC = b"\x1f\x8b"
 PARQUET_MAGIC = b"PAR1"
-UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+# How text in other encodings than UTF-8 begins; the longer marks first.
+MARKS = {b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 BLOCK = 1 << 20
 # What a packed file, or a pipe, may hold: it is kept in memory. A packed file of a few megabytes can unpack to as many
 # gigabytes of nothing.
@@ -63,7 +64,7 @@ def _kept(content: IO[bytes] | gzip.GzipFile, path: Path, does: str) -> IO[bytes
 
 def looks_binary(beginning: bytes) -> bool:
     """Whether bytes are no text of a CSV file."""
-    return b"\0" in beginning[:4096] and not beginning.startswith(UTF16_MARKS)
+    return b"\0" in beginning[:4096] and not beginning.startswith(tuple(MARKS))
 
 
 def not_a_table(path: Path) -> str:

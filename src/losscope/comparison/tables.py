@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,6 +16,7 @@ PARQUET_SUFFIXES = (".parquet", ".pq")
 SUFFIXES = (*PARQUET_SUFFIXES, ".csv", ".gz", ".tsv", ".txt")  # by which a table's name is known
 # Parquet packs a constant column of a thousand million rows into a few bytes; here each value takes eight.
 MOST_VALUES = 1 << 29
+UNNAMED_INDEX = re.compile(r"__index_level_\d+__")  # as pandas calls it in a file
 
 
 def read_table(path: Path) -> tuple[pd.DataFrame, list[str]]:
@@ -47,21 +49,47 @@ def _read_parquet(path: Path, file: IO[bytes]) -> pd.DataFrame:
 
     try:
         parquet = pyarrow.parquet.ParquetFile(file)
-        size = parquet.metadata.num_rows, parquet.metadata.num_columns
-        names = list(parquet.schema_arrow.names)
-        refuse_columns(names, str(path))
-        if size[0] * size[1] > MOST_VALUES:
+        about, schema = parquet.metadata, parquet.schema_arrow
+        refuse_columns(list(schema.names), str(path))
+        size = sum(about.row_group(k).total_byte_size for k in range(about.num_row_groups))
+        if max(about.num_rows * about.num_columns, size // 8) > MOST_VALUES:
             raise DataError(
-                f"{str(path)!r} has {size[0]:,} rows of {size[1]:,} columns, more than {MOST_VALUES:,} values: take "
-                "some of its rows or columns"
+                f"{str(path)!r} has {about.num_rows:,} rows of {about.num_columns:,} columns, {size / 2**30:.2g} GiB unpacked: "
+                f"at most {MOST_VALUES:,} values and {MOST_VALUES * 8 / 2**30:g} GiB can be read; take some of its rows or columns"
             )
-        return from_arrow(parquet.read(), repr(str(path)))
+        # A short file may hold gigabytes of one text that comes again, or of lists, which no model takes anyway.
+        texts = [each.name for each in schema if _is_text(each.type)]
+        parquet = pyarrow.parquet.ParquetFile(file, read_dictionary=texts)
+        lists = [place for place, each in enumerate(schema) if pyarrow.types.is_nested(each.type)]
+        table = parquet.read([each.name for place, each in enumerate(schema) if place not in lists])
+        for place in lists:
+            table = table.add_column(place, schema.names[place], _empty_lists(about.num_rows))
+        return from_arrow(table, repr(str(path)))
     except DataError:
         raise
+    except MemoryError:
+        raise _too_large(repr(str(path))) from None
     except Exception as error:  # pyarrow has a dozen classes for "this file is broken"
         raise DataError(
             f"{str(path)!r} begins as Parquet but cannot be read ({_first_line(error)}): write it again"
         ) from None
+
+
+def _is_text(kind: Any) -> bool:
+    from pyarrow import types
+
+    return any(is_one(kind) for is_one in (types.is_string, types.is_large_string, types.is_binary))
+
+
+def _empty_lists(count: int) -> Any:
+    """What stands for lists and structures that are not read: still a column, of which it can be said what it is."""
+    import pyarrow
+
+    return pyarrow.ListArray.from_arrays([0] * (count + 1), pyarrow.nulls(0))
+
+
+def _too_large(source: str) -> DataError:
+    return DataError(f"{source} takes more memory than there is: take some of its rows or columns")
 
 
 def is_arrow(data: Any) -> bool:
@@ -70,7 +98,8 @@ def is_arrow(data: Any) -> bool:
 
 
 def from_arrow(data: Any, source: str) -> pd.DataFrame:
-    """The same table in pandas: decimals as floating-point numbers, dates as dates."""
+    """The same table in pandas: decimals as floating-point numbers, dates as dates. What pandas once kept as an index is a
+    column, if it had a name."""
     import pyarrow
 
     try:
@@ -79,7 +108,10 @@ def from_arrow(data: Any, source: str) -> pd.DataFrame:
         for place in exact:
             numbers = table.column(place).cast(pyarrow.float64())
             table = table.set_column(place, table.schema.names[place], numbers)
-        return table.to_pandas(date_as_object=False)
+        table = table.drop_columns([name for name in table.schema.names if UNNAMED_INDEX.fullmatch(name)])
+        return table.to_pandas(date_as_object=False, ignore_metadata=True)
+    except MemoryError:
+        raise _too_large(source) from None
     except (pyarrow.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise DataError(f"{source} cannot be turned into a table ({_first_line(error)})") from None
 

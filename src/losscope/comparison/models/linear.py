@@ -27,10 +27,15 @@ def fit(loss: Any, training: Rows, validation: Rows, plan: Plan, look: Look | No
     >>> fit(ls.mse, rows, rows, Plan(outputs=1)).outputs(np.array([[4.0]])).round(6)
     array([[9.]])
     """
-    part = Part(training.features.astype(np.float64), training.seen, training.weight)
+    features, turn = training.features.astype(np.float64), None
+    if features.shape[1] > len(features):  # the optimum is a sum of the rows: it is sought among those
+        turn = np.linalg.qr(features.T)[0]
+        features = features @ turn
+    part = Part(features, training.seen, training.weight)
     found = minimise(loss, lambda: (part,), plan.outputs, plan.penalty, plan.seed)
     diverged = not (np.isfinite(found.weights).all() and np.isfinite(found.value))
-    state = {"weights": found.weights, "intercept": found.intercept}
+    weights = found.weights if turn is None else turn @ found.weights
+    state = {"weights": weights, "intercept": found.intercept}
     return Fitted("linear", state, found.finished, found.how, 1 if diverged else None)
 
 
