@@ -15,7 +15,8 @@ pytest.importorskip("sklearn")
 import losscope as ls
 from losscope.cli import main
 from losscope.comparison import models
-from losscope.comparison.saved import load_model, predictions, save
+from losscope.comparison.data import DataError
+from losscope.comparison.saved import SCHEMA, load_model, predictions, save
 
 
 def table(rows=160):
@@ -112,8 +113,11 @@ def test_the_command_saves_and_predicts(tmp_path, capsys):
     [
         (None, "cannot be read"),
         ("{half", "is no model"),
+        ("\0\1", "is no model"),
         ('{"schema": "losscope.compare/2"}', "is no model"),
-        ('{"schema": "losscope.model/1"}', "is damaged"),
+        ('{"schema": "losscope.model/1"}', "is no model"),
+        (f'{{"schema": "{SCHEMA}"}}', "is damaged"),
+        (f'{{"schema": "{SCHEMA}", "whole": {"[" * 100_000}', "is damaged"),
     ],
 )
 def test_what_is_no_model_is_refused_in_one_line(content, says, tmp_path, capsys):
@@ -126,11 +130,44 @@ def test_what_is_no_model_is_refused_in_one_line(content, says, tmp_path, capsys
     assert error.count("\n") == 1
 
 
-def test_a_missing_column_is_named(tmp_path):
-    frame, target, losses = TASKS["numbers"]
-    result = ls.compare(frame, target, ["mse"], model="linear", splits=1)
-    file = save(result, tmp_path)[1]
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    """The file of a small model of numbers, dates and words."""
+    frame, target, _ = TASKS["numbers"]
+    return save(
+        ls.compare(frame, target, ["mse"], model="linear", splits=1), tmp_path_factory.mktemp("fitted")
+    )[1]
+
+
+def places(data, path=()):
+    """Every place in plain data."""
+    yield path
+    if isinstance(data, dict | list):
+        for key, value in data.items() if isinstance(data, dict) else enumerate(data):
+            yield from places(value, (*path, key))
+
+
+def test_a_model_that_was_changed_anywhere_is_refused(fitted, tmp_path):
+    text, file = fitted.read_text(), tmp_path / "model.json"
+    changed = [text[: len(text) * part // 10] for part in range(10)]
+    for path in places(json.loads(text)):
+        for value in (None, [], {}, 5, "x", [1.0]):
+            data = at = [json.loads(text)]
+            for key in (0, *path)[:-1]:
+                at = at[key]
+            at[(0, *path)[-1]] = value
+            changed.append(json.dumps(data[0]) + "\n")
+    for content in changed:
+        if content != text:
+            file.write_text(content)
+            with pytest.raises(DataError, match=r"is damaged|is no model"):
+                load_model(file)
+    assert len(changed) > 200
+    file.write_text(text)
+    assert load_model(file).loss == "squared_error"
+
+
+def test_a_missing_column_is_named(fitted):
     with pytest.raises(ValueError, match="has no column colour"):
-        load_model(file).predict(frame.drop(columns="colour"))
-    assert json.loads(Path(file).read_text())["loss"] == "squared_error"
-    assert losses
+        load_model(fitted).predict(table().drop(columns="colour"))
+    assert json.loads(Path(fitted).read_text())["loss"] == "squared_error"

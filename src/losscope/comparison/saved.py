@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -21,12 +20,13 @@ from losscope.comparison.encode import seen
 from losscope.comparison.forecast import Forecast, forecast
 from losscope.comparison.learned import Columns, Numbers, Words
 from losscope.comparison.outcome import Outcome
+from losscope.comparison.sealed import sealed, unsealed
 from losscope.comparison.task import Encoding, Task
 from losscope.comparison.training import Judging, train
 from losscope.comparison.tuning import Job
 from losscope.report.write import write_atomic
 
-SCHEMA = "losscope.model/1"
+SCHEMA = "losscope.model/2"
 
 
 def save(outcome: Outcome, folder: Path) -> list[Path]:
@@ -47,7 +47,7 @@ def save(outcome: Outcome, folder: Path) -> list[Path]:
         word = re.sub(r"[^\w.=@-]+", "_", name).strip("_")  # "huber:delta=?" is no name of a file everywhere
         file = folder / "models" / f"{word}.json"
         file.parent.mkdir(exist_ok=True)
-        found.append(write_atomic(file, json.dumps(_described(outcome, job, fitted), allow_nan=False) + "\n"))
+        found.append(write_atomic(file, sealed(_described(outcome, job, fitted))))
     return found
 
 
@@ -135,26 +135,27 @@ def load_model(path: str | Path) -> Model:
     """Read a model that `--save` has written. Raises DataError for what is none."""
     path = Path(path).expanduser()
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except OSError as error:
         raise DataError(f"the model {str(path)!r} cannot be read ({error.strerror})") from None
-    except ValueError:
-        data = None
-    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+    if SCHEMA.encode() not in content:
         raise DataError(
-            f"{str(path)!r} is no model: give a file that `losscope compare --save` has written to models/"
+            f"{str(path)!r} is no model of this version: give a file that `losscope compare --save` has written to models/"
         )
-    try:
-        columns = data["columns"]
-        return Model(
-            loss=data["loss"], kind=data["kind"], state={key: _unpacked(value) for key, value in data["state"].items()},
-            task=Task(data["task"], data["target"], "", tuple(data["labels"])),
-            encoding=Encoding(data["encoding"]["target"], data["encoding"]["link"]), centre=data["centre"],
-            scale=data["scale"], columns=None if columns is None else _columns(columns), pixels=data["pixels"],
-            names=tuple(data["names"]),
-        )  # fmt: skip
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"the model {str(path)!r} is damaged ({error}): save it again") from None
+    data = unsealed(content)
+    if data is None:
+        raise DataError(
+            f"the model {str(path)!r} is damaged (it was cut or changed after it was saved): save it again with "
+            "`losscope compare --save`"
+        )
+    columns = data["columns"]
+    return Model(
+        loss=data["loss"], kind=data["kind"], state={key: _unpacked(value) for key, value in data["state"].items()},
+        task=Task(data["task"], data["target"], "", tuple(data["labels"])),
+        encoding=Encoding(data["encoding"]["target"], data["encoding"]["link"]), centre=data["centre"],
+        scale=data["scale"], columns=None if columns is None else _columns(columns), pixels=data["pixels"],
+        names=tuple(data["names"]),
+    )  # fmt: skip
 
 
 def _readable(frame: pd.DataFrame) -> pd.DataFrame:
