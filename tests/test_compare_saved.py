@@ -17,6 +17,7 @@ from losscope.cli import main
 from losscope.comparison import models
 from losscope.comparison.data import DataError
 from losscope.comparison.saved import SCHEMA, load_model, predictions, save
+from losscope.report.write import WriteError
 
 
 def table(rows=160):
@@ -171,3 +172,42 @@ def test_a_missing_column_is_named(fitted):
     with pytest.raises(ValueError, match="has no column colour"):
         load_model(fitted).predict(table().drop(columns="colour"))
     assert json.loads(Path(fitted).read_text())["loss"] == "squared_error"
+
+
+def test_predictions_go_to_a_folder_that_is_made(fitted, tmp_path, capsys):
+    rows = tmp_path / "rows.csv"
+    table(20).to_csv(rows, index=False)
+    for name in ("p.csv", "p.parquet"):
+        assert main(["predict", str(fitted), str(rows), "--out", str(tmp_path / "new" / "deep" / name)]) == 0
+    assert main(["predict", str(fitted), str(rows), "--out", str(rows / "p.csv")]) == 2
+    assert "cannot be written (a file is where its folder should be)" in capsys.readouterr().err
+    found = [pd.read_csv(tmp_path / "new/deep/p.csv"), pd.read_parquet(tmp_path / "new/deep/p.parquet")]
+    pd.testing.assert_frame_equal(*found)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("models", "is a file, where a folder"), ("runs", "is a file"), ("report.html", "is a folder, where a file"),
+     ("results.json", "is a folder"), ("results.csv", "is a folder"), ("predictions.parquet", "is a folder")],
+)  # fmt: skip
+def test_what_is_in_the_way_is_said_before_the_training(name, says, tmp_path, capsys):
+    if "." in name:
+        (tmp_path / name).mkdir()
+    else:
+        (tmp_path / name).write_text("")
+    options = ["--data", "iris", "--model", "linear", "--splits", "1", "--workers", "1", "--save"]
+    assert main(["compare", *options, "--out", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert f"{name}' {says}" in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.glob("runs/*"))
+
+
+def test_saving_where_a_file_is_in_the_way_is_one_line(tmp_path):
+    frame, target, _ = TASKS["numbers"]
+    result = ls.compare(frame, target, ["mse"], model="linear", splits=1)
+    (tmp_path / "models").write_text("")
+    with pytest.raises(WriteError, match="a file is where its folder should be"):
+        save(result, tmp_path)
+    with pytest.raises(WriteError, match="a file is where its folder should be"):
+        result.save(tmp_path / "models" / "deep")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -27,15 +26,13 @@ from losscope.comparison.tuning import Job
 from losscope.report.write import write_atomic
 
 SCHEMA = "losscope.model/2"
+PREDICTIONS, MODELS = "predictions.parquet", "models"  # a file and a folder
 
 
 def save(outcome: Outcome, folder: Path) -> list[Path]:
     """Write `predictions.parquet`, and a model for each loss to `models/`: that of the first split, with its own best
     rate and parameters. Gives the paths."""
-    path = folder / "predictions.parquet"
-    content = io.BytesIO()
-    predictions(outcome).to_parquet(content, index=False)
-    found = [write_atomic(path, content.getvalue())]
+    found = [write_atomic(folder / PREDICTIONS, predictions(outcome).to_parquet(index=False))]
     for name in outcome.losses:
         choice = outcome.choices[name][0]
         if choice is None:
@@ -45,8 +42,7 @@ def save(outcome: Outcome, folder: Path) -> list[Path]:
             job, outcome.settings, outcome.prepared[0], outcome.task, outcome.rivals[name], Judging()
         )[1]
         word = re.sub(r"[^\w.=@-]+", "_", name).strip("_")  # "huber:delta=?" is no name of a file everywhere
-        file = folder / "models" / f"{word}.json"
-        file.parent.mkdir(exist_ok=True)
+        file = folder / MODELS / f"{word}.json"
         found.append(write_atomic(file, sealed(_described(outcome, job, fitted))))
     return found
 
