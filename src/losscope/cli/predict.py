@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     data = Path(args.data).expanduser()
     frame, _ = read_table(data)
     found = model.predict(frame, str(data))
-    for remark in model.unread(frame):
+    for remark in model.unread(frame, str(data)):
         print(f"losscope: {remark}.", file=sys.stderr)
     if out is None:
         found.to_csv(sys.stdout, index=False)
