@@ -541,7 +541,8 @@ def test_a_damaged_run_counts_as_not_there(tmp_path):
     good = path.read_text()
     assert store.load("k")["test"] == {"mae": 1.5}
     damaged = [good[:-9], "", "null", "[]", "{}", "[" * 100_000, good.replace("1.5", "2.5"), good.replace("done", "gone"),
-               json.dumps({**json.loads(good), "test": 3}), "\0" * len(good)]  # fmt: skip
+               json.dumps({**json.loads(good), "test": 3}), "\0" * len(good),
+               *(good.replace("1.5", "[" * deep + "]" * deep) for deep in range(500, 1000))]  # fmt: skip
     for content in damaged:
         path.write_text(content)
         assert store.load("k") is None

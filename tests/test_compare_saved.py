@@ -11,11 +11,17 @@ import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")
+pytest.importorskip("pyarrow")
+
+import pyarrow
+import pyarrow.parquet
 
 import losscope as ls
 from losscope.cli import main
 from losscope.comparison import models
-from losscope.comparison.saved import load_model, predictions, save
+from losscope.comparison.data import DataError
+from losscope.comparison.saved import SCHEMA, load_model, predictions, save
+from losscope.report.write import WriteError
 
 
 def table(rows=160):
@@ -57,6 +63,7 @@ def test_a_saved_model_predicts_what_was_judged(task, model, tmp_path):
     for name, file in zip(result.losses, files[1:]):
         of_first = kept[(kept.loss == name) & (kept.split == 0)].reset_index(drop=True)
         again = load_model(file).predict(frame.iloc[of_first["row"]])
+        assert load_model(file).predict(frame.head(0)).columns.equals(again.columns)
         for column in again.columns:
             if again[column].dtype.kind == "f":
                 np.testing.assert_allclose(again[column], of_first[column], rtol=2e-3, atol=1e-5)
@@ -112,8 +119,11 @@ def test_the_command_saves_and_predicts(tmp_path, capsys):
     [
         (None, "cannot be read"),
         ("{half", "is no model"),
+        ("\0\1", "is no model"),
         ('{"schema": "losscope.compare/2"}', "is no model"),
-        ('{"schema": "losscope.model/1"}', "is damaged"),
+        ('{"schema": "losscope.model/1"}', "is no model"),
+        (f'{{"schema": "{SCHEMA}"}}', "is damaged"),
+        (f'{{"schema": "{SCHEMA}", "whole": {"[" * 100_000}', "is damaged"),
     ],
 )
 def test_what_is_no_model_is_refused_in_one_line(content, says, tmp_path, capsys):
@@ -126,11 +136,169 @@ def test_what_is_no_model_is_refused_in_one_line(content, says, tmp_path, capsys
     assert error.count("\n") == 1
 
 
-def test_a_missing_column_is_named(tmp_path):
-    frame, target, losses = TASKS["numbers"]
-    result = ls.compare(frame, target, ["mse"], model="linear", splits=1)
-    file = save(result, tmp_path)[1]
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    """The file of a small model of numbers, dates and words."""
+    frame, target, _ = TASKS["numbers"]
+    return save(
+        ls.compare(frame, target, ["mse"], model="linear", splits=1), tmp_path_factory.mktemp("fitted")
+    )[1]
+
+
+def places(data, path=()):
+    """Every place in plain data."""
+    yield path
+    if isinstance(data, dict | list):
+        for key, value in data.items() if isinstance(data, dict) else enumerate(data):
+            yield from places(value, (*path, key))
+
+
+def test_a_model_that_was_changed_anywhere_is_refused(fitted, tmp_path):
+    text, file = fitted.read_text(), tmp_path / "model.json"
+    changed = [text[: len(text) * part // 10] for part in range(10)]
+    for path in places(json.loads(text)):
+        for value in (None, [], {}, 5, "x", [1.0]):
+            data = at = [json.loads(text)]
+            for key in (0, *path)[:-1]:
+                at = at[key]
+            at[(0, *path)[-1]] = value
+            changed.append(json.dumps(data[0]) + "\n")
+    for content in changed:
+        if content != text:
+            file.write_text(content)
+            with pytest.raises(DataError, match=r"is damaged|is no model"):
+                load_model(file)
+    assert len(changed) > 200
+    file.write_text(text)
+    assert load_model(file).loss == "squared_error"
+
+
+def test_a_missing_column_is_named(fitted):
     with pytest.raises(ValueError, match="has no column colour"):
-        load_model(file).predict(frame.drop(columns="colour"))
-    assert json.loads(Path(file).read_text())["loss"] == "squared_error"
-    assert losses
+        load_model(fitted).predict(table().drop(columns="colour"))
+    assert json.loads(Path(fitted).read_text())["loss"] == "squared_error"
+
+
+@pytest.fixture(scope="module")
+def of_pixels(tmp_path_factory):
+    """The file of a model of pixels, and rows for it."""
+    folder = tmp_path_factory.mktemp("pixels")
+    result = ls.compare("digits", losses=["ce"], model="linear", splits=1)
+    return save(result, folder)[1], result.dataset.features.head(30)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(None, "nothing"), (np.inf, "'inf'"), (-1e300, "'-1e+300'"), ("abc", "'abc'"), ("2024-01-31", "'2024-01-31'")],
+)  # fmt: skip
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_what_is_no_pixel_is_refused_by_its_place(value, said, suffix, of_pixels, tmp_path, capfd):
+    file, rows = of_pixels
+    odd = rows.astype(object if isinstance(value, str) else float)
+    odd.iloc[7, 3] = value
+    path = tmp_path / f"rows.{suffix}"
+    if suffix == "csv":
+        odd.to_csv(path, index=False)
+    else:
+        (odd.astype(str) if isinstance(value, str) else odd).to_parquet(path)
+    assert main(["predict", str(file), str(path)]) == 2
+    out, error = capfd.readouterr()
+    assert f"rows.{suffix} has {said} in row 8 of the column 'pixel_0_3'" in error
+    assert (out, error.count("\n")) == ("", 1)
+    model = load_model(file)
+    pd.testing.assert_frame_equal(model.predict(odd.drop(index=7)), model.predict(rows.drop(index=7)))
+
+
+def test_a_number_that_no_feature_holds_is_refused_and_never_a_class(tmp_path):
+    frame, target, _ = TASKS["classes"]
+    result = ls.compare(frame, target, ["bce"], splits=1, epochs=1, grid=1, hidden=4)
+    model = load_model(save(result, tmp_path)[1])
+    for size in (1e300, -1.7e308):
+        with pytest.raises(
+            DataError, match=rf"has '{size}' in row 3 of the column 'size'".replace("+", r"\+")
+        ):
+            model.predict(frame.assign(size=frame["size"].where(np.arange(len(frame)) != 2, size)))
+
+
+def test_what_is_of_another_kind_is_missing_and_said(fitted):
+    """Neither a date as a number of nanoseconds, nor a number as a date near 1970."""
+    model, rows = load_model(fitted), table(20)
+    for column, odd, said in (
+        ("size", rows["when"], "'2024-01-01'"),
+        ("size", np.inf, "'inf'"),
+        ("size", "abc", "'abc'"),
+        ("when", 2024, "'2024'"),
+        ("when", "05/02/2024", "'05/02/2024'"),
+        ("when", ["2024-01-01T00:00:00Z", "2024-01-01T00:00:00+02:00", "x", "y"] * 5, "'x', 'y'"),
+    ):
+        given = rows.assign(**{column: odd})
+        (remark,) = model.unread(given)
+        assert remark.startswith(f"{column}: {said}")
+        assert remark.endswith(" taken as missing")
+        hollow = given.assign(
+            **{column: given[column].where(given[column].astype(str).str.endswith(("Z", ":00")))}
+        )
+        assert model.predict(given).equals(model.predict(hollow))
+        assert not model.predict(given).equals(model.predict(rows))
+    mixed = rows.assign(when=[*rows["when"].astype(str)[:19], "x"])
+    assert model.predict(mixed)[:19].equals(model.predict(rows)[:19])
+
+
+@pytest.mark.filterwarnings("ignore:The DataFrame has column names of mixed type")
+@pytest.mark.parametrize("names", [[0, 1, 2], ["a\x1b[31mb", "self", "c"], [1.5, True, ("x", 1)]])
+def test_columns_of_any_name_are_found_again(names, tmp_path, capfd):
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 3)), columns=pd.Index(names, dtype=object))
+    result = ls.compare(frame, str(names[2]), ["mse"], model="linear", splits=1)
+    file = save(result, tmp_path)[1]
+    model = load_model(file)
+    assert len(model.predict(frame)) == 60
+    assert model.unread(frame) == []
+    odd = frame.astype(object)
+    odd.iloc[0, 0] = "abc"
+    assert "'abc' taken as missing" in model.unread(odd)[0]
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    pyarrow.parquet.write_table(pyarrow.Table.from_pandas(frame), tmp_path / "rows.parquet")
+    for rows in ("rows.csv", "rows.parquet"):
+        assert main(["predict", str(file), str(tmp_path / rows)]) == 0
+        assert capfd.readouterr().err == ""
+    with pytest.raises(DataError, match="two columns named"):
+        model.predict(pd.concat([frame, frame], axis=1))
+
+
+def test_predictions_go_to_a_folder_that_is_made(fitted, tmp_path, capsys):
+    rows = tmp_path / "rows.csv"
+    table(20).to_csv(rows, index=False)
+    for name in ("p.csv", "p.parquet"):
+        assert main(["predict", str(fitted), str(rows), "--out", str(tmp_path / "new" / "deep" / name)]) == 0
+    assert main(["predict", str(fitted), str(rows), "--out", str(rows / "p.csv")]) == 2
+    assert "cannot be written (a file is where its folder should be)" in capsys.readouterr().err
+    found = [pd.read_csv(tmp_path / "new/deep/p.csv"), pd.read_parquet(tmp_path / "new/deep/p.parquet")]
+    pd.testing.assert_frame_equal(*found)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("models", "is a file, where a folder"), ("runs", "is a file"), ("report.html", "is a folder, where a file"),
+     ("results.json", "is a folder"), ("results.csv", "is a folder"), ("predictions.parquet", "is a folder")],
+)  # fmt: skip
+def test_what_is_in_the_way_is_said_before_the_training(name, says, tmp_path, capsys):
+    if "." in name:
+        (tmp_path / name).mkdir()
+    else:
+        (tmp_path / name).write_text("")
+    options = ["--data", "iris", "--model", "linear", "--splits", "1", "--workers", "1", "--save"]
+    assert main(["compare", *options, "--out", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert f"{name}' {says}" in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.glob("runs/*"))
+
+
+def test_saving_where_a_file_is_in_the_way_is_one_line(tmp_path):
+    frame, target, _ = TASKS["numbers"]
+    result = ls.compare(frame, target, ["mse"], model="linear", splits=1)
+    (tmp_path / "models").write_text("")
+    with pytest.raises(WriteError, match="a file is where its folder should be"):
+        save(result, tmp_path)
+    with pytest.raises(WriteError, match="a file is where its folder should be"):
+        result.save(tmp_path / "models" / "deep")

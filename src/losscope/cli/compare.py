@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import signal
 import sys
@@ -178,6 +179,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         with _ended_in_order(), progress:
             _take_the_table(args)
+            _refuse_what_is_in_the_way(args)
             from losscope.comparison import compare
 
             options = {name: value for name, value in vars(args).items() if name not in _AFTER}
@@ -243,12 +245,28 @@ def _take_the_table(args: argparse.Namespace) -> None:
         args.data = tables[0]
 
 
+def _refuse_what_is_in_the_way(args: argparse.Namespace) -> None:
+    """A folder where a file is to be written, or a file where a folder is: said before the training, not after it."""
+    from losscope.comparison.data import DataError
+    from losscope.comparison.presentation import FILES
+    from losscope.comparison.saved import MODELS, PREDICTIONS
+
+    for name in (*FILES, *((PREDICTIONS, MODELS) if args.save else ())):
+        path = os.path.join(os.path.expanduser(args.out), name)
+        needed = "a folder" if name == MODELS else "a file"
+        found = "a folder" if os.path.isdir(path) else "a file"
+        if os.path.exists(path) and found != needed:
+            raise DataError(
+                f"{path!r} is {found}, where {needed} is to be written: move it away, or give another --out"
+            )
+
+
 def _keep(result: Comparison, args: argparse.Namespace) -> list[Path]:
     if not args.save:
         return []
     from losscope.comparison.saved import save
 
-    return save(result, Path(args.out))
+    return save(result, Path(args.out).expanduser())
 
 
 def _show(result: Comparison, files: list[Path], console: Any, args: argparse.Namespace) -> None:

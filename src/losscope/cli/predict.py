@@ -39,24 +39,21 @@ def run(args: argparse.Namespace) -> int:
     from losscope.comparison.data import DataError
     from losscope.comparison.saved import load_model
     from losscope.comparison.tables import read_table
+    from losscope.report.write import write_atomic
 
     model = load_model(args.model)
-    out = None if args.out is None else Path(args.out)
+    out = None if args.out is None else Path(args.out).expanduser()
     if out is not None and out.suffix not in (".csv", ".parquet"):
         raise DataError(f"--out {args.out!r} must end in .csv or .parquet")
     data = Path(args.data).expanduser()
     frame, _ = read_table(data)
     found = model.predict(frame, str(data))
-    for remark in model.unread(frame):
+    for remark in model.unread(frame, str(data)):
         print(f"losscope: {remark}.", file=sys.stderr)
     if out is None:
         found.to_csv(sys.stdout, index=False)
-        return 0
-    try:
-        if out.suffix == ".csv":
-            found.to_csv(out, index=False)
-        else:
-            found.to_parquet(out, index=False)
-    except OSError as error:
-        raise DataError(f"--out {args.out!r} cannot be written to ({error.strerror})") from None
+    else:
+        write_atomic(
+            out, found.to_csv(index=False) if out.suffix == ".csv" else found.to_parquet(index=False)
+        )
     return 0

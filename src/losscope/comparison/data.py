@@ -23,7 +23,7 @@ from losscope.comparison.roles import MINIMUM_ROWS, Aside, Roles, settled, targe
 from losscope.comparison.tables import from_arrow, is_arrow, read_table
 from losscope.errors import visible
 
-__all__ = ["DataError", "Dataset", "Roles", "counted", "from_frame", "listed", "load"]
+__all__ = ["DataError", "Dataset", "Roles", "counted", "from_frame", "listed", "load", "named"]
 
 BUNDLED = ("digits", "breast_cancer", "wine", "iris", "diabetes")
 KNOWN = (*BUNDLED, "mnist")
@@ -140,6 +140,14 @@ def _with_own_target(name: str, data_dir: str | Path | None, roles: Roles) -> Da
     return replace(made, kind=dataset.kind)
 
 
+def named(frame: pd.DataFrame, source: str) -> pd.DataFrame:
+    """The same table, its columns named by text that can be seen and is said of one column alone."""
+    frame = frame.copy(deep=False)
+    frame.columns = [visible(str(column)) for column in frame.columns]
+    refuse_columns(list(frame.columns), source)
+    return frame
+
+
 def from_frame(
     frame: pd.DataFrame,
     roles: Roles | str | None,
@@ -151,10 +159,8 @@ def from_frame(
     cannot be used."""
     if not isinstance(roles, Roles):
         roles = Roles(roles)
-    frame = frame.copy(deep=False)
-    frame.columns = [visible(str(column)) for column in frame.columns]
+    frame = named(frame, source)
     columns = list(frame.columns)
-    refuse_columns(columns, source)
     roles = settled(roles, columns, source)
     target = str(roles.target)
     if len(frame) == 0:

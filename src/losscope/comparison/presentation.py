@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 SCHEMA = "losscope.compare/2"
+FILES = ("results.json", "results.csv", "report.html")
 # A table of the page has this many metrics at most; those that are asked about come first.
 IN_A_TABLE = 4
 # The page opens with these, then comes the picture that shows them.
@@ -347,7 +348,7 @@ def page(outcome: Outcome, command: str = "") -> Page:
 
 def save(outcome: Outcome, folder: Path, command: str = "") -> Path:
     """`results.json`, `results.csv`, `report.html`; each is whole or not there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "results.json", {"command": command, **as_data(outcome)}, SCHEMA)
-    write_csv(folder / "results.csv", records(outcome))
-    return page(outcome, command).save(folder / "report.html")
+    data, rows, report = (folder / name for name in FILES)
+    write_json(data, {"command": command, **as_data(outcome)}, SCHEMA)
+    write_csv(rows, records(outcome))
+    return page(outcome, command).save(report)

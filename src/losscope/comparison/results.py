@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from losscope.comparison.data import DataError
+from losscope.comparison.sealed import sealed, unsealed
 from losscope.comparison.settings import Settings
 from losscope.comparison.tuning import Job
 from losscope.report.write import write_atomic
@@ -81,36 +82,22 @@ class Store:
         return hashlib.sha256(json.dumps(everything, sort_keys=True, default=str).encode()).hexdigest()[:24]
 
     def load(self, key: str) -> dict[str, Any] | None:
-        """The finished run of that key, or None; a file that cannot be read counts as not there."""
+        """The finished run of that key, or None; a file that cannot be read, or was changed, counts as not there."""
         if self.folder is None:
             return None
         try:
-            run = json.loads((self.folder / f"{key}.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
+            run = unsealed((self.folder / f"{key}.json").read_bytes())
+        except OSError:
             return None
-        if (
-            not isinstance(run, dict)
-            or run.get("schema") != RUN_SCHEMA
-            or run.pop("whole", "") != _whole(run)
-        ):
+        if run is None or run.get("schema") != RUN_SCHEMA:
             return None
-        try:
-            run["outputs"] = _unpacked(run["outputs"])
-        except (KeyError, TypeError, ValueError):
-            return None
-        return run
+        return {**run, "outputs": _unpacked(run["outputs"])}
 
     def save(self, key: str, run: dict[str, Any]) -> None:
         """Write one finished run, so that a reader or a crash never sees half of it."""
         if self.folder is not None:
             whole = {"schema": RUN_SCHEMA, "versions": versions(), **run, "outputs": _packed(run["outputs"])}
-            text = json.dumps({**whole, "whole": _whole(whole)}, allow_nan=False)
-            write_atomic(self.folder / f"{key}.json", text + "\n")
-
-
-def _whole(run: dict[str, Any]) -> str:
-    """A hash of a run: one that was changed on disk, by a hand or a fault, is not taken for what was computed."""
-    return hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()[:16]
+            write_atomic(self.folder / f"{key}.json", sealed(whole))
 
 
 def _packed(outputs: np.ndarray | None) -> dict[str, Any] | None:

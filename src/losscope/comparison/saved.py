@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,26 +14,26 @@ import pandas as pd
 
 from losscope.comparison import models
 from losscope.comparison.columns import tidied
-from losscope.comparison.data import DataError, listed
+from losscope.comparison.data import DataError, listed, named
 from losscope.comparison.encode import seen
 from losscope.comparison.forecast import Forecast, forecast
 from losscope.comparison.learned import Columns, Numbers, Words
+from losscope.comparison.mistakes import cut
 from losscope.comparison.outcome import Outcome
+from losscope.comparison.sealed import sealed, unsealed
 from losscope.comparison.task import Encoding, Task
 from losscope.comparison.training import Judging, train
 from losscope.comparison.tuning import Job
 from losscope.report.write import write_atomic
 
-SCHEMA = "losscope.model/1"
+SCHEMA = "losscope.model/2"
+PREDICTIONS, MODELS = "predictions.parquet", "models"  # a file and a folder
 
 
 def save(outcome: Outcome, folder: Path) -> list[Path]:
     """Write `predictions.parquet`, and a model for each loss to `models/`: that of the first split, with its own best
     rate and parameters. Gives the paths."""
-    path = folder / "predictions.parquet"
-    content = io.BytesIO()
-    predictions(outcome).to_parquet(content, index=False)
-    found = [write_atomic(path, content.getvalue())]
+    found = [write_atomic(folder / PREDICTIONS, predictions(outcome).to_parquet(index=False))]
     for name in outcome.losses:
         choice = outcome.choices[name][0]
         if choice is None:
@@ -45,9 +43,8 @@ def save(outcome: Outcome, folder: Path) -> list[Path]:
             job, outcome.settings, outcome.prepared[0], outcome.task, outcome.rivals[name], Judging()
         )[1]
         word = re.sub(r"[^\w.=@-]+", "_", name).strip("_")  # "huber:delta=?" is no name of a file everywhere
-        file = folder / "models" / f"{word}.json"
-        file.parent.mkdir(exist_ok=True)
-        found.append(write_atomic(file, json.dumps(_described(outcome, job, fitted), allow_nan=False) + "\n"))
+        file = folder / MODELS / f"{word}.json"
+        found.append(write_atomic(file, sealed(_described(outcome, job, fitted))))
     return found
 
 
@@ -101,67 +98,99 @@ class Model:
     names: tuple[str, ...]
 
     def predict(self, frame: pd.DataFrame, source: str = "the data frame") -> pd.DataFrame:
-        """Predictions of each row; raises DataError where a column is missing."""
-        frame = frame.copy(deep=False)
-        frame.columns = [str(column) for column in frame.columns]
-        missing = [name for name in self.names if name not in frame.columns]
-        if missing:
-            raise DataError(f"{source} has no column {listed(missing)}, which the model was fitted to")
-        if self.columns is None:
-            features = frame[list(self.names)].to_numpy(np.float32) / np.float32(self.pixels or 1.0)
-        else:
-            features = self.columns.apply(_readable(frame[list(self.names)]))
+        """Predictions of each row; raises DataError where a column is missing, or a value that the model must have."""
+        rows = self._rows(frame, source)
+        features = self._features(self._read(rows))
+        wrong = np.argwhere(~np.isfinite(features))
+        if len(wrong):
+            row, place = wrong[0]
+            column = rows[self.names[place]]  # the columns of numbers come first, and only they can be wrong
+            value = "nothing" if column.isna().iloc[row] else repr(cut(str(column.iloc[row])))
+            raise DataError(
+                f"{source} has {value} in row {row + 1} of the column {column.name!r}, where the model needs a number, "
+                "and not too large a one: mend that value, or leave the row out"
+            )
         outputs = models.module(self.kind).outputs(self.state, features)
         return as_frame(
             forecast(outputs, self.task, self.encoding, self.centre, self.scale), self.task.labels
         )
 
-    def unread(self, frame: pd.DataFrame) -> list[str]:
+    def unread(self, frame: pd.DataFrame, source: str = "the data frame") -> list[str]:
         """What of the rows is no number where the model knows numbers, in words: it is taken as missing."""
-        numbers = self.columns.numbers if self.columns is not None else Numbers()
-        odd = [name for name in numbers.names if frame[name].dtype.kind not in "iufb"]
-        tidy, found = _readable(frame[odd]), []
-        for name in odd:
-            given, read = frame[name].reset_index(drop=True), tidy[name]
-            if name not in numbers.first and read.dtype.kind not in "iufb":
-                read = pd.to_numeric(read, errors="coerce")
-            words = given[read.isna() & given.notna()].astype(str)
+        rows, found = self._rows(frame, source).reset_index(drop=True), []
+        read = self._read(rows)
+        for name in self._numbers.names:
+            words = rows[name][~np.isfinite(read[name].to_numpy()) & rows[name].notna()].astype(str)
             if len(words):
                 found.append(f"{name}: {listed([repr(word) for word in words.unique()], 5)} taken as missing")
         return found
+
+    @property
+    def _numbers(self) -> Numbers:
+        """The columns of numbers: all, where they are pixels."""
+        return Numbers(self.names) if self.columns is None else self.columns.numbers
+
+    def _rows(self, frame: pd.DataFrame, source: str) -> pd.DataFrame:
+        """The columns that the model was fitted to, as they were given."""
+        frame = named(frame, source)
+        missing = [name for name in self.names if name not in frame.columns]
+        if missing:
+            raise DataError(f"{source} has no column {listed(missing)}, which the model was fitted to")
+        return frame[list(self.names)]
+
+    def _read(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Columns as they are read for a comparison: numbers and dates where those were, and nothing else there."""
+        tidy, _ = tidied(rows.reset_index(drop=True))
+        read = tidy.reindex(columns=list(self.names))  # one that holds nothing of a table is still a column
+        for name in self._numbers.names:
+            date = name in self._numbers.first
+            if read[name].dtype.kind not in ("M" if date else "iufb"):
+                read[name] = _turned(read[name], date)
+        return read
+
+    def _features(self, read: pd.DataFrame) -> np.ndarray:
+        """float32 (rows, columns); infinite or NaN where a number is too large, or a pixel missing."""
+        with np.errstate(over="ignore"):
+            if self.columns is None:
+                return read.to_numpy(np.float32) / np.float32(self.pixels or 1.0)
+            return self.columns.apply(read)
 
 
 def load_model(path: str | Path) -> Model:
     """Read a model that `--save` has written. Raises DataError for what is none."""
     path = Path(path).expanduser()
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except OSError as error:
         raise DataError(f"the model {str(path)!r} cannot be read ({error.strerror})") from None
-    except ValueError:
-        data = None
-    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+    if SCHEMA.encode() not in content:
         raise DataError(
-            f"{str(path)!r} is no model: give a file that `losscope compare --save` has written to models/"
+            f"{str(path)!r} is no model of this version: give a file that `losscope compare --save` has written to models/"
         )
-    try:
-        columns = data["columns"]
-        return Model(
-            loss=data["loss"], kind=data["kind"], state={key: _unpacked(value) for key, value in data["state"].items()},
-            task=Task(data["task"], data["target"], "", tuple(data["labels"])),
-            encoding=Encoding(data["encoding"]["target"], data["encoding"]["link"]), centre=data["centre"],
-            scale=data["scale"], columns=None if columns is None else _columns(columns), pixels=data["pixels"],
-            names=tuple(data["names"]),
-        )  # fmt: skip
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"the model {str(path)!r} is damaged ({error}): save it again") from None
+    data = unsealed(content)
+    if data is None:
+        raise DataError(
+            f"the model {str(path)!r} is damaged (it was cut or changed after it was saved): save it again with "
+            "`losscope compare --save`"
+        )
+    columns = data["columns"]
+    return Model(
+        loss=data["loss"], kind=data["kind"], state={key: _unpacked(value) for key, value in data["state"].items()},
+        task=Task(data["task"], data["target"], "", tuple(data["labels"])),
+        encoding=Encoding(data["encoding"]["target"], data["encoding"]["link"]), centre=data["centre"],
+        scale=data["scale"], columns=None if columns is None else _columns(columns), pixels=data["pixels"],
+        names=tuple(data["names"]),
+    )  # fmt: skip
 
 
-def _readable(frame: pd.DataFrame) -> pd.DataFrame:
-    """Columns as they are read for a comparison; those that hold nothing here are still columns."""
-    tidy, _ = tidied(frame.reset_index(drop=True))
-    gone = [name for name in frame.columns if name not in tidy.columns]
-    return tidy.assign(**dict.fromkeys(gone, np.nan))
+def _turned(read: pd.Series, date: bool) -> pd.Series:
+    """A column as the dates, or else the numbers, that its words are; the others are missing, as is all of a column of
+    numbers where dates were, and the other way round."""
+    words = read if read.dtype.kind == "O" else pd.Series(None, read.index, object)
+    if date:
+        texts = words.map(str, na_action="ignore")
+        return pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=True).dt.tz_localize(None)
+    return pd.to_numeric(words, errors="coerce").astype(np.float64)
 
 
 def _described(outcome: Outcome, job: Job, fitted: models.Fitted) -> dict[str, Any]:

@@ -30,9 +30,11 @@ def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         _write(path, content.encode() if isinstance(content, str) else content)
     except OSError as error:
+        in_the_way = isinstance(error, FileExistsError | NotADirectoryError)
+        reason = "a file is where its folder should be" if in_the_way else error.strerror or error
         raise WriteError(
-            f"{str(path)!r} cannot be written ({error.strerror or error}): mend that and run the same again; what was "
-            "finished before is kept"
+            f"{str(path)!r} cannot be written ({reason}): mend that and run the same again; what was finished before is "
+            "kept"
         ) from error
     return path
 

@@ -62,8 +62,10 @@ def outputs(state: Mapping[str, Any], features: np.ndarray, rounds: int | None =
     """float64 (rows, outputs): the start, and what the trees (of the first `rounds`) add to it."""
     x = np.asarray(features, dtype=np.float64)
     scores = [
-        _booster(text).predict(x, raw_score=True, num_iteration=rounds).reshape(len(x), -1)
-        for text in state["trees"]
+        trees.predict(x, raw_score=True, num_iteration=rounds).reshape(
+            len(x), trees.num_model_per_iteration()
+        )
+        for trees in map(_booster, state["trees"])
     ]
     return np.concatenate(scores, axis=1) + state["start"]
 
