@@ -553,6 +553,15 @@ def test_no_worker_outlives_a_comparison_that_is_ended(number, code, tmp_path):
     assert not left
 
 
+def test_what_a_terminal_cannot_show_is_spelt_otherwise(tmp_path):
+    command = [*LOSSCOPE, "mse", "--data", "diabetes", "--model", "linear", "--splits", "2", "--workers", "1",
+               "--out", str(tmp_path)]  # fmt: skip
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=ascii_only)
+    assert done.returncode == 0, done.stderr
+    assert r"\xb1" in done.stdout
+
+
 @pytest.mark.parametrize("width", [20, 40, 60, 80])
 def test_no_name_and_no_number_is_broken_on_a_narrow_terminal(cancer, width):
     from losscope.comparison.presentation import as_text

@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from losscope.cli import say
+
 if TYPE_CHECKING:
     from losscope.comparison import Comparison
 
@@ -168,11 +170,10 @@ class Ended(KeyboardInterrupt):
 
 def run(args: argparse.Namespace) -> int:
     """Run the comparison; 0 when done, 130 when stopped by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP."""
-    from rich.console import Console
-
     from losscope.comparison.progress import Bar
+    from losscope.report.terminal import Terminal
 
-    progress = Bar(Console(stderr=True))
+    progress = Bar(Terminal(stderr=True))
     try:
         with _ended_in_order(), progress:
             _take_the_table(args)
@@ -186,14 +187,14 @@ def run(args: argparse.Namespace) -> int:
             progress.say("writing the report")
             report = result.save(args.out, command=command_of(args))
             kept = _keep(result, args)
-        _show(result, [report, *kept], Console(stderr=True) if args.json else Console(), args)
+        _show(result, [report, *kept], Terminal(stderr=True) if args.json else Terminal(), args)
     except KeyboardInterrupt as stop:
         done = progress.done
         saved = (
             f"{done} finished run{'s' * (done != 1)} saved in {args.out}" if done else "no run had finished"
         )
         with suppress(OSError):  # the terminal may be gone
-            print(f"losscope: stopped; {saved}. The same command picks up from there.", file=sys.stderr)
+            say(f"losscope: stopped; {saved}. The same command picks up from there.", error=True)
         return getattr(stop, "code", 130)
     return 0
 

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from losscope.cli import say
+
 EXAMPLES = """\
 examples:
   losscope compare mse huber mae --data house.csv --target price --save
@@ -48,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     frame, _ = read_table(data)
     found = model.predict(frame, str(data))
     for remark in model.unread(frame):
-        print(f"losscope: {remark}.", file=sys.stderr)
+        say(f"losscope: {remark}.", error=True)
     if out is None:
         found.to_csv(sys.stdout, index=False)
         return 0
