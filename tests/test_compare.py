@@ -567,6 +567,19 @@ def test_no_worker_outlives_a_comparison_that_is_ended(number, code, finished, s
     assert "Traceback" not in process.communicate()[1]
 
 
+@IN_PROC
+def test_a_worker_that_is_killed_is_one_line_with_what_to_do(tmp_path):
+    out = tmp_path / "out"
+    _, process = started(out, "--model linear --splits 60")
+    os.kill(workers(process.pid)[0], signal.SIGKILL)
+    errors = process.communicate(timeout=120)[1]
+    assert process.returncode == 2
+    assert "Traceback" not in errors
+    said = errors.splitlines()[-1]
+    assert "SIGKILL" in said
+    assert f"saved in {str(out)!r}: the same with --workers 1" in said
+
+
 def test_the_first_signal_ends_a_comparison_and_none_disturbs_it_at_that():
     from losscope.cli.compare import Ended, _ended_in_order
 

@@ -6,11 +6,13 @@ Results come back in the order they finish, and are written by this process as t
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import joblib
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from losscope.comparison import worker
 from losscope.comparison.data import DataError
@@ -39,6 +41,10 @@ class Work:
         return job, self.settings, self.prepared[job.split], self.task, self.rivals[job.loss], self.judging
 
 
+class WorkerEnded(Exception):
+    """A worker process ended before its run did: killed where memory ran out, or crashed."""
+
+
 Done = tuple[str, dict[str, Any]]
 
 
@@ -58,7 +64,13 @@ def run_jobs(jobs: Mapping[str, Job], work: Work, *, workers: int, dask: str | N
     start = {"initializer": worker.end_with, "initargs": (os.getpid(),)}
     with joblib.parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1, **start):
         parallel = joblib.Parallel(batch_size=1, return_as="generator_unordered", pre_dispatch="2*n_jobs")
-        yield from _stream(parallel, jobs, work)
+        try:
+            yield from _stream(parallel, jobs, work)
+        except TerminatedWorkerError as error:
+            how = ", ".join(re.findall(r"SIG\w+", str(error)))
+            raise WorkerEnded(
+                f"one of {workers} worker processes was killed or crashed{how and f' ({how})'}, probably for want of memory"
+            ) from None
 
 
 def _stream(parallel: Callable[..., Any], jobs: Mapping[str, Job], work: Work) -> Iterator[Done]:
