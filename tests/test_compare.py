@@ -483,7 +483,7 @@ def test_a_damaged_run_is_run_again_and_one_of_an_earlier_version_left_alone(tmp
 
 
 def started(out, options, finished=1):
-    """`losscope compare` in a process group of its own, at work, with so many runs finished."""
+    """`losscope compare` in a process group of its own, at work, with so many runs finished; 0: as workers start."""
     command = [*LOSSCOPE, "mse", "mae", "--data", "diabetes", *options.split(), "--out", str(out)]
     process = subprocess.Popen(
         [*command, "--workers", "2"],
@@ -495,13 +495,29 @@ def started(out, options, finished=1):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 240
-    while (
-        time.monotonic() < deadline
-        and len(list(out.glob("runs/*.json"))) < finished
-        and process.poll() is None
-    ):
+    while time.monotonic() < deadline and process.poll() is None:
+        if len(list(out.glob("runs/*.json"))) >= finished and (finished or len(workers(process.pid)) == 2):
+            break
         time.sleep(0.02)
     return command, process
+
+
+def alive(group):
+    """The processes of a group that still run (not those that wait to be collected)."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[2]) == group and fields[0] not in "ZX":
+            found.append(int(status.parent.name))
+    return found
+
+
+def workers(group):
+    """Those of them that are joblib's workers."""
+    return [each for each in alive(group) if b"LokyProcess" in Path(f"/proc/{each}/cmdline").read_bytes()]
 
 
 def test_ctrl_c_loses_no_finished_run_and_the_same_command_goes_on(tmp_path):
@@ -522,35 +538,73 @@ def test_ctrl_c_loses_no_finished_run_and_the_same_command_goes_on(tmp_path):
     assert (out / "report.html").exists()
 
 
-def alive(group):
-    """The processes of a group that still run (not those that wait to be collected)."""
-    found = []
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = status.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[2]) == group and fields[0] not in "ZX":
-            found.append(int(status.parent.name))
-    return found
+IN_PROC = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+@IN_PROC
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)]
+    ("number", "code", "finished", "send"),
+    [
+        (signal.SIGTERM, 143, 1, os.kill),
+        (signal.SIGHUP, 129, 1, os.killpg),
+        (signal.SIGKILL, -9, 1, os.kill),
+        (signal.SIGKILL, -9, 0, os.kill),
+        (signal.SIGINT, 130, 0, os.killpg),
+    ],
 )
-def test_no_worker_outlives_a_comparison_that_is_ended(number, code, tmp_path):
-    _, process = started(tmp_path / "out", "--model linear --splits 60")
-    os.kill(process.pid, number)
+def test_no_worker_outlives_a_comparison_that_is_ended(number, code, finished, send, tmp_path):
+    _, process = started(tmp_path / "out", "--model linear --splits 60", finished)
+    send(process.pid, number)
     process.wait(timeout=60)
-    assert process.returncode == code
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 30
     while alive(process.pid) and time.monotonic() < deadline:
         time.sleep(0.1)
     left = alive(process.pid)
     for each in left:
         os.kill(each, signal.SIGKILL)
     assert not left
+    assert process.returncode == code
+    assert "Traceback" not in process.communicate()[1]
+
+
+@IN_PROC
+def test_a_worker_that_is_killed_is_one_line_with_what_to_do(tmp_path):
+    out = tmp_path / "out"
+    _, process = started(out, "--model linear --splits 60")
+    os.kill(workers(process.pid)[0], signal.SIGKILL)
+    errors = process.communicate(timeout=120)[1]
+    assert process.returncode == 2
+    assert "Traceback" not in errors
+    said = errors.splitlines()[-1]
+    assert "SIGKILL" in said
+    assert f"saved in {str(out)!r}: the same with --workers 1" in said
+
+
+def test_the_first_signal_ends_a_comparison_and_none_disturbs_it_at_that():
+    from losscope.cli.compare import Ended, _ended_in_order
+
+    signals = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+    before = {each: signal.getsignal(each) for each in signals}
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+        with pytest.raises(Ended) as stopped, _ended_in_order():
+            _ = [signal.raise_signal(each) for each in (signal.SIGHUP, signal.SIGTERM)]
+        assert stopped.value.code == 143
+        for each in signals:
+            signal.raise_signal(each)
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def test_what_a_terminal_cannot_show_is_spelt_otherwise(tmp_path):
+    command = [*LOSSCOPE, "mse", "--data", "diabetes", "--model", "linear", "--splits", "2", "--workers", "1",
+               "--out", str(tmp_path)]  # fmt: skip
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=ascii_only)
+    assert done.returncode == 0, done.stderr
+    assert r"\xb1" in done.stdout
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80])

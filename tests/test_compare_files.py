@@ -31,7 +31,7 @@ from losscope.comparison.images import read_idx
 from losscope.comparison.preparation import prepare
 from losscope.comparison.results import Store
 from losscope.comparison.task import decide
-from losscope.report.write import WriteError, write_atomic
+from losscope.report.write import WriteError, write_atomic, write_json
 
 ROWS = 60
 X = np.random.default_rng(0).normal(size=ROWS)
@@ -565,6 +565,11 @@ def test_what_cannot_be_written_is_one_clear_line(tmp_path, monkeypatch):
         Store(tmp_path, {})
 
 
+def test_a_byte_of_a_name_that_is_no_text_is_written_and_read_back(tmp_path):
+    path = write_json(tmp_path / "results.json", {"command": "--out \udcff"}, "schema")
+    assert json.loads(path.read_text())["command"] == "--out \udcff"
+
+
 def test_names_never_carry_codes_that_a_terminal_obeys(tmp_path, capfd):
     from losscope.cli import main
 
@@ -576,7 +581,16 @@ def test_names_never_carry_codes_that_a_terminal_obeys(tmp_path, capfd):
     classes = decide(load(path, "c"), None, [])
     assert all(str(label).isprintable() for label in classes.labels)
     assert main(["compare", "--data", str(path), "--target", "\x1b[2Jz"]) == 2
-    assert "\x1b" not in capfd.readouterr().err
+    options = "compare mse --data diabetes --model linear --splits 2 --workers 1 --out"
+    assert main([*options.split(), str(tmp_path / "\x1b[31mred")]) == 0
+    assert main(["plot", "huber", "--out", str(tmp_path / "\x1b[31m.svg")]) == 0
+    for words in (["compare", "--\x1b[31mfoo"], ["study", "saturation", "--\x1b[31mfoo"]):
+        with pytest.raises(SystemExit):
+            main(words)
+    shown = capfd.readouterr()
+    assert shown.out.count(r"\x1b[31m") == 2
+    assert shown.err.count(r"--\x1b[31mfoo") == 2
+    assert "\x1b" not in shown.out + shown.err
 
 
 def test_a_wide_table_is_read_in_linear_time(tmp_path, monkeypatch):

@@ -191,7 +191,8 @@ def test_an_unknown_option_of_a_study_is_met_with_the_nearest(capsys, two):
     with pytest.raises(SystemExit):
         main(["study", "small", "--rates", "1", "--lod"])
     error = capsys.readouterr().err
-    assert "usage: losscope study small" in error
+    assert error.startswith("losscope study small: unrecognized arguments")
+    assert error.count("\n") == 1
     assert "did you mean --loud?" in error or "did you mean --rate --loud?" in error
 
 

@@ -55,3 +55,8 @@ def visible(text: str) -> str:
         else sign
         for sign in text
     )
+
+
+def visible_lines(text: str) -> str:
+    """The same of a text whose line breaks are meant."""
+    return "\n".join(map(visible, text.split("\n")))

@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 import difflib
 import errno
+import io
 import os
 import pkgutil
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import losscope
-from losscope.errors import visible
+from losscope.errors import LossError, complain, visible_lines
 
 
 def parser() -> argparse.ArgumentParser:
@@ -26,8 +27,11 @@ def parser_of(verb: str) -> argparse.ArgumentParser:
     return _parsers()[1][verb]
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """A mistake is one line, as every mistake of a user is."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        print(visible_lines(message), end="", file=file or sys.stderr, flush=True)
 
     def error(self, message: str) -> NoReturn:
         self.exit(
@@ -38,7 +42,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
     """The parser of all verbs, and that of each."""
-    top = _Parser(
+    top = Parser(
         prog="losscope",
         description="Exact, fast loss functions, and what each of them does to training.",
         epilog="losscope VERB --help says more about each.",
@@ -62,7 +66,7 @@ def _with_later(verb: argparse.ArgumentParser, args: argparse.Namespace, unknown
 
 
 def refuse_unknown(verb: argparse.ArgumentParser, unknown: Sequence[str]) -> None:
-    """Words that the parser of a verb has not understood: its usage, and the nearest option."""
+    """Words that the parser of a verb has not understood, and the nearest option."""
     if not unknown:
         return
     known = [option for action in verb._actions for option in action.option_strings if option[:2] == "--"]
@@ -72,6 +76,11 @@ def refuse_unknown(verb: argparse.ArgumentParser, unknown: Sequence[str]) -> Non
     verb.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
 
 
+def say(text: str, *, error: bool = False) -> None:
+    """Print words that may hold any character: none of them is a code that the terminal obeys."""
+    print(visible_lines(text), file=sys.stderr if error else sys.stdout)
+
+
 def _write_no_more() -> None:
     """What is still to be written to stdout would only meet the same error, on leaving."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -79,6 +88,9 @@ def _write_no_more() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; a user's mistake is one line on stderr and exit code 2, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what its encoding lacks is written as its code
+            stream.reconfigure(errors="backslashreplace")
     try:
         top, verbs = _parsers()
         args, unknown = top.parse_known_args(arguments)
@@ -87,7 +99,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 2
         verb = verbs.get(args.verb, top)
         refuse_unknown(verb, _with_later(verb, args, unknown))
-        return args.run(args) or 0
+        code = args.run(args) or 0
+        print(end="", flush=True)  # a full disk behind stdout is met here, not on leaving
+        return code
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "losscope":
             raise
@@ -106,13 +120,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         raise
     except KeyboardInterrupt:
-        print("losscope: stopped.", file=sys.stderr)
+        say("losscope: stopped.", error=True)
         return 130
     except Exception as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
-            _write_no_more()  # a full disk, behind stdout perhaps
-        elif not getattr(error, "user_error", False):
+            _write_no_more()
+            error = LossError(
+                complain(
+                    f"The {'file ' + repr(error.filename) if error.filename else 'standard output'} cannot be written to",
+                    got=error.strerror,
+                    next_step="Make room, or send it elsewhere",
+                )
+            )
+        if not getattr(error, "user_error", False):
             raise
-        lines = str(error).split("\n")  # a formula's mistake has a caret under it
-        print("losscope: " + "\n".join(map(visible, lines)), file=sys.stderr)
+        say(f"losscope: {error}", error=True)
         return 2

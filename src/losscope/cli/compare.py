@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from losscope.cli import say
 from losscope.errors import visible
 
 if TYPE_CHECKING:
@@ -164,18 +165,17 @@ def _add_output(group: Any) -> None:
 
 
 class Ended(KeyboardInterrupt):
-    """SIGTERM or SIGHUP: a scheduler's time limit, or a terminal that is gone."""
+    """Ctrl-C, SIGTERM or SIGHUP: the user, a scheduler's time limit, or a terminal that is gone."""
 
-    code = 143
+    code = 130
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the comparison; 0 when done, 130 when stopped by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP."""
-    from rich.console import Console
-
     from losscope.comparison.progress import Bar
+    from losscope.report.terminal import Terminal
 
-    progress = Bar(Console(stderr=True))
+    progress = Bar(Terminal(stderr=True))
     try:
         with _ended_in_order(), progress:
             _take_the_table(args)
@@ -190,38 +190,41 @@ def run(args: argparse.Namespace) -> int:
             progress.say("writing the report")
             report = result.save(args.out, command=command_of(args))
             kept = _keep(result, args)
-        _show(result, [report, *kept], Console(stderr=True) if args.json else Console(), args)
+        _show(result, [report, *kept], Terminal(stderr=True) if args.json else Terminal(), args)
     except KeyboardInterrupt as stop:
         done = progress.done
         saved = (
             f"{done} finished run{'s' * (done != 1)} saved in {args.out}" if done else "no run had finished"
         )
         with suppress(OSError):  # the terminal may be gone
-            print(f"losscope: stopped; {saved}. The same command picks up from there.", file=sys.stderr)
-        return getattr(stop, "code", 130)
+            say(f"losscope: stopped; {saved}. The same command picks up from there.", error=True)
+        return getattr(stop, "code", Ended.code)
     return 0
 
 
 @contextmanager
 def _ended_in_order() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the workers, too, as Ctrl-C does."""
+    """Ctrl-C, SIGTERM and SIGHUP end the workers, too; the first of them does, and none may disturb it at that. What
+    is ignored from the start, as SIGHUP is under nohup, stays ignored."""
 
     def end(number: int, frame: Any) -> None:
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
         stop = Ended()
         stop.code = 128 + number
         raise stop
 
     before = {}
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        with suppress(ValueError, OSError, TypeError):  # not in the main thread, or not on this system
-            before[number] = signal.signal(number, end)  # type: ignore[arg-type]
+    for number in {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            with suppress(ValueError):  # not in the main thread
+                before[number] = signal.signal(number, end)
     try:
         yield
     finally:
         for number, handler in before.items():
-            with suppress(ValueError, OSError, TypeError):
-                signal.signal(number, handler)  # type: ignore[arg-type]
+            if signal.getsignal(number) is end:  # nothing has ended it
+                signal.signal(number, handler)
 
 
 def _take_the_table(args: argparse.Namespace) -> None:

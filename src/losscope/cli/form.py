@@ -32,12 +32,11 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(found, indent=2))
         return 0
-    from rich.console import Console
     from rich.text import Text
 
-    from losscope.report.terminal import listing, width_of
+    from losscope.report.terminal import Terminal, listing, width_of
 
-    console = Console()
+    console = Terminal()
     for title, part in (("as derived", found["before"]), ("as computed", found["after"])):
         console.print(Text(title, style="bold"), soft_wrap=True)
         for name, text in listing(

@@ -21,12 +21,11 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps([record(each) for each in entries().values()], indent=2))
         return 0
-    from rich.console import Console
     from rich.text import Text
 
-    from losscope.report.terminal import width_of
+    from losscope.report.terminal import Terminal, width_of
 
-    console = Console()
+    console = Terminal()
     for style, line in lines(width_of(console)):
         console.print(Text(line, style=style), soft_wrap=True)
     return 0

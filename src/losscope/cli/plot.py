@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from losscope.cli import say
+
 
 def add_parser(verbs: Any) -> None:
     parser = verbs.add_parser(
@@ -41,5 +43,5 @@ def run(args: argparse.Namespace) -> int:
         raise losscope.LossError(f"Cannot write {args.out}: {error.strerror or error}.") from None
     except ValueError as error:
         raise losscope.LossError(str(error)) from None
-    print(f"Wrote {args.out}")
+    say(f"Wrote {args.out}")
     return 0

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from losscope.cli import say
+
 EXAMPLES = """\
 examples:
   losscope compare mse huber mae --data house.csv --target price --save
@@ -49,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     frame, _ = read_table(data)
     found = model.predict(frame, str(data))
     for remark in model.unread(frame, str(data)):
-        print(f"losscope: {remark}.", file=sys.stderr)
+        say(f"losscope: {remark}.", error=True)
     if out is None:
         found.to_csv(sys.stdout, index=False)
     else:

@@ -40,10 +40,10 @@ def run(args: argparse.Namespace) -> int:
             )
         )
         return 0
-    from rich.console import Console
+    from losscope.report.terminal import Terminal
 
     for loss in losses:
-        _print(Console(), loss, args.latex)
+        _print(Terminal(), loss, args.latex)
     return 0
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-import sys
 import time
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from losscope.cli import refuse_unknown
+from losscope.cli import Parser, refuse_unknown, say
 
 if TYPE_CHECKING:
     from losscope.studies import Study
@@ -48,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from losscope.errors import LossError, complain
     from losscope.studies import get, studies
 
-    common = _common(add_help=False, usage="losscope study [NAME] [options]")
+    common = _common(add_help=False, prog="losscope study")
     known, _ = common.parse_known_args(args.words)
     if known.name is None:
         parser = _common(
@@ -94,9 +93,9 @@ _DESCRIPTION = (
 )
 
 
-def _common(alone: bool = False, **settings: Any) -> argparse.ArgumentParser:
+def _common(alone: bool = False, **settings: Any) -> Parser:
     """What every study takes; the help of a study alone leaves out what its name has settled."""
-    parser = argparse.ArgumentParser(allow_abbrev=False, **settings)
+    parser = Parser(allow_abbrev=False, **settings)
     parser.add_argument(
         "name",
         nargs="?",
@@ -161,15 +160,14 @@ def _add_option(group: Any, option: Option) -> None:
 
 def _run_all(chosen: Sequence[Study], args: argparse.Namespace, options: dict[str, Any] | None = None) -> int:
     """Run them, show or write what was found. Stopped or broken half-way, what is finished is still written."""
-    from rich.console import Console
-
+    from losscope.report.terminal import Terminal
     from losscope.studies import presentation
     from losscope.studies.text import words_of
 
     words_of(args.lang)  # an unknown language is a mistake before anything runs
     if args.out:
         _claim(Path(args.out).expanduser())
-    errors = Console(stderr=True)
+    errors = Terminal(stderr=True)
     runs: list[Run] = []
     stopped = False
     broken: Exception | None = None
@@ -190,7 +188,7 @@ def _run_all(chosen: Sequence[Study], args: argparse.Namespace, options: dict[st
             report = presentation.save(runs, Path(args.out).expanduser(), command, whole=args.all)
     if broken is not None and not runs:
         raise broken
-    console = errors if args.json else Console()
+    console = errors if args.json else Terminal()
     for each in runs:
         presentation.show(each, console, brief=len(chosen) > 1)
     _last_words(
@@ -262,7 +260,7 @@ def _write_notebook(study: Study, args: argparse.Namespace, options: dict[str, A
         save(study, path, changed, quick=args.quick, seed=args.seed)
     except OSError as error:
         raise LossError(f"Cannot write {path}: {error.strerror or error}.") from None
-    print(f"Wrote {path}")
+    say(f"Wrote {path}")
     return 0
 
 
@@ -301,11 +299,12 @@ def _show_list(known: dict[str, Study], as_json: bool) -> None:
             )
         )
         return
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    from losscope.report.terminal import Terminal
+
+    console = Terminal()
     grid = Table.grid(padding=(0, 2, 0, 0))
     for study in known.values():
         grid.add_row(Text(study.name, style="bold", no_wrap=True), Text(study.question))
@@ -321,7 +320,7 @@ def _last_words(
 ) -> None:
     if stopped:
         kept = f"; what finished ({count}) is in {args.out}" if written else ""
-        print(f"losscope: stopped{kept}.", file=sys.stderr)
+        say(f"losscope: stopped{kept}.", error=True)
         return
     took = f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.1f} min"
     console.print(f"\n{count} {'study' if count == 1 else 'studies'} in {took}.", highlight=False)

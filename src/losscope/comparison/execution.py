@@ -6,18 +6,15 @@ Results come back in the order they finish, and are written by this process as t
 from __future__ import annotations
 
 import os
-import signal
-import threading
-import time
+import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
-from multiprocessing import current_process
 from typing import Any
 
 import joblib
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+from losscope.comparison import worker
 from losscope.comparison.data import DataError
 from losscope.comparison.preparation import Prepared
 from losscope.comparison.rival import Rival
@@ -28,10 +25,6 @@ from losscope.comparison.tuning import Job
 from losscope.kernels.threads import usable_cores
 
 DASK_TIMEOUT_S = 10
-
-
-# A worker looks this often whether the process that started it is still there.
-LOOK_FOR_PARENT_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +39,10 @@ class Work:
 
     def arguments(self, job: Job) -> tuple[Any, ...]:
         return job, self.settings, self.prepared[job.split], self.task, self.rivals[job.loss], self.judging
+
+
+class WorkerEnded(Exception):
+    """A worker process ended before its run did: killed where memory ran out, or crashed."""
 
 
 Done = tuple[str, dict[str, Any]]
@@ -64,51 +61,27 @@ def run_jobs(jobs: Mapping[str, Job], work: Work, *, workers: int, dask: str | N
             parallel = joblib.Parallel(n_jobs=-1, batch_size=1, return_as="generator_unordered")
             yield from _stream(parallel, jobs, work)
         return
-    with joblib.parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1):
+    start = {"initializer": worker.end_with, "initargs": (os.getpid(),)}
+    with joblib.parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1, **start):
         parallel = joblib.Parallel(batch_size=1, return_as="generator_unordered", pre_dispatch="2*n_jobs")
         try:
             yield from _stream(parallel, jobs, work)
-        except (KeyboardInterrupt, SystemExit, GeneratorExit):
-            stop_workers()
-            raise
+        except TerminatedWorkerError as error:
+            how = ", ".join(re.findall(r"SIG\w+", str(error)))
+            raise WorkerEnded(
+                f"one of {workers} worker processes was killed or crashed{how and f' ({how})'}, probably for want of memory"
+            ) from None
 
 
 def _stream(parallel: Callable[..., Any], jobs: Mapping[str, Job], work: Work) -> Iterator[Done]:
     call = joblib.delayed(_one)
-    yield from parallel(call(key, work.arguments(job), os.getpid()) for key, job in jobs.items())
+    with worker.deaf():
+        running = parallel(call(key, work.arguments(job)) for key, job in jobs.items())
+    yield from running
 
 
-def _one(key: str, arguments: tuple[Any, ...], parent: int) -> Done:
-    if os.getpid() != parent and threading.current_thread() is threading.main_thread():
-        # Ctrl-C reaches every process of the terminal: the parent alone answers it, the workers stay quiet.
-        with suppress(ValueError):
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-        _end_with(parent)
+def _one(key: str, arguments: tuple[Any, ...]) -> Done:
     return key, train(*arguments)[0]
-
-
-@cache
-def _end_with(parent: int) -> None:
-    """End this worker when its parent is gone: killed, it can tell nobody."""
-    if os.getppid() != parent:
-        if current_process().name.startswith("Loky"):  # it was gone before this worker's first run
-            os._exit(1)
-        return  # a worker of Dask's, which has its own nanny
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(LOOK_FOR_PARENT_S)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True, name="losscope-parent").start()
-
-
-def stop_workers() -> None:
-    """End the worker processes now; what they were at is not kept."""
-    from joblib.externals.loky import get_reusable_executor
-
-    with suppress(Exception):
-        get_reusable_executor().shutdown(wait=False, kill_workers=True)
 
 
 def _dask_client(address: str) -> Any:

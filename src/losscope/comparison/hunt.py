@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from losscope.comparison import tuning
+from losscope.comparison.data import DataError
 from losscope.comparison.encode import seen
-from losscope.comparison.execution import Work, run_jobs
+from losscope.comparison.execution import Work, WorkerEnded, run_jobs
 from losscope.comparison.preparation import Prepared
 from losscope.comparison.progress import Progress, about
 from losscope.comparison.results import Store
@@ -57,10 +58,21 @@ class Hunt:
             if to_do and not told:
                 told = True
                 self._announce(to_do, workers, dask)
-            for key, done in run_jobs(to_do, self.work, workers=workers, dask=dask):
-                self.store.save(key, done)
-                self.runs[keys[key]] = done
-                self.progress.ran(len(self.runs), planned, self.found)
+            try:
+                for key, done in run_jobs(to_do, self.work, workers=workers, dask=dask):
+                    self.store.save(key, done)
+                    self.runs[keys[key]] = done
+                    self.progress.ran(len(self.runs), planned, self.found)
+            except WorkerEnded as error:
+                raise DataError(f"{error}; {self._kept()}") from None
+
+    def _kept(self) -> str:
+        """Where the finished runs are, and what to do next."""
+        finished = f"{len(self.runs)} finished run{'s' * (len(self.runs) != 1)}"
+        if self.store.folder is None:
+            return f"{finished} lost, as no folder was given for them: workers=1 takes less memory"
+        where = f"saved in {str(self.store.folder.parent)!r}"
+        return f"{finished} {where}: the same with --workers 1 takes less memory, and goes on from there"
 
     def _announce(self, to_do: Mapping[str, Job], workers: int, dask: str | None) -> None:
         """Compile each loss's kernels, once and here, and say how long the runs will take about."""

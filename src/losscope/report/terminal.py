@@ -1,13 +1,25 @@
-"""Words on a terminal of any width: broken between words, never within one; unbroken where nobody looks."""
+"""Words on a terminal of any width: broken between words, never within one; unbroken where nobody looks. No word carries
+codes that the terminal would obey."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from rich.console import Console
+from rich.segment import Segment
+
+from losscope.errors import visible_lines
+
+
+class Terminal(Console):
+    """A console that writes out control characters in what it prints; its own colours and bars stay."""
+
+    def render(self, renderable: Any, options: Any = None) -> Iterable[Segment]:
+        """Lay out what is to be printed."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else visible_lines(text), style, control)
 
 
 def width_of(console: Console) -> int | None:

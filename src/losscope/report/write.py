@@ -28,7 +28,8 @@ def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> Path:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(path, content.encode() if isinstance(content, str) else content)
+        # a byte of a file's name that is no text becomes its code, which JSON reads back
+        _write(path, content.encode(errors="backslashreplace") if isinstance(content, str) else content)
     except OSError as error:
         in_the_way = isinstance(error, FileExistsError | NotADirectoryError)
         reason = "a file is where its folder should be" if in_the_way else error.strerror or error
