@@ -62,6 +62,17 @@ def test_a_slope_says_nothing_where_its_value_is_anything() -> None:
     assert there.certified(derived, searches=0).error <= BOUND
 
 
+def test_the_rounding_of_a_residual_is_no_fault_of_a_form() -> None:
+    """Here 1.00006 has lost a thousandth of what it is above 1. A last place of the target does as much to the other factor, the
+    other way round."""
+    loss = ls.define("mine", "xlog1py(log1pmx(y), arccosh(r))")
+    derived = derive(loss.entry)
+    points = bench(loss.entry, None, 8, derived)
+    place = {"prediction": 7.737604028079659e-05, "target": -0.9999874234199524}
+    there = only(points, {"float32": place, "float64": place})
+    assert there.certified(derived, searches=0).error <= BOUND
+
+
 @pytest.mark.parametrize("share", [1e-3, 1e-5])
 def test_a_border_in_the_wrong_place_is_found(share: float) -> None:
     right = ls.define("mine", "where(atan(r) >= c, r, abs(z))", c=1.5).entry

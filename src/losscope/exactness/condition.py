@@ -22,7 +22,7 @@ UP, ELSEWHERE = (1,), (-0.7, 1.6)  # last-place changes: an angle may chance to 
 
 class Condition:
     """That of some expressions in these arguments and parameters; with `borders`, it is also without end where a rounding
-    decides a comparison."""
+    decides a comparison. `rounded`: the same expressions, their residual off by a SHIFT of itself, as a rounding makes it."""
 
     def __init__(
         self,
@@ -30,13 +30,18 @@ class Condition:
         arguments: Mapping[str, str],
         parameters: Mapping[str, Parameter],
         borders: bool = False,
+        rounded: Sequence[Any] = (),
     ):
         self.true, self.arguments, self.parameters, self.borders = tuple(true), arguments, parameters, borders
+        self.rounded = tuple(rounded)
         self.names = [*arguments, *parameters]
         self.symbols = tuple(sympy.Symbol(name, real=True) for name in self.names)
         ways = (TOGETHER, IN_TURN, IN_PAIRS) if borders else ()
         found = [{shifted(each, way) for way in ways} - {each} for each in self.true]
-        self.shifted = [sorted(each, key=str) for each in found]  # of each expression
+        # Of each expression: others, and how many last places they are shifted by.
+        self.shifted = [[(other, BOUND) for other in sorted(each, key=str)] for each in found]
+        for each, other in zip(self.shifted, self.rounded, strict=False):
+            each.append((other, 1.0))
 
     def at(
         self, order: int, dtype: str, rows: numpy.ndarray, here: numpy.ndarray, sides: Sequence[float]
@@ -75,9 +80,9 @@ class Condition:
                 off = _apart(self.true[order], self.symbols, self._inside(there), here[some], unit[some])
                 most = numpy.fmax(most, off)
             moved[some] += most
-        for expression in self.shifted[order]:
+        for expression, by in self.shifted[order]:
             for step in sides:
-                there = numpy.insert(rows, rows.shape[1], step * BOUND * eps, 1)
+                there = numpy.insert(rows, rows.shape[1], step * by * eps, 1)
                 moved = numpy.fmax(moved, _apart(expression, (*self.symbols, SHIFT), there, here, unit))
         return moved
 
