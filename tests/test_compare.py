@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import json
+import logging
 import os
 import re
 import signal
@@ -491,8 +492,8 @@ def started(out, options, finished=1):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # A shell's background job ignores SIGINT, and so would all that it starts.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        # A shell's background job ignores SIGINT, and one under nohup SIGHUP; so would all that it starts.
+        preexec_fn=lambda: [signal.signal(each, signal.SIG_DFL) for each in (signal.SIGINT, signal.SIGHUP)],
     )
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline and process.poll() is None:
@@ -594,6 +595,7 @@ def test_the_first_signal_ends_a_comparison_and_none_disturbs_it_at_that():
         for each in signals:
             signal.raise_signal(each)
     finally:
+        logging.getLogger("concurrent.futures").disabled = False
         for each, handler in before.items():
             signal.signal(each, handler)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import shlex
 import signal
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -210,6 +212,9 @@ def _ended_in_order() -> Iterator[None]:
     def end(number: int, frame: Any) -> None:
         for each in before:
             signal.signal(each, signal.SIG_IGN)
+        # What libraries say of work that is broken off is no news, and some of it is a traceback.
+        logging.getLogger("concurrent.futures").disabled = True
+        warnings.simplefilter("ignore")
         stop = Ended()
         stop.code = 128 + number
         raise stop
