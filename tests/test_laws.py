@@ -173,6 +173,21 @@ def test_through_an_activation_is_the_chain_rule(name: str, activation: str) -> 
         assert_allclose(got, expected, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("name", "activation"),
+    [(name, each) for name in ELEMENTWISE for each in ACTIVATIONS if chained(name, each)],
+)
+def test_through_an_activation_nan_in_is_nan_out(name: str, activation: str) -> None:
+    """Also where the activation is relu, whose branches do not look at its score."""
+    both = ls.get(name).through(activation)
+    score, target = batch(both, 6, 5)
+    for k, given in enumerate((score, target)):
+        given[k] = nan
+    for found in reference.pointwise(both, score, target):
+        assert_array_equal(np.isnan(found)[:2], True)
+        assert not np.isnan(found[2:]).any()
+
+
 THROUGH = [(name, "sigmoid") for name in ELEMENTWISE if ls.get(name).entry.inside != "sigmoid"] + [
     ("squared_error", each) for each in ACTIVATIONS
 ]

@@ -228,6 +228,44 @@ def test_strict_losses_take_them_too(name: str) -> None:
         assert_array_equal(z.grad, w.grad)
 
 
+@pytest.mark.parametrize("how", ["once", "hooks", "twice", "to be differentiated"])
+@pytest.mark.parametrize("frozen", [False, True], ids=["plain", "made in inference mode"])
+@pytest.mark.parametrize("name", [each for each in ALL if ls.get(each).structure != "activation"])
+def test_what_strict_losses_are_given_may_be_written_to(name: str, frozen: bool, how: str) -> None:
+    """The gradient is that of the call, or it is said that there is none any more: never that of what was written."""
+    loss = ls.get(name)
+    x, y = (torch.tensor(each) for each in batch(loss, 5))
+    given = {"target": y, "weight": torch.rand(5, dtype=x.dtype) + 0.5}
+    given |= {n: torch.tensor(e) for n, e in beside(loss, 5).items()}
+    if loss.structure == "softmax":
+        given["class_weight"] = torch.rand(x.shape[-1], dtype=x.dtype) + 0.5
+    for kind, reduction in product(given, ("mean", "sum", "none")):
+
+        def gradient(
+            named: dict[str, Any], written: bool, reduction: str = reduction, kind: str = kind
+        ) -> Any:
+            z = x.clone().requires_grad_()
+            hooks = torch.autograd.graph.saved_tensors_hooks(lambda each: each, lambda each: each)
+            with hooks if how == "hooks" else nullcontext():
+                value = leaves(loss(z, **named, reduction=reduction))
+            if written:
+                with torch.inference_mode(frozen):
+                    named[kind].copy_(named[kind].roll(1) if kind == "label" else named[kind].flip(0))
+            if how == "twice":
+                torch.autograd.grad(value, z, retain_graph=True)
+            return torch.autograd.grad(value, z, create_graph=how == "to be differentiated")[0].detach()
+
+        with torch.inference_mode(frozen):
+            changed = {**given, kind: given[kind].clone()}
+        try:
+            found = gradient(changed, True)
+        except RuntimeError as error:
+            if frozen or "modified by an inplace operation" not in str(error):
+                raise
+            continue
+        assert_allclose(found, gradient(given, False), rtol=1e-12)
+
+
 # --- wherever they lie
 
 
@@ -439,6 +477,35 @@ def test_who_looks_on_sees_the_same_numbers(name: str, way: str) -> None:
             WAYS[way](function(getattr(torchs, name)), *given.values())
         return
     torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("how", ["once", "hooks", "to be differentiated"])
+@pytest.mark.parametrize("name", F.__all__)
+@pytest.mark.filterwarnings("ignore")
+def test_a_device_for_new_tensors_is_none_of_a_losss_business(name: str, how: str) -> None:
+    """`meta` stands for a GPU: whatever is made there by default would not do."""
+    first, *_ = given = arguments(name)
+    constant = ("target", "weight", "pos_weight", "targets", "input_lengths", "target_lengths")
+    loss = getattr(F, name)
+    for reduction in reductions(name):
+        named = {
+            n: e.clone().requires_grad_(n not in constant and e.is_floating_point()) for n, e in given.items()
+        } | {"reduction": reduction}
+        functional = torch.func.grad(lambda x, named=named: leaves(loss(**{**named, first: x})))
+        expected = gradients(loss, named, how), functional(given[first])
+        with torch.device("meta"):
+            found = gradients(loss, named, how), functional(given[first])
+        torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
+def test_nor_is_it_of_strict_losses() -> None:
+    p = torch.tensor([[30.0, 0.0]], requires_grad=True)
+    expected = torch.autograd.grad(ls.cross_entropy(p, torch.tensor([0])), p)[0]
+    target = torch.tensor([0])
+    with torch.device("meta"):
+        for loss in (ls.cross_entropy, F.cross_entropy):
+            assert_array_equal(torch.autograd.grad(loss(p, target), p)[0], expected)
+    assert (expected != 0).all()
 
 
 # --- what is no tensor, or none that is known

@@ -62,9 +62,15 @@ def function(
         watched = [
             each for each in arguments if each != "target"
         ]  # an activation's formulas never look at it
+    if residual is not None:  # relu makes 0 of NaN
+        watched += [
+            e
+            for e in arguments
+            if e not in watched and residual.has(symbol(e)) and not carries(residual, symbol(e))
+        ]
     guarded = []
     for i, result in enumerate(results):
-        silent = [each for each in watched if not carries(result, symbol(each))]
+        silent = [each for each in watched if not carries(result, symbol(each), residual)]
         written = writer.text(result)
         if i == 0 and _may_be_negated(result):
             written = f"{written} + real(0.0)"  # no loss is -0
@@ -121,13 +127,15 @@ def _worth_a_name(e: sympy.Basic) -> bool:
     return not (e.is_Mul and len(e.args) == 2 and e.args[0].is_number)
 
 
-def carries(expression: sympy.Basic, variable: sympy.Symbol) -> bool:
+def carries(expression: sympy.Basic, variable: sympy.Symbol, residual: sympy.Expr | None = None) -> bool:
     """Whether a NaN in the variable is sure to reach the result: not if some branch does not look at it."""
-    if expression == variable or (expression == RESIDUAL and variable in (PREDICTION, TARGET)):
+    if expression == variable:
         return True
+    if expression == RESIDUAL and residual is not None:
+        return carries(residual, variable)
     if isinstance(expression, Piecewise):
-        return all(carries(branch, variable) for branch, _ in expression.args)
-    return any(carries(part, variable) for part in expression.args)
+        return all(carries(branch, variable, residual) for branch, _ in expression.args)
+    return any(carries(part, variable, residual) for part in expression.args)
 
 
 def _may_be_negated(expression: sympy.Basic) -> bool:

@@ -215,7 +215,7 @@ class Vectors(LossNode):
         given, shape = vectors[0].dtype, vectors[0].shape
         read = [each.detach().contiguous() for each in vectors]
         gradients = [buffers.like(each) if want else None for each, want in zip(read, wanted, strict=True)]
-        values = torch.empty(shape[:-1], dtype=computed(given)) if unreduced else None
+        values = torch.empty(shape[:-1], dtype=computed(given), device="cpu") if unreduced else None
         out = None if unreduced else eligibility.scalar(given)
         call = Call(
             self.loss.compiled, NAMES[given], shape[:-1].numel(), shape[-1], self.parameters, tuple(map(address, read)),

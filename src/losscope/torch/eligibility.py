@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
-from torch.overrides import has_torch_function_variadic
+from torch.overrides import _get_current_function_mode_stack
+from torch.utils._device import DeviceContext
 
 from losscope.engine.machine import host
 from losscope.torch import openmp
@@ -107,6 +108,14 @@ def autocasting() -> bool:
     return bool(_some_autocast() and torch.is_autocast_enabled("cpu"))
 
 
+def listened() -> bool:
+    """Whether a function mode is to hear of what is called; a device for new tensors (`torch.device`,
+    `torch.set_default_device`) has no say in what a loss of old ones is."""
+    return bool(function_modes()) and not all(
+        isinstance(each, DeviceContext) for each in _get_current_function_mode_stack()
+    )
+
+
 def watched() -> bool:
     """Whether a mode looks on: fake tensors, a compiler's tracing, a profiler of operations."""
     return bool(_modes())
@@ -153,7 +162,7 @@ def by_operations(*tensors: Any) -> bool:
             type(each) not in PLAIN or each.device != device or each.is_meta or each.layout is not STRIDED
         ):
             return False
-    if has_torch_function_variadic(*(each for each in tensors if each is not None)) or recorded():
+    if listened() or recorded():
         return False
     return not tensors[0].is_cpu or transformed()
 
@@ -175,7 +184,7 @@ def how(input: Tensor, target: Tensor) -> int:
         dtype not in NAMES
         or dtype is not target.dtype
         or input.shape != target.shape
-        or has_torch_function_variadic(input, target)
+        or listened()
         or _modes()
         or _tracing()
     ):
@@ -197,13 +206,7 @@ def plain(*tensors: Any) -> bool:
     for each in tensors:
         if type(each) not in PLAIN or not each.is_cpu or each.layout is not STRIDED or each.is_neg():
             return False
-    return not (
-        has_torch_function_variadic(*tensors)
-        or _modes()
-        or _tracing()
-        or transforming()
-        or forward_ad._current_level >= 0
-    )
+    return not (listened() or _modes() or _tracing() or transforming() or forward_ad._current_level >= 0)
 
 
 def usual(*tensors: Any) -> bool:

@@ -99,7 +99,9 @@ class Partial(torch.autograd.Function):
         except (
             ZeroDivisionError
         ):  # Python's, of a parameter of 0: a tensor's quotient is infinite, or not chosen
-            numbers = (torch.as_tensor(each, dtype=prediction.dtype) for each in parameters)
+            numbers = (
+                torch.as_tensor(each, dtype=prediction.dtype, device=prediction.device) for each in parameters
+            )
             result = partial(*arguments, *numbers)
         # An expression may be a plain number (a curvature of 2), or leave one of the two out.
         if not isinstance(result, Tensor):
@@ -258,7 +260,8 @@ def sin_arctan(x: Tensor) -> Tensor:
 
 
 def xdivy(x: Any, y: Any) -> Tensor:
-    x, y = torch.as_tensor(x), torch.as_tensor(y)
+    device = x.device if isinstance(x, Tensor) else getattr(y, "device", "cpu")
+    x, y = torch.as_tensor(x, device=device), torch.as_tensor(y, device=device)
     return torch.where((x == 0) & ~y.isnan(), 0, x / y)
 
 
@@ -275,7 +278,7 @@ def _tensors(function: Callable[..., Tensor]) -> Callable[..., Any]:
             return function(
                 *(each if isinstance(each, Tensor) else torch.full_like(like, each) for each in arguments)
             )
-        return function(*(torch.tensor(each, dtype=torch.float64) for each in arguments)).item()
+        return function(*(torch.tensor(each, dtype=torch.float64, device="cpu") for each in arguments)).item()
 
     return apply
 

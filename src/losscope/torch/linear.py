@@ -111,7 +111,7 @@ def survey(
 ) -> float:
     """What the mean over all rows is over, as `Rows.survey` says it."""
     # Logits that take no memory: only their shape is looked at.
-    logits = torch.empty((), dtype=dtype).expand(len(target), classes)
+    logits = torch.empty((), dtype=dtype, device="cpu").expand(len(target), classes)
     call = Logits(loss, (logits[:1], target[:1], class_weight, None), (), 1.0, False, ignore, smoothing)
     call.fits()
     call.rows = len(target)
@@ -176,10 +176,10 @@ class Linear(LossNode):
         step = min(rows, max(LEAST_ROWS, CHUNK // (classes * input.element_size())))
         summed_in = torch.float32 if input.dtype in HALVES else input.dtype
         for_input = torch.empty_like(input, memory_format=torch.contiguous_format) if wanted[0] else None
-        for_weight = torch.empty(weight.shape, dtype=summed_in) if wanted[1] else None
-        for_bias = torch.zeros(classes, dtype=summed_in) if wanted[2] else None
-        logits = torch.empty(step, classes, dtype=input.dtype)
-        room = torch.empty(step, classes, dtype=input.dtype) if any(wanted) else None
+        for_weight = torch.empty(weight.shape, dtype=summed_in, device="cpu") if wanted[1] else None
+        for_bias = torch.zeros(classes, dtype=summed_in, device="cpu") if wanted[2] else None
+        logits = torch.empty(step, classes, dtype=input.dtype, device="cpu")
+        room = torch.empty(step, classes, dtype=input.dtype, device="cpu") if any(wanted) else None
         computed = torch.float64 if input.dtype is torch.float64 else torch.float32
         values, total = [], 0.0
         for first in range(0, rows, step):
@@ -215,7 +215,7 @@ class Linear(LossNode):
         value = (
             torch.cat(values)
             if self.unreduced and upstream is None
-            else torch.tensor(total / factor if factor else total, dtype=input.dtype)
+            else torch.tensor(total / factor if factor else total, dtype=input.dtype, device="cpu")
         )
         return value, (
             for_input,

@@ -244,7 +244,9 @@ class Logits(LossNode):
         """One pass: the loss (the scaled sum, or one value per row), and the gradient into its place."""
         rows = self.rows
         # Of the shape that they come back in: a view of others, as a loss, may not be written to.
-        values = torch.empty(self.logits.shape[:-1], dtype=self.computed) if self.unreduced else None
+        values = (
+            torch.empty(self.logits.shape[:-1], dtype=self.computed, device="cpu") if self.unreduced else None
+        )
         out = eligibility.scalar(self.logits.dtype) if values is None else None
         call = Call(
             self.loss.compiled, self.dtype, rows, self.classes, self.parameters, address(self.logits), address(self.target),

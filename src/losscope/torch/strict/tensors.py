@@ -30,6 +30,7 @@ def prepared(
 ) -> tuple[Any, torch.Tensor | None, dict[str, Any]]:
     """All of it looked at as arrays: the batch, and the weights and options as they are to be used."""
     given = array_of(prediction, "prediction"), array_of(target, "target"), array_of(weight, "weight")
+    class_weight = options.get("class_weight")
     options = {
         name: array_of(each, name) if isinstance(each, torch.Tensor) else each
         for name, each in options.items()
@@ -38,9 +39,17 @@ def prepared(
         batch, weighing, options = mean.prepare(loss._structure, loss.entry, *given, options)
     else:
         batch, weighing = loss._structure.prepare(loss.entry, *given, **options), given[2]
-    if options.get("class_weight") is not None:
-        options = {**options, "class_weight": torch.as_tensor(options["class_weight"])}
-    return batch, None if weighing is None else torch.as_tensor(weighing), options
+    if class_weight is not None:
+        options = {**options, "class_weight": _tensor(options["class_weight"], class_weight)}
+    return batch, None if weight is None else _tensor(weighing, weight), options
+
+
+def _tensor(array: numpy.ndarray, given: torch.Tensor) -> torch.Tensor:
+    """An array that was made of a tensor: that tensor again if it is its memory, for of another one nobody would notice that it
+    was written to."""
+    found = torch.as_tensor(array)
+    same = found.data_ptr() == given.data_ptr() and found.dtype is given.dtype and found.shape == given.shape
+    return given if same else found
 
 
 def tensor_of(value: Any, name: str, beside: torch.Tensor | None = None) -> torch.Tensor:
@@ -113,7 +122,7 @@ def constant(value: Any, name: str, beside: torch.Tensor) -> torch.Tensor:
                 next_step=f"Use {name}.detach()",
             )
         )
-    return tensor.detach()
+    return tensor.detach() if tensor.requires_grad else tensor
 
 
 def alike(**tensors: torch.Tensor) -> tuple[torch.dtype, tuple[torch.Tensor, ...]]:
