@@ -64,7 +64,7 @@ def test_a_slope_says_nothing_where_its_value_is_anything() -> None:
 
 def test_the_rounding_of_a_residual_is_no_fault_of_a_form() -> None:
     """Here 1.00006 has lost a thousandth of what it is above 1. A last place of the target does as much to the other factor, the
-    other way round."""
+    other way round; and a hundredth further up or down there is no value that would show it."""
     loss = ls.define("mine", "xlog1py(log1pmx(y), arccosh(r))")
     derived = derive(loss.entry)
     points = bench(loss.entry, None, 8, derived)

@@ -582,3 +582,22 @@ def test_into_an_activation_may_go_any_number(name: str) -> None:
     torch.testing.assert_close(tangent, slope.sum())
     with pytest.raises(ls.LossError, match="target between 0 and 1"):
         torch.func.grad(lambda each: loss(each, target + 1, reduction="sum"))(scores)
+
+
+@pytest.mark.parametrize("classes", [2, 5, 10])
+@pytest.mark.parametrize("dtype", [*HALVES, torch.float32], ids=str)
+def test_rounded_probabilities_are_probabilities(dtype: Any, classes: int) -> None:
+    target = torch.randn(300, classes).softmax(-1).to(dtype)
+    value = ls.cross_entropy(torch.zeros(300, classes, dtype=dtype), target)
+    np.testing.assert_allclose(value.float(), np.log(classes), rtol=1e-2)
+    with pytest.raises(ls.LossError, match="does not sum to 1"):
+        ls.cross_entropy(torch.zeros(300, classes, dtype=dtype), target * 0.99)
+
+
+def test_a_strict_loss_that_is_exported_says_what_can_be() -> None:
+    class Model(torch.nn.Module):
+        def forward(self, a: Any, b: Any) -> Any:
+            return ls.huber(a, b)
+
+    with pytest.raises(Exception, match=r"In a graph, use a function of losscope\.torch\.functional"):
+        torch.export.export(Model(), (torch.ones(3), torch.ones(3)))

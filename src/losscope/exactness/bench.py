@@ -52,11 +52,10 @@ class Bench:
         instead: Sequence[Any] = (),
         of_residual: bool = False,
         zeros: Sequence[Any] = (),
-        rounded: Sequence[Any] = (),
     ):
         """`true`: the expressions as written, without the residual. `instead`: equal ones, for where those overflow. `zeros`:
         what may be 0 at an end of its domain, where a product with it vanishes. `of_residual`: whether they look at the
-        difference of prediction and target alone. `rounded`: as `Condition` has it."""
+        difference of prediction and target alone."""
         self.zeros, self.seed = tuple(zeros), seed
         self.margin = MARGIN  # within which of its end a result is hardly a number of the dtype
         self.true = tuple(with_limits(each, zeros) for each in true)
@@ -65,7 +64,7 @@ class Bench:
         self.symbols = tuple(sympy.Symbol(name, real=True) for name in self.names)
         self.instead = tuple(with_limits(each, zeros) for each in instead)
         self.of_residual = of_residual
-        self.condition = Condition(self.true, self.arguments, self.parameters, rounded=rounded)
+        self.condition = Condition(self.true, self.arguments, self.parameters)
         self._look_at(
             {dtype: points(arguments, parameters, dtype, count, seed + k) for k, dtype in enumerate(DTYPES)}
         )
@@ -279,8 +278,7 @@ class Bench:
     def with_borders(self) -> Bench:
         """The same points, of which those say nothing whose side of a border a rounding decides."""
         found = copy(self)
-        rounded = self.condition.rounded
-        found.condition = Condition(self.true, self.arguments, self.parameters, borders=True, rounded=rounded)
+        found.condition = Condition(self.true, self.arguments, self.parameters, borders=True)
         found._moved = {}
         return found
 

@@ -16,13 +16,14 @@ from losscope.exactness.places import has_last_place, last_place
 from losscope.exactness.samples import BETWEEN
 from losscope.truth import truths
 
-BESIDE = 2.0**-7  # as a share of the inputs: at one point, two effects of one of them may cancel
+# As shares of the inputs: at one point, two effects of one of them may cancel. The smaller one where the larger leads to no value.
+BESIDE = (2.0**-7, 2.0**-14)
 UP, ELSEWHERE = (1,), (-0.7, 1.6)  # last-place changes: an angle may chance to be a whole turn further
 
 
 class Condition:
     """That of some expressions in these arguments and parameters; with `borders`, it is also without end where a rounding
-    decides a comparison. `rounded`: the same expressions, their residual off by a SHIFT of itself, as a rounding makes it."""
+    decides a comparison."""
 
     def __init__(
         self,
@@ -30,18 +31,13 @@ class Condition:
         arguments: Mapping[str, str],
         parameters: Mapping[str, Parameter],
         borders: bool = False,
-        rounded: Sequence[Any] = (),
     ):
         self.true, self.arguments, self.parameters, self.borders = tuple(true), arguments, parameters, borders
-        self.rounded = tuple(rounded)
         self.names = [*arguments, *parameters]
         self.symbols = tuple(sympy.Symbol(name, real=True) for name in self.names)
         ways = (TOGETHER, IN_TURN, IN_PAIRS) if borders else ()
         found = [{shifted(each, way) for way in ways} - {each} for each in self.true]
-        # Of each expression: others, and how many last places they are shifted by.
-        self.shifted = [[(other, BOUND) for other in sorted(each, key=str)] for each in found]
-        for each, other in zip(self.shifted, self.rounded, strict=False):
-            each.append((other, 1.0))
+        self.shifted = [sorted(each, key=str) for each in found]  # of each expression
 
     def at(
         self, order: int, dtype: str, rows: numpy.ndarray, here: numpy.ndarray, sides: Sequence[float]
@@ -52,11 +48,13 @@ class Condition:
     def beside(self, order: int, dtype: str, rows: numpy.ndarray) -> numpy.ndarray:
         """The larger one of a little further up and down; 0 where there is none."""
         moving, most = self._moving(rows, dtype), numpy.zeros(len(rows))
-        for step in (BESIDE, -BESIDE):
-            there = self._inside(rows * numpy.where(moving, 1 + step, 1))
-            truth = truths([self.true[order]], self.symbols, there)[:, 0]
-            moved = self._at(order, dtype, there, moving, truth, UP + ELSEWHERE)
-            most = numpy.fmax(most, numpy.where(numpy.isfinite(moved), moved, 0))
+        for share in BESIDE:
+            alone = most == 0
+            for step in (share, -share) if alone.any() else ():
+                there = self._inside(rows[alone] * numpy.where(moving[alone], 1 + step, 1))
+                truth = truths([self.true[order]], self.symbols, there)[:, 0]
+                moved = self._at(order, dtype, there, moving[alone], truth, UP + ELSEWHERE)
+                most[alone] = numpy.fmax(most[alone], numpy.where(numpy.isfinite(moved), moved, 0))
         return most
 
     def _at(
@@ -80,9 +78,9 @@ class Condition:
                 off = _apart(self.true[order], self.symbols, self._inside(there), here[some], unit[some])
                 most = numpy.fmax(most, off)
             moved[some] += most
-        for expression, by in self.shifted[order]:
+        for expression in self.shifted[order]:
             for step in sides:
-                there = numpy.insert(rows, rows.shape[1], step * by * eps, 1)
+                there = numpy.insert(rows, rows.shape[1], step * BOUND * eps, 1)
                 moved = numpy.fmax(moved, _apart(expression, (*self.symbols, SHIFT), there, here, unit))
         return moved
 

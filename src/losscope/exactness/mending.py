@@ -26,14 +26,12 @@ from losscope.emit.plain import exactly
 from losscope.entry import Entry
 from losscope.errors import LossError, complain
 from losscope.exactness.bench import DTYPES, Bench
-from losscope.exactness.borders import SHIFT
 from losscope.exactness.certificate import BOUND, Worst
 from losscope.exactness.mend import Judge, assumed_positive, assumed_real, mended
 from losscope.expression import symbol
 from losscope.expression.from_sympy import in_our_words
 from losscope.parse import parse
 from losscope.stable import beside_kinks
-from losscope.structures.structure import Structure
 from losscope.truth import truths
 
 ROUNDS = 2  # of searching for forms
@@ -202,7 +200,6 @@ def bench(entry: Entry, through: Entry | None, count: int, derived: Derived, see
     return Bench(
         true, arguments(entry, through), parameters, count, crc32(entry.formula.encode()) + seed,
         [derived.expanded(order) for order in range(3)], through is None and derived.of_residual_alone, derived.zeros,
-        [] if through else rounded(entry),
     )  # fmt: skip
 
 
@@ -214,21 +211,6 @@ def written(entry: Entry, through: Entry | None) -> list[Any]:
         value = value.xreplace({RESIDUAL: PREDICTION - TARGET})
     if through is not None:
         value = in_our_words(value.xreplace({PREDICTION: parse(through.formula, names_of(through))}))
-    return _with_slopes(value, structure)
-
-
-def rounded(entry: Entry) -> list[Any]:
-    """The same of a formula that looks at the residual and at more, its residual off by a SHIFT of itself: what the rounding of
-    one does may be more than what a last place of the target does, of which two effects may cancel."""
-    value, structure = parse(entry.formula, names_of(entry)), structures.get(entry.structure)
-    if not value.has(RESIDUAL) or not value.has(PREDICTION, TARGET):
-        return []
-    shifted = (PREDICTION - TARGET) * (1 + SHIFT)
-    return [each.xreplace({RESIDUAL: shifted}) for each in _with_slopes(value, structure)]
-
-
-def _with_slopes(value: Any, structure: Structure) -> list[Any]:
-    """Value, gradient and curvature, nothing rewritten."""
     result = [value]
     for _ in range(2):
         slope = sympy.diff(result[-1], symbol(structure.variable))

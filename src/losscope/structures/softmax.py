@@ -20,7 +20,7 @@ from losscope.errors import LossError, LossTypeError, complain
 from losscope.structures import arrays
 from losscope.structures.structure import Structure
 
-ROW_SUM_TOLERANCE = 1e-3  # a row of probabilities may be rounded, even to float16
+ROW_SUM_TOLERANCE = 2.0**-8  # a row of probabilities may be rounded, even to bfloat16
 
 
 @dataclass(slots=True)

@@ -65,6 +65,11 @@ def tensor_of(value: Any, name: str, beside: torch.Tensor | None = None) -> torc
     what = None
     if value.is_nested:
         what = ("is nested", f"Use {name}.to_padded_tensor(0.0) and weights, or {name}.values()")
+    elif eligibility.recorded():
+        what = (
+            "is looked on by a mode of torch, traced or exported, which would not see a kernel",
+            "In a graph, use a function of losscope.torch.functional",
+        )
     elif type(value) not in eligibility.PLAIN:
         kind = type(value).__name__
         what = (f"is a {kind}, which may be more than its numbers", f"Use {name}.as_subclass(torch.Tensor)")
@@ -80,8 +85,6 @@ def tensor_of(value: Any, name: str, beside: torch.Tensor | None = None) -> torc
         what = (f"is of {value.dtype}, which no kernel takes", f"Use {name}.float()")
     elif beside is not None and value.device != beside.device:
         what = (f"is on {value.device}, the prediction on {beside.device}", f"Use {name}.to({beside.device})")
-    elif eligibility.recorded():
-        what = ("is looked on by a mode of torch or traced, which would not see a kernel", "")
     if what is not None:
         raise LossTypeError(complain(f"{name} {what[0]}", next_step=what[1]))
     if value._is_zerotensor():  # zeros without memory, which tangents are
