@@ -26,6 +26,7 @@ RUN_SCHEMA = "losscope.compare.run/3"
 # The packages and modules whose text decides what a run's numbers are; a change in them is a different run.
 DETERMINING = (
     "columns",
+    "formats",
     "splits",
     "features",
     "learned",
