@@ -29,7 +29,7 @@ from losscope.comparison import delimited, sources, tables
 from losscope.comparison.data import DataError, load
 from losscope.comparison.images import read_idx
 from losscope.comparison.preparation import prepare
-from losscope.comparison.results import Store
+from losscope.comparison.results import Store, older_runs
 from losscope.comparison.task import decide
 from losscope.report.write import WriteError, write_atomic, write_json
 
@@ -548,6 +548,24 @@ def test_a_damaged_run_counts_as_not_there(tmp_path):
         assert store.load("k") is None
     path.write_bytes(b"\xff\xfe" + good.encode())
     assert store.load("k") is None
+
+
+def test_a_run_in_the_place_of_another_counts_as_not_there(tmp_path):
+    store = Store(tmp_path, {})
+    store.save("a", {"status": "done", "outputs": None})
+    (tmp_path / "runs" / "b.json").write_bytes((tmp_path / "runs" / "a.json").read_bytes())
+    assert store.load("a")["status"] == "done"
+    assert store.load("b") is None
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_in_the_place_of_a_run_is_not_waited_for(tmp_path):
+    store = Store(tmp_path, {})
+    os.mkfifo(tmp_path / "runs" / "k.json")
+    asked = threading.Thread(target=lambda: (store.load("k"), older_runs(tmp_path)), daemon=True)
+    asked.start()
+    asked.join(10)
+    assert not asked.is_alive()
 
 
 def test_what_cannot_be_written_is_one_clear_line(tmp_path, monkeypatch):

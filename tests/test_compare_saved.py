@@ -121,7 +121,7 @@ def test_the_command_saves_and_predicts(tmp_path, capsys):
         ("{half", "is no model"),
         ("\0\1", "is no model"),
         ('{"schema": "losscope.compare/2"}', "is no model"),
-        ('{"schema": "losscope.model/1"}', "is no model"),
+        ('{"schema": "losscope.model/2"}', "is no model"),
         (f'{{"schema": "{SCHEMA}"}}', "is damaged"),
         (f'{{"schema": "{SCHEMA}", "whole": {"[" * 100_000}', "is damaged"),
     ],
@@ -242,6 +242,91 @@ def test_what_is_of_another_kind_is_missing_and_said(fitted):
         assert not model.predict(given).equals(model.predict(rows))
     mixed = rows.assign(when=[*rows["when"].astype(str)[:19], "x"])
     assert model.predict(mixed)[:19].equals(model.predict(rows)[:19])
+
+
+def model_of(cells, folder, separator=","):
+    """The file of a model of 10, 20, ..., one for each of these cells of the column c, learned from a CSV file."""
+    places = np.arange(90) % len(cells)
+    numbers = np.random.default_rng(0).normal(size=90).round(2).astype(str)
+    lines = [
+        separator.join([cells[at], number.replace(".", "," if separator == ";" else "."), str(10 * at + 10)])
+        for at, number in zip(places, numbers, strict=True)
+    ]
+    (folder / "train.csv").write_text("\n".join([separator.join("cxy"), *lines]))
+    options = {"model": "linear", "splits": 1, "task": "regression"}
+    return save(ls.compare(folder / "train.csv", "y", ["mse"], **options), folder)[1]
+
+
+def predicted(model, cells, folder, capsys, separator=","):
+    """What the command predicts for these cells, and says."""
+    rows = "".join(f"{cell}{separator}0\n" for cell in cells)
+    (folder / "rows.csv").write_text(f"c{separator}x\n{rows}")
+    capsys.readouterr()
+    assert main(["predict", str(model), str(folder / "rows.csv")]) == 0
+    out, error = capsys.readouterr()
+    return [float(each) for each in out.split()[1:]], error
+
+
+@pytest.mark.parametrize(
+    ("cells", "separator"),
+    [(words.split(","), ",") for words in (
+        "01,02,AB", "1,2,AB", "1E5,2E3,AB", "1.50,2.50,AB", "+1,+2,AB", "2024-01-01,2024-01-02,AB", "TRUE,FALSE,MAYBE",
+        "true,false,maybe", "true,false,", "9007199254740993,9007199254740992,AB", "01/13/2024,02/13/2024,13/13/2024",
+    )] + [(["1,5", "2,5", "AB"], ";"), (["1.000", "2.000", "AB"], ";")],
+)  # fmt: skip
+def test_words_of_a_file_stay_words_whatever_they_look_like(cells, separator, tmp_path, capsys):
+    model = model_of(cells, tmp_path, separator)
+    found, said = predicted(model, cells, tmp_path, capsys, separator)
+    assert found == pytest.approx([10, 20, 30], abs=0.1)
+    assert predicted(model, cells[:2], tmp_path, capsys, separator) == (found[:2], said)
+    assert predicted(model, [*cells[:2], ""], tmp_path, capsys, separator)[0][:2] == found[:2]
+    assert said == ""
+
+
+def test_whole_numbers_with_gaps_are_the_categories_they_were(tmp_path):
+    model = load_model(model_of(["1", "2", "AB"], tmp_path))
+    rows = pd.DataFrame({"c": ["1", "2", None], "x": 0.0})
+    for kind in ("float64", "Int64", "category"):
+        assert model.predict(rows.assign(c=pd.Series([1, 2, None], dtype=kind))).equals(model.predict(rows))
+    assert model.unread(rows.assign(c=[1.0, 2.5, None])) == [
+        "c: '2.5' unknown to the model, taken as none of its categories"
+    ]
+
+
+def test_a_category_that_was_never_seen_is_said(tmp_path, capsys):
+    model = model_of(["1", "2", "AB"], tmp_path)
+    found, said = predicted(model, ["1", "3", "zz"], tmp_path, capsys)
+    assert said == "losscope: c: '3', 'zz' unknown to the model, taken as none of its categories.\n"
+    assert found[1] == found[2]
+
+
+@pytest.mark.parametrize(
+    "cells", [["1.000", "2.000", "3.000"], ["1000", "2000", "3000"], ["1000,0", "2000,5", "3000"]]
+)
+def test_points_stay_between_thousands_where_decimal_commas_were_learned(cells, tmp_path, capsys):
+    model = model_of(cells, tmp_path, ";")
+    found, said = predicted(model, ["1.000", "3.000"], tmp_path, capsys, ";")
+    assert (found, said) == (pytest.approx([10, 30], abs=0.1), "")
+    _, said = predicted(model, ["1.000", "2.5", "abc"], tmp_path, capsys, ";")
+    assert said == "losscope: c: '2.5', 'abc' taken as missing.\n"
+    assert predicted(model, ["1000.0", "3000"], tmp_path, capsys, ",") == (
+        found,
+        "",
+    )  # no commas but separators
+
+
+@pytest.mark.parametrize(
+    ("cells", "other"),
+    [(["01/02/2024", "02.03.2024", "31/03/2024"], "03/31/2024"), (["02/01/2024 9:05", "03/02/2024", "3/31/2024"], "31/03/2024")],
+)  # fmt: skip
+def test_day_and_month_stay_in_the_order_that_was_learned(cells, other, tmp_path, capsys):
+    model = model_of([cell.replace(".", "/") for cell in cells], tmp_path)
+    together, said = predicted(model, cells, tmp_path, capsys)
+    assert (len({*together}), said) == (3, "")
+    for cell, alone in zip(cells, together, strict=True):
+        assert predicted(model, [cell], tmp_path, capsys) == (pytest.approx([alone]), "")
+    found, said = predicted(model, [cells[0], other], tmp_path, capsys)
+    assert (found[0], said) == (pytest.approx(together[0]), f"losscope: c: '{other}' taken as missing.\n")
 
 
 @pytest.mark.filterwarnings("ignore:The DataFrame has column names of mixed type")

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     if out is not None and out.suffix not in (".csv", ".parquet"):
         raise DataError(f"--out {args.out!r} must end in .csv or .parquet")
     data = Path(args.data).expanduser()
-    frame, _ = read_table(data)
+    frame, _, _ = read_table(data, model.known)
     found = model.predict(frame, str(data))
     for remark in model.unread(frame, str(data)):
         say(f"losscope: {remark}.", error=True)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from losscope.comparison.formats import DAY_AND_MONTH, DAY_FIRST, MONTH_FIRST, TIME
 from losscope.comparison.lookalikes import MOST
 from losscope.comparison.mistakes import listed
 
@@ -36,20 +37,20 @@ FIRST_YEAR, LAST_YEAR = 1, 9999  # that Python's dates have
 MOST_REMARKS = 5
 # pandas numbers equal names: a second 0 is 0.1
 NUMBER = re.compile(r"[-+]?(?:\d+[.\d]*|\.\d+)(?:[eE][-+]?\d+)?")
-_TIME = r"(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(?:Z|UTC|[-+]\d{2}:?\d{2})?)?"
-_ISO = re.compile(rf"\d{{4}}([-/.])\d{{1,2}}\1\d{{1,2}}{_TIME}")
-_DAY_AND_MONTH = re.compile(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2\d{{4}}{_TIME}")
+_ISO = re.compile(rf"\d{{4}}([-/.])\d{{1,2}}\1\d{{1,2}}{TIME}")
 _ZONE = re.compile(r"(?:Z|UTC|[-+]\d{2}:?\d{2})$")
 
 
 @dataclass(frozen=True)
 class Column:
     """`values`: numbers, booleans, dates without a time zone, or objects that are text or None; None where they are
-    nothing of a table (`what` says what they are). `words`: those taken as missing, with how often each came."""
+    nothing of a table (`what` says what they are). `words`: those taken as missing, with how often each came. `form`: how
+    dates are written, where that had to be found out."""
 
     values: pd.Series | None
     what: str = ""
     words: tuple[tuple[str, int], ...] = ()
+    form: str = ""
 
 
 def plain(dtype: Any) -> bool:
@@ -136,9 +137,10 @@ def _of_text(values: pd.Series, there: pd.Series, remarks: bool) -> Column:
     texts = there.str.strip()
     unknown = texts.str.lower().isin(UNKNOWN) | (texts == "")
     known = texts[~unknown]
-    dates = _dates(known)
-    if dates is not None:
-        return Column(dates.reindex(values.index), "", _counted(texts[unknown]))
+    form = _order(known)
+    dates = None if form is None else _parsed(known, dayfirst=form == DAY_FIRST, yearfirst=form == "")
+    if form is not None and dates is not None:
+        return Column(dates.reindex(values.index), "", _counted(texts[unknown]), form)
     first = pd.to_numeric(known.head(1000), errors="coerce")
     if len(known) and first.notna().mean() > 0.5:
         numbers = pd.to_numeric(known, errors="coerce").astype(np.float64)
@@ -154,19 +156,19 @@ def _counted(words: pd.Series) -> tuple[tuple[str, int], ...]:
     return tuple((str(word), int(count)) for word, count in words[words != ""].value_counts().items())
 
 
-def _dates(texts: pd.Series) -> pd.Series | None:
-    """Dates, where every text is one, and day and month can be told apart; else None."""
+def _order(texts: pd.Series) -> str | None:
+    """Which of day and month is first ("": the year), where every text may be a date and that can be told; else None."""
     if len(texts) == 0:
         return None
     if _all(texts, _ISO):
-        return _parsed(texts, dayfirst=False, yearfirst=True)
-    if not _all(texts, _DAY_AND_MONTH):
+        return ""
+    if not _all(texts, DAY_AND_MONTH):
         return None
-    parts = texts.str.extract(_DAY_AND_MONTH)
+    parts = texts.str.extract(DAY_AND_MONTH)
     first, second = (pd.to_numeric(parts[at]).max() for at in (0, 2))
     if (first > 12) == (second > 12) and not (parts[1] == ".").all():
         return None  # 01/02: which of them is the month?
-    return _parsed(texts, dayfirst=bool(second <= 12), yearfirst=False)
+    return DAY_FIRST if second <= 12 else MONTH_FIRST
 
 
 def _all(texts: pd.Series, pattern: re.Pattern[str]) -> bool:
@@ -187,15 +189,17 @@ def _parsed(texts: pd.Series, dayfirst: bool, yearfirst: bool) -> pd.Series | No
     return None if dates.isna().any() or dates.dtype.kind != "M" else _without_zone(dates)
 
 
-def tidied(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The columns as what they are, without those that are nothing of a table; and what was done, in words."""
+def tidied(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str], dict[str, str]]:
+    """The columns as what they are, without those that are nothing of a table; what was done, in words; and how dates are
+    written, where that had to be found out."""
     odd = [place for place, dtype in enumerate(frame.dtypes) if not plain(dtype)]
     if not odd:
-        return frame, []
+        return frame, [], {}
     replaced: dict[str, pd.Series] = {}
     dropped: dict[str, list[str]] = {}
     notes: list[str] = []
     durations: list[str] = []
+    formats: dict[str, str] = {}
     for place in odd:
         name = frame.columns[place]
         column = understood(frame.iloc[:, place])
@@ -204,6 +208,7 @@ def tidied(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
             continue
         replaced[name] = column.values
         durations += [name] if column.what else []
+        formats |= {name: column.form} if column.form else {}
         if column.words:
             words = listed([f"{word!r} ({count:,})" for word, count in column.words], 5)
             what = "dates" if column.values.dtype.kind == "M" else "numbers"
@@ -213,4 +218,4 @@ def tidied(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     gone = {name for names in dropped.values() for name in names}
     kept = frame.drop(columns=[*replaced, *gone])
     whole = pd.concat([kept, pd.DataFrame(replaced, index=frame.index)], axis=1) if replaced else kept
-    return whole[[name for name in frame.columns if name not in gone]], notes
+    return whole[[name for name in frame.columns if name not in gone]], notes, formats

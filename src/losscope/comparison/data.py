@@ -7,8 +7,8 @@ what was expected, and what to do next.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ class Dataset:
     nothing else is done). `test_rows` marks the test set of data that comes with one. `kind` is the task of
     data that is known, such as "classes" for digits. `weight`, `time` and `groups` are None where no column was
     named for them: how much each row counts, when it was, and whom it belongs to. `keep`: features that are never
-    dropped.
+    dropped. `formats`: how columns were written, where other rows of them might not tell.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Dataset:
     groups: np.ndarray | None = None
     group_name: str = ""
     keep: tuple[str, ...] = ()
+    formats: Mapping[str, str] = field(default_factory=dict)
 
     def fingerprint(self) -> str:
         """A hash of every value: two data sets with one fingerprint give the same runs."""
@@ -114,8 +115,8 @@ def load(
             f"--data {text!r} is neither a file here nor a bundled data set{did_you_mean(text, KNOWN)}; "
             f"give a .csv or .parquet file, or one of {', '.join(KNOWN)}"
         )
-    frame, notes = read_table(path)
-    return from_frame(frame, roles, name=visible(path.stem), source=visible(str(path)), notes=notes)
+    frame, notes, formats = read_table(path)
+    return from_frame(frame, roles, visible(path.stem), visible(str(path)), notes, formats)
 
 
 def _names(names: Sequence[str]) -> tuple[str, ...]:
@@ -154,6 +155,7 @@ def from_frame(
     name: str,
     source: str,
     notes: Sequence[str] = (),
+    formats: Mapping[str, str] | None = None,
 ) -> Dataset:
     """Take the target, and whatever else has a role, out of a table, drop rows without a target, and refuse what
     cannot be used."""
@@ -174,7 +176,7 @@ def from_frame(
     )
     if features.shape[1] == 0:
         raise DataError(f"{source} has only the column {target!r} left: there is nothing to predict it from")
-    features, done = tidied(features)
+    features, done, dates = tidied(features)
     if features.shape[1] == 0:
         raise DataError(
             f"{source} has no feature that a model can take ({'; '.join(done)}): add columns of numbers, words or dates"
@@ -194,6 +196,7 @@ def from_frame(
         groups=groups,
         group_name=roles.group or "",
         keep=tuple(roles.keep),
+        formats={**(formats or {}), **dates},
     )
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import warnings
 import zlib
+from collections.abc import Collection, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import IO
@@ -13,25 +14,30 @@ from typing import IO
 import numpy as np
 import pandas as pd
 
+from losscope.comparison.formats import COMMA, WITH_COMMA
 from losscope.comparison.mistakes import DataError, cut, listed
 from losscope.comparison.sources import MARKS
+from losscope.errors import visible
 
 SEPARATORS = ",;\t|"
 # Beyond this a "table" is most often one whose rows and columns are swapped; it also takes minutes to read.
 MOST_COLUMNS = 100_000
 
-DECIMAL_COMMA = r"[-+]?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?"
 # "1,234" may be a thousand; one such value as "0,5" or "12,25" in the file settles what its commas are.
 ONLY_DECIMAL = r"[-+]?(?:0,\d+|\d{1,3}(?:\.\d{3})+,\d+|\d{4,},\d+|\d+,(?:\d{1,2}|\d{4,}))"
 THOUSANDS = r"[-+]?(?:\d+|[1-9]\d{0,2}(?:\.\d{3})+)"
 
 
-def read_csv(path: Path, file: IO[bytes]) -> tuple[pd.DataFrame, list[str]]:
-    """The table, and what had to be assumed to read it."""
+def read_csv(
+    path: Path, file: IO[bytes], known: Mapping[str, str]
+) -> tuple[pd.DataFrame, list[str], dict[str, str]]:
+    """The table, what had to be assumed to read it, and in which columns a comma would be the decimal mark. Columns whose
+    format is known stay text; but where commas separate, none is a decimal mark."""
     beginning = file.read(4)
     marked = next((encoding for mark, encoding in MARKS.items() if beginning.startswith(mark)), None)
     encoding = marked or "utf-8-sig"
-    notes = []
+    notes: list[str] = []
+    formats: dict[str, str] = {}
     try:
         frame, separator = _parse(path, file, encoding)
     except UnicodeDecodeError:
@@ -51,16 +57,25 @@ def read_csv(path: Path, file: IO[bytes]) -> tuple[pd.DataFrame, list[str]]:
             ) from None
         notes = ["read as Windows-1252 text, as it is not UTF-8"]
     frame.columns = [str(name).strip() for name in frame.columns]
+    forms = [known.get(visible(name)) for name in frame.columns]
+    given = np.array([form is not None and (form != COMMA or separator != ",") for form in forms], bool)
+    texts = list(frame.columns[given])
+    if texts:
+        frame[texts] = _parse(path, file, encoding, np.flatnonzero(given))[0].set_axis(texts, axis=1)
     if separator != ",":
-        with_commas = _decimal_commas(frame)
+        with_commas = _decimal_commas(frame, texts)
         if with_commas:
             notes.append(f"read with decimal commas (1,5 is one and a half): {listed(with_commas)}")
             # Where a comma is the decimal mark, a point is none: pandas has read 1.234 as 1 and a bit.
-            others = [name not in with_commas and frame[name].dtype.kind not in "iub" for name in frame]
+            told = {*with_commas, *texts}
+            others = [name not in told and frame[name].dtype.kind not in "iub" for name in frame]
             thousands = _thousands(frame, _parse(path, file, encoding, np.flatnonzero(others))[0])
             if thousands:
                 notes.append(f"read with points between thousands (1.234 is 1234): {listed(thousands)}")
-    return frame, notes
+            turned = {*with_commas, *thousands}
+            like_them = [name for name in frame if name in turned or _is_whole(frame[name])]
+            formats = {visible(str(name)): COMMA for name in like_them}
+    return frame, notes, formats
 
 
 def _parse(
@@ -140,17 +155,18 @@ def _as_texts(values: pd.Series, pattern: str, sign: str) -> pd.Series | None:
     return texts if texts.str.contains(sign, regex=False).any() else None
 
 
-def _decimal_commas(frame: pd.DataFrame) -> list[str]:
-    """Turns columns of numbers with a decimal comma into numbers; their names."""
+def _decimal_commas(frame: pd.DataFrame, texts: Collection[str]) -> list[str]:
+    """Turns columns of numbers with a decimal comma, but those that are to stay text, into numbers; their names."""
     found: dict[str, pd.Series] = {}
-    for column in frame.columns[[not pd.api.types.is_numeric_dtype(dtype) for dtype in frame.dtypes]]:
-        texts = _as_texts(frame[column], DECIMAL_COMMA, ",")
-        if texts is not None:
-            found[column] = texts
-    if not any(texts.str.fullmatch(ONLY_DECIMAL).any() for texts in found.values()):
+    guessed = frame.drop(columns=[*texts]).select_dtypes(exclude=["number", "bool"])
+    for column in guessed:
+        numbers = _as_texts(guessed[column], WITH_COMMA.pattern, ",")
+        if numbers is not None:
+            found[str(column)] = numbers
+    if not any(numbers.str.fullmatch(ONLY_DECIMAL).any() for numbers in found.values()):
         return []
-    for column, texts in found.items():
-        pointed = texts.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
+    for column, numbers in found.items():
+        pointed = numbers.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
         frame[column] = pointed.astype(float).reindex(frame.index)
     return list(found)
 
@@ -165,3 +181,8 @@ def _thousands(frame: pd.DataFrame, written: pd.DataFrame) -> list[str]:
             found.append(str(column).strip())
             frame[found[-1]] = texts.str.replace(".", "", regex=False).astype(float).reindex(frame.index)
     return found
+
+
+def _is_whole(values: pd.Series) -> bool:
+    """Whether these are whole numbers: with a fraction, each would have a comma."""
+    return values.dtype.kind in "iuf" and bool((values.dropna() % 1 == 0).all())

@@ -22,10 +22,11 @@ from losscope.comparison.settings import Settings
 from losscope.comparison.tuning import Job
 from losscope.report.write import write_atomic
 
-RUN_SCHEMA = "losscope.compare.run/2"
+RUN_SCHEMA = "losscope.compare.run/3"
 # The packages and modules whose text decides what a run's numbers are; a change in them is a different run.
 DETERMINING = (
     "columns",
+    "formats",
     "splits",
     "features",
     "learned",
@@ -82,22 +83,29 @@ class Store:
         return hashlib.sha256(json.dumps(everything, sort_keys=True, default=str).encode()).hexdigest()[:24]
 
     def load(self, key: str) -> dict[str, Any] | None:
-        """The finished run of that key, or None; a file that cannot be read, or was changed, counts as not there."""
+        """The finished run of that key, or None; a file that cannot be read, was changed, or holds another run, counts as
+        not there."""
         if self.folder is None:
             return None
-        try:
-            run = unsealed((self.folder / f"{key}.json").read_bytes())
-        except OSError:
-            return None
-        if run is None or run.get("schema") != RUN_SCHEMA:
+        run = unsealed(_content(self.folder / f"{key}.json"))
+        if run is None or (run.get("schema"), run.pop("key", None)) != (RUN_SCHEMA, key):
             return None
         return {**run, "outputs": _unpacked(run["outputs"])}
 
     def save(self, key: str, run: dict[str, Any]) -> None:
         """Write one finished run, so that a reader or a crash never sees half of it."""
         if self.folder is not None:
-            whole = {"schema": RUN_SCHEMA, "versions": versions(), **run, "outputs": _packed(run["outputs"])}
+            about = {"schema": RUN_SCHEMA, "key": key, "versions": versions()}
+            whole = {**about, **run, "outputs": _packed(run["outputs"])}
             write_atomic(self.folder / f"{key}.json", sealed(whole))
+
+
+def _content(file: Path) -> bytes:
+    """What a file holds; nothing where none can be read, or where it is a pipe, whose reader would wait for ever."""
+    with suppress(OSError):
+        if file.is_file():
+            return file.read_bytes()
+    return b""
 
 
 def _packed(outputs: np.ndarray | None) -> dict[str, Any] | None:
@@ -119,12 +127,8 @@ def older_runs(folder: str | Path | None) -> int:
     """How many runs of an earlier version lie in a folder: they are neither read nor mixed with new ones."""
     if folder is None:
         return 0
-    count = 0
-    for file in (Path(folder).expanduser() / "runs").glob("*.json"):
-        with suppress(OSError, ValueError):
-            head = file.read_bytes()[:80].decode("utf-8", "replace")
-            count += '"losscope.compare.run/' in head and RUN_SCHEMA not in head
-    return count
+    heads = [_content(file)[:80] for file in (Path(folder).expanduser() / "runs").glob("*.json")]
+    return sum(b'"losscope.compare.run/' in head and RUN_SCHEMA.encode() not in head for head in heads)
 
 
 def claim(folder: Path) -> None:

@@ -17,7 +17,8 @@ from losscope.comparison.columns import tidied
 from losscope.comparison.data import DataError, listed, named
 from losscope.comparison.encode import seen
 from losscope.comparison.forecast import Forecast, forecast
-from losscope.comparison.learned import Columns, Numbers, Words
+from losscope.comparison.formats import TEXT, plainly
+from losscope.comparison.learned import Columns, Numbers, Words, texts_of
 from losscope.comparison.mistakes import cut
 from losscope.comparison.outcome import Outcome
 from losscope.comparison.sealed import sealed, unsealed
@@ -26,8 +27,13 @@ from losscope.comparison.training import Judging, train
 from losscope.comparison.tuning import Job
 from losscope.report.write import write_atomic
 
-SCHEMA = "losscope.model/2"
+SCHEMA = "losscope.model/3"
 PREDICTIONS, MODELS = "predictions.parquet", "models"  # a file and a folder
+YES_OR_NO = {
+    "True",
+    "False",
+    "missing",
+}  # the categories of a column of booleans with gaps, however a file writes them
 
 
 def save(outcome: Outcome, folder: Path) -> list[Path]:
@@ -83,7 +89,8 @@ def as_frame(made: Forecast, labels: tuple[Any, ...]) -> pd.DataFrame:
 class Model:
     """A saved model: turns rows of a table into predictions.
 
-    `pixels`: what features are divided by, where every feature is a pixel (then `columns` is None).
+    `pixels`: what features are divided by, where every feature is a pixel (then `columns` is None). `formats`: how the
+    columns of the training data were written.
     """
 
     loss: str
@@ -96,6 +103,7 @@ class Model:
     columns: Columns | None
     pixels: float | None
     names: tuple[str, ...]
+    formats: Mapping[str, str]
 
     def predict(self, frame: pd.DataFrame, source: str = "the data frame") -> pd.DataFrame:
         """Predictions of each row; raises DataError where a column is missing, or a value that the model must have."""
@@ -116,14 +124,30 @@ class Model:
         )
 
     def unread(self, frame: pd.DataFrame, source: str = "the data frame") -> list[str]:
-        """What of the rows is no number where the model knows numbers, in words: it is taken as missing."""
+        """What of the rows the model does not know, in words: no number where it knows numbers, or another category."""
         rows, found = self._rows(frame, source).reset_index(drop=True), []
         read = self._read(rows)
         for name in self._numbers.names:
             words = rows[name][~np.isfinite(read[name].to_numpy()) & rows[name].notna()].astype(str)
             if len(words):
                 found.append(f"{name}: {listed([repr(word) for word in words.unique()], 5)} taken as missing")
+        for each in self._words:
+            texts, there = texts_of(read[each.name])
+            new = pd.unique(texts[there & ~pd.Series(texts).isin(each.categories).to_numpy()])
+            if len(new) and not each.rest:  # which shares a column with rare ones that were seen
+                what = listed([repr(word) for word in new], 5)
+                found.append(f"{each.name}: {what} unknown to the model, taken as none of its categories")
         return found
+
+    @property
+    def known(self) -> dict[str, str]:
+        """How a file of rows is to be read: its words as the text they are, and the rest as the training data were."""
+        words = [each.name for each in self._words if not YES_OR_NO.issuperset(each.categories)]
+        return {**self.formats, **dict.fromkeys(words, TEXT)}
+
+    @property
+    def _words(self) -> tuple[Words, ...]:
+        return () if self.columns is None else self.columns.words
 
     @property
     def _numbers(self) -> Numbers:
@@ -140,13 +164,16 @@ class Model:
 
     def _read(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Columns as they are read for a comparison: numbers and dates where those were, and nothing else there."""
-        tidy, _ = tidied(rows.reset_index(drop=True))
-        read = tidy.reindex(columns=list(self.names))  # one that holds nothing of a table is still a column
+        rows, numbers = rows.reset_index(drop=True), list(self._numbers.names)
+        for name, form in self.formats.items():
+            rows[name] = plainly(rows[name], form)
+        tidy, _, _ = tidied(rows[numbers])
+        read = tidy.reindex(columns=numbers)  # one that holds nothing of a table is still a column
         for name in self._numbers.names:
             date = name in self._numbers.first
             if read[name].dtype.kind not in ("M" if date else "iufb"):
                 read[name] = _turned(read[name], date)
-        return read
+        return pd.concat([read, *(_as_words(rows[each.name], each) for each in self._words)], axis=1)
 
     def _features(self, read: pd.DataFrame) -> np.ndarray:
         """float32 (rows, columns); infinite or NaN where a number is too large, or a pixel missing."""
@@ -179,8 +206,15 @@ def load_model(path: str | Path) -> Model:
         task=Task(data["task"], data["target"], "", tuple(data["labels"])),
         encoding=Encoding(data["encoding"]["target"], data["encoding"]["link"]), centre=data["centre"],
         scale=data["scale"], columns=None if columns is None else _columns(columns), pixels=data["pixels"],
-        names=tuple(data["names"]),
+        names=tuple(data["names"]), formats=data["formats"],
     )  # fmt: skip
+
+
+def _as_words(values: pd.Series, words: Words) -> pd.Series:
+    """A column of words. Whole numbers with gaps come as floating-point ones: 1.0 is the category 1, if there is one."""
+    values = values.astype(object)
+    whole = values.map(lambda each: f"{each:.0f}" if isinstance(each, float) and each.is_integer() else None)
+    return values.where(~whole.isin(words.categories), whole)
 
 
 def _turned(read: pd.Series, date: bool) -> pd.Series:
@@ -197,6 +231,8 @@ def _described(outcome: Outcome, job: Job, fitted: models.Fitted) -> dict[str, A
     prepared, rival = outcome.prepared[0], outcome.rivals[job.loss]
     view = seen(prepared, outcome.task, rival.encoding)
     labels = [label.item() if isinstance(label, np.generic) else label for label in outcome.task.labels]
+    learned, dataset = prepared.learned, outcome.dataset
+    names = list(dataset.features.columns if learned is None else learned.names)
     return {
         "schema": SCHEMA,
         "loss": job.loss,
@@ -210,11 +246,10 @@ def _described(outcome: Outcome, job: Job, fitted: models.Fitted) -> dict[str, A
         "encoding": {"target": rival.encoding.target, "link": rival.encoding.link},
         "centre": view.centre,
         "scale": view.scale,
-        "pixels": outcome.dataset.pixels,
-        "columns": None if prepared.learned is None else asdict(prepared.learned),
-        "names": list(
-            outcome.dataset.features.columns if prepared.learned is None else prepared.learned.names
-        ),
+        "pixels": dataset.pixels,
+        "columns": None if learned is None else asdict(learned),
+        "names": names,
+        "formats": {name: form for name, form in dataset.formats.items() if name in names},
     }
 
 

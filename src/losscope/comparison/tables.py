@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,8 +20,11 @@ MOST_VALUES = 1 << 29
 UNNAMED_INDEX = re.compile(r"__index_level_\d+__")  # as pandas calls it in a file
 
 
-def read_table(path: Path) -> tuple[pd.DataFrame, list[str]]:
-    """The table of one CSV or Parquet file, and what had to be assumed to read it."""
+def read_table(
+    path: Path, known: Mapping[str, str] | None = None
+) -> tuple[pd.DataFrame, list[str], dict[str, str]]:
+    """The table of one CSV or Parquet file, what had to be assumed to read it, and the formats found of its columns.
+    `known`: formats of columns by name, such as a model has learned them: a CSV file has these as text."""
     if not path.exists():
         folder = path.parent.glob("*") if path.parent.is_dir() else ()
         near = [entry.name for entry in folder if entry.suffix in SUFFIXES]
@@ -33,7 +37,7 @@ def read_table(path: Path) -> tuple[pd.DataFrame, list[str]]:
             raise DataError(f"{str(path)!r} is empty: expected a header line and rows")
         file.seek(0)
         if beginning.startswith(PARQUET_MAGIC):
-            return _read_parquet(path, file), []
+            return _read_parquet(path, file), [], {}
         if path.suffix.lower() in PARQUET_SUFFIXES:
             raise DataError(
                 f"{str(path)!r} is no Parquet file (it begins with {_glimpse(beginning)}): if it holds CSV, name it "
@@ -41,7 +45,7 @@ def read_table(path: Path) -> tuple[pd.DataFrame, list[str]]:
             )
         if looks_binary(beginning):
             raise DataError(not_a_table(path))
-        return read_csv(path, file)
+        return read_csv(path, file, known or {})
 
 
 def _read_parquet(path: Path, file: IO[bytes]) -> pd.DataFrame:
