@@ -23,6 +23,7 @@ pytest.importorskip("sklearn")
 
 import losscope as ls
 from losscope.comparison import comparison, models, tuning
+from losscope.comparison.differences import blocks_of
 from losscope.comparison.execution import workers_asked
 from losscope.comparison.metrics import named
 from losscope.comparison.preparation import prepare
@@ -300,6 +301,43 @@ def test_one_split_has_an_interval_from_its_test_rows():
     found = result.difference("squared_error", "absolute_error", named("mae", "regression"))
     assert 0 < found.half < np.inf
     assert result.shared_test
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("groups", "known"), [(3, False), (5, False), (12, True)])
+@pytest.mark.parametrize("target", ["number", "class"])
+def test_where_a_test_part_is_of_one_group_the_uncertainty_is_unknown(groups, known, target):
+    x = np.random.default_rng(0).normal(size=180)
+    frame = pd.DataFrame({"x": x, "who": np.arange(180) % groups, "weight": np.arange(180) % groups % 3,
+                          "y": x + np.arange(180) % 7 if target == "number" else x > 0.3})  # fmt: skip
+    losses = ["mse", "mae"] if target == "number" else ["bce", "hinge"]
+    for more in ({}, {"weights": "weight"}) if known else ({},):
+        result = ls.compare(frame, "y", losses, **SMALL, group="who", **more)
+        found = result.difference(*result.losses, result.answer.metric)
+        assert np.isfinite(found.half) == known
+        assert ("(uncertainty unknown)" in str(result)) == (not known)
+
+
+@pytest.mark.filterwarnings("error")
+def test_of_single_rows_there_is_no_r2_and_its_uncertainty_is_unknown():
+    x = np.random.default_rng(0).normal(size=40)
+    frame = pd.DataFrame({"x": x, "y": x + np.arange(40) % 7})
+    result = ls.compare(frame, "y", ["mse", "mae"], model="linear", folds=20, metric="r2")
+    assert "(uncertainty unknown)" in result.findings()[0]
+
+
+def test_no_test_row_is_missing_from_the_blocks_where_splits_have_other_numbers_of_groups():
+    x = np.random.default_rng(0).normal(size=220)
+    frame = pd.DataFrame({"x": x, "y": x + np.arange(220) % 7, "who": np.arange(220) // 20})
+    result = ls.compare(frame, "y", ["mae"], model="linear", folds=4, group="who")
+    groups = [result.dataset.groups[part.test] for part in result.prepared]
+    numbers = [len(set(each)) for each in groups]
+    assert set(numbers) == {2, 3}
+    name, metric = "absolute_error", result.answer.metric
+    whole = result.summaries[name].values[metric.name]
+    for group, left_out, mean in zip(groups, result._left_out(name, metric), whole, strict=True):
+        kept = [len(group) - len(block) for block in blocks_of(len(group), group, min(numbers))]
+        assert kept @ left_out == pytest.approx((len(kept) - 1) * len(group) * mean)
 
 
 def test_losses_without_probabilities_get_a_dash_and_the_reason(cancer):
