@@ -404,6 +404,9 @@ def test_losses_of_a_file(tmp_path):
         ("a = 1", "needs a table with a formula"),
         ('[a]\nformula = "r**"', "a: "),
         ("", "has no loss in it"),
+        ("a = " + "[" * 5000 + "]" * 5000, "brackets within brackets, too deep"),
+        ('[a]\nformula = "name*r**2"\nname = 2', "the parameter 'name' of a has a name that is taken"),
+        ('[a]\nformula = "r**2 + foo(r)"', "\n  r**2 + foo(r)\n         ^"),
     ],
 )
 def test_a_wrong_file_of_losses_is_one_clear_line(text, says, tmp_path):
@@ -412,6 +415,33 @@ def test_a_wrong_file_of_losses_is_one_clear_line(text, says, tmp_path):
     with pytest.raises(ValueError, match=re.escape(says)) as caught:
         read([], file)
     assert str(file) in str(caught.value)
+
+
+def test_a_file_of_losses_may_begin_with_a_byte_order_mark(tmp_path):
+    file = tmp_path / "my.toml"
+    file.write_text('[a]\nformula = "r**2"', encoding="utf-8-sig")
+    assert [rival.name for rival in read([], file)] == ["a"]
+
+
+TAKEN = ["name", "formula", "structure", "target", "prediction", "summary", "task", "strict"]
+
+
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        *((f"a = {name}*r**2 : {name}=2", f"the parameter {name!r} of a has a name that is taken") for name in TAKEN),
+        ("a = c*r**2 : c=1, c=2", "the parameter 'c' of a is set twice"),
+        ("a = c*r**2 : c=?, c=2", "the parameter 'c' of a is set twice"),
+        ("huber:delta=?,delta=2", "delta in 'huber:delta=?,delta=2' is set twice"),
+        ("huber:delta=?:delta=?", "delta in 'huber:delta=?:delta=?' is set twice"),
+        ("a b = r**2", "'a b' in 'a b = r**2' is no name of a loss: give it one word, as in \"mine = r**2\""),
+        ("= r**2", "'' in '= r**2' is no name of a loss: give it one word, as in \"mine = r**2\""),
+        ("where(r <= 1, r**2, abs(r))", 'a formula without a name: write "mine = where(r <= 1'),
+    ],
+)  # fmt: skip
+def test_a_loss_that_is_written_wrong_is_one_clear_line(word, says):
+    with pytest.raises(ValueError, match=re.escape(says)):
+        read([word])
 
 
 def test_the_logarithm_of_the_target_is_a_rival_transformed_back():

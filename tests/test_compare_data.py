@@ -231,12 +231,21 @@ def test_a_loss_that_does_not_fit_is_refused_with_those_that_do(misfit):
     [
         ("mine = -r**2", "diabetes", "mine has no minimum"),
         ("mine = -exp(abs(r))", "diabetes", "mine has no minimum"),
-        ("mine = log((1 + z)/(1 + y))**2", "diabetes", "no number for some targets, whatever is predicted"),
+        (
+            "mine = log((1 + z)/(1 + y))**2",
+            "diabetes",
+            "mine is no number for some targets, wherever among them",
+        ),
+        ("mine = log(r)", "diabetes", "mine is no number for some targets, wherever among them"),
+        ("mine = sqrt(r)", "diabetes", "mine is no number for some targets, wherever among them"),
+        ("mine = sqrt(r)", "breast_cancer", "mine is no number for some targets, wherever among them"),
+        ("mine = -atan(abs(r))", "diabetes", "mine falls without end on these targets"),
     ],
 )
 def test_a_loss_from_which_nothing_can_be_learned_is_refused(loss, data, says):
-    with pytest.raises(DataError, match=says):
+    with pytest.raises(ValueError, match=says) as caught:
         compare(data, losses=[loss, "mse"], epochs=1)
+    assert caught.value.user_error
 
 
 def test_a_loss_of_counts_makes_no_count_of_other_numbers():

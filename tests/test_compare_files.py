@@ -642,12 +642,23 @@ def test_what_is_impossible_is_refused_before_pytorch_is_loaded(target, options,
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+NAME = "a" * 300
+LONG = (
+    ["--data", f"{NAME}.csv", "--target", "y"],
+    ["--data", NAME, "--target", "y"],
+    [f"{NAME}.csv", "--target", "y"],
+    ["mse", "--data", "diabetes", "--out", NAME],
+    ["mse", "--data", "mnist", "--data-dir", NAME],
+)
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
         (["compare", "1/(1 + r**2)"], 'a formula without a name: write "mine = 1/(1 + r**2)"'),
         (["compare", "houze.csv", "--target", "price"], "no file 'houze.csv'"),
         (["compare", "--data", "houze.csv", "--target", "price"], "no file 'houze.csv': check the path"),
+        *((["compare", *words], "The name of a file or folder is too long. Got: aaaa") for words in LONG),
         (["form", "exp(r"], "\n  exp(r\n     ^"),
     ],
 )
