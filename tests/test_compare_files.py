@@ -25,11 +25,12 @@ pytest.importorskip("pyarrow")
 import pyarrow
 import pyarrow.parquet
 
-from losscope.comparison import delimited, sources, tables
+from losscope.comparison import Comparison, delimited, sources, tables
 from losscope.comparison.data import DataError, load
 from losscope.comparison.images import read_idx
 from losscope.comparison.preparation import prepare
 from losscope.comparison.results import Store
+from losscope.comparison.settings import Asked
 from losscope.comparison.task import decide
 from losscope.report.write import WriteError, write_atomic, write_json
 
@@ -673,12 +674,56 @@ def test_what_is_written_is_understood_for_what_it_is(words, says, capsys):
     ("options", "says"),
     [
         ({"losses": []}, "losses is empty"),
-        ({"splits": "two"}, "--splits 'two' is no whole number"),
+        ({"splits": "two"}, "splits 'two' is no whole number"),
         ({"folds": 2.5}, "no whole"),
+        ({"learning_rate": "0.1"}, "learning_rate '0.1' is no number: give one, or leave learning_rate out"),
+        ({"learning_rate": True}, "learning_rate True is no number"),
+        ({"penalty": "abc"}, "penalty 'abc' is no number"),
+        *(
+            ({name: None}, f"{name} None is no whole number")
+            for name in ("splits", "seeds", "grid", "split_seed")
+        ),
+        *(({"workers": value}, "is no whole number") for value in ("2", 2.5, True)),
+        *(({"metric": value}, "is no text") for value in (5, ["rmse"])),
+        *(({name: value}, "is no list") for name in ("drop", "keep") for value in (None, 5, b"age")),
+        ({"losses": 5}, "losses 5 is no list or text"),
+        *(
+            ({name: value}, "is no text or path")
+            for name in ("out", "losses_file")
+            for value in (5, b"o", "a\0b")
+        ),
+        ({"data_dir": 5}, "data_dir 5 is no text or path"),
+        ({"dask": 5}, "dask 5 is no text"),
+        ({"progress": 5}, "progress 5 is no Progress"),
+        *(
+            ({name: "no"}, "'no' is no truth value \\(True or False\\)")
+            for name in ("tune", "merge_rare_classes")
+        ),
     ],
+    ids=str,
 )
 def test_options_from_python_are_asked_for_their_kind(options, says):
     import losscope as ls
 
     with pytest.raises(DataError, match=says):
         ls.compare("diabetes", **options)
+
+
+def test_numbers_and_texts_of_any_library_are_taken():
+    Asked(splits=np.int64(2), learning_rate=1, penalty=np.float32(0.5), tune=np.True_, metric=np.str_("mae"))
+    assert load("diabetes", drop=pd.Index(["age"])).features.shape[1] == 9
+
+
+def test_a_result_is_saved_in_a_folder_and_nowhere_else():
+    with pytest.raises(DataError, match="folder None is no text or path"):
+        Comparison.save(None, None)
+
+
+@pytest.mark.parametrize(
+    "more", [{"target": "y"}, {"drop": ["w"]}, {"keep": "w"}, {"group": "g"}, {"data_dir": "d"}], ids=str
+)
+def test_what_columns_are_for_is_not_asked_again_of_a_data_set(more):
+    dataset = load(FRAME, "y")
+    assert load(dataset) is dataset
+    with pytest.raises(DataError, match=r"data is a Dataset.* give target, drop, .* to load"):
+        load(dataset, **more)
