@@ -210,10 +210,10 @@ def named(name: str, kind: str) -> Metric:
         raise DataError(f"--metric {name!r}: the level is a number between 0 and 1, as in {word}@0.9")
     known = {metric.name: metric for metric in OF_TASK[kind]}
     if name not in known:
-        raise DataError(
-            f"--metric {name!r} does not fit --task {kind}. {did_you_mean(name, known)}"
-            + ("" if len(known) < 9 else f" All: {', '.join(known)}")
-        )
+        elsewhere = word in families or name in {each.name for every in OF_TASK.values() for each in every}
+        wrong = f"does not fit --task {kind}" if elsewhere else "is not known"
+        levelled = [f"{family}@0.9" for family in families] if kind in ("regression", "count") else []
+        raise DataError(f"--metric {name!r} {wrong}. {did_you_mean(name, [*known, *levelled])}")
     return known[name]
 
 
