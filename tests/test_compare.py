@@ -281,9 +281,7 @@ def test_losses_that_estimate_different_quantiles_are_not_ranked_by_one_of_them(
 def test_a_metric_that_is_asked_for_ranks_everyone():
     result = ls.compare("diabetes", losses=["pinball:quantile=0.4", "mse"], metric="mae", **SMALL)
     assert [question.rivals for question in result.questions] == [("pinball:quantile=0.4", "squared_error")]
-    with pytest.raises(
-        ValueError, match=r"--metric 'rms' does not fit --task regression\. Did you mean 'rmse'"
-    ):
+    with pytest.raises(ValueError, match=r"--metric 'rms' is not known\. Did you mean 'rmse'"):
         ls.compare("diabetes", losses=["mse"], metric="rms", **SMALL)
 
 
