@@ -23,6 +23,7 @@ pytest.importorskip("sklearn")
 
 import losscope as ls
 from losscope.comparison import comparison, models, tuning
+from losscope.comparison.differences import blocks_of
 from losscope.comparison.execution import workers_asked
 from losscope.comparison.metrics import named
 from losscope.comparison.preparation import prepare
@@ -280,9 +281,7 @@ def test_losses_that_estimate_different_quantiles_are_not_ranked_by_one_of_them(
 def test_a_metric_that_is_asked_for_ranks_everyone():
     result = ls.compare("diabetes", losses=["pinball:quantile=0.4", "mse"], metric="mae", **SMALL)
     assert [question.rivals for question in result.questions] == [("pinball:quantile=0.4", "squared_error")]
-    with pytest.raises(
-        ValueError, match=r"--metric 'rms' does not fit --task regression\. Did you mean 'rmse'"
-    ):
+    with pytest.raises(ValueError, match=r"--metric 'rms' is not known\. Did you mean 'rmse'"):
         ls.compare("diabetes", losses=["mse"], metric="rms", **SMALL)
 
 
@@ -300,6 +299,43 @@ def test_one_split_has_an_interval_from_its_test_rows():
     found = result.difference("squared_error", "absolute_error", named("mae", "regression"))
     assert 0 < found.half < np.inf
     assert result.shared_test
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("groups", "known"), [(3, False), (5, False), (12, True)])
+@pytest.mark.parametrize("target", ["number", "class"])
+def test_where_a_test_part_is_of_one_group_the_uncertainty_is_unknown(groups, known, target):
+    x = np.random.default_rng(0).normal(size=180)
+    frame = pd.DataFrame({"x": x, "who": np.arange(180) % groups, "weight": np.arange(180) % groups % 3,
+                          "y": x + np.arange(180) % 7 if target == "number" else x > 0.3})  # fmt: skip
+    losses = ["mse", "mae"] if target == "number" else ["bce", "hinge"]
+    for more in ({}, {"weights": "weight"}) if known else ({},):
+        result = ls.compare(frame, "y", losses, **SMALL, group="who", **more)
+        found = result.difference(*result.losses, result.answer.metric)
+        assert np.isfinite(found.half) == known
+        assert ("(uncertainty unknown)" in str(result)) == (not known)
+
+
+@pytest.mark.filterwarnings("error")
+def test_of_single_rows_there_is_no_r2_and_its_uncertainty_is_unknown():
+    x = np.random.default_rng(0).normal(size=40)
+    frame = pd.DataFrame({"x": x, "y": x + np.arange(40) % 7})
+    result = ls.compare(frame, "y", ["mse", "mae"], model="linear", folds=20, metric="r2")
+    assert "(uncertainty unknown)" in result.findings()[0]
+
+
+def test_no_test_row_is_missing_from_the_blocks_where_splits_have_other_numbers_of_groups():
+    x = np.random.default_rng(0).normal(size=220)
+    frame = pd.DataFrame({"x": x, "y": x + np.arange(220) % 7, "who": np.arange(220) // 20})
+    result = ls.compare(frame, "y", ["mae"], model="linear", folds=4, group="who")
+    groups = [result.dataset.groups[part.test] for part in result.prepared]
+    numbers = [len(set(each)) for each in groups]
+    assert set(numbers) == {2, 3}
+    name, metric = "absolute_error", result.answer.metric
+    whole = result.summaries[name].values[metric.name]
+    for group, left_out, mean in zip(groups, result._left_out(name, metric), whole, strict=True):
+        kept = [len(group) - len(block) for block in blocks_of(len(group), group, min(numbers))]
+        assert kept @ left_out == pytest.approx((len(kept) - 1) * len(group) * mean)
 
 
 def test_losses_without_probabilities_get_a_dash_and_the_reason(cancer):
@@ -366,6 +402,9 @@ def test_losses_of_a_file(tmp_path):
         ("a = 1", "needs a table with a formula"),
         ('[a]\nformula = "r**"', "a: "),
         ("", "has no loss in it"),
+        ("a = " + "[" * 5000 + "]" * 5000, "brackets within brackets, too deep"),
+        ('[a]\nformula = "name*r**2"\nname = 2', "the parameter 'name' of a has a name that is taken"),
+        ('[a]\nformula = "r**2 + foo(r)"', "\n  r**2 + foo(r)\n         ^"),
     ],
 )
 def test_a_wrong_file_of_losses_is_one_clear_line(text, says, tmp_path):
@@ -374,6 +413,33 @@ def test_a_wrong_file_of_losses_is_one_clear_line(text, says, tmp_path):
     with pytest.raises(ValueError, match=re.escape(says)) as caught:
         read([], file)
     assert str(file) in str(caught.value)
+
+
+def test_a_file_of_losses_may_begin_with_a_byte_order_mark(tmp_path):
+    file = tmp_path / "my.toml"
+    file.write_text('[a]\nformula = "r**2"', encoding="utf-8-sig")
+    assert [rival.name for rival in read([], file)] == ["a"]
+
+
+TAKEN = ["name", "formula", "structure", "target", "prediction", "summary", "task", "strict"]
+
+
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        *((f"a = {name}*r**2 : {name}=2", f"the parameter {name!r} of a has a name that is taken") for name in TAKEN),
+        ("a = c*r**2 : c=1, c=2", "the parameter 'c' of a is set twice"),
+        ("a = c*r**2 : c=?, c=2", "the parameter 'c' of a is set twice"),
+        ("huber:delta=?,delta=2", "delta in 'huber:delta=?,delta=2' is set twice"),
+        ("huber:delta=?:delta=?", "delta in 'huber:delta=?:delta=?' is set twice"),
+        ("a b = r**2", "'a b' in 'a b = r**2' is no name of a loss: give it one word, as in \"mine = r**2\""),
+        ("= r**2", "'' in '= r**2' is no name of a loss: give it one word, as in \"mine = r**2\""),
+        ("where(r <= 1, r**2, abs(r))", 'a formula without a name: write "mine = where(r <= 1'),
+    ],
+)  # fmt: skip
+def test_a_loss_that_is_written_wrong_is_one_clear_line(word, says):
+    with pytest.raises(ValueError, match=re.escape(says)):
+        read([word])
 
 
 def test_the_logarithm_of_the_target_is_a_rival_transformed_back():

@@ -174,7 +174,12 @@ SETTINGS_MISTAKES = {
     "--model tree": ({"model": "tree"}, "--model 'tree' is not known"),
     "--optimizer lion": ({"optimizer": "lion"}, "--optimizer 'lion' is not known"),
     "--task clustering": ({"task": "clustering"}, "--task 'clustering' is not known"),
-    "--metric mae": ({"metric": "mae"}, "--metric 'mae' does not fit"),
+    "--metric mae": ({"metric": "mae"}, "--metric 'mae' does not fit --task classes"),
+    "--metric foo": (
+        {"metric": "foo", "data": "diabetes"},
+        "--metric 'foo' is not known. Known: coverage@0.9, expectile@0.9, mae, median_absolute_error, pinball@0.9, r2, rmse",
+    ),
+    "--metric pinball@0.9": ({"metric": "pinball@0.9"}, "--metric 'pinball@0.9' does not fit --task classes"),
     "--splits 0": ({"splits": 0}, "--splits 0 is too few"),
     "--folds 1": ({"folds": 1}, "--folds 1"),
     "no such option": ({"epoch": 3}, "compare has no option 'epoch'"),
@@ -231,12 +236,21 @@ def test_a_loss_that_does_not_fit_is_refused_with_those_that_do(misfit):
     [
         ("mine = -r**2", "diabetes", "mine has no minimum"),
         ("mine = -exp(abs(r))", "diabetes", "mine has no minimum"),
-        ("mine = log((1 + z)/(1 + y))**2", "diabetes", "no number for some targets, whatever is predicted"),
+        (
+            "mine = log((1 + z)/(1 + y))**2",
+            "diabetes",
+            "mine is no number for some targets, wherever among them",
+        ),
+        ("mine = log(r)", "diabetes", "mine is no number for some targets, wherever among them"),
+        ("mine = sqrt(r)", "diabetes", "mine is no number for some targets, wherever among them"),
+        ("mine = sqrt(r)", "breast_cancer", "mine is no number for some targets, wherever among them"),
+        ("mine = -atan(abs(r))", "diabetes", "mine falls without end on these targets"),
     ],
 )
 def test_a_loss_from_which_nothing_can_be_learned_is_refused(loss, data, says):
-    with pytest.raises(DataError, match=says):
+    with pytest.raises(ValueError, match=says) as caught:
         compare(data, losses=[loss, "mse"], epochs=1)
+    assert caught.value.user_error
 
 
 def test_a_loss_of_counts_makes_no_count_of_other_numbers():
@@ -255,6 +269,11 @@ def test_out_that_is_a_file_is_refused(tmp_path):
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(DataError, match="give a folder"):
             compare("diabetes", losses=["mse"], epochs=1, out=out)
+
+
+def test_whole_numbers_stay_whole_where_some_are_missing():
+    dataset = load(pd.DataFrame({"x": range(90), "y": [1, 2, None] * 30}), "y")
+    assert [repr(label) for label in decide(dataset, None, []).labels] == ["1", "2"]
 
 
 def test_rows_without_a_target_are_dropped_and_counted():

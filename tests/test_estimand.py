@@ -78,6 +78,13 @@ def test_losses_of_labels_estimate_a_probability_a_ranking_or_a_class():
     assert of_two_classes(weighted, "one", "sigmoid").kind == "ranking"
 
 
+@pytest.mark.parametrize("formula", ["log(r)", "log(z)", "sqrt(-abs(r))"])
+def test_a_loss_with_no_finite_minimum_estimates_nothing_that_has_a_name(formula):
+    loss = ls.define("mine", formula)
+    assert of_numbers(loss).kind == "other"
+    assert of_two_classes(loss, "one", "score").kind == "other"
+
+
 def test_losses_of_classes():
     assert of_classes(ls.cross_entropy).kind == "probability"
     focal = ls.define("focal_of_classes", "sigmoid(m)**2*softplus(m)", structure="softmax")

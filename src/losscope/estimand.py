@@ -172,10 +172,12 @@ def _risk(loss: Any, y: np.ndarray, z: np.ndarray) -> np.ndarray:
 
 
 def _least(risk: Callable[[np.ndarray], np.ndarray], axis: np.ndarray) -> float:
-    """Where the risk is least: the best of the axis, then finer between its neighbours. NaN where it is nowhere."""
+    """Where the risk is least: the best of the axis, then finer between its neighbours. NaN where it is finite
+    nowhere."""
     for _ in range(4):
         with np.errstate(all="ignore"):
-            values = np.asarray(risk(axis), dtype=float)
+            values = np.array(risk(axis), dtype=float)
+        values[~np.isfinite(values)] = np.nan
         if np.isnan(values).all():
             return float("nan")
         least = np.nanmin(values)

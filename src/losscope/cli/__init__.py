@@ -132,6 +132,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     next_step="Make room, or send it elsewhere",
                 )
             )
+        elif isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+            error = LossError(
+                complain(
+                    "The name of a file or folder is too long",
+                    got=f"{str(error.filename)[:40]}..., {len(str(error.filename))} signs",
+                    expected="at most 255 bytes between two slashes",
+                )
+            )
         if not getattr(error, "user_error", False):
             raise
         say(f"losscope: {error}", error=True)

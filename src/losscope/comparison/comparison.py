@@ -17,6 +17,7 @@ from losscope.comparison.data import DataError, Dataset, load
 from losscope.comparison.execution import Work, workers_asked
 from losscope.comparison.findings import findings
 from losscope.comparison.hunt import Hunt, formula_of
+from losscope.comparison.kinds import refuse_other_kinds
 from losscope.comparison.outcome import Outcome
 from losscope.comparison.preparation import Prepared, prepare
 from losscope.comparison.progress import Progress, Silence
@@ -60,6 +61,7 @@ class Comparison(Outcome):
 
     def save(self, folder: str | Path, command: str = "") -> Path:
         """Write `results.json`, `results.csv` and `report.html` to a folder; gives the report's path."""
+        refuse_other_kinds(Comparison.save, {"folder": folder})
         return presentation.save(self, Path(folder).expanduser(), command)
 
     def __str__(self) -> str:
@@ -75,7 +77,7 @@ class Comparison(Outcome):
 def compare(
     data: Any = "digits",
     target: str | None = None,
-    losses: Sequence[Any] | None = None,
+    losses: Sequence[Any] | str | ls.Loss | None = None,
     *,
     out: str | Path | None = None,
     workers: int | None = 1,
@@ -101,6 +103,8 @@ def compare(
     ('squared_error', 'absolute_error')
     """
     started = time.perf_counter()
+    given = {"losses": losses, "out": out, "workers": workers, "dask": dask, "progress": progress}
+    refuse_other_kinds(compare, given)
     asked, columns = _sorted_out(options)
     workers = workers_asked(workers)
     named = rival.read(_listed(losses), asked.losses_file, asked.tune)

@@ -18,6 +18,7 @@ import pandas as pd
 from losscope.comparison.columns import tidied
 from losscope.comparison.delimited import refuse_columns
 from losscope.comparison.images import read_folder
+from losscope.comparison.kinds import refuse_other_kinds
 from losscope.comparison.mistakes import DataError, counted, did_you_mean, listed
 from losscope.comparison.roles import MINIMUM_ROWS, Aside, Roles, settled, target_of
 from losscope.comparison.tables import from_arrow, is_arrow, read_table
@@ -90,9 +91,15 @@ def load(
     >>> load("digits").features.shape
     (1797, 64)
     """
-    if isinstance(data, Dataset):
-        return data
+    refuse_other_kinds(load, {"data_dir": data_dir, "drop": drop, "keep": keep})
     roles = Roles(target, _names(drop), _names(keep), weights, time, group)
+    if isinstance(data, Dataset):
+        if roles != Roles() or data_dir is not None:
+            raise DataError(
+                "data is a Dataset, whose columns have their parts already: give target, drop, keep, weights, time, group "
+                "and data_dir to load, which makes it"
+            )
+        return data
     if isinstance(data, pd.DataFrame):
         return from_frame(data, roles, name="data frame", source="a data frame")
     if is_arrow(data):

@@ -11,6 +11,7 @@ from scipy.stats import beta, chi2, t
 CONFIDENCE = 0.95
 # What splits differ by beyond the part of their test rows counts where chance would not give it this often.
 BY_CHANCE = 0.9
+MOST_BLOCKS = 20
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ def over_splits(
 ) -> Difference:
     """The mean difference over splits of the same rows, and how sure it is.
 
-    `differences` (splits,); `left_out` (splits, blocks): the same with one block of the test rows left out.
+    `differences` (splits,); `left_out` (splits, blocks): the same with one block of the test rows left out; NaN where
+    that is not known, and then neither is how sure it is.
 
     What one split's difference varies by has two parts. That of the test rows is taken from the rows themselves (a
     jackknife over blocks), of which there are many; what the splits differ by beyond it and beyond chance, from the
@@ -77,7 +79,7 @@ def over_splits(
     return Difference(float(np.mean(differences)), quantile * math.sqrt(variance))
 
 
-def blocks_of(rows: int, groups: np.ndarray | None = None, most: int = 20) -> list[np.ndarray]:
+def blocks_of(rows: int, groups: np.ndarray | None = None, most: int = MOST_BLOCKS) -> list[np.ndarray]:
     """The places of each block of rows to leave out: neighbours together, as rows near each other may be alike, and
     rows of one group together.
 

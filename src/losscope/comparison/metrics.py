@@ -48,6 +48,13 @@ def _of_numbers(function: Callable[..., Any]) -> Callable[..., float | None]:
     return of
 
 
+def _r2(target: np.ndarray, forecast: Forecast, weight: np.ndarray | None = None) -> float | None:
+    """None for a single row, which deviates from no mean."""
+    if len(target) < 2:
+        return None
+    return float(sk.r2_score(target, forecast.prediction, sample_weight=weight))
+
+
 def _of_score(function: Callable[..., Any]) -> Callable[..., float | None]:
     def of(target: np.ndarray, forecast: Forecast, weight: np.ndarray | None = None) -> float | None:
         if forecast.score is None or len(np.unique(target)) < 2:
@@ -122,7 +129,7 @@ NUMBERS = (
            meaning="the root of the mean squared error"),
     Metric("median_absolute_error", "median |error|", _of_numbers(sk.median_absolute_error), constant=np.median,
            meaning="half of the errors are smaller"),
-    Metric("r2", "R²", _of_numbers(sk.r2_score), higher=True,
+    Metric("r2", "R²", _r2, higher=True,
            meaning="the share of the squared deviation from the mean that is explained"),
 )  # fmt: skip
 COUNTS = (
@@ -203,10 +210,10 @@ def named(name: str, kind: str) -> Metric:
         raise DataError(f"--metric {name!r}: the level is a number between 0 and 1, as in {word}@0.9")
     known = {metric.name: metric for metric in OF_TASK[kind]}
     if name not in known:
-        raise DataError(
-            f"--metric {name!r} does not fit --task {kind}. {did_you_mean(name, known)}"
-            + ("" if len(known) < 9 else f" All: {', '.join(known)}")
-        )
+        elsewhere = word in families or name in {each.name for every in OF_TASK.values() for each in every}
+        wrong = f"does not fit --task {kind}" if elsewhere else "is not known"
+        levelled = [f"{family}@0.9" for family in families] if kind in ("regression", "count") else []
+        raise DataError(f"--metric {name!r} {wrong}. {did_you_mean(name, [*known, *levelled])}")
     return known[name]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from losscope.comparison.data import Dataset
-from losscope.comparison.differences import Difference, blocks_of, over_splits
+from losscope.comparison.differences import MOST_BLOCKS, Difference, blocks_of, over_splits
 from losscope.comparison.encode import seen
 from losscope.comparison.forecast import Forecast, constant, forecast
 from losscope.comparison.metrics import Metric, metrics_of
@@ -236,12 +236,17 @@ class Outcome:
         key = (name, metric.name, choices)
         if key not in memory:
             of = choices or (None,) * len(self.prepared)
-            rows = [self._of_split(name, metric, split, choice) for split, choice in enumerate(of)]
-            fewest = min(map(len, rows))
-            memory[key] = np.array([row[:fewest] for row in rows])
+            memory[key] = np.array([self._of_split(name, metric, *each) for each in enumerate(of)])
         return memory[key]
 
-    def _of_split(self, name: str, metric: Metric, split: int, choice: Choice | None) -> list[float]:
+    @cached_property
+    def _blocks(self) -> int:
+        """In how many blocks the test rows of every split can be cut: a group is in one of them alone."""
+        groups = self.dataset.groups
+        tests = [prepared.test for prepared in self.prepared]
+        return min(MOST_BLOCKS, *(len(test if groups is None else np.unique(groups[test])) for test in tests))
+
+    def _of_split(self, name: str, metric: Metric, split: int, choice: Choice | None) -> np.ndarray:
         prepared = self.prepared[split]
         test, groups = prepared.test, self.dataset.groups
         target, weight = prepared.target[test], prepared.weight
@@ -249,14 +254,18 @@ class Outcome:
             made = [self.constant_forecast(prepared, metric, test)]
         else:
             made = self.forecasts(name, split, choice)
+        counts = np.ones(len(test)) if weight is None else weight[test]
         found = []
-        for block in blocks_of(len(test), None if groups is None else groups[test]):
+        for block in blocks_of(len(test), None if groups is None else groups[test], self._blocks):
             rows = np.ones(len(test), dtype=bool)
             rows[block] = False
             own = None if weight is None else weight[test][rows]
-            values = [metric.of(target[rows], each.of(rows), own) for each in made]
+            values = [metric.of(target[rows], each.of(rows), own) for each in made if counts[rows].any()]
             known = [value for value in values if value is not None]
             found.append(float(np.mean(known)) if known else float("nan"))
         # Where leaving a block out leaves no such metric (no positive is left), it says nothing.
         whole = np.array(found)
-        return list(np.where(np.isfinite(whole), whole, np.nanmean(whole)))
+        there = whole[np.isfinite(whole)]
+        if len(there) < 2:  # one value does not show how much it varies
+            return np.full_like(whole, np.nan)
+        return np.where(np.isfinite(whole), whole, there.mean())

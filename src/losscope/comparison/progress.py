@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 # Where there is no terminal, a line at most this often.
 SPEAK_EVERY_S = 10.0
 
 
+@runtime_checkable
 class Progress(Protocol):
     """What a comparison tells of itself while it runs."""
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,14 @@ import losscope as ls
 from losscope.comparison.data import DataError
 from losscope.comparison.task import Encoding, Task, encoding_of
 from losscope.constant import best_constant
-from losscope.errors import LossError
+from losscope.errors import LossError, visible
 from losscope.estimand import Estimand, of_classes, of_numbers, of_two_classes
+from losscope.kernels.reference import pointwise
 
 # What may stand for a loss: squared error of a transformed target, whose predictions are transformed back.
 TRANSFORMED = {"log(target)": "log", "log1p(target)": "log1p"}
+# What losscope.define takes beside parameters, which are its last.
+TAKEN = tuple(signature(ls.define).parameters)[:-1]
 GEOMETRIC = Estimand("centre", None, "the geometric mean")
 
 
@@ -79,8 +84,7 @@ def seated(rival: Rival, task: Task, target: np.ndarray) -> Rival:
         raise DataError(
             f"{rival.name} has no minimum: the further off a prediction, the less it is, without end"
         )
-    if encoding.target == "standardised":
-        _refuse_no_number(rival, target)
+    _refuse_no_number(rival, encoding, target)
     if estimand.kind == "probability" and encoding.link == "score" and task.outputs == 1:
         encoding = replace(
             encoding, link="sigmoid", notes=()
@@ -88,17 +92,29 @@ def seated(rival: Rival, task: Task, target: np.ndarray) -> Rival:
     return replace(rival, encoding=encoding, estimand=estimand)
 
 
-def _refuse_no_number(rival: Rival, target: np.ndarray) -> None:
-    """A loss that is no number for targets on both sides of 0, as one with their logarithm."""
-    target = target / (np.abs(target).max() or 1.0)  # standardised it is the same, and no square overflows
-    some = target[np.unique(np.linspace(0, target.size - 1, 100).astype(int))]
-    try:
-        best_constant(rival.loss, (some - target.mean()) / (target.std() or 1.0))
-    except LossError:
+def _refuse_no_number(rival: Rival, encoding: Encoding, target: np.ndarray) -> None:
+    """A loss that is no number for some targets wherever among them a prediction lies, as one with the logarithm of a
+    standardised target or with the root of a residual; or of which no constant is best."""
+    if encoding.target == "standardised":
+        # Standardised it is the same, and no square overflows.
+        target = target / (np.abs(target).max() or 1.0)
+        some = target[np.unique(np.linspace(0, target.size - 1, 100).astype(int))]
+        sees = (some - target.mean()) / (target.std() or 1.0)
+        how = (
+            "standardised, on both sides of 0. A loss of targets of 0 or more says so in a file of --losses: "
+            'target = "nonnegative"'
+        )
+    elif encoding.target == "one":
+        sees, how = np.array([0.0, 1.0]), "as 0 and 1"
+    else:
+        return
+    between = np.linspace(sees.min(), sees.max(), 99)[1:-1]
+    if not np.isfinite(pointwise(rival.loss, between[:, None], sees)[0]).all(axis=1).any():
         raise DataError(
-            f"{rival.name} is no number for some targets, whatever is predicted: it sees them standardised, on both "
-            'sides of 0. A loss of targets of 0 or more says so in a file of --losses: target = "nonnegative"'
-        ) from None
+            f"{rival.name} is no number for some targets, wherever among them a prediction lies: write it for "
+            f"residuals of either sign. It sees targets {how}"
+        )
+    best_constant(rival.loss, sees)
 
 
 def estimated(loss: Any, encoding: Encoding, task: Task) -> Estimand:
@@ -123,29 +139,42 @@ def _one(word: Any) -> Rival:
     plain = text.replace(" ", "").lower()
     if plain in TRANSFORMED:
         return Rival(plain, ls.get("squared_error"), transform=TRANSFORMED[plain])
-    if re.match(r"[A-Za-z_]\w*\s*=[^=]", text):
-        return _of_formula(text)
+    if found := re.match(r"(?s)([^=<>!:(]*)=(?!=)(.*)", text):
+        return _of_formula(text, found[1].strip(), found[2].strip())
     return _named(text)
 
 
-def _of_formula(text: str) -> Rival:
+def _of_formula(text: str, name: str, rest: str) -> Rival:
     """`name = formula : parameter=value, ...`; a value of ? leaves it open."""
-    name, _, rest = text.partition("=")
+    if not name.isidentifier():
+        raise DataError(f'{name!r} in {text!r} is no name of a loss: give it one word, as in "mine = {rest}"')
     formula, _, parameters = rest.partition(":")
     values: dict[str, Any] = {}
     opened = []
     for part in filter(None, (each.strip() for each in parameters.split(","))):
         key, _, value = (each.strip() for each in part.partition("="))
+        _refuse_taken(name, key, [*TAKEN, *values])
         if value == "?":
             opened.append(key)
         try:
             values[key] = 1.0 if value == "?" else float(value)
         except ValueError:
             raise DataError(
-                f"the parameter {part!r} of {name.strip()} is no number: write it as c=1.5, or c=? to choose it"
+                f"the parameter {part!r} of {name} is no number: write it as c=1.5, or c=? to choose it"
             ) from None
-    loss = ls.define(name.strip(), formula.strip(), **values)
+    loss = ls.define(name, formula.strip(), **values)
     return Rival(_shown(loss, opened), loss, tuple(opened))
+
+
+def _refuse_taken(name: str, parameter: str, taken: Sequence[str]) -> None:
+    """A parameter of a name that stands for something else, or that has a value already."""
+    if parameter in taken:
+        why = (
+            "has a name that is taken: choose another"
+            if parameter in TAKEN
+            else "is set twice: give it one value"
+        )
+        raise DataError(f"the parameter {parameter!r} of {name} {why}")
 
 
 def _named(text: str) -> Rival:
@@ -156,6 +185,9 @@ def _named(text: str) -> Rival:
             '"mine = c**2/2*log(1 + (r/c)**2) : c=1"'
         )
     opened = re.findall(r"(\w+)\s*=\s*\?", text)
+    for name, times in Counter(re.findall(r"[:,]\s*(\w+)\s*=", text)).items():
+        if times > 1:
+            raise DataError(f"{name} in {text!r} is set twice: give it one value")
     loss = ls.get(re.sub(r":\w+\s*=\s*\?|,\s*\w+\s*=\s*\?", "", text))
     for name in opened:
         if name not in loss.parameters:
@@ -195,7 +227,7 @@ def _from_file(path: Path) -> list[Rival]:
     """Losses of a TOML file: a table each, `[cauchy]` with `formula = "..."`, and its parameters as numbers; `target`,
     `prediction`, `structure` and `task` as in losscope.define."""
     try:
-        tables = tomllib.loads(path.expanduser().read_text(encoding="utf-8"))
+        tables = tomllib.loads(path.expanduser().read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise DataError(
             f"--losses {str(path)!r} cannot be read ({error.strerror}): it takes a TOML file; names and formulas of "
@@ -203,6 +235,10 @@ def _from_file(path: Path) -> list[Rival]:
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"--losses {str(path)!r} is no TOML file: {error}") from None
+    except RecursionError:
+        raise DataError(
+            f"--losses {str(path)!r} has brackets within brackets, too deep to be read: a loss is a table with a formula"
+        ) from None
     found = []
     for name, table in tables.items():
         if not isinstance(table, dict) or not isinstance(table.get("formula"), str):
@@ -214,9 +250,10 @@ def _from_file(path: Path) -> list[Rival]:
         }
         opened = [key for key, value in table.items() if value == "?"]
         try:
+            _refuse_taken(name, "name", list(table))
             loss = ls.define(name, table["formula"], **words)
-        except (TypeError, LossError) as error:
-            raise DataError(f"--losses {str(path)!r}, {name}: {error}") from None
+        except (DataError, LossError) as error:  # in several lines, where a caret shows the place
+            raise LossError(f"--losses {visible(str(path))!r}, {visible(name)}: {error}") from None
         found.append(Rival(_shown(loss, opened), loss, tuple(opened)))
     if not found:
         raise DataError(f"--losses {str(path)!r} has no loss in it: give each a table with a formula")

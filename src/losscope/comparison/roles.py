@@ -10,7 +10,7 @@ import pandas as pd
 
 from losscope.comparison.columns import NUMBER, understood
 from losscope.comparison.lookalikes import looks_like
-from losscope.comparison.mistakes import DataError, counted, did_you_mean, listed, to_digits
+from losscope.comparison.mistakes import LONG, DataError, counted, did_you_mean, listed, to_digits
 from losscope.errors import visible
 
 # Twenty rows leave four to test on: fewer cannot tell two losses apart, nor fit a model.
@@ -129,6 +129,15 @@ def target_of(values: pd.Series, source: str) -> tuple[pd.Series, list[str], np.
             f"the target {name!r} of {source} is infinite in {counted(len(wrong))} "
             f"(first: row {wrong[0] + 1}): remove or mend them"
         )
+    if (
+        missing.any()
+        and read.dtype.kind == "f"
+        and (read == np.floor(read)).all()
+        and read.abs().max() < LONG
+    ):
+        read = read.astype(
+            np.int64
+        )  # whole numbers, which pandas takes for others only where some are missing
     if read.nunique() == 1:
         raise DataError(
             f"the target {name!r} of {source} is the same ({read.iloc[0]!s}) in every row{to_digits(read)}: "

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import numbers
 from dataclasses import dataclass
 from pathlib import Path
 
 from losscope.comparison import models
 from losscope.comparison.data import DataError
+from losscope.comparison.kinds import refuse_other_kinds
 from losscope.errors import did_you_mean
 
 OPTIMIZERS = ("sgd", "adam")
@@ -44,7 +44,8 @@ class Asked:
     losses_file: str | Path | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a setting out of its range, before any data is read."""
+        """Refuse a setting of another kind or out of its range, before any data is read."""
+        refuse_other_kinds(Asked, vars(self))
         for option, value, known in (
             ("--model", self.model, models.names()),
             ("--optimizer", self.optimizer, OPTIMIZERS),
@@ -61,8 +62,6 @@ class Asked:
             ("--grid", self.grid, 1),
             ("--split-seed", self.split_seed, 0),
         ):
-            if number is not None and (isinstance(number, bool) or not isinstance(number, numbers.Integral)):
-                raise DataError(f"{name} {number!r} is no whole number: give {least} or more")
             if number is not None and number < least:
                 raise DataError(
                     f"{name} {number} is {'too few' if least else 'below 0'}: give {least} or more"
