@@ -22,19 +22,7 @@ from losscope.comparison import tables
 from losscope.comparison.data import DataError, load
 from losscope.comparison.preparation import prepare
 from losscope.comparison.task import decide
-
-ROWS = 60
-X = np.random.default_rng(0).normal(size=ROWS)
-LINES = "".join(f"{i * i},{i}.5\n" for i in range(ROWS))
-
-
-def one_line(error: BaseException) -> str:
-    """The message, which is one line and holds nothing that a terminal obeys."""
-    message = str(error)
-    assert message.isprintable(), message
-    assert len(message) < 1000
-    return message
-
+from test_compare_files import FRAME, ROWS, X, one_line
 
 # ------------------------------------------------------------------------------------- kinds of columns
 
@@ -259,9 +247,6 @@ def test_years_are_kept_and_row_numbers_are_not_unless_asked(tmp_path):
 
 
 # ------------------------------------------------------------------------------------------ roles
-
-FRAME = pd.DataFrame({"x": X, "w": np.arange(ROWS) % 3, "t": pd.date_range("2024-01-01", periods=ROWS)[::-1],
-                      "g": ["a", "b", "c", "d", "e", "f"] * (ROWS // 6), "y": X})  # fmt: skip
 
 
 def test_columns_have_roles():
