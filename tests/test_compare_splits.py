@@ -174,3 +174,32 @@ def test_a_loss_of_counts_starts_at_their_mean_whatever_the_unit(unit):
     (run,) = result.runs.values()
     assert run["status"] == "done"
     assert run["test"]["rmse"] < 0.8 * counts.std()
+
+
+@pytest.mark.parametrize(("count", "least"), [(5, 4), (12, 10)])
+def test_groups_of_classes_are_drawn_anew_for_each_split(count, least):
+    """scikit-learn's StratifiedGroupKFold cuts the same parts for every seed, and ours was its first."""
+    random = np.random.default_rng(0)
+    groups, y = np.repeat(np.arange(count), 20), random.choice(["a", "b", "c"], 20 * count)
+    dataset = load(pd.DataFrame({"x": random.normal(size=20 * count), "g": groups, "y": y}), "y", group="g")
+    task = decide(dataset, None, [])
+    tested = {
+        tuple(np.unique(groups[each.test]))
+        for seed in (0, 10, 20)
+        for each in splits(dataset, task, 5, seed=seed)
+    }
+    assert len(tested) >= least
+    for each in splits(dataset, task, folds=5):
+        shares = np.bincount(task.encode(dataset.target)[each.test], minlength=3) / len(each.test)
+        assert np.abs(shares - 1 / 3).max() < 0.25
+
+
+def test_what_is_said_of_splits_is_true_of_all():
+    dataset = dataset_of("number", "time")
+    first = splits(dataset, decide(dataset, None, []), 5)[0]
+    used = sum(map(len, (first.train, first.validation, first.test)))
+    said = described(dataset, decide(dataset, None, []), first)
+    assert said.startswith(
+        f"in the first split {used} of {ROWS} rows split into {len(first.train)} for training"
+    )
+    assert said.endswith("the last rows are the test; each later one takes more")

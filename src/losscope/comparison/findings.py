@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -57,6 +58,11 @@ def _none_beats(outcome: Outcome, found: Verdict) -> str:
     a, b = say.told_apart(metric, [ours, theirs])
     over = found.over_constant
     how = f", a difference of {say.difference(metric, over)}" if over else ""
+    if over and not math.isfinite(over.half):
+        return (
+            f"**Whether any loss is better than a constant is not known** by {metric.words}, as the uncertainty is not: the "
+            f"best, {best}, has {a}, the best constant {b}."
+        )
     return (
         f"**No loss is clearly better than a constant** by {metric.words}: the best, {best}, has {a}, the best constant "
         f"{b}{how}."
@@ -149,6 +155,11 @@ def _ranking(outcome: Outcome, found: Verdict) -> str:
     if not found.beaten:
         widest = max(found.tied, key=lambda name: found.behind[name].mean)
         who = "no difference between the losses is" if len(found.ranked) > 2 else "the difference is not"
+        if not math.isfinite(found.behind[widest].half):
+            return (
+                f"{by}, **the uncertainty is not known**, and so not which loss is best{_comma(how)}: {first} has {told[first]}, "
+                f"{widest} {told[widest]}."
+            )
         return (
             f"{by}, **{who} larger than its uncertainty**{_comma(how)}: {first} has {told[first]}, {widest} "
             f"{told[widest]}, a difference of {say.difference(metric, found.behind[widest])}."
@@ -218,7 +229,8 @@ def _references(outcome: Outcome) -> Iterator[str]:
 def _few(outcome: Outcome) -> list[str]:
     """That there are fewer splits than by default, where losses were not told apart."""
     splits = outcome.settings.splits
-    if splits >= USUAL_SPLITS or not any(found.tied for found in verdicts(outcome)):
+    tied = [found.behind[name] for found in verdicts(outcome) for name in found.tied]
+    if splits >= USUAL_SPLITS or not any(math.isfinite(each.half) for each in tied):
         return []
     name = "fold" if outcome.settings.folds else "split"
     return [
@@ -288,6 +300,10 @@ def _chosen(outcome: Outcome) -> list[str]:
             sentence += (
                 f"; against {defaults} it is better by {size} in {metric.words}"
                 if gain.clear and gain.mean > 0
+                else f"; that is the default, {defaults}"
+                if all(
+                    dict(each.parameters).items() <= dict(rival.loss.parameters).items() for each in choices
+                )
                 else f"; whether it mattered cannot be told: against {defaults} the {metric.words} differs by {size}"
                 if not gain.clear
                 else f"; it did harm: against {defaults} it is worse by {size} in {metric.words}"

@@ -24,6 +24,16 @@ def number(value: float, digits: int = 3) -> str:
     return f"{rounded:.{digits}g}"
 
 
+def between(counts: Sequence[int]) -> str:
+    """The least and the largest of some counts.
+
+    >>> between([115, 139, 208]), between([3000, 3000])
+    ('115 to 208', '3,000')
+    """
+    least, most = min(counts), max(counts)
+    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
+
+
 def value(metric: Metric, of: float, digits: int = 3) -> str:
     """A metric's value: shares in percent."""
     return f"{100 * of:.{digits - 2}f}%" if metric.percent else number(of, digits)

@@ -65,12 +65,16 @@ def splits(
 
 def described(dataset: Dataset, task: Task, split: Split) -> str:
     """One split in words."""
+    used, every = sum(map(len, (split.train, split.validation, split.test))), len(dataset.target)
     sizes = (
-        f"{counted(sum(map(len, (split.train, split.validation, split.test))))} split into {len(split.train):,} for "
-        f"training, {len(split.validation):,} for validation and {len(split.test):,} for testing"
+        f"split into {len(split.train):,} for training, {len(split.validation):,} for validation and {len(split.test):,} for "
+        "testing"
     )
     if dataset.time is not None:
-        return f"{sizes}, in the order of {dataset.time_name}: the last rows are the test"
+        of = counted(used) if used == every else f"in the first split {used:,} of {counted(every)}"
+        later = "" if used == every else "; each later one takes more"
+        return f"{of} {sizes}, in the order of {dataset.time_name}: the last rows are the test{later}"
+    sizes = f"{counted(used)} {sizes}"
     ways = []
     if dataset.test_rows is not None:
         sizes += " (the test set the data came with)"
@@ -111,7 +115,7 @@ def _parts(
     exactly: bool = False,
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """`rows` cut into parts, as (the others, the part) for each; fewer where there are fewer groups."""
-    from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+    from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 
     of_group = None if dataset.groups is None else dataset.groups[rows]
     of_class = None if classes is None else classes[rows]
@@ -134,14 +138,40 @@ def _parts(
             )
         if of_group is None:
             parts = min(parts, fewest)
-    kind = {
-        (False, False): KFold,
-        (True, False): StratifiedKFold,
-        (False, True): GroupKFold,
-        (True, True): StratifiedGroupKFold,
-    }[of_class is not None, of_group is not None]
+    if of_group is not None and of_class is not None:
+        part_of = _parts_of_groups(of_group, of_class, parts, seed)
+        return [(rows[part_of != part], rows[part_of == part]) for part in range(parts)]
+    kind = GroupKFold if of_group is not None else KFold if of_class is None else StratifiedKFold
     cut = kind(n_splits=parts, shuffle=True, random_state=seed).split(rows, of_class, of_group)
     return [(rows[others], rows[part]) for others, part in cut]
+
+
+def _parts_of_groups(groups: np.ndarray, classes: np.ndarray, parts: int, seed: int) -> np.ndarray:
+    """The part of each row, so that all parts have nearly the same shares of classes: one group after the other, in an order of
+    chance, goes where it leaves them most alike. (scikit-learn's StratifiedGroupKFold goes through them in an order of their own,
+    and cuts the same parts for every seed.)
+
+    >>> groups, classes = np.repeat(np.arange(12), 10), np.arange(120) % 3
+    >>> [np.bincount(_parts_of_groups(groups, classes, 4, seed)).tolist() for seed in range(2)]
+    [[30, 30, 30, 30], [30, 30, 30, 30]]
+    """
+    names, group = np.unique(groups, return_inverse=True)
+    counts = np.zeros((len(names), int(classes.max()) + 1))
+    np.add.at(counts, (group, classes), 1)
+    share = counts / np.maximum(counts.sum(0), 1)
+    place, holds = np.empty(len(names), int), np.zeros((parts, share.shape[1]))
+    order = np.random.default_rng(seed).permutation(len(names))
+    for done, each in enumerate(order):
+        empty = ~holds.any(1)
+        open_parts = np.flatnonzero(empty if empty.sum() >= len(names) - done else np.ones(parts, bool))
+        with_it = [holds + (np.arange(parts) == part)[:, None] * share[each] for part in open_parts]
+        unlike = [
+            (round(float(one.std(0).sum()), 12), holds[part].sum())
+            for one, part in zip(with_it, open_parts, strict=True)
+        ]
+        place[each] = open_parts[unlike.index(min(unlike))]
+        holds[place[each]] += share[each]
+    return place[group]
 
 
 def _by_time(time: np.ndarray, repeats: int) -> Iterator[Split]:

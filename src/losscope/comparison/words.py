@@ -73,14 +73,17 @@ def task(outcome: Outcome) -> str:
 
 def splits(outcome: Outcome) -> str:
     """How often the rows were split, and how."""
-    settings, first = outcome.settings, outcome.prepared[0]
+    settings, every = outcome.settings, outcome.prepared
     seeds = f", with {settings.seeds} seeds each" if settings.seeds > 1 else ""
-    sizes = f"{len(first.train):,} rows to train on, {len(first.validation):,} to validate with"
-    if len(outcome.prepared) == 1:
-        return f"one split of the rows: {sizes} and {len(first.test):,} to test on{seeds}"
+    train, validation, test = (
+        say.between([len(getattr(each, part)) for each in every]) for part in ("train", "validation", "test")
+    )
+    sizes = f"{train} rows to train on, {validation} to validate with"
+    if len(every) == 1:
+        return f"one split of the rows: {sizes} and {test} to test on{seeds}"
     how = "folds" if settings.folds else "splits of the rows"
     same = "the same " if outcome.shared_test else ""
-    return f"{len(outcome.prepared)} {how}, each {sizes} and {same}{len(first.test):,} to test on{seeds}"
+    return f"{len(every)} {how}, each {sizes} and {same}{test} to test on{seeds}"
 
 
 def uncertainty(outcome: Outcome) -> str:
