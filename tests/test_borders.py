@@ -73,6 +73,14 @@ def test_the_rounding_of_a_residual_is_no_fault_of_a_form() -> None:
     assert there.certified(derived, searches=0).error <= BOUND
 
 
+def test_a_power_that_is_compared_is_off_by_its_exponent() -> None:
+    loss = ls.define("mine", "where(logaddexp(0.5, y)**2 <= unit(2, y)**(c - 1), c**0.5, z - 3)", c=1.5)
+    derived = derive(loss.entry)
+    place = {"prediction": 6.378997569242155e34, "target": 0.05120965465903282, "c": 39.44397735595703}
+    there = only(bench(loss.entry, None, 8, derived), {"float32": place, "float64": place})
+    assert there.with_borders().certified(derived, searches=0).error <= BOUND
+
+
 @pytest.mark.parametrize("share", [1e-3, 1e-5])
 def test_a_border_in_the_wrong_place_is_found(share: float) -> None:
     right = ls.define("mine", "where(atan(r) >= c, r, abs(z))", c=1.5).entry

@@ -30,10 +30,18 @@ def shifted(expression: Any, ways: Sequence[int] = TOGETHER) -> Any:
         left, right = each.args
         rounded = [side for side, other in ((left, right), (right, left)) if not _exact(side, other)]
         if rounded:
-            size = sum(absolute(term) for side in rounded for term in sympy.Add.make_args(side))
+            size = sum(_off_by(term) for side in rounded for term in sympy.Add.make_args(side))
             way = ways[len(changes) % len(ways)]
             changes[each] = each.func(left + way * SHIFT * size, right, evaluate=False)
     return expression.xreplace(changes)
+
+
+def _off_by(term: Any) -> Any:
+    """The size of a term, and as many times as there are in an exponent: a power is off by what its base is, so many times."""
+    exponents = [
+        factor.exp for factor in sympy.Mul.make_args(term) if factor.is_Pow and not factor.exp.is_number
+    ]
+    return absolute(term) * (1 + sum(absolute(each) for each in exponents))
 
 
 def _exact(side: Any, other: Any) -> bool:
