@@ -167,9 +167,8 @@ def _sech2(x: Any) -> Any:
     return 4 * t / (1 + t) ** 2
 
 
-FAR = arb(
-    -30
-)  # below, the normal distribution is taken by its asymptotic series: it is too small, and its terms cancel
+# Below, the normal distribution is taken by its asymptotic series: it is too small, and its terms cancel.
+FAR = arb(-30)
 
 
 def _log_ndtr(x: Any) -> Any:

@@ -27,6 +27,11 @@ class Difference:
         return abs(self.mean) > self.half
 
     @property
+    def known(self) -> bool:
+        """Whether there is an uncertainty to hold it against."""
+        return math.isfinite(self.half)
+
+    @property
     def interval(self) -> tuple[float, float]:
         return self.mean - self.half, self.mean + self.half
 

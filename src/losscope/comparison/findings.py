@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -57,12 +56,12 @@ def _none_beats(outcome: Outcome, found: Verdict) -> str:
     ours, theirs = (_mean(outcome, name, metric) for name in (best, CONSTANT))
     a, b = say.told_apart(metric, [ours, theirs])
     over = found.over_constant
-    how = f", a difference of {say.difference(metric, over)}" if over else ""
-    if over and not math.isfinite(over.half):
+    if over and not over.known:
         return (
             f"**Whether any loss is better than a constant is not known** by {metric.words}, as the uncertainty is not: the "
             f"best, {best}, has {a}, the best constant {b}."
         )
+    how = f", a difference of {say.difference(metric, over)}" if over else ""
     return (
         f"**No loss is clearly better than a constant** by {metric.words}: the best, {best}, has {a}, the best constant "
         f"{b}{how}."
@@ -154,12 +153,12 @@ def _ranking(outcome: Outcome, found: Verdict) -> str:
         return f"{by}, **{first}** is best{_comma(how)}, with {told[first]}: it beats {say.listed(gaps)}."
     if not found.beaten:
         widest = max(found.tied, key=lambda name: found.behind[name].mean)
-        who = "no difference between the losses is" if len(found.ranked) > 2 else "the difference is not"
-        if not math.isfinite(found.behind[widest].half):
+        if not found.behind[widest].known:
             return (
                 f"{by}, **the uncertainty is not known**, and so not which loss is best{_comma(how)}: {first} has {told[first]}, "
                 f"{widest} {told[widest]}."
             )
+        who = "no difference between the losses is" if len(found.ranked) > 2 else "the difference is not"
         return (
             f"{by}, **{who} larger than its uncertainty**{_comma(how)}: {first} has {told[first]}, {widest} "
             f"{told[widest]}, a difference of {say.difference(metric, found.behind[widest])}."
@@ -230,7 +229,7 @@ def _few(outcome: Outcome) -> list[str]:
     """That there are fewer splits than by default, where losses were not told apart."""
     splits = outcome.settings.splits
     tied = [found.behind[name] for found in verdicts(outcome) for name in found.tied]
-    if splits >= USUAL_SPLITS or not any(math.isfinite(each.half) for each in tied):
+    if splits >= USUAL_SPLITS or not any(each.known for each in tied):
         return []
     name = "fold" if outcome.settings.folds else "split"
     return [

@@ -63,7 +63,7 @@ def difference(metric: Metric, found: Difference) -> str:
     """
     factor = 100.0 if metric.percent else 1.0
     size, half = factor * abs(found.mean), factor * found.half
-    if not math.isfinite(half):
+    if not found.known:
         return f"{number(size)}{' points' * metric.percent} (uncertainty unknown)"
     if half == 0:
         return f"{number(size)}{' points' * metric.percent} ± 0"

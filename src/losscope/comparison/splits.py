@@ -164,12 +164,9 @@ def _parts_of_groups(groups: np.ndarray, classes: np.ndarray, parts: int, seed: 
     for done, each in enumerate(order):
         empty = ~holds.any(1)
         open_parts = np.flatnonzero(empty if empty.sum() >= len(names) - done else np.ones(parts, bool))
-        with_it = [holds + (np.arange(parts) == part)[:, None] * share[each] for part in open_parts]
-        unlike = [
-            (round(float(one.std(0).sum()), 12), holds[part].sum())
-            for one, part in zip(with_it, open_parts, strict=True)
-        ]
-        place[each] = open_parts[unlike.index(min(unlike))]
+        with_it = holds + np.eye(parts)[open_parts, :, None] * share[each]
+        unlike = with_it.std(axis=1).sum(axis=1).round(12)
+        place[each] = open_parts[np.lexsort((holds[open_parts].sum(axis=1), unlike))[0]]
         holds[place[each]] += share[each]
     return place[group]
 

@@ -184,9 +184,8 @@ def poisson_nll_loss(
     """
     if size_average is None and reduce is None and flag(log_input) and flag(full) and number(eps, input):
         counts = _counts(input, target)
-        if (
-            counts is not target and input.dtype in eligibility.HALVES
-        ):  # which hold whole numbers to 256 or 2048
+        # Halves hold whole numbers to 256 or 2048.
+        if counts is not target and input.dtype in eligibility.HALVES:
             wide = input.float(), target.float()
             return poisson_nll_loss(*wide, log_input, full, eps=eps, reduction=reduction).to(input.dtype)
         if log_input:
