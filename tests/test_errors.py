@@ -275,6 +275,9 @@ def test_unknown_names() -> None:
     refused(lambda: ls.get("huber:delta=abc"), "delta must be a number", "'abc'")
     with pytest.raises(AttributeError, match=r"no attribute 'hubr'. Did you mean 'huber'\?"):
         ls.hubr  # noqa: B018
+    code = "import losscope; losscope.hubr"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stderr
+    assert shown.count("Did you mean") == 1
     assert not hasattr(ls, "__wrapped__")
 
 

@@ -15,6 +15,7 @@ it is first used.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -68,7 +69,10 @@ def _entry(name: str) -> Any:
         close = did_you_mean(name, [*catalogue.names(), *_PUBLIC])
         if find_spec(f"losscope.{name}"):
             close = f"It is a module, to be imported: import losscope.{name}"
-        raise AttributeError(f"module 'losscope' has no attribute {name!r}. {close}")
+        # without the name of the attribute, for which Python would add a "Did you mean" of its own
+        raise AttributeError(
+            f"module 'losscope' has no attribute {name!r}. {close}", obj=sys.modules[__name__]
+        )
     return import_module("losscope.loss.loss").get(name)
 
 
