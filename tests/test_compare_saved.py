@@ -289,7 +289,7 @@ def test_whole_numbers_with_gaps_are_the_categories_they_were(tmp_path):
     for kind in ("float64", "Int64", "category"):
         assert model.predict(rows.assign(c=pd.Series([1, 2, None], dtype=kind))).equals(model.predict(rows))
     assert model.unread(rows.assign(c=[1.0, 2.5, None])) == [
-        "c: '2.5' unknown to the model, taken as none of its categories"
+        "c: '2.5', an empty cell unknown to the model, taken as none of its categories"
     ]
 
 
@@ -298,6 +298,23 @@ def test_a_category_that_was_never_seen_is_said(tmp_path, capsys):
     found, said = predicted(model, ["1", "3", "zz"], tmp_path, capsys)
     assert said == "losscope: c: '3', 'zz' unknown to the model, taken as none of its categories.\n"
     assert found[1] == found[2]
+
+
+@pytest.mark.parametrize("towns", [3, 40])
+def test_a_cell_that_was_never_seen_is_said_of_many_categories_too(towns, tmp_path):
+    whole = pd.DataFrame(
+        {"town": np.resize([f"t{at}" for at in range(towns)], 240), "y": np.arange(240.0) % 11}
+    )
+    hollow = whole.assign(town=whole["town"].where(np.arange(240) % 7 > 0))
+    for frame in (whole, hollow):
+        result = ls.compare(frame, "y", ["mse"], model="linear", splits=1)
+        model = load_model(save(result, tmp_path)[1])
+        assert model.unread(frame.iloc[result.prepared[0].train]) == []
+        taken = "none of its" if towns == 3 else "one of its rare"
+        for new, said in (("Ulm", "'Ulm'"), (None, "an empty cell")):
+            found = model.unread(whole.assign(town=["t0", new] * 120))
+            unknown = f"town: {said} unknown to the model, taken as {taken} categories"
+            assert found == [unknown] * (frame is whole or new is not None)
 
 
 @pytest.mark.parametrize(

@@ -169,9 +169,10 @@ def _most_frequent(name: str, seen: np.ndarray) -> Words:
     """All categories, or the most frequent of too many (of equals, the first in the alphabet)."""
     categories, counts = np.unique(seen.astype(str), return_counts=True)
     if len(categories) <= MOST_CATEGORIES:
-        return Words(name, tuple(categories.tolist()), rest=False)
-    kept = np.sort(np.argsort(-counts, kind="stable")[: MOST_CATEGORIES - 1])
-    return Words(name, tuple(categories[kept].tolist()), rest=True)
+        return Words(name, tuple(categories.tolist()))
+    rank = np.argsort(-counts, kind="stable")
+    kept, rare = np.sort(rank[: MOST_CATEGORIES - 1]), np.sort(rank[MOST_CATEGORIES - 1 :])
+    return Words(name, tuple(categories[kept].tolist()), tuple(categories[rare].tolist()))
 
 
 def _lookalikes(frame: pd.DataFrame, columns: list[str]) -> list[str]:

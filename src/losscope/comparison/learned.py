@@ -57,19 +57,20 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Words:
-    """A column of words, as plain data: its categories, and whether all others share one more column."""
+    """A column of words, as plain data: its categories, and the rarer ones, if there are any. Those and all that was
+    never seen share one more column."""
 
     name: str
     categories: tuple[str, ...]
-    rest: bool
+    rare: tuple[str, ...] = ()
 
     def apply(self, frame: pd.DataFrame) -> np.ndarray:
         """0/1, float64 (rows, columns)."""
         codes = pd.Index(self.categories).get_indexer(pd.Index(texts_of(frame[self.name])[0]))
-        hot = np.zeros((len(frame), len(self.categories) + self.rest))
+        hot = np.zeros((len(frame), len(self.categories) + bool(self.rare)))
         known = codes >= 0
         hot[np.flatnonzero(known), codes[known]] = 1.0
-        if self.rest:
+        if self.rare:
             hot[~known, -1] = 1.0
         return hot
 

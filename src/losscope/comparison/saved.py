@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from losscope.comparison.training import Judging, train
 from losscope.comparison.tuning import Job
 from losscope.report.write import write_atomic
 
-SCHEMA = "losscope.model/3"
+SCHEMA = "losscope.model/4"
 PREDICTIONS, MODELS = "predictions.parquet", "models"  # a file and a folder
 YES_OR_NO = {
     "True",
@@ -131,13 +131,7 @@ class Model:
             words = rows[name][~np.isfinite(read[name].to_numpy()) & rows[name].notna()].astype(str)
             if len(words):
                 found.append(f"{name}: {listed([repr(word) for word in words.unique()], 5)} taken as missing")
-        for each in self._words:
-            texts, there = texts_of(read[each.name])
-            new = pd.unique(texts[there & ~pd.Series(texts).isin(each.categories).to_numpy()])
-            if len(new) and not each.rest:  # which shares a column with rare ones that were seen
-                what = listed([repr(word) for word in new], 5)
-                found.append(f"{each.name}: {what} unknown to the model, taken as none of its categories")
-        return found
+        return found + [remark for each in self._words for remark in _unseen(read[each.name], each)]
 
     @property
     def known(self) -> dict[str, str]:
@@ -217,6 +211,18 @@ def _as_words(values: pd.Series, words: Words) -> pd.Series:
     return values.where(~whole.isin(words.categories), whole)
 
 
+def _unseen(values: pd.Series, words: Words) -> Iterator[str]:
+    """What of a column of words the training rows had not, and what it is taken as."""
+    texts, there = texts_of(values)
+    new = ~pd.Series(texts).isin([*words.categories, *words.rare]).to_numpy()
+    what = [repr(word) for word in pd.unique(texts[new & there])] + ["an empty cell"] * bool(
+        (new & ~there).any()
+    )
+    if what:
+        taken = "one of its rare" if words.rare else "none of its"
+        yield f"{words.name}: {listed(what, 5)} unknown to the model, taken as {taken} categories"
+
+
 def _turned(read: pd.Series, date: bool) -> pd.Series:
     """A column as the dates, or else the numbers, that its words are; the others are missing, as is all of a column of
     numbers where dates were, and the other way round."""
@@ -257,7 +263,7 @@ def _columns(data: Mapping[str, Any]) -> Columns:
     numbers: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in data["numbers"].items()
     }
-    words = [Words(each["name"], tuple(each["categories"]), each["rest"]) for each in data["words"]]
+    words = [Words(each["name"], tuple(each["categories"]), tuple(each["rare"])) for each in data["words"]]
     return Columns(Numbers(**numbers), tuple(words))
 
 
