@@ -389,6 +389,23 @@ def test_decimal_commas_are_read_as_such_and_it_is_said(tmp_path):
     assert dataset.notes == ()
 
 
+def test_decimal_commas_in_quotes_are_read_where_commas_separate(tmp_path):
+    path = tmp_path / "t.csv"
+    lines = [f'"{i},25","{i + 1},250",{i + 1}.234,{i}.5,"{i}.000,5",{i}\n' for i in range(1, 41)]
+    path.write_text("x,either,price,size,total,y\n" + "".join(lines))
+    dataset = load(path, "y")
+    assert dataset.features["x"].tolist() == [i + 0.25 for i in range(1, 41)]
+    assert dataset.features["total"].tolist() == [1000 * i + 0.5 for i in range(1, 41)]
+    assert dataset.features["either"].iloc[0] == "2,250"  # may be a thousand, whatever x is
+    assert dataset.features["price"].tolist() == [i + 1.234 for i in range(1, 41)]
+    assert dataset.notes == (
+        "read with decimal commas (1,5 is one and a half): x, total",
+        "read with a decimal point (1.234 is one and a bit): price",
+    )
+    steps = prepare(dataset, decide(dataset, "regression", [])).steps
+    assert any(step.startswith("either looks like numbers with separators") for step in steps)
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_where_commas_are_decimal_a_point_stands_between_thousands(packed, tmp_path):
     path = tmp_path / ("t.csv.gz" if packed else "t.csv")

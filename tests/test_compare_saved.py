@@ -332,6 +332,16 @@ def test_points_stay_between_thousands_where_decimal_commas_were_learned(cells, 
     )  # no commas but separators
 
 
+def test_decimal_commas_in_quotes_stay_what_they_were(tmp_path, capsys):
+    model = model_of(['"1,5"', '"2,5"', '"3,5"'], tmp_path)
+    assert predicted(model, ['"1,5"', "2", '"3,5"'], tmp_path, capsys) == (
+        pytest.approx([10, 15, 30], abs=0.1),
+        "",
+    )
+    _, said = predicted(model, ['"1,250"', "3", "2.5"], tmp_path, capsys)
+    assert said == "losscope: c: '2.5' taken as missing.\n"
+
+
 @pytest.mark.parametrize(
     ("cells", "other"),
     [(["01/02/2024", "02.03.2024", "31/03/2024"], "03/31/2024"), (["02/01/2024 9:05", "03/02/2024", "3/31/2024"], "31/03/2024")],

@@ -14,7 +14,7 @@ from typing import IO
 import numpy as np
 import pandas as pd
 
-from losscope.comparison.formats import COMMA, WITH_COMMA
+from losscope.comparison.formats import COMMA, QUOTED, WITH_COMMA
 from losscope.comparison.mistakes import DataError, cut, listed
 from losscope.comparison.sources import MARKS
 from losscope.errors import visible
@@ -32,7 +32,7 @@ def read_csv(
     path: Path, file: IO[bytes], known: Mapping[str, str]
 ) -> tuple[pd.DataFrame, list[str], dict[str, str]]:
     """The table, what had to be assumed to read it, and in which columns a comma would be the decimal mark. Columns whose
-    format is known stay text; but where commas separate, none is a decimal mark."""
+    format is known stay text; but where commas separate, one is a decimal mark only in quotes."""
     beginning = file.read(4)
     marked = next((encoding for mark, encoding in MARKS.items() if beginning.startswith(mark)), None)
     encoding = marked or "utf-8-sig"
@@ -62,19 +62,24 @@ def read_csv(
     texts = list(frame.columns[given])
     if texts:
         frame[texts] = _parse(path, file, encoding, np.flatnonzero(given))[0].set_axis(texts, axis=1)
-    if separator != ",":
-        with_commas = _decimal_commas(frame, texts)
-        if with_commas:
-            notes.append(f"read with decimal commas (1,5 is one and a half): {listed(with_commas)}")
+    with_commas = _decimal_commas(frame, texts, each_settled=separator == ",")
+    if with_commas:
+        notes.append(f"read with decimal commas (1,5 is one and a half): {listed(with_commas)}")
+        told = {*with_commas, *texts}
+        others = [name not in told and frame[name].dtype.kind not in "iub" for name in frame]
+        thousands = _like_thousands(_parse(path, file, encoding, np.flatnonzero(others))[0])
+        if separator != ",":
             # Where a comma is the decimal mark, a point is none: pandas has read 1.234 as 1 and a bit.
-            told = {*with_commas, *texts}
-            others = [name not in told and frame[name].dtype.kind not in "iub" for name in frame]
-            thousands = _thousands(frame, _parse(path, file, encoding, np.flatnonzero(others))[0])
-            if thousands:
-                notes.append(f"read with points between thousands (1.234 is 1234): {listed(thousands)}")
+            _turn(frame, thousands)
             turned = {*with_commas, *thousands}
             like_them = [name for name in frame if name in turned or _is_whole(frame[name])]
             formats = {visible(str(name)): COMMA for name in like_them}
+        else:
+            formats = {visible(name): QUOTED for name in with_commas}
+        if thousands:
+            read = "a decimal point" if separator == "," else "points between thousands"
+            means = "one and a bit" if separator == "," else "1234"
+            notes.append(f"read with {read} (1.234 is {means}): {listed([*thousands])}")
     return frame, notes, formats
 
 
@@ -155,32 +160,34 @@ def _as_texts(values: pd.Series, pattern: str, sign: str) -> pd.Series | None:
     return texts if texts.str.contains(sign, regex=False).any() else None
 
 
-def _decimal_commas(frame: pd.DataFrame, texts: Collection[str]) -> list[str]:
-    """Turns columns of numbers with a decimal comma, but those that are to stay text, into numbers; their names."""
+def _decimal_commas(frame: pd.DataFrame, texts: Collection[str], each_settled: bool) -> list[str]:
+    """Turns columns of numbers with a decimal comma, but those that are to stay text, into numbers; their names.
+    `each_settled`: by a value of its own, and not by one of another column."""
     found: dict[str, pd.Series] = {}
     guessed = frame.drop(columns=[*texts]).select_dtypes(exclude=["number", "bool"])
     for column in guessed:
         numbers = _as_texts(guessed[column], WITH_COMMA.pattern, ",")
         if numbers is not None:
             found[str(column)] = numbers
-    if not any(numbers.str.fullmatch(ONLY_DECIMAL).any() for numbers in found.values()):
-        return []
-    for column, numbers in found.items():
-        pointed = numbers.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
-        frame[column] = pointed.astype(float).reindex(frame.index)
+    settled = {name: each for name, each in found.items() if each.str.fullmatch(ONLY_DECIMAL).any()}
+    if each_settled or not settled:
+        found = settled
+    _turn(frame, found)
     return list(found)
 
 
-def _thousands(frame: pd.DataFrame, written: pd.DataFrame) -> list[str]:
-    """Turns columns whose every point stands before three digits, as between thousands, into numbers; their names.
-    `written` holds those that may be such, as the text they were read from."""
-    found = []
-    for column in written:
-        texts = _as_texts(written[column], THOUSANDS, ".")
-        if texts is not None:
-            found.append(str(column).strip())
-            frame[found[-1]] = texts.str.replace(".", "", regex=False).astype(float).reindex(frame.index)
-    return found
+def _turn(frame: pd.DataFrame, found: Mapping[str, pd.Series]) -> None:
+    """Makes numbers of columns whose texts have decimal commas and points between thousands."""
+    for column, texts in found.items():
+        pointed = texts.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
+        frame[column] = pointed.astype(float).reindex(frame.index)
+
+
+def _like_thousands(written: pd.DataFrame) -> dict[str, pd.Series]:
+    """The columns whose every point stands before three digits, as between thousands. `written` holds those that may be
+    such, as the text they were read from."""
+    found = {str(column).strip(): _as_texts(written[column], THOUSANDS, ".") for column in written}
+    return {column: texts for column, texts in found.items() if texts is not None}
 
 
 def _is_whole(values: pd.Series) -> bool:

@@ -10,6 +10,7 @@ import pandas as pd
 
 TEXT = "text"  # words, though they may look like numbers or dates
 COMMA = "decimal comma"  # and points between thousands
+QUOTED = "decimal comma in quotes"  # the same of one column, in a file whose fields are separated by commas
 DAY_FIRST, MONTH_FIRST = "day first", "month first"
 
 WITH_COMMA = re.compile(r"[-+]?(?:\d+|\d{1,3}(?:\.\d{3})+)(?:,\d+)?")
@@ -46,6 +47,7 @@ def _year_first(text: str, day: int, month: int) -> str:
 
 _TURNED: dict[str, Callable[[str], str | None]] = {
     COMMA: _with_point,
+    QUOTED: _with_point,
     DAY_FIRST: partial(_year_first, day=1, month=3),
     MONTH_FIRST: partial(_year_first, day=3, month=1),
 }
