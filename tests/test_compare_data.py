@@ -389,6 +389,25 @@ def test_decimal_commas_are_read_as_such_and_it_is_said(tmp_path):
     assert dataset.notes == ()
 
 
+@pytest.mark.parametrize(
+    ("kind", "suffix"),
+    [("Int64", "csv"), *((kind, each) for kind in ("Int64", "UInt64") for each in ("parquet", ""))],
+)
+def test_long_whole_numbers_with_gaps_keep_their_digits(kind, suffix, tmp_path):
+    first = 2**53 if kind == "Int64" else 2**64 - 3
+    code = pd.array([None, *range(first, first + 3)], dtype=kind)[np.arange(80) % 4]
+    frame = pd.DataFrame(
+        {"x": np.arange(80.0) % 7, "code": code, "y": np.where(pd.isna(code), None, np.arange(80.0))}
+    )
+    path = tmp_path / f"t.{suffix}"
+    if suffix:
+        getattr(frame, f"to_{suffix}")(path, index=False)
+    data = path if suffix else frame
+    dataset = load(data, "code")
+    assert dataset.target.value_counts().to_dict() == dict.fromkeys(range(first, first + 3), 20)
+    assert len(np.unique(load(data, "y", group="code").groups)) == 3
+
+
 def test_decimal_commas_in_quotes_are_read_where_commas_separate(tmp_path):
     path = tmp_path / "t.csv"
     lines = [f'"{i},25","{i + 1},250",{i + 1}.234,{i}.5,"{i}.000,5",{i}\n' for i in range(1, 41)]

@@ -293,6 +293,17 @@ def test_whole_numbers_with_gaps_are_the_categories_they_were(tmp_path):
     ]
 
 
+def test_long_numbers_with_gaps_are_the_categories_they_were(tmp_path, capsys):
+    cells = [str(2**53 + at) for at in range(3)]
+    model = model_of([*cells, "AB"], tmp_path)
+    found, _ = predicted(model, cells, tmp_path, capsys)
+    rows = pd.DataFrame({"c": pd.array([*map(int, cells), None], dtype="Int64"), "x": 0.0})
+    rows.to_parquet(tmp_path / "rows.parquet")
+    assert main(["predict", str(model), str(tmp_path / "rows.parquet")]) == 0
+    assert [float(each) for each in capsys.readouterr().out.split()[1:4]] == pytest.approx(found)
+    assert len({*found}) == 3
+
+
 def test_a_category_that_was_never_seen_is_said(tmp_path, capsys):
     model = model_of(["1", "2", "AB"], tmp_path)
     found, said = predicted(model, ["1", "3", "zz"], tmp_path, capsys)

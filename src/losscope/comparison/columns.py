@@ -11,7 +11,7 @@ import pandas as pd
 
 from losscope.comparison.formats import DAY_AND_MONTH, DAY_FIRST, MONTH_FIRST, TIME
 from losscope.comparison.lookalikes import MOST
-from losscope.comparison.mistakes import listed
+from losscope.comparison.mistakes import LONG, listed
 
 # Words for "not known" in tables of numbers.
 UNKNOWN = {
@@ -90,6 +90,14 @@ def understood(values: pd.Series, remarks: bool = True) -> Column:
             return Column(pd.Series(values.to_numpy(whole), values.index, name=values.name))
         return Column(pd.Series(values.to_numpy(np.float64, na_value=np.nan), values.index, name=values.name))
     return _of_objects(values.astype(object), remarks)
+
+
+def lost_digits(frame: pd.DataFrame) -> np.ndarray:
+    """Which columns may be whole numbers that were made floating-point ones, as some are missing, and lost digits."""
+    lost = np.array([dtype.kind == "f" for dtype in frame.dtypes], bool)
+    numbers = frame.loc[:, lost]
+    lost[lost] = (numbers.isna().any() & (numbers.abs().max() >= LONG)).to_numpy(bool)
+    return lost
 
 
 def _of_objects(values: pd.Series, remarks: bool) -> Column:

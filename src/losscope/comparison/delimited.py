@@ -7,6 +7,7 @@ import io
 import warnings
 import zlib
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import IO
@@ -14,6 +15,7 @@ from typing import IO
 import numpy as np
 import pandas as pd
 
+from losscope.comparison.columns import lost_digits
 from losscope.comparison.formats import COMMA, QUOTED, WITH_COMMA
 from losscope.comparison.mistakes import DataError, cut, listed
 from losscope.comparison.sources import MARKS
@@ -62,6 +64,9 @@ def read_csv(
     texts = list(frame.columns[given])
     if texts:
         frame[texts] = _parse(path, file, encoding, np.flatnonzero(given))[0].set_axis(texts, axis=1)
+    long = lost_digits(frame)
+    if long.any():
+        _whole_again(frame, _parse(path, file, encoding, np.flatnonzero(long))[0])
     with_commas = _decimal_commas(frame, texts, each_settled=separator == ",")
     if with_commas:
         notes.append(f"read with decimal commas (1,5 is one and a half): {listed(with_commas)}")
@@ -188,6 +193,13 @@ def _like_thousands(written: pd.DataFrame) -> dict[str, pd.Series]:
     such, as the text they were read from."""
     found = {str(column).strip(): _as_texts(written[column], THOUSANDS, ".") for column in written}
     return {column: texts for column, texts in found.items() if texts is not None}
+
+
+def _whole_again(frame: pd.DataFrame, written: pd.DataFrame) -> None:
+    """Makes whole numbers, with gaps, of columns that were written as such. `written` holds them as text."""
+    for column, texts in written.items():
+        with suppress(OverflowError, ValueError):
+            frame[str(column).strip()] = texts.str.strip().astype("Int64")
 
 
 def _is_whole(values: pd.Series) -> bool:

@@ -111,7 +111,10 @@ def target_of(values: pd.Series, source: str) -> tuple[pd.Series, list[str], np.
         words = f" ({listed([word for word, _ in column.words], 5)} taken as missing)" if column.words else ""
         said.append(f"{counted(int(missing.sum()))} without a target dropped{words}")
     there = np.flatnonzero(~missing)
-    read = read[~missing].reset_index(drop=True)
+    read = read[~missing]
+    if pd.api.types.is_integer_dtype(values.dtype):  # without the gaps every digit is kept
+        read = pd.Series(values[~missing].tolist(), name=name)
+    read = read.reset_index(drop=True)
     if len(read) < MINIMUM_ROWS:
         raise DataError(
             f"{source} has {counted(len(read))} with a target: at least {MINIMUM_ROWS} are needed to train, "

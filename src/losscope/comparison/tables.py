@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import pandas as pd
 
+from losscope.comparison.columns import lost_digits
 from losscope.comparison.delimited import read_csv, refuse_columns
 from losscope.comparison.mistakes import DataError, did_you_mean
 from losscope.comparison.sources import PARQUET_MAGIC, looks_binary, not_a_table, opened
@@ -113,7 +115,12 @@ def from_arrow(data: Any, source: str) -> pd.DataFrame:
             numbers = table.column(place).cast(pyarrow.float64())
             table = table.set_column(place, table.schema.names[place], numbers)
         table = table.drop_columns([name for name in table.schema.names if UNNAMED_INDEX.fullmatch(name)])
-        return table.to_pandas(date_as_object=False, ignore_metadata=True)
+        frame = table.to_pandas(date_as_object=False, ignore_metadata=True)
+        whole = {pyarrow.int64(): pd.Int64Dtype(), pyarrow.uint64(): pd.UInt64Dtype()}
+        for place in np.flatnonzero(lost_digits(frame)).tolist():
+            if table.schema.types[place] in whole:
+                frame.isetitem(place, table.column(place).to_pandas(types_mapper=whole.get))
+        return frame
     except MemoryError:
         raise _too_large(source) from None
     except (pyarrow.ArrowException, TypeError, ValueError, OverflowError) as error:
