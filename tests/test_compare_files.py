@@ -160,7 +160,7 @@ def test_two_commands_may_claim_one_folder_at_once(tmp_path):
 
     with ThreadPoolExecutor(4) as pool:
         assert not any(pool.map(claim, [tmp_path] * 1000))
-    assert not list(tmp_path.iterdir())
+    assert [*tmp_path.rglob("*")] == [tmp_path / "runs"]
 
 
 # ---------------------------------------------------------------------------------------------- pipes
@@ -239,8 +239,46 @@ def test_what_cannot_be_written_is_one_clear_line(tmp_path, monkeypatch):
     assert caught.value.user_error
     assert list(tmp_path.iterdir()) == []  # and nothing half done is left
     (tmp_path / "runs").write_text("")
-    with pytest.raises(DataError, match="is a file"):
+    with pytest.raises(DataError, match=r"--out '.*' cannot be written to \('.*runs' is a file\)"):
         Store(tmp_path, {})
+
+
+@pytest.mark.parametrize("of", ["", "deep", "deep/deeper"])
+def test_a_file_in_the_place_of_a_folder_is_named_as_it_was_given(of, tmp_path):
+    file = tmp_path / "report.html"
+    file.write_text("")
+    said = "is a file: give a folder" if not of else f"cannot be written to ({str(file)!r} is a file): give"
+    with pytest.raises(DataError) as caught:
+        Store(file / of, {})
+    assert one_line(caught.value).startswith(f"--out {str(file / of)!r} {said}")
+
+
+def test_what_was_finished_is_said_to_be_kept_where_it_is(tmp_path, monkeypatch):
+    store = Store(tmp_path, {})
+    store.save("a", {"outputs": None})
+    monkeypatch.setattr(os, "replace", lambda *_: os.stat("/nowhere/at/all"))
+    with pytest.raises(WriteError, match="what was finished before is kept"):
+        store.save("b", {"outputs": None})
+    with pytest.raises(WriteError, match=r"run the same again$"):
+        write_atomic(tmp_path / "predictions.csv", "text")
+
+
+@pytest.mark.parametrize("data", ["ä" * 130, "ä" * 130 + ".csv", "new/" + "ä" * 130 + "/t.csv"])
+def test_a_name_that_no_file_can_have_is_refused_in_one_line(data, tmp_path):
+    import losscope as ls
+
+    calls = [
+        lambda: load(data, "y"),
+        lambda: load("mnist", data_dir=data),
+        lambda: ls.compare(FRAME, "y", ["mse"], out=data),
+        lambda: ls.compare(FRAME, "y", losses_file=data),
+        lambda: Comparison.save(None, data),
+    ]
+    for call in calls:
+        with pytest.raises(DataError, match=r"The name of a file or folder is too long\. Got: .*ää"):
+            call()
+    longest = tmp_path / ("a" * 255)
+    assert write_atomic(longest, "text").read_text() == "text"
 
 
 def test_a_byte_of_a_name_that_is_no_text_is_written_and_read_back(tmp_path):

@@ -394,7 +394,9 @@ def test_predictions_go_to_a_folder_that_is_made(fitted, tmp_path, capsys):
     for name in ("p.csv", "p.parquet"):
         assert main(["predict", str(fitted), str(rows), "--out", str(tmp_path / "new" / "deep" / name)]) == 0
     assert main(["predict", str(fitted), str(rows), "--out", str(rows / "p.csv")]) == 2
-    assert "cannot be written (a file is where its folder should be)" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert f"{str(rows / 'p.csv')!r} cannot be written ({str(rows)!r} is a file): mend that and" in error
+    assert "kept" not in error
     found = [pd.read_csv(tmp_path / "new/deep/p.csv"), pd.read_parquet(tmp_path / "new/deep/p.parquet")]
     pd.testing.assert_frame_equal(*found)
 
@@ -421,7 +423,7 @@ def test_saving_where_a_file_is_in_the_way_is_one_line(tmp_path):
     frame, target, _ = TASKS["numbers"]
     result = ls.compare(frame, target, ["mse"], model="linear", splits=1)
     (tmp_path / "models").write_text("")
-    with pytest.raises(WriteError, match="a file is where its folder should be"):
+    with pytest.raises(WriteError, match=r"cannot be written \('.*models' is a file\)"):
         save(result, tmp_path)
-    with pytest.raises(WriteError, match="a file is where its folder should be"):
+    with pytest.raises(WriteError, match=r"cannot be written \('.*models' is a file\)"):
         result.save(tmp_path / "models" / "deep")

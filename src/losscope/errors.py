@@ -10,6 +10,9 @@ from collections.abc import Iterable
 _TURNS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
+LONGEST_NAME = 255  # of a file, in bytes, almost everywhere
+
+
 class LossError(ValueError):
     """A mistake in a call to losscope: the message says what, where, got, expected and the next step."""
 
@@ -39,6 +42,15 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if close:
         return "Did you mean " + " or ".join(repr(each) for each in close) + "?"
     return "Known: " + ", ".join(known) if known else "There are none"
+
+
+def too_long(name: str) -> str:
+    """What is said of a path with a name that no file can have."""
+    return complain(
+        "The name of a file or folder is too long",
+        got=f"{name[:40]}..., {len(name)} signs",
+        expected=f"at most {LONGEST_NAME} bytes between two slashes",
+    )
 
 
 def visible(text: str) -> str:

@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 import losscope
-from losscope.errors import LossError, complain, visible_lines
+from losscope.errors import LossError, complain, too_long, visible_lines
 
 
 def parser() -> argparse.ArgumentParser:
@@ -133,13 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 )
             )
         elif isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-            error = LossError(
-                complain(
-                    "The name of a file or folder is too long",
-                    got=f"{str(error.filename)[:40]}..., {len(str(error.filename))} signs",
-                    expected="at most 255 bytes between two slashes",
-                )
-            )
+            error = LossError(too_long(str(error.filename)))
         if not getattr(error, "user_error", False):
             raise
         say(f"losscope: {error}", error=True)

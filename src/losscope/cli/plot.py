@@ -39,8 +39,6 @@ def run(args: argparse.Namespace) -> int:
     chart = curves(losses, span=tuple(args.range) if args.range else (-3.0, 3.0), target=args.target)
     try:
         chart.save(args.out)
-    except OSError as error:
-        raise losscope.LossError(f"Cannot write {args.out}: {error.strerror or error}.") from None
     except ValueError as error:
         raise losscope.LossError(str(error)) from None
     say(f"Wrote {args.out}")

@@ -211,11 +211,13 @@ def _claim(folder: Path) -> None:
     for needed in ("matplotlib", "jinja2"):
         import_module(needed)
     from losscope.errors import LossError, complain
+    from losscope.report.write import file_in_the_way
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        what = error.strerror or type(error).__name__
+        in_the_way = file_in_the_way(folder)
+        what = f"{in_the_way} is a file" if in_the_way else error.strerror or type(error).__name__
         raise LossError(
             complain(f"Cannot write to {folder}: {what}", next_step="Give another --out")
         ) from None
@@ -256,10 +258,7 @@ def _write_notebook(study: Study, args: argparse.Namespace, options: dict[str, A
     if path.suffix != ".ipynb":
         raise LossError(complain("A notebook ends in .ipynb", got=path.name))
     changed = {name: value for name, value in options.items() if value != study.options[name].default}
-    try:
-        save(study, path, changed, quick=args.quick, seed=args.seed)
-    except OSError as error:
-        raise LossError(f"Cannot write {path}: {error.strerror or error}.") from None
+    save(study, path, changed, quick=args.quick, seed=args.seed)
     say(f"Wrote {path}")
     return 0
 

@@ -18,7 +18,7 @@ import pandas as pd
 from losscope.comparison.columns import tidied
 from losscope.comparison.delimited import refuse_columns
 from losscope.comparison.images import read_folder
-from losscope.comparison.kinds import refuse_other_kinds
+from losscope.comparison.kinds import refuse_long_name, refuse_other_kinds
 from losscope.comparison.mistakes import DataError, counted, did_you_mean, listed
 from losscope.comparison.roles import MINIMUM_ROWS, Aside, Roles, settled, target_of
 from losscope.comparison.tables import from_arrow, is_arrow, read_table
@@ -116,6 +116,7 @@ def load(
         return _with_own_target(text, data_dir, roles)
     if "://" in text:
         raise DataError(f"--data {text!r} is an address: download the file, and give its path")
+    refuse_long_name(text)
     path = Path(text).expanduser()
     if not path.exists() and path.suffix == "" and path.parent == Path("."):
         raise DataError(

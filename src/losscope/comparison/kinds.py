@@ -12,6 +12,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import numpy as np
 
 from losscope.comparison.mistakes import DataError, cut
+from losscope.errors import LONGEST_NAME, too_long
 
 # What is taken for each kind of an annotation, and how it is called.
 KINDS: dict[Any, tuple[Any, str]] = {
@@ -25,7 +26,8 @@ KINDS: dict[Any, tuple[Any, str]] = {
 
 
 def refuse_other_kinds(function: Any, arguments: Mapping[str, Any]) -> None:
-    """DataError for the first argument that is not of the kind that the function, or the class, says of it."""
+    """DataError for the first argument that is not of the kind that the function, or the class, says of it, and for a path
+    that no file can have."""
     said = get_type_hints(function)
     for name, value in arguments.items():
         either = get_args(said[name]) if get_origin(said[name]) in (Union, UnionType) else (said[name],)
@@ -35,6 +37,15 @@ def refuse_other_kinds(function: Any, arguments: Mapping[str, Any]) -> None:
             raise DataError(
                 f"{name} {cut(repr(value))} is no {' or '.join(words) or kinds[0].__name__}: give one, or leave {name} out"
             )
+        if Path in kinds and isinstance(value, str | os.PathLike):
+            refuse_long_name(value)
+
+
+def refuse_long_name(path: str | os.PathLike[str]) -> None:
+    """DataError for a path with a name that no file can have, before a system call meets it."""
+    text = os.fspath(path)
+    if any(len(part.encode(errors="replace")) > LONGEST_NAME for part in Path(text).parts):
+        raise DataError(too_long(text))
 
 
 def _is_of(value: Any, kind: Any) -> bool:

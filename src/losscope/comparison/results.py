@@ -20,8 +20,9 @@ from losscope.comparison.data import DataError
 from losscope.comparison.sealed import sealed, unsealed
 from losscope.comparison.settings import Settings
 from losscope.comparison.tuning import Job
-from losscope.report.write import write_atomic
+from losscope.report.write import WriteError, file_in_the_way, write_atomic
 
+RUNS = "runs"  # a folder within that of the report
 RUN_SCHEMA = "losscope.compare.run/3"
 # The packages and modules whose text decides what a run's numbers are; a change in them is a different run.
 DETERMINING = (
@@ -65,10 +66,10 @@ class Store:
     """The runs of one comparison. With no folder, they live in memory only."""
 
     def __init__(self, folder: str | Path | None, context: dict[str, Any]) -> None:
-        self.folder = None if folder is None else Path(folder).expanduser() / "runs"
+        self.folder = None if folder is None else Path(folder).expanduser() / RUNS
         self.context = {"versions": versions(), "source": _source(), **context}
         if self.folder is not None:
-            claim(self.folder)
+            claim(self.folder.parent)
 
     def key(self, job: Job, formula: str, split: str) -> str:
         """A hash of the data, the rows of its split, the settings that bear on one run, the loss's formula with all
@@ -97,7 +98,10 @@ class Store:
         if self.folder is not None:
             about = {"schema": RUN_SCHEMA, "key": key, "versions": versions()}
             whole = {**about, **run, "outputs": _packed(run["outputs"])}
-            write_atomic(self.folder / f"{key}.json", sealed(whole))
+            try:
+                write_atomic(self.folder / f"{key}.json", sealed(whole))
+            except WriteError as error:
+                raise WriteError(f"{error}; what was finished before is kept") from error
 
 
 def _content(file: Path) -> bytes:
@@ -127,23 +131,24 @@ def older_runs(folder: str | Path | None) -> int:
     """How many runs of an earlier version lie in a folder: they are neither read nor mixed with new ones."""
     if folder is None:
         return 0
-    heads = [_content(file)[:80] for file in (Path(folder).expanduser() / "runs").glob("*.json")]
+    heads = [_content(file)[:80] for file in (Path(folder).expanduser() / RUNS).glob("*.json")]
     return sum(b'"losscope.compare.run/' in head and RUN_SCHEMA.encode() not in head for head in heads)
 
 
 def claim(folder: Path) -> None:
-    """Make the output folder, or say in one sentence why it cannot be written to."""
+    """Make the output folder, and one for runs in it, or say in one sentence why it cannot be written to."""
+    runs = folder / RUNS
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):  # of this command alone: another may be at work there
+        runs.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=runs):  # of this command alone: another may be at work there
             pass
-    except FileExistsError:
-        raise DataError(f"--out {str(folder)!r} is a file: give a folder") from None
-    except NotADirectoryError:
-        raise DataError(f"--out {str(folder)!r} lies inside a file: give a folder") from None
     except OSError as error:
+        in_the_way = file_in_the_way(runs)
+        if in_the_way == repr(str(folder)):
+            raise DataError(f"--out {in_the_way} is a file: give a folder") from None
+        reason = f"{in_the_way} is a file" if in_the_way else error.strerror
         raise DataError(
-            f"--out {str(folder)!r} cannot be written to ({error.strerror}): give another folder"
+            f"--out {str(folder)!r} cannot be written to ({reason}): give another folder"
         ) from None
 
 

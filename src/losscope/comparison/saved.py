@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -29,6 +30,7 @@ from losscope.report.write import write_atomic
 
 SCHEMA = "losscope.model/4"
 PREDICTIONS, MODELS = "predictions.parquet", "models"  # a file and a folder
+LONG_WORD = 60  # beyond it the name of a file is cut, so that it has no more than 255 bytes in any script
 YES_OR_NO = {
     "True",
     "False",
@@ -48,10 +50,19 @@ def save(outcome: Outcome, folder: Path) -> list[Path]:
         fitted = train(
             job, outcome.settings, outcome.prepared[0], outcome.task, outcome.rivals[name], Judging()
         )[1]
-        word = re.sub(r"[^\w.=@-]+", "_", name).strip("_")  # "huber:delta=?" is no name of a file everywhere
-        file = folder / MODELS / f"{word}.json"
+        file = folder / MODELS / f"{_word(name)}.json"
         found.append(write_atomic(file, sealed(_described(outcome, job, fitted))))
     return found
+
+
+def _word(name: str) -> str:
+    """A loss's name as that of a file: "huber:delta=?" is none everywhere, and a long one is none anywhere.
+
+    >>> _word("huber:delta=?"), len(_word("a" * 300)), _word("a" * 300) == _word("a" * 299)
+    ('huber_delta=', 67, False)
+    """
+    word = re.sub(r"[^\w.=@-]+", "_", name).strip("_")
+    return word if len(word) <= LONG_WORD else f"{word[:50]}_{hashlib.sha256(word.encode()).hexdigest()[:16]}"
 
 
 def predictions(outcome: Outcome) -> pd.DataFrame:

@@ -31,17 +31,26 @@ def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> Path:
         # a byte of a file's name that is no text becomes its code, which JSON reads back
         _write(path, content.encode(errors="backslashreplace") if isinstance(content, str) else content)
     except OSError as error:
-        in_the_way = isinstance(error, FileExistsError | NotADirectoryError)
-        reason = "a file is where its folder should be" if in_the_way else error.strerror or error
+        in_the_way = file_in_the_way(path.parent)
+        reason = f"{in_the_way} is a file" if in_the_way else error.strerror or error
         raise WriteError(
-            f"{str(path)!r} cannot be written ({reason}): mend that and run the same again; what was finished before is "
-            "kept"
+            f"{str(path)!r} cannot be written ({reason}): mend that and run the same again"
         ) from error
     return path
 
 
+def file_in_the_way(folder: Path) -> str:
+    """The file that stands where a folder, or one above it, should be, in quotes; "" where there is none.
+
+    >>> file_in_the_way(Path("nowhere/at/all")), file_in_the_way(Path(__file__) / "runs") == repr(__file__)
+    ('', True)
+    """
+    there = [each for each in (folder, *folder.parents) if os.path.lexists(each) and not each.is_dir()]
+    return repr(str(there[-1])) if there else ""
+
+
 def _write(path: Path, content: bytes) -> None:
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:50]}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
