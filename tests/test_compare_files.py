@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +26,12 @@ from losscope.comparison import Comparison, delimited, sources
 from losscope.comparison.data import DataError, load
 from losscope.comparison.images import read_idx
 from losscope.comparison.preparation import prepare
-from losscope.comparison.results import Store, older_runs
+from losscope.comparison.results import RUN_SCHEMA, Store, older_runs
+from losscope.comparison.sealed import sealed
 from losscope.comparison.settings import Asked
 from losscope.comparison.task import decide
+from losscope.comparison.training import PARTS
+from losscope.comparison.tuning import Job
 from losscope.report.write import WriteError, write_atomic, write_json
 
 ROWS = 60
@@ -193,9 +197,12 @@ def test_a_device_without_an_end_is_refused_at_its_beginning():
 # ---------------------------------------------------------------------------- what is written and read again
 
 
+RUN = dict.fromkeys((*(each.name for each in fields(Job)), *PARTS))
+
+
 def test_a_damaged_run_counts_as_not_there(tmp_path):
     store = Store(tmp_path, {})
-    run = {"status": "done", "test": {"mae": 1.5}, "outputs": None}
+    run = {**RUN, "status": "done", "test": {"mae": 1.5}}
     store.save("k", run)
     path = tmp_path / "runs" / "k.json"
     good = path.read_text()
@@ -210,9 +217,22 @@ def test_a_damaged_run_counts_as_not_there(tmp_path):
     assert store.load("k") is None
 
 
+@pytest.mark.parametrize("lacking", RUN)
+def test_a_run_that_lacks_something_counts_as_not_there(lacking, tmp_path):
+    store = Store(tmp_path, {})
+    about = {"schema": RUN_SCHEMA, "key": "k"}
+    path = tmp_path / "runs" / "k.json"
+    path.write_text(sealed({**about, **RUN}))
+    assert store.load("k") == {"schema": RUN_SCHEMA, **RUN}
+    path.write_text(sealed({**about, **{name: value for name, value in RUN.items() if name != lacking}}))
+    assert store.load("k") is None
+    path.write_text(sealed({**about, **RUN, "outputs": {}}))
+    assert store.load("k") is None
+
+
 def test_a_run_in_the_place_of_another_counts_as_not_there(tmp_path):
     store = Store(tmp_path, {})
-    store.save("a", {"status": "done", "outputs": None})
+    store.save("a", {**RUN, "status": "done"})
     (tmp_path / "runs" / "b.json").write_bytes((tmp_path / "runs" / "a.json").read_bytes())
     assert store.load("a")["status"] == "done"
     assert store.load("b") is None

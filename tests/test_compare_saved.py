@@ -21,6 +21,7 @@ from losscope.cli import main
 from losscope.comparison import models
 from losscope.comparison.data import DataError
 from losscope.comparison.saved import SCHEMA, load_model, predictions, save
+from losscope.comparison.sealed import sealed, unsealed
 from losscope.report.write import WriteError
 
 
@@ -171,6 +172,33 @@ def test_a_model_that_was_changed_anywhere_is_refused(fitted, tmp_path):
     assert len(changed) > 200
     file.write_text(text)
     assert load_model(file).loss == "squared_error"
+
+
+def test_a_model_that_lacks_anything_is_refused_though_its_seal_is_whole(fitted, tmp_path):
+    whole, file = unsealed(fitted.read_text()), tmp_path / "model.json"
+    for path in places(whole):
+        data = at = json.loads(json.dumps(whole))
+        for key in path[:-1]:
+            at = at[key]
+        if (
+            not path or not isinstance(at, dict) or path[-1] in table()
+        ):  # a column's name is no key of the format
+            continue
+        del at[path[-1]]
+        file.write_text(sealed(data))
+        if path[0] in ("formula", "parameters"):  # which are for people to read
+            assert load_model(file).predict(table()).equals(load_model(fitted).predict(table()))
+        else:
+            with pytest.raises(DataError, match=r"is damaged|is no model"):
+                load_model(file)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs /dev/zero")
+def test_what_has_no_end_is_no_model_and_no_description(capsys):
+    assert main(["predict", "/dev/zero", "new.csv"]) == 2
+    assert "'/dev/zero' cannot be read (it holds more than 64 MiB)" in capsys.readouterr().err
+    assert main(["compare", "--losses", "/dev/zero"]) == 2
+    assert "'/dev/zero' cannot be read (it holds more than 64 MiB)" in capsys.readouterr().err
 
 
 def test_a_missing_column_is_named(fitted):

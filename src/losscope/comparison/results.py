@@ -8,7 +8,7 @@ import json
 import platform
 import tempfile
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -19,6 +19,7 @@ import numpy as np
 from losscope.comparison.data import DataError
 from losscope.comparison.sealed import sealed, unsealed
 from losscope.comparison.settings import Settings
+from losscope.comparison.training import PARTS
 from losscope.comparison.tuning import Job
 from losscope.report.write import WriteError, file_in_the_way, write_atomic
 
@@ -84,14 +85,18 @@ class Store:
         return hashlib.sha256(json.dumps(everything, sort_keys=True, default=str).encode()).hexdigest()[:24]
 
     def load(self, key: str) -> dict[str, Any] | None:
-        """The finished run of that key, or None; a file that cannot be read, was changed, or holds another run, counts as
-        not there."""
+        """The finished run of that key, or None; a file that cannot be read, was changed, lacks something, or holds another
+        run, counts as not there."""
         if self.folder is None:
             return None
         run = unsealed(_content(self.folder / f"{key}.json"))
         if run is None or (run.get("schema"), run.pop("key", None)) != (RUN_SCHEMA, key):
             return None
-        return {**run, "outputs": _unpacked(run["outputs"])}
+        if not {*PARTS, *(each.name for each in fields(Job))} <= run.keys():
+            return None
+        with suppress(LookupError, TypeError, ValueError):  # outputs that are none
+            return {**run, "outputs": _unpacked(run["outputs"])}
+        return None
 
     def save(self, key: str, run: dict[str, Any]) -> None:
         """Write one finished run, so that a reader or a crash never sees half of it."""

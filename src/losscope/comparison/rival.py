@@ -15,6 +15,7 @@ import numpy as np
 
 import losscope as ls
 from losscope.comparison.data import DataError
+from losscope.comparison.sources import content_of
 from losscope.comparison.task import Encoding, Task, encoding_of
 from losscope.constant import best_constant
 from losscope.errors import LossError, visible
@@ -227,7 +228,7 @@ def _from_file(path: Path) -> list[Rival]:
     """Losses of a TOML file: a table each, `[cauchy]` with `formula = "..."`, and its parameters as numbers; `target`,
     `prediction`, `structure` and `task` as in losscope.define."""
     try:
-        tables = tomllib.loads(path.expanduser().read_text(encoding="utf-8-sig"))
+        tables = tomllib.loads(content_of(path.expanduser()).decode("utf-8-sig"))
     except OSError as error:
         raise DataError(
             f"--losses {str(path)!r} cannot be read ({error.strerror}): it takes a TOML file; names and formulas of "

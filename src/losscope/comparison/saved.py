@@ -6,7 +6,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from losscope.comparison.learned import Columns, Numbers, Words, texts_of
 from losscope.comparison.mistakes import cut
 from losscope.comparison.outcome import Outcome
 from losscope.comparison.sealed import sealed, unsealed
+from losscope.comparison.sources import content_of
 from losscope.comparison.task import Encoding, Task
 from losscope.comparison.training import Judging, train
 from losscope.comparison.tuning import Job
@@ -192,7 +193,7 @@ def load_model(path: str | Path) -> Model:
     """Read a model that `--save` has written. Raises DataError for what is none."""
     path = Path(path).expanduser()
     try:
-        content = path.read_bytes()
+        content = content_of(path)
     except OSError as error:
         raise DataError(f"the model {str(path)!r} cannot be read ({error.strerror})") from None
     if SCHEMA.encode() not in content:
@@ -200,11 +201,19 @@ def load_model(path: str | Path) -> Model:
             f"{str(path)!r} is no model of this version: give a file that `losscope compare --save` has written to models/"
         )
     data = unsealed(content)
-    if data is None:
+    try:
+        model = _of(data or {})
+        model.predict(pd.DataFrame(0, [0], list(model.names)))  # it has all that it takes to predict
+    except (LookupError, TypeError, ValueError, AttributeError):
         raise DataError(
             f"the model {str(path)!r} is damaged (it was cut or changed after it was saved): save it again with "
             "`losscope compare --save`"
-        )
+        ) from None
+    return model
+
+
+def _of(data: Mapping[str, Any]) -> Model:
+    """The model that these data describe."""
     columns = data["columns"]
     return Model(
         loss=data["loss"], kind=data["kind"], state={key: _unpacked(value) for key, value in data["state"].items()},
@@ -271,9 +280,8 @@ def _described(outcome: Outcome, job: Job, fitted: models.Fitted) -> dict[str, A
 
 
 def _columns(data: Mapping[str, Any]) -> Columns:
-    numbers: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in data["numbers"].items()
-    }
+    given = {each.name: data["numbers"][each.name] for each in fields(Numbers)}
+    numbers = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     words = [Words(each["name"], tuple(each["categories"]), tuple(each["rare"])) for each in data["words"]]
     return Columns(Numbers(**numbers), tuple(words))
 

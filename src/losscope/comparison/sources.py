@@ -4,6 +4,7 @@ where it is packed, and never more of it than a table may have.
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import os
@@ -22,6 +23,7 @@ BLOCK = 1 << 20
 # What a packed file, or a pipe, may hold: it is kept in memory. A packed file of a few megabytes can unpack to as many
 # gigabytes of nothing.
 MOST_BYTES = 1 << 30
+MOST_PIPED = 1 << 26  # of models and descriptions, which are small
 
 
 def opened(path: Path) -> IO[bytes]:
@@ -46,6 +48,17 @@ def opened(path: Path) -> IO[bytes]:
         raise DataError(
             f"{str(path)!r} cannot be read ({error.strerror or error}): check the file and its permissions"
         ) from None
+
+
+def content_of(path: Path) -> bytes:
+    """All bytes of a file that is no table. OSError where it cannot be read, or where a pipe or device, which may have no
+    end, holds more than MOST_PIPED."""
+    with path.open("rb") as file:
+        most = max(os.fstat(file.fileno()).st_size, MOST_PIPED)
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"it holds more than {MOST_PIPED / 2**20:g} MiB")
+    return content
 
 
 def _kept(content: IO[bytes] | gzip.GzipFile, path: Path, does: str) -> IO[bytes]:

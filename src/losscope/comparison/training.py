@@ -25,6 +25,10 @@ from losscope.comparison.task import Task
 from losscope.comparison.tuning import Job
 from losscope.one_thread import one_thread
 
+# What a run holds beside its job.
+PARTS = ("status", "diverged_at_epoch", "finished", "how", "curves", "validation", "test", "threshold", "seam", "end",
+         "outputs", "seconds")  # fmt: skip
+
 Outputs = Callable[[np.ndarray], np.ndarray]
 
 
@@ -57,6 +61,7 @@ def train(
     module = models.module(settings.model)
     fitted = module.fit(loss, view.rows(prepared.train), view.rows(prepared.validation), plan, view.look)
     run: dict[str, Any] = {
+        **dict.fromkeys(PARTS),
         **asdict(job),
         "parameters": dict(job.parameters),
         "status": "done",
@@ -64,7 +69,6 @@ def train(
         "finished": fitted.finished,
         "how": fitted.how,
         "curves": {name: list(values) for name, values in fitted.curves.items()},
-        **dict.fromkeys(("validation", "test", "seam", "end", "outputs")),
     }
     done = fitted.diverged_at is None and view.judge(run, fitted.outputs)
     if not done:
