@@ -403,7 +403,12 @@ def test_losses_of_a_file(tmp_path):
         ('[a]\nformula = "r**"', "a: "),
         ("", "has no loss in it"),
         ("a = " + "[" * 5000 + "]" * 5000, "brackets within brackets, too deep"),
-        ('[a]\nformula = "name*r**2"\nname = 2', "the parameter 'name' of a has a name that is taken"),
+        ('[a]\nformula = "name*r**2"\nname = 2', "a: A parameter cannot be named 'name'"),
+        ('[a]\nformula = "r**2"\nsummary = 5', "a: summary must be text. Got: 5."),
+        ('[a]\nformula = "r**2"\ntask = ["count"]', "a: task must be text. Got: ['count']."),
+        ('[a]\nformula = "r**2"\nstrict = "yes"', "a: strict must be True or False. Got: 'yes'."),
+        ('[a]\nformula = "r**2"\nstrict = "?"', "a: strict must be True or False. Got: '?'."),
+        ('[a]\nformula = "r**2"\ntarget = {}', "a: target must be text. Got: {}."),
         ('[a]\nformula = "r**2 + foo(r)"', "\n  r**2 + foo(r)\n         ^"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import time
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -176,7 +177,7 @@ def test_tukey_by_hand() -> None:
     assert_allclose(gradient, np.where(inside, r * (1 - (r / 4.685) ** 2) ** 2, 0), atol=1e-15)
 
 
-@pytest.mark.parametrize("parameter", ["t0", "t1", "s0", "s1", "e", "c1", "x", "numpy", "loop", "order0", "scale", "pi", "I", "E", "S", "N", "lambda_"])  # fmt: skip
+@pytest.mark.parametrize("parameter", ["t0", "t1", "s0", "s1", "e", "c1", "x", "numpy", "loop", "order0", "scale", "pi", "I", "E", "S", "N", "lambda_", "parameters"])  # fmt: skip
 def test_parameters_may_have_any_other_name(parameter: str) -> None:
     text = "exp(-{0}*abs(r))*{0} + {0}**2*abs(r)"
     named = ls.define("mine", text.format(parameter), **{parameter: 0.5})
@@ -197,13 +198,19 @@ def test_names_that_are_taken(parameter: str) -> None:
         ls.define("mine", f"{parameter}*prediction", **{parameter: 1.0})
 
 
+@pytest.mark.parametrize("parameter", [*signature(ls.define).parameters][:-1])
+def test_a_parameter_cannot_have_the_name_of_what_a_definition_takes(parameter: str) -> None:
+    with pytest.raises(ls.LossError, match=f"A parameter cannot be named '{parameter}'"):
+        ls.define("mine", f"{parameter}*r**2", **{parameter: 2.0})
+
+
 def test_other_mistakes_in_a_definition() -> None:
     for arguments, options, words in [
         (("a b", "r"), {}, "The name of a loss must be a word"),
         ((3, "r"), {}, "The name of a loss must be a word"),
         (("mse", "r"), {}, "already has a loss named 'mse'"),
         (("mine", "r"), {"target": "probabilty"}, "Did you mean 'probability'"),
-        (("mine", "r"), {"prediction": 3}, "no domain named 3"),
+        (("mine", "r"), {"prediction": 3}, "prediction must be text. Got: 3. A parameter cannot be named"),
         (("mine", "r"), {"structure": "overlap"}, "'elementwise' or 'softmax'"),
         (("mine", "r"), {"c": 1.0}, "does not use the parameter 'c'"),
         (("mine", "target**2"), {}, "does not depend on the prediction"),
@@ -215,6 +222,10 @@ def test_other_mistakes_in_a_definition() -> None:
         (("mine", "c*r"), {"c": True}, "default of c must be a finite number"),
         (("mine", "r"), {"structure": "softmax"}, "Unknown name 'r'"),
         (("mine", "m"), {}, "Unknown name 'm'"),
+        (("mine", "r"), {"summary": None}, r"summary must be text\. Got: None\.$"),
+        (("mine", "r"), {"task": ["count"]}, r"task must be text\. Got: \['count'\]"),
+        (("mine", "r"), {"target": {}}, r"target must be text\. Got: \{\}"),
+        (("mine", "r"), {"strict": "no"}, r"strict must be True or False\. Got: 'no'"),
     ]:
         with pytest.raises(ls.LossError, match=words):
             ls.define(*arguments, **options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from inspect import signature
 from typing import Any
 
 from losscope import catalogue, domain, structures
@@ -24,6 +25,7 @@ TASKS = {"sign": "binary", "label": "binary", "probability": "binary", "count": 
 def define(
     name: str,
     formula: str,
+    /,
     *,
     structure: str = "elementwise",
     target: str = "real",
@@ -61,6 +63,9 @@ def define(
     Raises LossError, with a caret under the place, for text that is no formula, and where `strict` is not met.
     """
     _check_name(name)
+    _check_kinds(
+        structure=structure, target=target, prediction=prediction, summary=summary, task=task, strict=strict
+    )
     form = _structure(structure)
     for parameter, default in parameters.items():
         _check_parameter(parameter, default, form)
@@ -95,6 +100,21 @@ def _check_name(name: Any) -> None:
         )
 
 
+def _check_kinds(**options: Any) -> None:
+    """Each option is of the kind of its default; a number is most often meant as a parameter of that name."""
+    for name, value in options.items():
+        kind = type(signature(define).parameters[name].default)
+        if not isinstance(value, kind):
+            number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+            raise LossError(
+                complain(
+                    f"{name} must be {'True or False' if kind is bool else 'text'}",
+                    got=repr(value),
+                    next_step=f"A parameter cannot be named {name!r}: choose another name" if number else "",
+                )
+            )
+
+
 def _structure(name: Any) -> Structure:
     """A structure over which a formula alone is a loss."""
     known = [each for each in structures.names() if structures.get(each).definable]
@@ -110,10 +130,12 @@ def _structure(name: Any) -> Structure:
 
 
 def _check_parameter(name: str, default: Any, structure: Structure) -> None:
-    if name in {*structure.short, *structure.options, *PRIMITIVES, *RESERVED}:
+    of_define = name in [*signature(define).parameters][:-1]  # the last takes all parameters
+    if of_define or name in {*structure.short, *structure.options, *PRIMITIVES, *RESERVED}:
         raise LossError(
             complain(
-                f"A parameter cannot be named {name!r}: the language of formulas has that name already",
+                f"A parameter cannot be named {name!r}: {'losscope.define' if of_define else 'the language of formulas'} has "
+                "that name already",
                 next_step="Choose another",
             )
         )

@@ -246,12 +246,10 @@ def _from_file(path: Path) -> list[Rival]:
             raise DataError(
                 f'--losses {str(path)!r}: {name} needs a table with a formula, as in [{name}] formula = "r**2"'
             )
-        words: dict[str, Any] = {
-            key: 1.0 if value == "?" else value for key, value in table.items() if key != "formula"
-        }
-        opened = [key for key, value in table.items() if value == "?"]
+        opened = [key for key, value in table.items() if value == "?" and key not in TAKEN]
+        words: dict[str, Any] = {**table, **dict.fromkeys(opened, 1.0)}
+        del words["formula"]
         try:
-            _refuse_taken(name, "name", list(table))
             loss = ls.define(name, table["formula"], **words)
         except (DataError, LossError) as error:  # in several lines, where a caret shows the place
             raise LossError(f"--losses {visible(str(path))!r}, {visible(name)}: {error}") from None
