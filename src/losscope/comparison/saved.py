@@ -281,7 +281,9 @@ def _described(outcome: Outcome, job: Job, fitted: models.Fitted) -> dict[str, A
 
 def _columns(data: Mapping[str, Any]) -> Columns:
     given = {each.name: data["numbers"][each.name] for each in fields(Numbers)}
-    numbers = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    numbers: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in given.items()
+    }
     words = [Words(each["name"], tuple(each["categories"]), tuple(each["rare"])) for each in data["words"]]
     return Columns(Numbers(**numbers), tuple(words))
 
