@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import losscope as ls
 from losscope.catalogue import entries
+from losscope.comparison.metrics import named, pinball
 from losscope.estimand import of_classes, of_numbers, of_two_classes
 
 NUMBERS = [name for name, entry in entries().items()
@@ -37,6 +38,16 @@ def test_a_pinball_estimates_its_quantile_and_asymmetric_squares_their_expectile
     squares = ls.define("mine", "where(r > 0, (1 - tau)*r**2, tau*r**2)", tau=level)
     found = of_numbers(squares)
     assert (found.kind, found.level) == ("mean" if level == 0.5 else "expectile", level)
+
+
+@pytest.mark.parametrize("level", [0.999, 0.9999999, 0.975, 0.503, 0.001])
+def test_a_level_is_known_to_its_last_digit(level):
+    found = of_numbers(ls.get(f"pinball:quantile={level}"))
+    assert (found.level, str(found), found.short) == (level, f"the {level} quantile", f"{level} quantile")
+    squares = ls.define("mine", "where(r > 0, (1 - tau)*r**2, tau*r**2)", tau=level)
+    assert of_numbers(squares).level in (level, 0.5)
+    assert pinball(level).words == f"pinball {level}"
+    assert named(pinball(level).name, "regression").words == pinball(level).words
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, softmax
 from scipy.stats import expon, gamma, laplace, lognorm, norm
 
-from losscope.kernels.reference import evaluate, orders
+from losscope.kernels.reference import evaluate, orders, pointwise
 
 # Each distribution stands for itself as this many equally likely values.
 ATOMS = 401
@@ -45,7 +45,7 @@ class Estimand:
     def short(self) -> str:
         """In a word or two, for a table."""
         if self.kind in ("quantile", "expectile"):
-            return f"{self.level:g} {self.kind}"
+            return f"{self.level:.12g} {self.kind}"
         return {"centre": "between" if self is BETWEEN else "a centre", "other": "its own"}.get(
             self.kind, self.kind
         )
@@ -83,14 +83,14 @@ def of_numbers(loss: Any, link: str = "") -> Estimand:
         return OTHER
     if all(abs(best - y.mean()) <= 2e-3 * y.std() for y, best in found):
         return MEAN
-    level = _common(
-        [float(np.mean(y < best) + np.mean(y == best) / 2) for y, best in found], within=6 / ATOMS
-    )
+    by_slopes = _level_of_slopes(loss, link)
+    below = [float(np.mean(y < best) + np.mean(y == best) / 2) for y, best in found]
+    level = _common(below, 6 / ATOMS, by_slopes)
     if level is not None:
-        return MEDIAN if level == 0.5 else Estimand("quantile", level, f"the {level:g} quantile")
-    level = _common([_expectile_level(y, best) for y, best in found], within=4e-3)
+        return MEDIAN if level == 0.5 else Estimand("quantile", level, f"the {level:.12g} quantile")
+    level = _common([_expectile_level(y, best) for y, best in found], 4e-3, by_slopes)
     if level is not None:
-        return Estimand("expectile", level, f"the {level:g} expectile")
+        return Estimand("expectile", level, f"the {level:.12g} expectile")
     if not loss._derived.of_residual_alone or not loss.facts.symmetric:
         return OTHER
     between = all(
@@ -206,15 +206,28 @@ def _value(loss: Any, z: np.ndarray, target: Any) -> np.ndarray:
     return np.asarray(value(z, target, *loss.parameters.values()))
 
 
-def _common(levels: list[float], within: float) -> float | None:
-    """The one level that all of them are, as a round number; None where they differ."""
+def _common(levels: list[float], within: float, exact: float) -> float | None:
+    """The one level that all of them are: the exact one where they come near it, else a round number; None where they
+    differ."""
     middle = float(np.median(levels))
     if not np.isfinite(levels).all() or np.ptp(levels) > within:
         return None
+    if abs(middle - exact) <= within:
+        return exact
     for digits in (1, 2, 3):
         if abs(middle - round(middle, digits)) <= within / 2:
             return round(middle, digits)
     return middle
+
+
+def _level_of_slopes(loss: Any, link: str) -> float:
+    """The level of a quantile or an expectile, of which the slopes at a prediction are to each other, for a target as far
+    above it as another is below, as the level is to what it lacks to 1."""
+    into, _ = INTO.get(link, (np.array, np.array))
+    with np.errstate(all="ignore"):
+        _, slopes, _ = pointwise(loss, into(np.full(2, 2.0)), [3.0, 1.0])
+        above, below = np.abs(slopes)
+        return float(f"{above / (above + below):.12g}")
 
 
 def _expectile_level(y: np.ndarray, at: float) -> float:

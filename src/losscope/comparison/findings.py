@@ -319,10 +319,12 @@ def _coverage(outcome: Outcome) -> list[str]:
         level = rival.estimand.level
         if rival.estimand.kind != "quantile" or level is None:
             continue
-        share = outcome.summaries[name].mean(f"coverage@{level:g}")
+        share = outcome.summaries[name].mean(f"coverage@{level:.12g}")
         if share is not None:
             low, high = of_share(share, rows)
-            verdict = "as it should be" if low <= level <= high else f"not the {100 * level:g}% it should be"
+            verdict = (
+                "as it should be" if low <= level <= high else f"not the {100 * level:.12g}% it should be"
+            )
             said.append(
                 f"{name}: {100 * share:.1f}% of the test targets lie at or below it ({100 * low:.1f} to "
                 f"{100 * high:.1f}%), {verdict}."

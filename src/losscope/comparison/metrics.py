@@ -181,20 +181,20 @@ def pinball(level: float) -> Metric:
     0.05
     """
     function = partial(sk.mean_pinball_loss, alpha=level)
-    return Metric(f"pinball@{level:g}", f"pinball {level:g}", _of_numbers(function),
-                  constant=partial(np.quantile, q=level), meaning=f"least for the {level:g} quantile")  # fmt: skip
+    return Metric(f"pinball@{level:.12g}", f"pinball {level:.12g}", _of_numbers(function),
+                  constant=partial(np.quantile, q=level), meaning=f"least for the {level:.12g} quantile")  # fmt: skip
 
 
 def coverage(level: float) -> Metric:
     """The share of targets at or below the prediction, which should be the level."""
-    return Metric(f"coverage@{level:g}", f"below, of {100 * level:g}%", partial(_below, level), percent=True, share=True,
+    return Metric(f"coverage@{level:.12g}", f"below, of {100 * level:.12g}%", partial(_below, level), percent=True, share=True,
                   constant=partial(np.quantile, q=level), meaning="the share of targets at or below")  # fmt: skip
 
 
 def expectile(level: float) -> Metric:
     """The asymmetric squared error of one level, which that expectile minimises."""
-    return Metric(f"expectile@{level:g}", f"expectile {level:g}", partial(_asymmetric, level),
-                  meaning=f"the asymmetric squared error that the {level:g} expectile minimises")  # fmt: skip
+    return Metric(f"expectile@{level:.12g}", f"expectile {level:.12g}", partial(_asymmetric, level),
+                  meaning=f"the asymmetric squared error that the {level:.12g} expectile minimises")  # fmt: skip
 
 
 def named(name: str, kind: str) -> Metric:

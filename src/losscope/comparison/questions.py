@@ -76,7 +76,7 @@ def _of_numbers(asks: Asks, rivals: Sequence[Rival]) -> tuple[Question, ...]:
         found.append(Question(asks.named("mae"), names, "the median"))
     for kind, metric in LEVELLED.items():
         found += [
-            Question(metric(level), who, f"the {level:g} {kind}")
+            Question(metric(level), who, f"the {level:.12g} {kind}")
             for level, who in _levels(rivals, kind).items()
         ]
     # Where nothing can be ranked, all are shown by the task's first metric.
