@@ -30,6 +30,7 @@ from losscope.comparison.preparation import prepare
 from losscope.comparison.rival import read
 from losscope.comparison.settings import Asked, settle
 from losscope.comparison.tuning import Job
+from losscope.comparison.words import method, under_the_tables
 from losscope.kernels import threads
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -236,6 +237,16 @@ def test_there_is_no_star_and_no_winner_among_ties():
     assert "*" not in result.tables()[0].texts()[0][2]
     assert result.as_data()["answers"][0]["winner"] is None
     assert any("That is over 4 splits" in sentence for sentence in result.findings())
+
+
+def test_folds_are_called_folds_and_a_share_has_the_same_digits_everywhere():
+    result = ls.compare("diabetes", losses=["mse", "huber:delta=?"], folds=3, epochs=2, grid=1, hidden=4)
+    text = " ".join([*result.findings(), *method(result), *under_the_tables(result)])
+    assert not re.findall(r"\d+ splits", text)
+    assert text.count("over 3 folds") >= 2
+    shares = re.search(r"the (\S+) of training rows with .* \(an equal share would be (\S+)\)", text)
+    assert shares is not None
+    assert shares[1] == shares[2]
 
 
 def test_a_clear_winner_is_said_to_be_one():

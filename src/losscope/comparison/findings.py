@@ -94,7 +94,7 @@ def _verdict(outcome: Outcome, found: Verdict) -> list[str]:
         said.append(_ranking(outcome, found) + _no_better(outcome, found) + _places(outcome, found))
     elif len(found.ranked) == 1:
         name = found.ranked[0]
-        ours, theirs = (say.value(metric, _mean(outcome, each, metric)) for each in (name, CONSTANT))
+        ours, theirs = say.told_apart(metric, [_mean(outcome, each, metric) for each in (name, CONSTANT)])
         only = (
             f"{name} alone estimates {question.about}"
             if len(question.rivals) == 1
@@ -112,7 +112,8 @@ def _no_better(outcome: Outcome, found: Verdict) -> str:
     if found.beats_constant or not any(each.beats_constant for each in verdicts(outcome)):
         return ""
     metric = found.question.metric
-    theirs = say.value(metric, _mean(outcome, CONSTANT, metric))
+    ranked = [_mean(outcome, name, metric) for name in (*found.ranked, CONSTANT)]
+    theirs = say.told_apart(metric, ranked)[-1]
     return f" Even {found.ranked[0]} is not clearly better than the best constant ({theirs})."
 
 
@@ -231,11 +232,8 @@ def _few(outcome: Outcome) -> list[str]:
     tied = [found.behind[name] for found in verdicts(outcome) for name in found.tied]
     if splits >= USUAL_SPLITS or not any(each.known for each in tied):
         return []
-    name = "fold" if outcome.settings.folds else "split"
-    return [
-        f"That is over {splits} {name}{'s' * (splits > 1)}; over more, such as the usual {USUAL_SPLITS}, uncertainties "
-        "are smaller."
-    ]
+    over = say.splits(splits, outcome.settings.folds)
+    return [f"That is over {over}; over more, such as the usual {USUAL_SPLITS}, uncertainties are smaller."]
 
 
 def _of_the_mean(outcome: Outcome, found: Verdict) -> bool:
@@ -288,7 +286,7 @@ def _chosen(outcome: Outcome) -> list[str]:
             values = sorted(dict(choice.parameters)[parameter] for choice in choices)
             low, high = values[0], values[-1]
             parts.append(f"{parameter} {low:.3g}" + (f" to {high:.3g}" if high > low else "") + " was chosen")
-        sentence = f"{name}: {', '.join(parts)} over {len(choices)} split{'s' * (len(choices) != 1)}"
+        sentence = f"{name}: {', '.join(parts)} over {say.splits(len(choices), outcome.settings.folds)}"
         metric = outcome.chosen_by[name]
         gain = outcome.gain_of_choice(name, metric) if metric else None
         if gain is not None and metric is not None:

@@ -72,11 +72,11 @@ def _largest(outcome: Outcome) -> list[str]:
     if len(ends) < 2:
         return []
     (low, least), (high, most) = ends[0], ends[-1]
-    equal = equal_share(outcome)
-    which = "the 1% of training rows" if equal < 0.0105 else f"the {100 * equal:.1f}% of training rows"
+    share = equal_share(outcome)
+    equal = "1%" if share < 0.0105 else f"{100 * share:.1f}%"
     return [
-        f"After training, {which} with the largest residuals carry {100 * high:.1f}% of the gradient under {most}, "
-        f"{100 * low:.1f}% under {least} (an equal share would be {100 * equal:.3g}%)."
+        f"After training, the {equal} of training rows with the largest residuals carry {100 * high:.1f}% of the gradient under {most}, "
+        f"{100 * low:.1f}% under {least} (an equal share would be {equal})."
     ]
 
 
@@ -137,16 +137,15 @@ def _diverged(outcome: Outcome) -> list[str]:
 def _grid_ends(outcome: Outcome) -> list[str]:
     said = []
     for name, choices in outcome.choices.items():
+        every = say.splits(len(choices), outcome.settings.folds)
         nowhere = sum(choice is None for choice in choices)
         if nowhere:
-            said.append(
-                f"{name} diverged at every rate tried in {nowhere} of {len(choices)} splits: it has no best there."
-            )
+            said.append(f"{name} diverged at every rate tried in {nowhere} of {every}: it has no best there.")
         ends = {choice.end for choice in choices if choice is not None and choice.end}
         if ends and outcome.settings.grid > 1:
             said.append(
                 f"{name} is best at the {say.listed(sorted(ends))} rate tried, 3 decades from the shared one, in "
-                f"{sum(bool(c and c.end) for c in choices)} of {len(choices)} splits. Its own best may lie further "
+                f"{sum(bool(c and c.end) for c in choices)} of {every}. Its own best may lie further "
                 "out: give another --learning-rate."
             )
     return said

@@ -34,6 +34,15 @@ def between(counts: Sequence[int]) -> str:
     return f"{least:,}" if least == most else f"{least:,} to {most:,}"
 
 
+def splits(count: int, folds: bool) -> str:
+    """How many splits, by the name they were asked for.
+
+    >>> splits(1, folds=False), splits(4, folds=True)
+    ('1 split', '4 folds')
+    """
+    return f"{count} {'fold' if folds else 'split'}{'s' * (count != 1)}"
+
+
 def value(metric: Metric, of: float, digits: int = 3) -> str:
     """A metric's value: shares in percent."""
     return f"{100 * of:.{digits - 2}f}%" if metric.percent else number(of, digits)

@@ -97,13 +97,14 @@ def uncertainty(outcome: Outcome) -> str:
         "these paired differences. What they vary by because of the test rows is taken from the rows themselves (a "
         "jackknife over blocks)"
     )
+    every = say.splits(len(outcome.prepared), outcome.settings.folds)
     if len(outcome.prepared) == 1:
         return f"{rows}; with one split, what other training rows would change is not in it."
     if outcome.shared_test:
         return f"{rows}; all splits share them, so more splits do not make this part smaller."
     return (
-        f"{rows}, what they vary by beyond that from the {len(outcome.prepared)} splits; and it is widened because splits "
-        f"share training rows (Nadeau and Bengio, 2003). ± in a table is the standard deviation over the splits.{how}"
+        f"{rows}, what they vary by beyond that from the {every}; and it is widened because these share training rows "
+        f"(Nadeau and Bengio, 2003). ± in a table is the standard deviation over the {every}.{how}"
     )
 
 
@@ -143,15 +144,16 @@ def method(outcome: Outcome) -> list[str]:
 def under_the_tables(outcome: Outcome) -> list[str]:
     """What a reader must know to read the tables."""
     count = len(outcome.prepared)
+    every = say.splits(count, outcome.settings.folds)
     notes = [
-        f"On test rows: mean ± standard deviation over {count} splits. Behind a difference, ± is its 95% interval."
+        f"On test rows: mean ± standard deviation over {every}. Behind a difference, ± is its 95% interval."
         if count > 1
         else "On the test rows of one split."
     ]
     if outcome.repeated:
         notes.append(f"Named more than once but run once: {', '.join(outcome.repeated)}.")
     lost = [(name, summary.diverged) for name, summary in outcome.summaries.items() if summary.diverged]
-    notes += [f"{name} diverged in {splits} of {count} splits." for name, splits in lost]
+    notes += [f"{name} diverged in {splits} of {every}." for name, splits in lost]
     notes += [f"{name}: {note}." for name, rival in outcome.rivals.items() for note in rival.encoding.notes]
     sigmoids = [name for name, rival in outcome.rivals.items() if rival.encoding.link == "sigmoid"]
     if sigmoids and outcome.task.outputs > 1:
