@@ -18,6 +18,8 @@ from rich.console import Console
 import losscope as ls
 from conftest import ALL
 from losscope.cli import main
+from losscope.cli.form import _print as print_forms
+from losscope.cli.form import forms
 from losscope.cli.show import _print
 from losscope.emit.by_hand import by_hand
 from losscope.kernels.reference import along
@@ -123,6 +125,21 @@ def test_an_activation_is_not_called_a_loss(name: str) -> None:
     assert "influence" not in text
     assert "convex" not in text
     assert not re.search(r"\bloss\b", text.split("source")[0])
+
+
+@pytest.mark.parametrize(
+    ("formula", "parameters"), [("r**2/2", {}), ("r**2/(r**2 + scale**2)", {"scale": 1.0})]
+)
+def test_a_form_is_no_wider_than_the_terminal(formula: str, parameters: dict[str, float]) -> None:
+    found = forms(formula, parameters)
+    narrow, file = io.StringIO(), io.StringIO()
+    for out, width in ((narrow, 40), (file, 4000)):
+        print_forms(
+            Console(width=width, file=out, force_terminal=True, color_system=None),
+            {**found, "refused": ["c"] * 9},
+        )
+    assert max(map(len, narrow.getvalue().splitlines())) <= 40
+    assert "".join(narrow.getvalue().split()) == "".join(file.getvalue().split())
 
 
 @pytest.mark.parametrize("width", [30, 50, 80])

@@ -32,25 +32,31 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(found, indent=2))
         return 0
+    from losscope.report.terminal import Terminal
+
+    _print(Terminal(), found)
+    return 0 if found["exact"] else 1
+
+
+def _print(console: Any, found: dict[str, Any]) -> None:
+    """Both forms with their exactness, and what else is to be known, no wider than the terminal."""
     from rich.text import Text
 
-    from losscope.report.terminal import Terminal, listing, width_of
+    from losscope.report.terminal import listing, width_of, wrapped
 
-    console = Terminal()
+    width = width_of(console)
     for title, part in (("as derived", found["before"]), ("as computed", found["after"])):
         console.print(Text(title, style="bold"), soft_wrap=True)
-        for name, text in listing(
-            [*part["forms"].items(), ("exactness", part["exactness"])], width_of(console)
-        ):
+        for name, text in listing([*part["forms"].items(), ("exactness", part["exactness"])], width):
             console.print(Text.assemble((name, "cyan"), text), soft_wrap=True)
         console.print()
+    notes = []
     if found["refused"]:
-        console.print(
-            Text(f"Parameters that are now to be more than 0: {', '.join(found['refused'])}"), soft_wrap=True
-        )
+        notes.append(f"Parameters that are now to be more than 0: {', '.join(found['refused'])}")
     if found["same"] and found["exact"]:
-        console.print(Text("Nothing is rewritten: what derivation gives is exact."), soft_wrap=True)
-    return 0 if found["exact"] else 1
+        notes.append("Nothing is rewritten: what derivation gives is exact.")
+    for line in (line for note in notes for line in wrapped(note, width)):
+        console.print(Text(line), soft_wrap=True)
 
 
 def forms(
