@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t
 
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")
@@ -325,6 +326,18 @@ def test_where_a_test_part_is_of_one_group_the_uncertainty_is_unknown(groups, kn
         found = result.difference(*result.losses, result.answer.metric)
         assert np.isfinite(found.half) == known
         assert ("(uncertainty unknown)" in str(result)) == (not known)
+
+
+def test_where_each_fold_is_of_one_group_the_folds_show_the_uncertainty():
+    x = np.random.default_rng(0).normal(size=180)
+    frame = pd.DataFrame({"x": x, "who": np.arange(180) % 4, "y": x + np.arange(180) % 7})
+    result = ls.compare(frame, "y", ["mse", "mae"], model="linear", folds=4, group="who")
+    metric = result.answer.metric
+    found = result.difference(*result.losses, metric)
+    apart = np.subtract(*(result.summaries[name].values[metric.name] for name in result.losses))
+    half = t.ppf(0.975, 3) * apart.std(ddof=1) * (1 / 4 + 1 / 3) ** 0.5
+    assert (found.mean, found.half) == pytest.approx((apart.mean(), half))
+    assert "taken from the 4 folds alone" in " ".join(method(result))
 
 
 @pytest.mark.filterwarnings("error")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from losscope.comparison.data import Dataset
-from losscope.comparison.differences import MOST_BLOCKS, Difference, blocks_of, over_splits
+from losscope.comparison.differences import MOST_BLOCKS, Difference, blocks_of, over_folds, over_splits
 from losscope.comparison.encode import seen
 from losscope.comparison.forecast import Forecast, constant, forecast
 from losscope.comparison.metrics import Metric, metrics_of
@@ -193,14 +193,7 @@ class Outcome:
         if a is None or b is None:
             return None
         left_out = [self._left_out(name, metric) for name in (one, other)]
-        first = self.prepared[0]
-        return over_splits(
-            a - b,
-            left_out[0] - left_out[1],
-            len(first.test),
-            len(first.train) + len(first.validation),
-            self.shared_test,
-        )
+        return self._over_splits(a - b, left_out[0] - left_out[1])
 
     def gain_of_choice(self, name: str, metric: Metric) -> Difference | None:
         """How much better a loss is with the parameters that were chosen than with those it was given."""
@@ -211,11 +204,19 @@ class Outcome:
         left_out = [
             self._left_out(name, metric, choices) for choices in (self._given(name), self.choices[name])
         ]
+        return self._over_splits(gain, metric.sign * (left_out[0] - left_out[1]))
+
+    def _over_splits(self, differences: np.ndarray, left_out: np.ndarray) -> Difference:
         first = self.prepared[0]
-        return over_splits(
-            gain, metric.sign * (left_out[0] - left_out[1]), len(first.test), len(first.train) + len(first.validation),
-            self.shared_test,
-        )  # fmt: skip
+        rows = len(first.test), len(first.train) + len(first.validation)
+        if self.folds_of_one_group:
+            return over_folds(differences, *rows)
+        return over_splits(differences, left_out, *rows, self.shared_test)
+
+    @property
+    def folds_of_one_group(self) -> bool:
+        """Whether some fold is tested on one group, of which no part can be left out to see what it changes."""
+        return self.settings.folds and not self.shared_test and self._blocks == 1
 
     def _given(self, loss: str) -> tuple[Choice | None, ...]:
         """A loss's own best rates with its open parameters as they were given."""

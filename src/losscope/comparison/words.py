@@ -98,6 +98,13 @@ def uncertainty(outcome: Outcome) -> str:
         "jackknife over blocks)"
     )
     every = say.splits(len(outcome.prepared), outcome.settings.folds)
+    if outcome.folds_of_one_group:
+        return (
+            "**Uncertainty:** losses are compared fold by fold, and an interval (95%, Student's t) is that of the mean of these "
+            f"paired differences. What they vary by is taken from the {every} alone, as some are tested on one group; it is "
+            "widened because folds share training rows (Nadeau and Bengio, 2003). ± in a table is the standard deviation over "
+            f"the {every}."
+        )
     if len(outcome.prepared) == 1:
         return f"{rows}; with one split, what other training rows would change is not in it."
     if outcome.shared_test:
