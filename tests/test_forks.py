@@ -78,6 +78,32 @@ def test_while_another_thread_first_asks_for(asked: str) -> None:
     assert said == ["0"] * 3
 
 
+def test_while_another_thread_imports_pytorch_through_us() -> None:
+    if find_spec("torch") is None:
+        pytest.skip("needs torch")
+    said = run("""
+        import os, signal, threading, time
+        import losscope
+        def call():
+            from losscope.torch import functional as F
+            import torch
+            return float(F.huber_loss(torch.tensor([2.0, 0.5]), torch.tensor([0.0, 0.0])))
+        first = threading.Thread(target=call)
+        first.start()
+        codes = []
+        for pause in (0.05, 0.2, 0.4, 0.4, 0.4):
+            time.sleep(pause)
+            child = os.fork()
+            if not child:
+                signal.alarm(100)
+                os._exit(0 if call() == 0.8125 else 1)
+            codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        first.join()
+        print(*codes)
+    """)
+    assert said == ["0"] * 5
+
+
 def test_a_lock_that_another_librarys_hook_has_is_not_waited_for_without_end() -> None:
     """Whoever imports waits for that lock, and the fork for the import: after a while the fork goes on."""
     said = run("""

@@ -3,13 +3,18 @@
     from losscope.torch import functional, nn as F      # instead of torch.nn, torch.nn.functional
     with losscope.torch.patch(): ...                    # or in code that is already written
 
-Everything is imported when it is first used.
+Everything but PyTorch itself is imported when it is first used.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from losscope.forks import undisturbed
+
+with undisturbed:  # a child that is forked while another thread is half through this import may crash
+    import_module("torch")
 
 if TYPE_CHECKING:
     from losscope.torch import functional as functional
