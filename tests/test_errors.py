@@ -119,6 +119,7 @@ def test_a_missing_target_or_prediction(name: str) -> None:
 def test_a_mask_is_not_silently_dropped() -> None:
     masked = np.ma.array([1.0, 2.0, 3.0], mask=[False, True, False])
     refused(lambda: ls.mse(masked, Y), "prediction is a masked array", "prediction.compressed()", "weight")
+    refused(lambda: ls.mse(Y, Y, weight=masked), "weight is a masked array", "Use weight.filled(0)")
 
 
 def test_a_list_is_read_while_another_thread_imports_masked_arrays(monkeypatch: pytest.MonkeyPatch) -> None:

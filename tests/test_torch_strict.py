@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -541,6 +542,44 @@ def test_what_a_hook_gives_back_is_as_it_was_or_it_is_said(name: str, hook: str)
     else:
         with pytest.raises(RuntimeError, match="modified by an inplace operation"):
             torch.autograd.grad(value, leaf)
+
+
+@pytest.mark.parametrize("way", ["", "create_graph"])
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+@pytest.mark.parametrize("narrow", [torch.float16, torch.float64], ids=str)
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_hook_may_give_back_another_dtype(name: str, narrow: Any, reduction: str, way: str) -> None:
+    """As one that saves memory does. The numbers here are halves, so that none of them changes."""
+
+    def of_halves(x: Any) -> Any:
+        return x.half().float() if x.is_floating_point() else x
+
+    loss = ls.get(name)
+    prediction, target, options = tensors(loss, dtype=torch.float32)
+    prediction, target = of_halves(prediction), of_halves(target)
+    options = {key: of_halves(each) for key, each in options.items()}
+    rows = loss(prediction, target, reduction="none", **options).shape
+    options["weight"] = torch.linspace(0.25, 4, rows.numel()).half().float().view(rows)
+    hooks = torch.autograd.graph.saved_tensors_hooks(
+        lambda x: x.to(narrow) if x.is_floating_point() else x, lambda x: x
+    )
+    found = []
+    for context in (nullcontext(), hooks):
+        leaf = prediction.clone().requires_grad_()
+        with context:
+            value = loss(leaf, target, reduction=reduction, **options)
+        (slope,) = torch.autograd.grad(value.sum(), leaf, create_graph=way == "create_graph")
+        found.append(slope.detach())
+    torch.testing.assert_close(found[1], found[0])
+
+
+def test_a_hook_that_gives_back_something_else_is_an_error() -> None:
+    x = torch.zeros(4, 3, requires_grad=True)
+    for changed in (lambda t: t.int() if t.dtype is torch.int64 else t, lambda t: t[:2]):
+        with torch.autograd.graph.saved_tensors_hooks(changed, lambda t: t):
+            value = functional.cross_entropy(x, torch.tensor([0, 1, 2, 0]))
+        with pytest.raises(RuntimeError, match="gave back another tensor"):
+            value.backward()
 
 
 def test_weights_of_positives_may_be_written_to_between_derivatives() -> None:

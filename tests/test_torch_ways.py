@@ -196,6 +196,35 @@ def test_vectors_of_any_length_by_operations(size: float) -> None:
     assert_allclose(by_operations, by_kernel, rtol=1e-9)
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize(
+    "name",
+    ["cross_entropy", "multi_margin_loss", "multilabel_margin_loss", "mse_loss", "linear_cross_entropy"],
+)
+def test_a_program_of_a_batch_of_any_size(name: str, reduction: str) -> None:
+    """Exported, it takes an empty batch and one that a mask chooses."""
+    x = torch.randn(8, 5, generator=torch.Generator().manual_seed(0))
+    other = {"mse_loss": x * 0, "multilabel_margin_loss": torch.tensor([[1, 3, -1, 0, 0]] * 8)}
+    y = other.get(name, torch.arange(8) % 5)
+
+    class Step(torch.nn.Module):
+        def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            between = [torch.eye(5)] if name == "linear_cross_entropy" else []
+            return getattr(F, name)(x, *between, y, reduction=reduction)
+
+    class Masked(Step):
+        def forward(self, x: torch.Tensor, y: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return super().forward(x[mask], y[mask])
+
+    sizes = ({0: torch.export.Dim("batch")},) * 2
+    dynamic = torch.export.export(Step(), (x, y), dynamic_shapes=sizes).module()
+    masked = torch.export.export(Masked(), (x, y, torch.arange(8) < 3)).module()
+    for count in (0, 1, 5):
+        expected = Step()(x[:count], y[:count])
+        for found in (dynamic(x[:count], y[:count]), masked(x, y, torch.arange(8) < count)):
+            torch.testing.assert_close(found, expected, equal_nan=True)
+
+
 def test_an_exported_program_needs_our_operators_to_be_loaded(tmp_path) -> None:
     """A graph names them; whoever loads it imports them first, as `docs/torch.md` says."""
     path = tmp_path / "program.pt2"

@@ -22,6 +22,13 @@ LEAST, MOST = 2.0**-126, 2.0**128 - 2.0**104  # between which float32 holds numb
 COMPUTED_IN = {FLOAT32: FLOAT32, FLOAT64: FLOAT64, numpy.dtype("float16"): FLOAT32}
 
 
+def _unmasked(name: str) -> str:
+    if name in ("prediction", "target"):
+        return f"Use {name}.compressed(), or weight=~mask"
+    # A weight of 0 removes what is masked.
+    return f"Use {name}.filled({'0' if name == 'weight' else '...'})"
+
+
 def as_array(value: Any, name: str) -> numpy.ndarray:
     """The value as an array of numbers; whole numbers and booleans are kept as they are."""
     if type(value) is not numpy.ndarray:
@@ -42,7 +49,7 @@ def as_array(value: Any, name: str) -> numpy.ndarray:
             raise LossTypeError(
                 complain(
                     f"{name} is a masked array, and a mask is not looked at",
-                    next_step=f"Use {name}.compressed(), or weight=~mask",
+                    next_step=_unmasked(name),
                 )
             )
         given = value

@@ -16,12 +16,13 @@ In eager mode an old-style autograd.Function over a kernel is the cheapest way t
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, is_grad_enabled
 from torch.autograd import Function
 
+from losscope.errors import complain
 from losscope.torch import eligibility
 from losscope.torch.eligibility import HALVES, Outside, graph_is_kept, saving_hooks
 
@@ -38,12 +39,11 @@ class LossNode:
     """
 
     __slots__ = (
-        "gradients", "hooked", "loss", "parameters", "places", "scale", "tensors", "unreduced", "version", "version_of_judges", "wanted",
+        "gradients", "hooked", "kept", "loss", "parameters", "scale", "tensors", "unreduced", "version", "version_of_judges", "wanted",
     )  # fmt: skip
 
     hooked: bool
-    # of what hooks see: where each lies, and how often it was written to
-    places: list[tuple[int, int] | None]
+    kept: list[_Kept | None]  # of what hooks see
     version: int
     version_of_judges: int
     judges = slice(0)  # the tensors that `weigh` looks at
@@ -115,10 +115,7 @@ class LossNode:
         """The tensors, if the graph is still there and they are as they were: all or, of gradients that are only `to_weigh`,
         those that are looked at for it."""
         if self.hooked:
-            tensors = tuple(ctx.saved_tensors)
-            if any(map(_written_to, tensors, self.places)):
-                raise RuntimeError(eligibility.WRITTEN_TO)
-            return tensors
+            return tuple(map(_given_back, ctx.saved_tensors, self.kept))
         if self.tensors is None:
             raise RuntimeError(eligibility.FREED)
         tensors, version = self.tensors, self.version
@@ -165,11 +162,35 @@ def _version(tensors: Any) -> int:
     return count
 
 
-def _written_to(tensor: Tensor | None, then: tuple[int, int] | None) -> bool:
-    """Whether a hook gave back the tensor itself, and it is no longer what it was."""
-    if tensor is None or then is None:
-        return False
-    return tensor.data_ptr() == then[0] and tensor._version > then[1]
+class _Kept(NamedTuple):
+    """What a tensor was when hooks were given it."""
+
+    address: int
+    version: int
+    dtype: torch.dtype
+    shape: torch.Size
+    contiguous: bool
+
+    @classmethod
+    def of(cls, tensor: Tensor) -> _Kept:
+        return cls(tensor.data_ptr(), tensor._version, tensor.dtype, tensor.shape, tensor.is_contiguous())
+
+
+def _given_back(tensor: Tensor | None, kept: _Kept | None) -> Tensor | None:
+    """What a hook gave back, as it is to be read: in the dtype of what was saved, which a hook that saves memory need not
+    restore, and laid out as that was."""
+    if tensor is None or kept is None:
+        return None
+    if tensor.data_ptr() == kept.address and tensor._version > kept.version:
+        raise RuntimeError(eligibility.WRITTEN_TO)
+    if tensor.dtype is not kept.dtype and tensor.is_floating_point() and kept.dtype.is_floating_point:
+        tensor = tensor.to(kept.dtype)
+    if tensor.dtype is not kept.dtype or tensor.shape != kept.shape:
+        raise RuntimeError(complain(
+            "A hook on saved tensors gave back another tensor than it was given",
+            got=f"{tensor.dtype} of shape {tuple(tensor.shape)}", expected=f"{kept.dtype} of shape {tuple(kept.shape)}",
+        ))  # fmt: skip
+    return tensor.contiguous() if kept.contiguous else tensor
 
 
 def _to_be_saved(tensors: Any) -> tuple[Any, ...]:
@@ -186,7 +207,7 @@ class _Loss(Function):
             kept = _to_be_saved(tensors)
             ctx.save_for_backward(*kept)
             saved.hooked, saved.tensors = True, None
-            saved.places = [each if each is None else (each.data_ptr(), each._version) for each in kept]
+            saved.kept = [None if each is None else _Kept.of(each) for each in kept]
         else:
             saved.hooked = False
             try:

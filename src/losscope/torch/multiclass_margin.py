@@ -150,7 +150,7 @@ def _lists_in_a_graph(input: Tensor, target: Tensor, reduction: str) -> Tensor |
         or target.dtype is not torch.int64
         or input.ndim not in (1, 2)
         or target.shape != input.shape
-        or not input.numel()
+        or not input.shape[-1]
         or reduction not in REDUCTIONS
     ):
         return None

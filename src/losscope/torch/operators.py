@@ -222,6 +222,8 @@ def rows_operator(
     differentiate: bool,
 ) -> tuple[Tensor, Tensor]:
     unreduced = reduction == NONE
+    if not input.numel():
+        return _of_no_rows(input, reduction), input.new_empty(0)
     call = _rows(loss, input, target, class_weight, unreduced, ignore, smoothing, reduction == MEAN)
     gradient = torch.empty_like(call.logits) if differentiate and not unreduced else None
     try:
@@ -233,11 +235,15 @@ def rows_operator(
     return value, torch.empty_like(input).copy_(rows.in_layout(gradient, input))
 
 
+def _of_no_rows(input: Tensor, reduction: str) -> Tensor:
+    value = input.new_empty(rows.without_classes(input.shape) if reduction == NONE else ())
+    return value.fill_(float("nan") if reduction == MEAN else 0.0)
+
+
 @rows_operator.register_fake
 def _(input, target, class_weight, loss, ignore, reduction, smoothing, differentiate):
     unreduced = reduction == NONE
-    shape = input.shape[:1] + input.shape[2:] if input.ndim > 1 else ()
-    return input.new_empty(shape if unreduced else ()), torch.empty_like(
+    return input.new_empty(rows.without_classes(input.shape) if unreduced else ()), torch.empty_like(
         input
     ) if differentiate and not unreduced else input.new_empty(0)
 
@@ -254,6 +260,8 @@ def rows_gradient(
     smoothing: float,
 ) -> Tensor:
     """The gradient by a pass of its own, times upstream, and rounded after that."""
+    if not input.numel():
+        return torch.empty_like(input)
     call = _rows(loss, input, target, class_weight, False, ignore, smoothing, reduction == MEAN)
     gradient, weight, there = torch.empty_like(call.logits), None, None
     if reduction == NONE:
@@ -351,25 +359,24 @@ def traced_rows(
         or input.device.type != "cpu"
         or target.device.type != "cpu"
         or not input.ndim
-        or not input.numel()
         or target.requires_grad
     ):
         return None
-    shape = input.shape[:1] + input.shape[2:] if input.ndim > 1 else input.shape[:0]
+    shape, classes = rows.without_classes(input.shape), input.shape[min(1, input.ndim - 1)]
+    if not classes:
+        return None
     if target.shape == input.shape:
         if target.dtype != input.dtype:
             return None
     elif target.shape != shape or target.dtype != torch.int64:
         return None
-    if class_weight is not None:
-        classes = input.shape[1] if input.ndim > 1 else input.shape[0]
-        if (
-            class_weight.requires_grad
-            or class_weight.dtype != input.dtype
-            or class_weight.ndim != 1
-            or class_weight.shape[0] != classes
-        ):
-            return None
+    if class_weight is not None and (
+        class_weight.requires_grad
+        or class_weight.dtype != input.dtype
+        or class_weight.ndim != 1
+        or class_weight.shape[0] != classes
+    ):
+        return None
     value, _ = rows_operator(
         input,
         target,

@@ -125,7 +125,7 @@ class Logits(LossNode):
         self.dtype = NAMES[dtype]
         self.target = self.probabilities = None
         if target.dtype is torch.int64:
-            if target.shape != ((self.rows,) if axes == 2 else _without_classes(input.shape)):
+            if target.shape != ((self.rows,) if axes == 2 else without_classes(input.shape)):
                 return False
             self.target = target.contiguous()
         elif target.dtype is input.dtype and target.shape == input.shape:
@@ -209,7 +209,7 @@ class Logits(LossNode):
         input, target, class_weight, weight = tensors
         scale = self.scale
         if weight is not None:
-            weight = weight.view(_without_classes(input.shape))
+            weight = weight.view(without_classes(input.shape))
             upstream, scale = upstream * weighing(weight, scale), 1.0
             gone = (weight == 0).unsqueeze(-1)
             input = torch.where(gone, 0, input)
@@ -275,13 +275,13 @@ def rows_of(tensor: Tensor, dtype: torch.dtype) -> Tensor:
     return tensor.to(dtype).contiguous()
 
 
-def _without_classes(shape: torch.Size) -> torch.Size:
+def without_classes(shape: torch.Size) -> torch.Size:
     return shape[:1] + shape[2:] if len(shape) > 1 else shape[:0]
 
 
 def of_classes(of_rows: Tensor, input: Tensor) -> Tensor:
     """What each row has, beside each of its classes."""
-    shape = _without_classes(input.shape)
+    shape = without_classes(input.shape)
     return of_rows.view(shape).unsqueeze(min(1, len(shape)))
 
 

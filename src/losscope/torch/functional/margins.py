@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from losscope.torch import two_input_losses
+from losscope.reduction import MEAN, NONE, SUM
+from losscope.torch import eligibility, two_input_losses
 from losscope.torch.elementwise import Pointwise
 from losscope.torch.functional.pytorchs import number, reduced_by, torchs
 from losscope.torch.multiclass_margin import MulticlassMargin
@@ -107,8 +110,8 @@ def multi_margin_loss(
         ours = _MULTICLASS_MARGIN[p](input, target, weight, reduction, margin, lists=False)
         if ours is not None:
             return ours
-    value = torchs["multi_margin_loss"](input, target, p, margin, weight, size_average, reduce, reduction)
-    return _of_nothing(input, value, size_average, reduce, reduction)
+    theirs = partial(torchs["multi_margin_loss"], input, target, p, margin, weight)
+    return _reduced(theirs, input, reduced_by(size_average, reduce, reduction, warn=True))
 
 
 def multilabel_margin_loss(
@@ -130,15 +133,15 @@ def multilabel_margin_loss(
         ours = _MULTICLASS_MARGIN[1](input, target, None, reduction, 1.0, lists=True)
         if ours is not None:
             return ours
-    value = torchs["multilabel_margin_loss"](input, target, size_average, reduce, reduction)
-    return _of_nothing(input, value, size_average, reduce, reduction)
+    theirs = partial(torchs["multilabel_margin_loss"], input, target)
+    return _reduced(theirs, input, reduced_by(size_average, reduce, reduction, warn=True))
 
 
-def _of_nothing(
-    input: Any, value: Tensor, size_average: bool | None, reduce: bool | None, reduction: str
-) -> Tensor:
-    """PyTorch's value, but of an empty batch, of which it is memory that nobody has written: a sum of 0, a mean of NaN."""
-    if not isinstance(input, Tensor) or input.numel() or value.ndim or not value.numel():
-        return value
-    reduction = reduced_by(size_average, reduce, reduction)
-    return input.sum() if reduction == "sum" else input.sum() + torch.nan
+def _reduced(theirs: Callable[..., Tensor], input: Any, reduction: str) -> Tensor:
+    """PyTorch's value, but of an empty batch, of which its own sum and mean are memory that nobody has written. A graph
+    cannot ask whether a batch will be empty: there, all are reduced from the values."""
+    in_a_graph = torch.compiler.is_compiling() or eligibility.watched()
+    if reduction in (SUM, MEAN) and isinstance(input, Tensor) and (in_a_graph or not input.numel()):
+        values = theirs(reduction=NONE)
+        return values.sum() if reduction == SUM else values.mean()
+    return theirs(reduction=reduction)
