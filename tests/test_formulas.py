@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+import textwrap
 import warnings
 from dataclasses import replace
 
@@ -64,6 +68,30 @@ def test_a_formula_of_a_paper_is_exact_or_it_is_said_where_not(name: str) -> Non
     if not said:
         error, where = worst_of_kernels(loss, 400, seed=20261128)
         assert error <= BOUND, f"{error:.3g} ulp: {where}"
+
+
+def test_every_process_makes_the_same_forms() -> None:
+    """Whatever the order in which Python keeps the members of a set there."""
+    code = """
+        import sympy
+        from losscope.derive import derive
+        from losscope.exactness.mend import others
+        from test_writer import FORMULAS
+        for name, entry in FORMULAS.items():
+            derived = derive(entry)
+            for form in (derived.value, derived.gradient, derived.curvature):
+                print(name, *map(sympy.srepr, others(form)))
+    """
+    one, other = (
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)],
+            capture_output=True, text=True, check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+        ).stdout.splitlines()
+        for seed in ("1", "2")
+    )  # fmt: skip
+    assert len(one) > 200
+    assert one == other
 
 
 def test_most_formulas_of_papers_are_exact() -> None:

@@ -72,6 +72,15 @@ def test_a_truth_does_not_depend_on_the_one_before_it() -> None:
     assert one[0, 0, 0] == after[2, 0, 0] == 1.0
 
 
+def test_a_comparison_with_what_is_no_number_chooses_neither_side() -> None:
+    """-1e-300 times its logarithm, which is none: computed, the product underflows, and 0 times anything is 0."""
+    compared = sympy.Piecewise((S(3), log(X) < Q), (X, True))
+    at_most = sympy.Piecewise((S(3), log(X) <= Q), (X, True))
+    found = truths([compared, at_most], (X, Q), [[-1e-300, 0.0], [2.0, 1.0], [3.0, 1.0]])[..., 0]
+    assert np.isnan(found[0]).all()
+    assert found[1:].tolist() == [[3.0, 3.0], [3.0, 3.0]]
+
+
 def test_a_power_that_is_surely_none_takes_no_more_digits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a number below 0, to an exponent between whole numbers; one that may be whole is looked at again."""
     asked = []

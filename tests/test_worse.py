@@ -64,6 +64,7 @@ def test_parameters_stay_where_they_are_drawn() -> None:
         "pow(pi, r)**c**c",
         "arccosh(z)/abs(r)",
         "xlog1py(arccosh(z), cos_arctan(z))",
+        "pow(where(c >= r, 1e-3, y), r**0.5 + r**0.5)",
     ],
 )
 def test_what_loses_its_digits_in_few_places_is_told(formula: str) -> None:

@@ -83,6 +83,7 @@ def read(entry: Entry, text: str) -> sympy.Expr:
     return parse(text, {**names_of(entry), **own}, ours=True)
 
 
+@lru_cache(512)
 def formula(entry: Entry, text: str | None = None) -> sympy.Expr:
     """The entry's formula (or another form of it) as an expression over its structure's names."""
     if text is None and entry.computed:

@@ -33,6 +33,10 @@ class Undecided(ArithmeticError):
     """A comparison of balls that overlap."""
 
 
+class Incomparable(ZeroDivisionError):
+    """A comparison with what is surely no number: neither side of it is the formula's."""
+
+
 class _Digits:
     """Whether there are more, and whether more are needed."""
 
@@ -43,19 +47,21 @@ class _Digits:
 def _less(a: Any, b: Any) -> bool:
     if a < b:
         return True
-    if a >= b or _Digits.last or a.is_nan() or b.is_nan():
-        return False
-    raise Undecided
+    return False if a >= b else _undecided(a, b, of_equals=False)
 
 
 def _at_most(a: Any, b: Any) -> bool:
     if a <= b:
         return True
-    if a > b or a.is_nan() or b.is_nan():
-        return False
-    if _Digits.last:
-        return True
-    raise Undecided
+    return False if a > b else _undecided(a, b, of_equals=True)
+
+
+def _undecided(a: Any, b: Any, of_equals: bool) -> bool:
+    if not _Digits.last and (_Digits.wanted or not (a.is_nan() or b.is_nan())):
+        raise Undecided
+    if a.is_nan() or b.is_nan():
+        raise Incomparable
+    return of_equals
 
 
 def _beside(x: Any, border: Any) -> Any:
@@ -66,9 +72,9 @@ def _beside(x: Any, border: Any) -> Any:
 
 
 def _sign(x: Any) -> Any:
-    if _less(ZERO, x):
-        return ONE
-    return -ONE if _less(x, ZERO) else NAN if x.is_nan() else ZERO
+    if x.is_nan():
+        return NAN
+    return ONE if _less(ZERO, x) else -ONE if _less(x, ZERO) else ZERO
 
 
 def _where(condition: bool, yes: Any, no: Any) -> Any:

@@ -7,8 +7,10 @@ own, and no other form could avoid more.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from copy import copy
+from functools import lru_cache
 from typing import Any
 
 import numpy
@@ -52,11 +54,13 @@ class Bench:
         instead: Sequence[Any] = (),
         of_residual: bool = False,
         zeros: Sequence[Any] = (),
+        share: float = 1.0,
     ):
         """`true`: the expressions as written, without the residual. `instead`: equal ones, for where those overflow. `zeros`:
         what may be 0 at an end of its domain, where a product with it vanishes. `of_residual`: whether they look at the
-        difference of prediction and target alone."""
-        self.zeros, self.seed = tuple(zeros), seed
+        difference of prediction and target alone. `share`: of `count` and of all other points that are tried."""
+        self.zeros, self.seed, self.share = tuple(zeros), seed, share
+        self.count = math.ceil(count * share)
         self.margin = MARGIN  # within which of its end a result is hardly a number of the dtype
         self.true = tuple(with_limits(each, zeros) for each in true)
         self.arguments, self.parameters = dict(arguments), dict(parameters)
@@ -66,7 +70,10 @@ class Bench:
         self.of_residual = of_residual
         self.condition = Condition(self.true, self.arguments, self.parameters)
         self._look_at(
-            {dtype: points(arguments, parameters, dtype, count, seed + k) for k, dtype in enumerate(DTYPES)}
+            {
+                dtype: points(arguments, parameters, dtype, self.count, seed + k)
+                for k, dtype in enumerate(DTYPES)
+            }
         )
 
     def _look_at(self, at: dict[str, dict[str, numpy.ndarray]], truth: Any = None) -> None:
@@ -263,7 +270,8 @@ class Bench:
     def _at_worse(self, computed: Mapping[str, Sequence[Any]], search: int) -> Bench:
         narrow, wide = (computed[each][-1] for each in DTYPES)
         known, seed = self.at[DTYPES[0]], self.seed + search
-        at = Search(narrow, wide, self.arguments, self.parameters, self._large(), known, seed).found()
+        units = self._large()
+        at = Search(narrow, wide, self.arguments, self.parameters, units, known, seed, self.share).found()
         return self._at({d: {name: x.astype(d) for name, x in at.items()} for d in DTYPES})
 
     def _at_edges(self, computed: Mapping[str, Sequence[Any]]) -> Bench:
@@ -313,17 +321,21 @@ def _error(worst: Worst) -> float:
 
 def arithmetic(expression: Any, bench: Bench, residual: Any) -> dict[str, Any]:
     """dtype -> one expression as its kernels compute it."""
+    return _arithmetic(expression, tuple(bench.arguments), tuple(bench.parameters), residual, bench.zeros)
+
+
+@lru_cache(512)
+def _arithmetic(
+    expression: Any,
+    arguments: tuple[str, ...],
+    parameters: tuple[str, ...],
+    residual: Any,
+    zeros: tuple[Any, ...],
+) -> dict[str, Any]:
     from losscope.emit.python import function
     from losscope.emit.two_sided import two_sided
 
-    source = function(
-        "computed",
-        list(bench.arguments),
-        list(bench.parameters),
-        [two_sided(expression)],
-        residual,
-        zeros=bench.zeros,
-    )
+    source = function("computed", arguments, parameters, [two_sided(expression)], residual, zeros=zeros)
     return {dtype: found[0] for dtype, found in _functions(source, ["computed"]).items()}
 
 

@@ -7,13 +7,15 @@ gives a number and one where it gives none there is an edge, and halving finds i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy
 
 from losscope.exactness.samples import FLOOR, NAMED
 
-PAIRS = 8  # of points with an edge between them, for each argument and each of the results
+PAIRS = 4  # of points with an edge of one sort between them, for each argument and each of the results
+KINDS = 4  # of a result: ordinary, as good as zero, infinite, none
 HALVINGS = 16  # leaves 1/128 of a power of two between float32s of the same sign, 1/16 between float64s
 
 At = Mapping[str, numpy.ndarray]
@@ -28,19 +30,17 @@ def edges(
     compute: Callable[..., Any], at: At, moving: Sequence[str], sorts: numpy.ndarray
 ) -> dict[str, numpy.ndarray]:
     """Points on both sides of edges that lie along one of the moving arguments, the others as they are at some point: as
-    often at points of each sort (0, 1 ...) as at those of every other."""
+    often at points of each sort (0, 1 ...) as at those of every other, and of edges between each two kinds of result."""
     rng, here = numpy.random.default_rng(0), _kinds(compute, at)
     rows: list[int] = []
     places: list[tuple[str, int, float]] = []
     for name in moving:
         other = at[name][rng.permutation(here.shape[1])]
         there = _kinds(compute, {**at, name: other})
-        for order, differ in enumerate(here != there):
-            of_each = [
-                numpy.flatnonzero(differ & (sorts == sort))[:PAIRS]
-                for sort in range(sorts.max(initial=0) + 1)
-            ]
-            for row in numpy.concatenate(of_each):
+        for order, (one, another) in enumerate(zip(here, there, strict=True)):
+            sort = numpy.where(one != another, 1 + one + KINDS * (another + KINDS * sorts), 0)
+            of_each = [numpy.flatnonzero(sort == each)[:PAIRS] for each in numpy.unique(sort[sort > 0])]
+            for row in chain.from_iterable(of_each):
                 rows.append(int(row))
                 places.append((name, order, other[row]))
     found = {name: numbers[rows] for name, numbers in at.items()}
@@ -65,7 +65,7 @@ def edges(
 
 
 def _kinds(compute: Callable[..., Any], at: At) -> numpy.ndarray:
-    """Of each result at each point: a number, one as good as zero, or none that is finite."""
+    """Of each result at each point: an ordinary number, one as good as zero, infinity, or none."""
     with numpy.errstate(all="ignore"):
         results = compute(*at.values())
     count = len(next(iter(at.values())))
@@ -74,7 +74,9 @@ def _kinds(compute: Callable[..., Any], at: At) -> numpy.ndarray:
         for result in (results if isinstance(results, tuple) else (results,))
     ]
     least = FLOOR * float(numpy.finfo(next(iter(at.values())).dtype).tiny)
-    return numpy.array([numpy.where(numpy.isfinite(x), numpy.abs(x) < least, 2) for x in each])
+    return numpy.array(
+        [numpy.where(numpy.isfinite(x), numpy.abs(x) < least, 2 + numpy.isnan(x)) for x in each]
+    )
 
 
 def _ordinal(x: numpy.ndarray) -> numpy.ndarray:

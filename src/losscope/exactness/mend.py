@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import permutations
 from typing import Any
 
 import numpy
@@ -102,7 +104,7 @@ def best(search: Judge, check: Judge, order: int, starts: Sequence[Any], most: i
         for form in open_forms:
             done.add(form)
             search.work += REWRITING * operations(form)
-            for other in _others(form):
+            for other in others(form):
                 if other not in forms:
                     forms[other] = search.score(order, other)
                     if search.work > most:
@@ -118,12 +120,17 @@ def _beside(search: Judge, order: int, ranked: Sequence[Any]) -> list[Any]:
 
 def by_cases(judge: Judge, order: int, forms: Sequence[Any]) -> Found:
     """One form where some quantity is small and another where it is large, if that loses less than the best alone; and
-    so once more. Of borders that lose as little, those far from all losses come first, then those that were found first."""
+    so once more. Of borders that lose as little, those far from all losses come first, then those that were found first. Where
+    they fail all the same, the best alone will do, unless they lose half as much."""
     chosen = _by_cases(judge, order, forms, far=True)
     if not judge.fails(order, chosen.form):
         return chosen
     other = _by_cases(judge, order, forms, far=False)
-    return min(chosen, other, key=lambda each: judge.score(order, each.form))
+    better = min(chosen, other, key=lambda each: judge.score(order, each.form))
+    alone = min(forms, key=lambda form: judge.score(order, form))
+    if judge.fails(order, better.form) and 2 * judge.score(order, better.form) > judge.score(order, alone):
+        return Found(alone, (alone,))
+    return better
 
 
 def _by_cases(judge: Judge, order: int, forms: Sequence[Any], far: bool) -> Found:
@@ -152,27 +159,29 @@ def _split(
     """The two forms, the quantity and the border between them that lose less than `least`; of all the least, and with `far` of
     several such the one whose border might be moved past most points."""
     found, widest = None, 0
-    for quantity in _quantities(judge, next(iter(lost))):
+    pairs = [
+        (one, other)
+        for one, other in permutations(lost, 2)
+        if numpy.minimum(lost[one], lost[other]).sum() <= least  # as little as no border could do
+    ]
+    for quantity in _quantities(judge, next(iter(lost))) if pairs else ():
         size = judge.along(quantity)
         turn = numpy.argsort(size)
         below = {form: numpy.concatenate([[0], numpy.cumsum(each[turn])]) for form, each in lost.items()}
-        for one in lost:
-            for other in lost:
-                both = below[one] + (below[other][-1] - below[other])
-                first = int(numpy.argmin(both))
-                if one is other or both[first] > least:
-                    continue
-                width = (
-                    int(numpy.argmax(numpy.append(both[first:], numpy.inf) > both[first] + 1e-6))
-                    if far
-                    else 1
-                )
-                cut = first + (width - 1) // 2
-                if not 0 < cut < len(size):
-                    continue
-                border = _between(size[turn[cut - 1]], size[turn[cut]])
-                if border is not None and (both[cut], -width) < (least, -WIDER * widest):
-                    least, widest, found = float(both[cut]), width, (one, quantity, border, other)
+        for one, other in pairs:
+            both = below[one] + (below[other][-1] - below[other])
+            first = int(numpy.argmin(both))
+            if both[first] > least:
+                continue
+            width = 1
+            if far:
+                width = int(numpy.argmax(numpy.append(both[first:], numpy.inf) > both[first] + 1e-6))
+            cut = first + (width - 1) // 2
+            if not 0 < cut < len(size):
+                continue
+            border = _between(size[turn[cut - 1]], size[turn[cut]])
+            if border is not None and (both[cut], -width) < (least, -WIDER * widest):
+                least, widest, found = float(both[cut]), width, (one, quantity, border, other)
     return found
 
 
@@ -214,13 +223,15 @@ def _quantities(judge: Judge, form: Any) -> list[Any]:
     )
 
 
-def _others(form: Any) -> list[Any]:
+@lru_cache(1024)
+def others(form: Any) -> tuple[Any, ...]:
+    """What the rewrites make of a form."""
     found = []
-    for rewrite in REWRITES:
+    for rewrite in REWRITES if operations(form) <= LONGEST else ():
         other = attempt(rewrite, form)
         if other is not None and other != form and operations(other) <= LONGEST:
             found.append(in_our_words(as_angles(other)))
-    return found
+    return tuple(found)
 
 
 def attempt(rewrite: Callable[[Any], Any], form: Any) -> Any:

@@ -27,14 +27,18 @@ from losscope.entry import Entry
 from losscope.errors import LossError, complain
 from losscope.exactness.bench import DTYPES, Bench
 from losscope.exactness.certificate import BOUND, Worst
-from losscope.exactness.mend import Judge, assumed_positive, assumed_real, mended
+from losscope.exactness.mend import Judge, assumed_positive, assumed_real, mended, others
 from losscope.expression import symbol
 from losscope.expression.from_sympy import in_our_words
 from losscope.parse import parse
+from losscope.rewrite.rewriting import operations
 from losscope.stable import beside_kinks
 from losscope.truth import truths
 
 ROUNDS = 2  # of searching for forms
+LONG = (
+    250  # operations of a value, gradient and curvature as written: of more of them, fewer points are tried
+)
 SOME = 32  # points, of which one shows that a form has values
 
 
@@ -59,7 +63,7 @@ def as_it_stands(entry: Entry, through: Entry | None, many: int) -> Mended:
         worst = min(worst, at.certified(derived), key=lambda each: each.error)
     if worst.error > BOUND:
         worst = at.to_tell(derived, worst)
-    return Mended((), (), worst, many * len(DTYPES))
+    return Mended((), (), worst, at.count * len(DTYPES))
 
 
 def mend(entry: Entry, few: int, many: int) -> Mended:
@@ -70,7 +74,7 @@ def mend(entry: Entry, few: int, many: int) -> Mended:
         check = Judge(bench(entry, None, many, derived), derived.residual)
     except (NotImplementedError, TypeError):  # SymPy has left the real numbers
         raise LossError(complain("The formula has no real derivative", got=entry.formula)) from None
-    points = many * len(DTYPES)
+    points = check.bench.count * len(DTYPES)
     if check.bench.is_nowhere():
         raise LossError(complain(
             f"The formula has no value at any of {points:,} points", got=entry.formula,
@@ -85,21 +89,24 @@ def mend(entry: Entry, few: int, many: int) -> Mended:
 
 
 def _searched(entry: Entry, derived: Derived, search: Judge, check: Judge, plainly: Mended) -> Mended:
-    """The forms that lose least. Where they fail at points of their own, beside which no other was looked at, these are looked
-    at, too, and it is searched once more."""
+    """The forms that lose least; of those that fail all the same, the formula's own, unless the others lose half as much. Where
+    they fail at points of their own, beside which no other was looked at, these are looked at, too, and it is searched
+    once more."""
     best, worse, place = plainly, derived, None
+    forms = [derived.value, derived.gradient, derived.curvature]
     for _ in range(ROUNDS):
         search, check = (
             Judge(each.bench.with_worse(worse, place), PREDICTION - TARGET) for each in (search, check)
         )
         found = _found(entry, derived, search, check)
-        settled = _settled(entry, found, check, plainly.points)
+        fail = any(check.fails(order, form) for order, form in enumerate(found))
+        better = 2 * _lost(check, found) <= _lost(check, forms)
+        settled = _settled(entry, found, check, plainly.points) if better or not fail else None
         if settled is None:
             break
-        forms = [derived.value, derived.gradient, derived.curvature]
-        if settled.worst.error <= BOUND or _lost(check, found) < _lost(check, forms):
+        if better or settled.worst.error <= BOUND:
             best = settled if best is plainly else min(best, settled, key=lambda each: each.worst.error)
-        if settled.worst.error <= BOUND or any(check.fails(order, form) for order, form in enumerate(found)):
+        if fail or settled.worst.error <= BOUND:
             break
         worse, place = derive(replace(entry, computed=settled.computed)), settled.worst.at
     return best
@@ -112,10 +119,17 @@ def _found(entry: Entry, derived: Derived, search: Judge, check: Judge) -> list[
         name for name, each in entry.parameters.items() if each.default > 0 and each.domain.name != "positive"
     ]
     found = mended(search, check, forms, differentiate)
-    if signs and any(check.fails(order, form) for order, form in enumerate(found)):
+    failing = [own for order, own in enumerate(forms) if check.fails(order, found[order])]
+    if signs and any(_signs_matter(own, signs) for own in failing):
         other = _with_signs(search, check, found, differentiate, signs)
         found = min(found, other, key=lambda forms: _lost(check, forms))
     return found
+
+
+def _signs_matter(form: Any, names: Sequence[str]) -> bool:
+    """Whether a rewrite makes anything of a form only where it knows these parameters to be more than 0."""
+    known = {assumed_real(each, names) for each in others(assumed_positive(form, names))}
+    return bool(known - {*others(form)})
 
 
 def _with_borders(entry: Entry, found: Mended, bench: Bench) -> Mended:
@@ -200,6 +214,7 @@ def bench(entry: Entry, through: Entry | None, count: int, derived: Derived, see
     return Bench(
         true, arguments(entry, through), parameters, count, crc32(entry.formula.encode()) + seed,
         [derived.expanded(order) for order in range(3)], through is None and derived.of_residual_alone, derived.zeros,
+        min(1.0, LONG / max(1, sum(map(operations, true)))),
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ thousand points, and then again around the worst of them. What is found there is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -44,12 +45,14 @@ class Search:
         in_units_of: str,
         known: At,
         seed: int,
+        share: float = 1.0,
     ):
-        """`known`: points to begin with beside those that are drawn."""
+        """`known`: points to begin with beside those that are drawn. `share`: of the usual number of points."""
         self.narrow, self.wide, self.in_units_of = narrow, wide, in_units_of
         self.arguments, self.parameters = arguments, parameters
         self.rng = numpy.random.default_rng(seed)
-        drawn = points(arguments, parameters, NARROW, DRAWN, seed)
+        self.children = math.ceil(CHILDREN * share)
+        drawn = points(arguments, parameters, NARROW, math.ceil(DRAWN * share), seed)
         self.drawn = usual({name: numpy.append(known[name], x) for name, x in drawn.items()}, NARROW)
 
     def found(self) -> dict[str, numpy.ndarray]:
@@ -106,11 +109,11 @@ class Search:
     def _around(self, at: At) -> dict[str, numpy.ndarray]:
         """Points around each: some of its numbers a little larger or smaller, or by powers of two, or closer to a whole number,
         or another point's."""
-        rng, count = self.rng, len(next(iter(at.values()))) * CHILDREN
+        rng, count = self.rng, len(next(iter(at.values()))) * self.children
         together, found = rng.random(count) < 0.25, {}
         common = self._steps(count)
         for name, x in at.items():
-            x = numpy.repeat(x.astype(WIDE), CHILDREN)
+            x = numpy.repeat(x.astype(WIDE), self.children)
             steps = numpy.where(rng.random(count) < 0.5, self._steps(count), 1)
             moved = x * numpy.where(together & (name in self.arguments), common, steps)
             whole = numpy.where(rng.random(count) < 0.1, numpy.rint(x), 0)

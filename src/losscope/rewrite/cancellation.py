@@ -21,6 +21,7 @@ from losscope.rewrite.lengths import square_root
 from losscope.rewrite.multiplied_out import multiplied_out
 from losscope.rewrite.rewriting import PREDICTION, RESIDUAL, TARGET, rewriting, small
 
+MOST_TERMS = 12  # of a sum in which terms that cancel are looked for
 LOG2 = log(sympy.Integer(2))
 # Function -> sums that it is equal to. Put in its place, one of a sum's terms may go.
 IDENTITIES: dict[Any, Callable[..., list[Any]]] = {
@@ -57,7 +58,7 @@ def spread(e: Any) -> Any:
 
 @lru_cache(4096)
 def fewer(e: Any) -> Any:
-    for _ in range(6):
+    for _ in range(6 if terms(e) <= MOST_TERMS else 0):
         better = next((each for each in _substituted(e) if terms(each) < terms(e)), None)
         if better is None:
             return e

@@ -79,7 +79,7 @@ def _parts_of_length(e: Any) -> Any:
         if not isinstance(base, hypot) or not whole.is_negative:
             continue
         for x, other in (base.args, base.args[::-1]):
-            variable = next(iter(x.free_symbols), None)
+            variable = min(x.free_symbols, key=_what_moves_first, default=None)
             if variable is None or (not x.is_Mul and not x.is_Symbol and not x.is_Pow):
                 continue
             m = _power_of(e, variable) / _power_of(x, variable) if _power_of(x, variable) else 0
@@ -95,6 +95,11 @@ def _parts_of_length(e: Any) -> Any:
                     else rest * unit(x, other) ** k
                 )
     return e
+
+
+def _what_moves_first(variable: Any) -> tuple[bool, str]:
+    """An order of variables: the same in every process, as that of a set is not."""
+    return variable not in (PREDICTION, RESIDUAL), str(variable)
 
 
 def _power_of(e: Any, variable: Any) -> Any:
