@@ -198,7 +198,7 @@ def test_names_that_are_taken(parameter: str) -> None:
         ls.define("mine", f"{parameter}*prediction", **{parameter: 1.0})
 
 
-@pytest.mark.parametrize("parameter", [*signature(ls.define).parameters][:-1])
+@pytest.mark.parametrize("parameter", [*signature(ls.define).parameters][2:-1])
 def test_a_parameter_cannot_have_the_name_of_what_a_definition_takes(parameter: str) -> None:
     with pytest.raises(ls.LossError, match=f"A parameter cannot be named '{parameter}'"):
         ls.define("mine", f"{parameter}*r**2", **{parameter: 2.0})

@@ -25,7 +25,6 @@ TASKS = {"sign": "binary", "label": "binary", "probability": "binary", "count": 
 def define(
     name: str,
     formula: str,
-    /,
     *,
     structure: str = "elementwise",
     target: str = "real",
