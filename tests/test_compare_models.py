@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 pytest.importorskip("torch")
@@ -235,6 +236,39 @@ def test_every_model_learns_from_every_kind_of_target(kind, name, weight):
     constant = np.zeros_like(scores) + np.median(training.seen)
     value = loss(scores.astype("float32"), held.seen)
     assert value < loss((constant if outputs == 1 else np.zeros_like(scores)).astype("float32"), held.seen)
+
+
+@pytest.mark.parametrize("name", SIGHTS)
+@pytest.mark.parametrize("column", ["rare words", "all the same"])
+def test_boosting_without_a_column_to_split_by_predicts_its_start(name, column):
+    """LightGBM itself raises an error there, of a check in its source."""
+    pytest.importorskip("lightgbm")
+    boosting = models.module("boosting")
+    target, outputs = SIGHTS[name]
+    few = 90
+    words = np.eye(30)[np.arange(few) % 30] if column == "rare words" else np.ones((few, 1))
+    rows = Rows(words.astype("float32"), rows_of(target).seen[:few])
+    curves = []
+    fitted = boosting.fit(
+        ls.get(name), rows, rows, Plan(outputs=outputs), lambda of: curves.append(of(words)) or {}
+    )
+    scores = fitted.outputs(words)
+    assert scores.shape == (few, outputs)
+    assert np.isfinite(scores).all()
+    assert (scores == scores[0]).all()
+    assert (curves[0] == scores).all()
+    if name == "mse":
+        assert scores[0, 0] == pytest.approx(rows.seen.mean(), rel=1e-5)
+
+
+def test_that_a_model_predicts_the_same_for_every_row_is_said():
+    pytest.importorskip("lightgbm")
+    frame = pd.DataFrame({"word": [f"w{row % 30}" for row in range(90)], "y": NUMBERS[:90]})
+    result = ls.compare(frame, "y", losses=["mse", "mae"], model="boosting", splits=2)
+    (said,) = [each for each in result.findings() if "the same for every test row" in each]
+    assert "squared_error (2 of 2 runs) and absolute_error (2 of 2 runs)" in said
+    varied = ls.compare(frame.assign(x=SIGNAL[:90]), "y", losses=["mse", "mae"], model="boosting", splits=2)
+    assert not any("the same for every test row" in each for each in varied.findings())
 
 
 def test_models_are_found_by_their_names():

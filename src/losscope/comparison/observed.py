@@ -22,8 +22,24 @@ STUCK_SHARE = 0.01
 def observed(outcome: Outcome) -> list[str]:
     """The sentences, most wanted first."""
     return [
-        *_saturation(outcome), *_largest(outcome), *_seams(outcome), *_diverged(outcome), *_grid_ends(outcome)
+        *_same_for_all(outcome), *_saturation(outcome), *_largest(outcome), *_seams(outcome), *_diverged(outcome),
+        *_grid_ends(outcome),
     ]  # fmt: skip
+
+
+def _same_for_all(outcome: Outcome) -> list[str]:
+    """Whose models have learned nothing from the features."""
+    found = []
+    for name in outcome.losses:
+        runs = [run for run in outcome.best_runs(name) if run["outputs"] is not None]
+        same = sum(bool((run["outputs"] == run["outputs"][0]).all()) for run in runs)
+        found += [f"{name} ({same} of {len(runs)} runs)"] if same else []
+    if not found:
+        return []
+    return [
+        f"The model predicts the same for every test row under {say.listed(found)}: it found nothing in the features "
+        "by which to tell rows apart."
+    ]
 
 
 def _end(outcome: Outcome, name: str, what: str) -> float | None:

@@ -29,7 +29,8 @@ def fit(loss: Any, training: Rows, validation: Rows, plan: Plan, look: Look | No
     """Boost until the validation loss (the loss's own) has its minimum behind it.
 
     `plan.penalty` is LightGBM's lambda_l2 for each row: it is multiplied by the number of rows, as the mean loss is.
-    A loss of several outputs that are judged one by one gets trees for each.
+    A loss of several outputs that are judged one by one gets trees for each. Where no column has enough rows on both
+    sides of a split, there are none, and the start is all.
 
     >>> import losscope as ls, numpy as np
     >>> x = np.arange(200, dtype="float32")[:, None]
@@ -42,7 +43,7 @@ def fit(loss: Any, training: Rows, validation: Rows, plan: Plan, look: Look | No
     for part in parts:
         part.train()
     state = {
-        "trees": [part.text for part in parts],
+        "trees": [part.text for part in parts if part.text],
         "start": np.concatenate([np.atleast_1d(part.start) for part in parts]),
     }
     if look is not None and all(part.finite for part in parts):
@@ -61,6 +62,8 @@ def fit(loss: Any, training: Rows, validation: Rows, plan: Plan, look: Look | No
 def outputs(state: Mapping[str, Any], features: np.ndarray, rounds: int | None = None) -> np.ndarray:
     """float64 (rows, outputs): the start, and what the trees (of the first `rounds`) add to it."""
     x = np.asarray(features, dtype=np.float64)
+    if not state["trees"]:  # all outputs are of the same columns: each has trees, or none has
+        return _start(state, x)
     scores = [
         trees.predict(x, raw_score=True, num_iteration=rounds).reshape(
             len(x), trees.num_model_per_iteration()
@@ -81,7 +84,14 @@ class _Boosting:
         self.start: Any = 0.0
 
     def train(self) -> None:
-        data, held = self._data(self.training), self._data(self.validation)
+        params = self._params()
+        classes = self.plan.outputs if self.objective.of_classes else None
+        data, held = self._data(self.training, params), self._data(self.validation, params)
+        if not _splits_by(data.construct()):
+            self.start = self.objective.start(data.get_label(), data.get_weight(), classes)
+            self.finished = True
+            return
+        params |= {} if classes is None else {"num_class": classes}  # which Datasets do not take
         seen: list[float] = []
 
         def watch(env: Any) -> None:
@@ -91,13 +101,6 @@ class _Boosting:
                 self.finite = False
                 raise lgb.callback.EarlyStopException(env.iteration, env.evaluation_result_list)
 
-        params = {
-            "verbose": -1, "num_threads": 1, "deterministic": True, "seed": self.plan.seed, "learning_rate": SHRINKAGE,
-            "lambda_l2": self.plan.penalty * len(self.training.features),
-            "min_data_in_leaf": min(20, max(1, len(self.training.features) // 4)),
-        }  # fmt: skip
-        if self.objective.of_classes:
-            params["num_class"] = self.plan.outputs
         stop = lgb.early_stopping(PATIENCE, verbose=False)
         model = self.objective.train(params, data, MOST_ROUNDS, valid_sets=[held], callbacks=[watch, stop])
         self.start = model.start
@@ -105,13 +108,25 @@ class _Boosting:
         self.finished = len(seen) < MOST_ROUNDS or self.rounds <= MOST_ROUNDS - PATIENCE
         self.text = model.booster.model_to_string(num_iteration=self.rounds)
 
-    def _data(self, rows: Rows) -> Any:
+    def _params(self) -> dict[str, Any]:
+        return {
+            "verbose": -1, "num_threads": 1, "deterministic": True, "seed": self.plan.seed, "learning_rate": SHRINKAGE,
+            "lambda_l2": self.plan.penalty * len(self.training.features),
+            "min_data_in_leaf": min(20, max(1, len(self.training.features) // 4)),
+        }  # fmt: skip
+
+    def _data(self, rows: Rows, params: Mapping[str, Any]) -> Any:
         label = np.asarray(rows.seen)
         if self.output is not None:
             label = np.ascontiguousarray(label.reshape(len(label), -1)[:, self.output])
         return lgb.Dataset(
-            np.asarray(rows.features, dtype=np.float64), label, weight=rows.weight, params={"verbose": -1}
+            np.asarray(rows.features, dtype=np.float64), label, weight=rows.weight, params=dict(params)
         )
+
+
+def _splits_by(data: Any) -> bool:
+    """Whether LightGBM has a column to split by: where it has none, it trains no tree and raises an error."""
+    return any(data.feature_num_bin(column) > 1 for column in range(data.num_feature()))
 
 
 def _columns(loss: Any, plan: Plan) -> list[int | None]:
@@ -130,8 +145,10 @@ def _curves(state: Mapping[str, Any], rounds: int, look: Look) -> dict[str, list
 
 def _after(state: Mapping[str, Any], rounds: int, features: np.ndarray) -> np.ndarray:
     """The outputs after so many rounds; after none, the start."""
-    if rounds:
-        return outputs(state, features, rounds)
+    return outputs(state, features, rounds) if rounds else _start(state, features)
+
+
+def _start(state: Mapping[str, Any], features: np.ndarray) -> np.ndarray:
     return np.tile(np.asarray(state["start"], dtype=np.float64), (len(features), 1))
 
 
