@@ -389,6 +389,18 @@ def test_decimal_commas_are_read_as_such_and_it_is_said(tmp_path):
     assert dataset.notes == ()
 
 
+@pytest.mark.parametrize(("separator", "quote"), [(";", ""), (";", '"'), (",", '"'), ("\t", "")])
+def test_exponents_are_part_of_numbers_with_decimal_commas(separator, quote, tmp_path):
+    """As R's write.csv2 writes small numbers, whatever their fraction's digits; the target may have them, too."""
+    path = tmp_path / "t.csv"
+    lines = [[f"{i}", f"{i},785e-05", f"{i},31057e-05"] for i in range(40)]
+    rows = "".join(separator.join(f"{quote}{cell}{quote}" for cell in line) + "\n" for line in lines)
+    path.write_text(f"n{separator}x{separator}y\n{rows}")
+    dataset = load(path, "y")
+    assert dataset.features["x"].tolist() == pytest.approx([(i + 0.785) * 1e-5 for i in range(40)])
+    assert dataset.target.tolist() == pytest.approx([(i + 0.31057) * 1e-5 for i in range(40)])
+
+
 @pytest.mark.parametrize(
     ("kind", "suffix"),
     [("Int64", "csv"), *((kind, each) for kind in ("Int64", "UInt64") for each in ("parquet", ""))],

@@ -371,6 +371,32 @@ def test_points_stay_between_thousands_where_decimal_commas_were_learned(cells, 
     )  # no commas but separators
 
 
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["60000", "1e+05", "170000"],  # as R's write.csv2 writes whole numbers
+        ["45.00", "0.00", "90.00"],
+        ["1.5e3", "2.5e3", "4e3"],
+        ["1.5", "2.25", "1.234"],
+        ["1e-05", "2e-05", "4e-05"],
+        ["1,5e-05", "2,5e-05", "4e-05"],
+        ["1.000", "2.000", "45.00"],
+        [".5", "1.5", "3."],
+    ],
+)
+def test_a_number_is_the_same_where_other_columns_have_decimal_commas(cells, tmp_path, capsys):
+    """Alone, each cell might be read as something else; so it might beside a target with decimal commas."""
+    model = model_of(cells, tmp_path, ";")
+    together, said = predicted(model, cells, tmp_path, capsys, ";")
+    assert (len({*together}), said) == (3, "")
+    for cell, alone in zip(cells, together, strict=True):
+        assert predicted(model, [cell], tmp_path, capsys, ";") == ([alone], "")
+        (tmp_path / "rows.csv").write_text(f"c;x;y\n{cell};0;1,5\n")
+        assert main(["predict", str(model), str(tmp_path / "rows.csv")]) == 0
+        out, error = capsys.readouterr()
+        assert (float(out.split()[1]), error) == (alone, "")
+
+
 def test_decimal_commas_in_quotes_stay_what_they_were(tmp_path, capsys):
     model = model_of(['"1,5"', '"2,5"', '"3,5"'], tmp_path)
     assert predicted(model, ['"1,5"', "2", '"3,5"'], tmp_path, capsys) == (

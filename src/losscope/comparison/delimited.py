@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from losscope.comparison.columns import lost_digits
-from losscope.comparison.formats import COMMA, QUOTED, WITH_COMMA
+from losscope.comparison.formats import COMMA, POINT, QUOTED, WITH_COMMA
 from losscope.comparison.mistakes import DataError, cut, listed
 from losscope.comparison.sources import MARKS
 from losscope.errors import visible
@@ -26,15 +26,15 @@ SEPARATORS = ",;\t|"
 MOST_COLUMNS = 100_000
 
 # "1,234" may be a thousand; one such value as "0,5" or "12,25" in the file settles what its commas are.
-ONLY_DECIMAL = r"[-+]?(?:0,\d+|\d{1,3}(?:\.\d{3})+,\d+|\d{4,},\d+|\d+,(?:\d{1,2}|\d{4,}))"
+ONLY_DECIMAL = r"[-+]?(?:0,\d+|\d{1,3}(?:\.\d{3})+,\d+|\d{4,},\d+|\d+,(?:\d{1,2}|\d{4,})|\d+,\d+[eE][-+]?\d+)"
 THOUSANDS = r"[-+]?(?:\d+|[1-9]\d{0,2}(?:\.\d{3})+)"
 
 
 def read_csv(
     path: Path, file: IO[bytes], known: Mapping[str, str]
 ) -> tuple[pd.DataFrame, list[str], dict[str, str]]:
-    """The table, what had to be assumed to read it, and in which columns a comma would be the decimal mark. Columns whose
-    format is known stay text; but where commas separate, one is a decimal mark only in quotes."""
+    """The table, what had to be assumed to read it, and what the decimal mark of its columns is. Columns whose format is
+    known stay text; but where commas separate, one is a decimal mark only in quotes."""
     beginning = file.read(4)
     marked = next((encoding for mark, encoding in MARKS.items() if beginning.startswith(mark)), None)
     encoding = marked or "utf-8-sig"
@@ -72,13 +72,13 @@ def read_csv(
         notes.append(f"read with decimal commas (1,5 is one and a half): {listed(with_commas)}")
         told = {*with_commas, *texts}
         others = [name not in told and frame[name].dtype.kind not in "iub" for name in frame]
-        thousands = _like_thousands(_parse(path, file, encoding, np.flatnonzero(others))[0])
+        written = _parse(path, file, encoding, np.flatnonzero(others))[0]
+        written.columns = frame.columns[others]
+        thousands = _like_thousands(written)
         if separator != ",":
             # Where a comma is the decimal mark, a point is none: pandas has read 1.234 as 1 and a bit.
             _turn(frame, thousands)
-            turned = {*with_commas, *thousands}
-            like_them = [name for name in frame if name in turned or _is_whole(frame[name])]
-            formats = {visible(str(name)): COMMA for name in like_them}
+            formats = _decimal_marks(frame, written.drop(columns=[*thousands]))
         else:
             formats = {visible(name): QUOTED for name in with_commas}
         if thousands:
@@ -191,7 +191,7 @@ def _turn(frame: pd.DataFrame, found: Mapping[str, pd.Series]) -> None:
 def _like_thousands(written: pd.DataFrame) -> dict[str, pd.Series]:
     """The columns whose every point stands before three digits, as between thousands. `written` holds those that may be
     such, as the text they were read from."""
-    found = {str(column).strip(): _as_texts(written[column], THOUSANDS, ".") for column in written}
+    found = {str(column): _as_texts(written[column], THOUSANDS, ".") for column in written}
     return {column: texts for column, texts in found.items() if texts is not None}
 
 
@@ -202,6 +202,11 @@ def _whole_again(frame: pd.DataFrame, written: pd.DataFrame) -> None:
             frame[str(column).strip()] = texts.str.strip().astype("Int64")
 
 
-def _is_whole(values: pd.Series) -> bool:
-    """Whether these are whole numbers: with a fraction, each would have a comma."""
-    return values.dtype.kind in "iuf" and bool((values.dropna() % 1 == 0).all())
+def _decimal_marks(frame: pd.DataFrame, written: pd.DataFrame) -> dict[str, str]:
+    """The format of each column of numbers in a file with decimal commas. `written` holds as text those that were read
+    with a point as the decimal mark, if they have one: "45.00" is 45 there, and not 4500."""
+    pointed = {
+        name for name, texts in written.items() if texts.str.contains(".", regex=False, na=False).any()
+    }
+    numbers = [name for name, dtype in frame.dtypes.items() if dtype.kind in "iuf"]
+    return {visible(str(name)): POINT if name in pointed else COMMA for name in numbers}

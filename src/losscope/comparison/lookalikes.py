@@ -29,7 +29,7 @@ KINDS = (
     ("numbers", r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?", "mend or empty those that are none"),
     (
         "numbers with separators",
-        r"[-+]?\d{1,3}(?:[,.'’\u00a0\u202f ]\d{3})*(?:[.,]\d+)?|[-+]?\d+(?:[.,]\d+)?",
+        r"[-+]?\d{1,3}(?:[,.'’\u00a0\u202f ]\d{3})*(?:[.,]\d+)?|[-+]?\d+(?:[.,]\d+)?(?:e[-+]?\d+)?",
         "write them without separators of thousands and with a decimal point",
     ),
 )
