@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import struct
 import sys
 import warnings
@@ -251,6 +252,20 @@ def test_a_loss_from_which_nothing_can_be_learned_is_refused(loss, data, says):
     with pytest.raises(ValueError, match=says) as caught:
         compare(data, losses=[loss, "mse"], epochs=1)
     assert caught.value.user_error
+
+
+@pytest.mark.parametrize(
+    ("odd", "options", "said"),
+    [
+        (-1.0, {"task": "count"}, "has -1 in row 5:"),
+        (-1.0, {"losses": ["log(target)"]}, "row 5 has -1"),
+        ("abc", {"task": "regression"}, "first: 'abc' in row 5)"),
+    ],
+)
+def test_messages_name_rows_by_their_numbers_in_the_data_as_given(odd, options, said):
+    frame = pd.DataFrame({"x": np.arange(40) % 7, "y": [1.0, None, None, 1.0, odd, *np.arange(2.0, 37.0)]})
+    with pytest.raises(DataError, match=re.escape(said)):
+        compare(frame, "y", **options)
 
 
 def test_a_loss_of_counts_makes_no_count_of_other_numbers():

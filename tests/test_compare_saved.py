@@ -63,13 +63,25 @@ def test_a_saved_model_predicts_what_was_judged(task, model, tmp_path):
     assert len(files) == 1 + len(losses)
     for name, file in zip(result.losses, files[1:]):
         of_first = kept[(kept.loss == name) & (kept.split == 0)].reset_index(drop=True)
-        again = load_model(file).predict(frame.iloc[of_first["row"]])
+        again = load_model(file).predict(frame.iloc[of_first["row"] - 1])
         assert load_model(file).predict(frame.head(0)).columns.equals(again.columns)
         for column in again.columns:
             if again[column].dtype.kind == "f":
                 np.testing.assert_allclose(again[column], of_first[column], rtol=2e-3, atol=1e-5)
             else:
                 assert (again[column] == of_first[column]).mean() > 0.98
+
+
+@pytest.mark.parametrize("given", ["frame", "file"])
+def test_rows_of_predictions_are_those_of_the_data_as_given(given, tmp_path):
+    """They count from 1, as messages do, and rows without a target count, though they are left out."""
+    frame = table()
+    frame.loc[[0, 5, 6], "price"] = np.nan
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    data = frame.set_index(frame.index[::-1]) if given == "frame" else tmp_path / "t.csv"
+    kept = predictions(ls.compare(data, "price", ["mse"], model="linear", folds=3))
+    assert sorted(kept["row"]) == [1 + row for row in range(len(frame)) if row not in (0, 5, 6)]
+    assert kept["target"].tolist() == pytest.approx(frame["price"].iloc[kept["row"] - 1].tolist())
 
 
 def test_predictions_are_enough_to_compute_any_metric_again():

@@ -192,7 +192,7 @@ def _competitors(named: Sequence[Rival], dataset: Dataset, task: Task, tune: boo
                 f"two different losses are named {each.name!r} ({_in_words(namesake.loss)}; {_in_words(each.loss)}): "
                 "define one of them under another name"
             )
-    return {name: rival.seated(each, task, target) for name, each in by_name.items()}
+    return {name: rival.seated(each, task, target, dataset.row_numbers) for name, each in by_name.items()}
 
 
 def _prepared(dataset: Dataset, task: Task, asked: Asked) -> tuple[Prepared, ...]:

@@ -38,7 +38,8 @@ class Dataset:
     nothing else is done). `test_rows` marks the test set of data that comes with one. `kind` is the task of
     data that is known, such as "classes" for digits. `weight`, `time` and `groups` are None where no column was
     named for them: how much each row counts, when it was, and whom it belongs to. `keep`: features that are never
-    dropped. `formats`: how columns were written, where other rows of them might not tell.
+    dropped. `formats`: how columns were written, where other rows of them might not tell. `rows`: of each row its
+    number in the data as given, from 1; None where none was left out.
     """
 
     name: str
@@ -56,6 +57,12 @@ class Dataset:
     group_name: str = ""
     keep: tuple[str, ...] = ()
     formats: Mapping[str, str] = field(default_factory=dict)
+    rows: np.ndarray | None = None
+
+    @property
+    def row_numbers(self) -> np.ndarray:
+        """By what number rows are named: the first below the header is 1."""
+        return np.arange(1, len(self.target) + 1) if self.rows is None else self.rows
 
     def fingerprint(self) -> str:
         """A hash of every value: two data sets with one fingerprint give the same runs."""
@@ -176,7 +183,8 @@ def from_frame(
     if len(frame) == 0:
         raise DataError(f"{source} has a header but no rows: at least {MINIMUM_ROWS} are needed")
     values, said, missing = target_of(frame[target], source)
-    aside = Aside(frame.loc[~missing], np.flatnonzero(~missing))
+    rows = np.flatnonzero(~missing) + 1
+    aside = Aside(frame.loc[~missing], rows)
     weight, time, groups = aside.weights(roles.weights), aside.time(roles.time), aside.groups(roles.group)
     gone = {target, *roles.drop, roles.weights, roles.group}
     features = frame.loc[~missing, [column for column in columns if column not in gone]].reset_index(
@@ -205,6 +213,7 @@ def from_frame(
         group_name=roles.group or "",
         keep=tuple(roles.keep),
         formats={**(formats or {}), **dates},
+        rows=rows,
     )
 
 

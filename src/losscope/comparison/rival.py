@@ -64,8 +64,9 @@ def of_loss(loss: Any, tune: bool = False) -> Rival:
     return _all_open(rival) if tune else rival
 
 
-def seated(rival: Rival, task: Task, target: np.ndarray) -> Rival:
-    """The rival at a task: how it sees the target, and what it estimates of it. DataError where it does not fit."""
+def seated(rival: Rival, task: Task, target: np.ndarray, row_numbers: np.ndarray) -> Rival:
+    """The rival at a task: how it sees the target, and what it estimates of it. DataError where it does not fit; that
+    names a row by its number in `row_numbers`."""
     if rival.transform:
         lowest = {"log": 0.0, "log1p": -1.0}[rival.transform]
         if task.labels:
@@ -73,9 +74,9 @@ def seated(rival: Rival, task: Task, target: np.ndarray) -> Rival:
                 f"{rival.name} does not fit --task {task.kind}: it is for a target that is a number"
             )
         if target.min() <= lowest:
-            row = int(np.argmin(target))
+            least = int(np.argmin(target))
             raise DataError(
-                f"{rival.name} needs a target above {lowest:g}, and row {row + 1} has {target[row]:g}"
+                f"{rival.name} needs a target above {lowest:g}, and row {row_numbers[least]} has {target[least]:g}"
                 + (": log1p(target) takes 0, too" if rival.transform == "log" and target.min() > -1 else "")
             )
         return replace(rival, encoding=Encoding(rival.transform, "identity"), estimand=GEOMETRIC)

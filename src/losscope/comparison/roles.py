@@ -153,7 +153,7 @@ def target_of(values: pd.Series, source: str) -> tuple[pd.Series, list[str], np.
 
 @dataclass(frozen=True)
 class Aside:
-    """Columns that are no features; `rows` are the row numbers of the file that are left."""
+    """Columns that are no features; `rows`: the numbers, from 1, of those rows of the data that are left."""
 
     frame: pd.DataFrame
     rows: np.ndarray
@@ -166,7 +166,7 @@ class Aside:
         if missing.any():
             raise DataError(
                 f"{option} {name!r} is missing in {counted(int(missing.sum()))} (first: row "
-                f"{self.rows[int(missing.argmax())] + 1}): fill or remove them"
+                f"{self.rows[int(missing.argmax())]}): fill or remove them"
             )
         return column.values
 
@@ -180,7 +180,7 @@ class Aside:
         wrong = np.flatnonzero(~(np.isfinite(weight) & (weight >= 0)))
         if len(wrong):
             raise DataError(
-                f"--weights {name!r} is {weight[wrong[0]]:g} in row {self.rows[wrong[0]] + 1}: weights are numbers of "
+                f"--weights {name!r} is {weight[wrong[0]]:g} in row {self.rows[wrong[0]]}: weights are numbers of "
                 "0 or more"
             )
         if not weight.any():

@@ -69,6 +69,7 @@ def _word(name: str) -> str:
 def predictions(outcome: Outcome) -> pd.DataFrame:
     """A row for each test row of each split, loss and seed: its number in the data, its target, what was predicted."""
     parts = []
+    numbers = outcome.dataset.row_numbers
     for name in outcome.losses:
         for split, prepared in enumerate(outcome.prepared):
             for seed, made in enumerate(outcome.forecasts(name, split)):
@@ -78,7 +79,13 @@ def predictions(outcome: Outcome) -> pd.DataFrame:
                     if outcome.task.labels
                     else target
                 )
-                about = {"loss": name, "split": split, "seed": seed, "row": prepared.test, "target": truth}
+                about = {
+                    "loss": name,
+                    "split": split,
+                    "seed": seed,
+                    "row": numbers[prepared.test],
+                    "target": truth,
+                }
                 parts.append(pd.DataFrame(about).join(as_frame(made, outcome.task.labels)))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 

@@ -90,9 +90,9 @@ def decide(dataset: Dataset, asked: str | None, losses: Sequence[Any], merge_rar
         kind, reason = _infer(dataset, losses)
     if kind in ("regression", "count"):
         if not _is_number(dataset.target):
-            _refuse_text(dataset.target, dataset.source)
+            _refuse_text(dataset)
         if kind == "count":
-            _refuse_no_count(dataset.target)
+            _refuse_no_count(dataset)
         return Task(kind, str(dataset.target.name), reason or "the target is a number")
     return _classes(dataset, kind, reason, losses, merge_rare)
 
@@ -183,13 +183,14 @@ def _counts(target: pd.Series) -> bool:
     return int(np.gcd.reduce(numbers.astype(np.int64))) == 1
 
 
-def _refuse_no_count(target: pd.Series) -> None:
+def _refuse_no_count(dataset: Dataset) -> None:
+    target = dataset.target
     numbers = target.to_numpy(dtype=float)
     wrong = np.flatnonzero((numbers < 0) | (numbers != np.floor(numbers)))
     if len(wrong):
         raise DataError(
             f"--task count needs whole numbers of 0 or more, and {target.name!r} has {numbers[wrong[0]]:g} in row "
-            f"{wrong[0] + 1}: give --task regression"
+            f"{dataset.row_numbers[wrong[0]]}: give --task regression"
         )
 
 
@@ -235,7 +236,8 @@ def _refuse_lookalike(target: pd.Series, source: str) -> None:
         )
 
 
-def _refuse_text(target: pd.Series, source: str) -> None:
+def _refuse_text(dataset: Dataset) -> None:
+    target, source = dataset.target, dataset.source
     if not _mostly_numbers(target):
         _refuse_lookalike(target, source)
     wrong = pd.to_numeric(target, errors="coerce").isna().to_numpy()
@@ -244,7 +246,7 @@ def _refuse_text(target: pd.Series, source: str) -> None:
     row = int(np.flatnonzero(wrong)[0]) if wrong.any() else 0
     raise DataError(
         f"the target {target.name!r} of {source} is not a number in {int(wrong.sum()):,} of {len(target):,} "
-        f"rows (first: {str(target.iloc[row])!r} in row {row + 1}): mend those rows, or give --task classes"
+        f"rows (first: {str(target.iloc[row])!r} in row {dataset.row_numbers[row]}): mend those rows, or give --task classes"
     )
 
 
