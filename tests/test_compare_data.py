@@ -8,6 +8,7 @@ import re
 import struct
 import sys
 import warnings
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -266,6 +267,29 @@ def test_messages_name_rows_by_their_numbers_in_the_data_as_given(odd, options, 
     frame = pd.DataFrame({"x": np.arange(40) % 7, "y": [1.0, None, None, 1.0, odd, *np.arange(2.0, 37.0)]})
     with pytest.raises(DataError, match=re.escape(said)):
         compare(frame, "y", **options)
+
+
+@pytest.mark.parametrize("kind", [float, Decimal, np.float64, np.int64])
+def test_numbers_some_of_which_are_text_are_read_as_numbers(kind):
+    values = [kind(row // 2) for row in range(40)]
+    mixed = [value if row % 4 else str(value) for row, value in enumerate(values)]
+    frame = pd.DataFrame({"x": pd.Series(mixed, dtype=object), "y": pd.Series(mixed, dtype=object)})
+    dataset = load(frame, "y")
+    assert dataset.target.tolist() == dataset.features["x"].tolist() == [row // 2 for row in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([1.5, "abc", 2.5, 3.5], "not a number in 10 of 40 rows (first: 'abc' in row 2)"),
+        ([True, 2.5, False, 3.5], "not a number in 40 of 40 rows (first: 'True' in row 1)"),
+        (["1", 1, "1", 1], "the same (1.0) in every row"),
+    ],
+)
+def test_a_target_of_several_kinds_is_refused_with_one_clear_sentence(values, said):
+    frame = pd.DataFrame({"x": np.arange(40.0), "y": pd.Series(values * 10, dtype=object)})
+    with pytest.raises(DataError, match=re.escape(said)):
+        compare(frame, "y", losses=["mse"], task="regression")
 
 
 def test_a_loss_of_counts_makes_no_count_of_other_numbers():

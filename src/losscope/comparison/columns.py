@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -120,6 +121,18 @@ def _of_objects(values: pd.Series, remarks: bool) -> Column:
         return understood(values.map(str, na_action="ignore"), remarks)
     if inferred == "boolean" and len(there) == len(values):
         return Column(values.astype(bool))
+    if inferred == "mixed-integer" or inferred == "mixed":
+        return _of_mixed(values, kinds, remarks)
+    return Column(values.where(values.notna(), None))
+
+
+def _of_mixed(values: pd.Series, kinds: set[type], remarks: bool) -> Column:
+    """Numbers and text together: numbers, where the text is of numbers too; else objects as they are."""
+    if all(issubclass(kind, (str, Number)) and kind not in (bool, np.bool_) for kind in kinds):
+        texts = values.map(str, na_action="ignore")
+        read = _of_text(texts, texts.dropna(), remarks)
+        if read.values is not None and read.values.dtype.kind == "f":
+            return read
     return Column(values.where(values.notna(), None))
 
 

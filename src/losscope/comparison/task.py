@@ -241,9 +241,9 @@ def _refuse_text(dataset: Dataset) -> None:
     if not _mostly_numbers(target):
         _refuse_lookalike(target, source)
     wrong = pd.to_numeric(target, errors="coerce").isna().to_numpy()
-    if not wrong.any() and not pd.api.types.is_bool_dtype(target.dtype):
-        wrong[:] = True
-    row = int(np.flatnonzero(wrong)[0]) if wrong.any() else 0
+    if not wrong.any():  # booleans among objects, which pandas takes for numbers
+        wrong = np.ones_like(wrong)
+    row = int(np.flatnonzero(wrong)[0])
     raise DataError(
         f"the target {target.name!r} of {source} is not a number in {int(wrong.sum()):,} of {len(target):,} "
         f"rows (first: {str(target.iloc[row])!r} in row {dataset.row_numbers[row]}): mend those rows, or give --task classes"
