@@ -834,3 +834,21 @@ def test_mnist_end_to_end():
     )  # fmt: skip
     assert result.summaries["cross_entropy"].mean("accuracy") > 0.75
     assert Job("cross_entropy", 0, 0, result.settings.learning_rate) in result.runs
+
+
+@pytest.mark.parametrize(
+    ("metric", "mixed", "said"),
+    [
+        ("auc", (2, 5), "No AUC for binary_cross_entropy and hinge: 3 of 3 splits have test rows of one class only."),
+        ("average_precision", (2, 5), "average precision for binary_cross_entropy and hinge: 3 of 3 splits have test rows of one"),
+        ("log_loss", range(6), "No log loss for hinge: it gave scores that are no probabilities."),
+    ],
+)  # fmt: skip
+def test_why_there_is_no_metric_is_the_reason(metric, mixed, said):
+    """Only groups that are mixed have both classes, and with two of them the splits are tested on others."""
+    random = np.random.default_rng(0)
+    group = np.repeat(np.arange(6), 20)
+    label = np.where((random.random(120) < 0.5) & np.isin(group, mixed), "yes", "no")
+    frame = pd.DataFrame({"x": random.normal(size=120), "g": group, "y": label})
+    result = ls.compare(frame, "y", ["bce", "hinge"], model="linear", metric=metric, group="g", splits=3)
+    assert any(said in each for each in result.findings())

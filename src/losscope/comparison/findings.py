@@ -180,17 +180,38 @@ def _without(outcome: Outcome, found: Verdict) -> str:
     """Why some have no such metric."""
     diverged = [name for name in found.without if outcome.summaries[name].diverged]
     other = [name for name in found.without if name not in diverged]
-    parts = []
-    if diverged:
-        parts.append(
-            f"{say.listed(diverged)} diverged, so {'they have' if len(diverged) > 1 else 'it has'} none"
-        )
-    if other:
-        because = {
-            "poisson_deviance": "means of 0 or less, where the deviance is infinite",
-        }.get(found.question.metric.name, "scores that are no probabilities")
-        parts.append(f"{say.listed(other)} {'give' if len(other) > 1 else 'gives'} {because}")
-    return f"Without a {found.question.metric.words}: {'; '.join(parts)}."
+    metric = found.question.metric
+    why_other = _too_few(outcome, metric) or f"{_they(other)} {_another_kind(metric)}"
+    return " ".join(
+        f"No {metric.words} for {say.listed(names)}: {why}."
+        for names, why in ((diverged, f"{_they(diverged)} diverged"), (other, why_other))
+        if names
+    )
+
+
+def _they(names: list[str]) -> str:
+    return "they" if len(names) > 1 else "it"
+
+
+def _another_kind(metric: Metric) -> str:
+    """What kind of outputs has no such metric."""
+    if metric.name == "poisson_deviance":
+        return "gave means of 0 or less, where the deviance is infinite"
+    return "gave scores that are no probabilities"
+
+
+def _too_few(outcome: Outcome, metric: Metric) -> str:
+    """In how many splits there is too little for a metric, whatever is predicted; "" where there is enough in all."""
+    part = "validation" if metric.name == "f1_best" else "test"  # where its threshold comes from
+    targets = [prepared.target[getattr(prepared, part)] for prepared in outcome.prepared]
+    if metric.name == "r2":
+        few, what = sum(len(target) < 2 for target in targets), f"a single {part} row"
+    elif metric.name in ("auc", "average_precision", "f1_best"):
+        few, what = sum(len(np.unique(target)) < 2 for target in targets), f"{part} rows of one class only"
+    else:
+        return ""
+    every = say.splits(len(targets), outcome.settings.folds)
+    return f"{few} of {every} {'have' if few > 1 else 'has'} {what}" if few else ""
 
 
 def _beside(outcome: Outcome) -> list[str]:
