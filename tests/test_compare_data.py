@@ -183,6 +183,12 @@ SETTINGS_MISTAKES = {
     ),
     "--metric pinball@0.9": ({"metric": "pinball@0.9"}, "--metric 'pinball@0.9' does not fit --task classes"),
     "--splits 0": ({"splits": 0}, "--splits 0 is too few"),
+    **{
+        f"--{option} 10**12": ({option: 10**12 + 1}, f"--{option} 1000000000001 is too many: give ")
+        for option in ("seeds", "splits", "folds", "epochs", "hidden", "grid")
+    },
+    "--learning-rate 1e300": ({"learning_rate": 1e300}, "--learning-rate 1e+300 cannot be used"),
+    "--penalty 1e300": ({"penalty": 1e300}, "--penalty 1e+300 cannot be used"),
     "--folds 1": ({"folds": 1}, "--folds 1"),
     "no such option": ({"epoch": 3}, "compare has no option 'epoch'"),
     "--data digit": ({"data": "digit"}, "did you mean 'digits'"),

@@ -19,6 +19,11 @@ LEARNING_RATES = {("sgd", "numbers"): 0.01, ("sgd", "classes"): 0.1, ("adam", "n
 ROW_EPOCHS, FEWEST_EPOCHS, MOST_EPOCHS = 500_000, 12, 50
 # Half a decade a step: the grid may walk three decades either way from the shared rate.
 FARTHEST_STEP = 6
+MOST_REPEATS = 10_000  # of splits, folds or seeds: each is a run for each loss
+MOST_HIDDEN = 100_000
+LONGEST = 1_000_000  # epochs
+# A rate may be tried a thousand times as large, and float32 ends at 3e38.
+LARGEST = 1e30
 
 
 @dataclass(frozen=True)
@@ -52,29 +57,35 @@ class Asked:
         ):
             if value not in known:
                 raise DataError(f"{option} {value!r} is not known. {did_you_mean(str(value), known)}")
-        for name, number, least in (
-            ("--seeds", self.seeds, 1),
-            ("--splits", self.splits, 1),
-            ("--folds", self.folds, 2),
-            ("--epochs", self.epochs, 1),
-            ("--batch-size", self.batch_size, 1),
-            ("--hidden", self.hidden, 1),
-            ("--grid", self.grid, 1),
-            ("--split-seed", self.split_seed, 0),
+        for name, number, least, most in (
+            ("--seeds", self.seeds, 1, MOST_REPEATS),
+            ("--splits", self.splits, 1, MOST_REPEATS),
+            ("--folds", self.folds, 2, MOST_REPEATS),
+            ("--epochs", self.epochs, 1, LONGEST),
+            ("--batch-size", self.batch_size, 1, math.inf),
+            ("--hidden", self.hidden, 1, MOST_HIDDEN),
+            ("--grid", self.grid, 1, 2 * FARTHEST_STEP + 1),
+            ("--split-seed", self.split_seed, 0, math.inf),
         ):
             if number is not None and number < least:
                 raise DataError(
                     f"{name} {number} is {'too few' if least else 'below 0'}: give {least} or more"
                 )
+            if number is not None and number > most:
+                raise DataError(f"{name} {number} is too many: give {most:,} or fewer")
         rate = self.learning_rate
-        if rate is not None and not (math.isfinite(rate) and rate > 0):
-            raise DataError(f"--learning-rate {rate:g} cannot be used: give a number above 0, such as 0.01")
+        if rate is not None and not 0 < rate <= LARGEST:
+            raise DataError(
+                f"--learning-rate {rate:g} cannot be used: give a number above 0, such as 0.01, and up to {LARGEST:g}"
+            )
         if self.split_seed > LAST_SEED:
             raise DataError(
                 f"--split-seed {self.split_seed} is too large: give a number from 0 to {LAST_SEED}"
             )
-        if self.penalty is not None and not (math.isfinite(self.penalty) and self.penalty >= 0):
-            raise DataError(f"--penalty {self.penalty:g} cannot be used: give 0 or more, such as 0.001")
+        if self.penalty is not None and not 0 <= self.penalty <= LARGEST:
+            raise DataError(
+                f"--penalty {self.penalty:g} cannot be used: give 0 or more, such as 0.001, and up to {LARGEST:g}"
+            )
         if self.grid % 2 == 0:
             raise DataError(
                 f"--grid {self.grid} has no middle for the shared learning rate: give an odd number, such as 5"
