@@ -23,10 +23,11 @@ pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
 import losscope as ls
-from losscope.comparison import comparison, models, tuning
-from losscope.comparison.differences import blocks_of
+from losscope.comparison import comparison, models, say, tuning
+from losscope.comparison.differences import Difference, blocks_of
 from losscope.comparison.execution import workers_asked
 from losscope.comparison.metrics import named
+from losscope.comparison.observed import equal_share
 from losscope.comparison.preparation import prepare
 from losscope.comparison.rival import read
 from losscope.comparison.settings import Asked, settle
@@ -852,3 +853,28 @@ def test_why_there_is_no_metric_is_the_reason(metric, mixed, said):
     frame = pd.DataFrame({"x": random.normal(size=120), "g": group, "y": label})
     result = ls.compare(frame, "y", ["bce", "hinge"], model="linear", metric=metric, group="g", splits=3)
     assert any(said in each for each in result.findings())
+
+
+def test_rows_of_weight_0_are_not_among_those_with_the_largest_residuals():
+    """They carry nothing of the gradient, however large their residuals are."""
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": random.normal(size=200), "w": 1.0})
+    frame["y"] = frame["x"] + random.normal(size=200)
+    frame.loc[::5, ["y", "w"]] = 1000.0, 0.0
+    result = ls.compare(frame, "y", ["mse", "huber"], model="linear", splits=1, weights="w")
+    (run,) = result.best_runs("squared_error")
+    counting = int((result.prepared[0].weight[result.prepared[0].train] > 0).sum())
+    assert equal_share(result) == 1 / counting
+    assert run["end"]["largest_share"] > 1 / counting
+    (seamed,) = result.best_runs("huber")
+    assert seamed["seam"]["rows"] == int((result.prepared[0].weight[result.prepared[0].validation] > 0).sum())
+
+
+@pytest.mark.parametrize("size", [3e6, 3e7, 1e41])
+def test_differences_are_written_as_the_means_beside_them_are(size):
+    """Numbers of ten millions or more have an exponent everywhere."""
+    metric = named("mae", "regression")
+    for half in (size / 3, size * 3, size / 1000):
+        told = say.difference(metric, Difference(size, half))
+        assert ("e+" in told) == (max(size, half) >= say.FAR)
+        assert len(told) < 25

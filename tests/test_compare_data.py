@@ -368,6 +368,9 @@ def test_columns_are_imputed_encoded_or_dropped_and_it_is_said():
     assert "dropped row: a row number" in said
     assert "dropped name: text that differs in most rows" in said
     assert "infinite values in infinite taken as missing" in said
+    assert "\ninfinite values filled with the training median: infinite (1)" in said
+    (holes,) = [step for step in prepared.steps if step.startswith("missing values filled")]
+    assert "infinite" not in holes
     assert "one-hot columns for city (3), mixed" in said
 
 

@@ -462,3 +462,14 @@ def test_what_columns_are_for_is_not_asked_again_of_a_data_set(more):
     assert load(dataset) is dataset
     with pytest.raises(DataError, match=r"data is a Dataset.* give target, drop, .* to load"):
         load(dataset, **more)
+
+
+@pytest.mark.parametrize("target", ["nope", "link.csv"])
+def test_a_link_that_leads_nowhere_is_said_to_be_one(target, tmp_path):
+    """Neither a link to nothing nor one to itself is a file that is not there, nor what may be meant by another name."""
+    link = tmp_path / "link.csv"
+    link.symlink_to(target)
+    with pytest.raises(DataError, match=f"link that leads nowhere .to '{target}'."):
+        load(link, "y")
+    with pytest.raises(DataError, match=r"no file .*links.csv': check the path"):
+        load(tmp_path / "links.csv", "y")

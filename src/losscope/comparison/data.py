@@ -7,6 +7,7 @@ what was expected, and what to do next.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -125,7 +126,7 @@ def load(
         raise DataError(f"--data {text!r} is an address: download the file, and give its path")
     refuse_long_name(text)
     path = Path(text).expanduser()
-    if not path.exists() and path.suffix == "" and path.parent == Path("."):
+    if not os.path.lexists(path) and path.suffix == "" and path.parent == Path("."):
         raise DataError(
             f"--data {text!r} is neither a file here nor a bundled data set{did_you_mean(text, KNOWN)}; "
             f"give a .csv or .parquet file, or one of {', '.join(KNOWN)}"

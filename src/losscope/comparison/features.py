@@ -88,13 +88,10 @@ def _numbers(
     if not useful.any():
         return Numbers(), dropped, said
     names = tuple(frame.columns[useful])
-    values = values[:, useful]
+    values, infinite = values[:, useful], infinite[:, useful]
     fill = np.nanmedian(values[train], axis=0)
     scaler = StandardScaler().fit(np.where(np.isnan(values[train]), fill, values[train]))
-    missing = [(name, int(count)) for name, count in zip(names, np.isnan(values).sum(axis=0)) if count]
-    if missing:
-        words = listed([f"{name} ({count:,})" for name, count in missing])
-        said.append(f"missing values filled with the training median: {words}")
+    said += _filled("missing", names, np.isnan(values) & ~infinite) + _filled("infinite", names, infinite)
     said.append(f"{len(names):,} numeric column{'s' * (len(names) > 1)} standardised by the training rows")
     taught = Numbers(
         names, {name: each.isoformat() for name, each in first.items() if name in names},
@@ -102,6 +99,11 @@ def _numbers(
         tuple(scaler.scale_.tolist()),
     )  # fmt: skip
     return taught, dropped, said
+
+
+def _filled(what: str, names: Sequence[str], which: np.ndarray) -> list[str]:
+    counts = [f"{name} ({count:,})" for name, count in zip(names, which.sum(axis=0)) if count]
+    return [f"{what} values filled with the training median: {listed(counts)}"] if counts else []
 
 
 def _out_of_reach(values: np.ndarray) -> np.ndarray:

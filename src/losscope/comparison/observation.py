@@ -21,11 +21,19 @@ MAD_TO_SIGMA = 1.4826
 SEAMS = ("delta", "beta")
 
 
-def rows_to_watch(train: np.ndarray) -> np.ndarray:
+def rows_to_watch(train: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
     """Up to 2,000 of the training rows, the same for every loss and seed."""
+    train = that_count(train, weight)
     if len(train) <= MOST_ROWS:
         return train
     return np.sort(np.random.default_rng(0).choice(train, MOST_ROWS, replace=False))
+
+
+def that_count(rows: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    """Those rows whose weight is not 0; all, if there are none."""
+    if weight is None or not weight[rows].any():
+        return rows
+    return rows[weight[rows] > 0]
 
 
 def saturation(outputs: np.ndarray, one_hot: np.ndarray, encoding: Encoding) -> tuple[float, float] | None:

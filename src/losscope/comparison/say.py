@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from losscope.comparison.differences import Difference
 from losscope.comparison.metrics import Metric
 
+FAR = 1e7  # from which on numbers are written with an exponent
+
 
 def number(value: float, digits: int = 3) -> str:
     """A number with `digits` significant digits and thousands separated.
@@ -18,7 +20,7 @@ def number(value: float, digits: int = 3) -> str:
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
     rounded = float(f"{value:.{digits}g}")
-    if 1e-4 <= abs(rounded) < 1e7:
+    if 1e-4 <= abs(rounded) < FAR:
         decimals = max(digits - 1 - math.floor(math.log10(abs(rounded))), 0)
         return f"{rounded:,.{decimals}f}"
     return f"{rounded:.{digits}g}"
@@ -77,19 +79,20 @@ def difference(metric: Metric, found: Difference) -> str:
     if half == 0:
         return f"{number(size)}{' points' * metric.percent} ± 0"
     for digits in range(2, 6):
-        told = [_to_place(each, math.floor(math.log10(half)) + 1 - digits) for each in (size, half)]
+        place = math.floor(math.log10(half)) + 1 - digits
+        told = [_to_place(each, place, max(size, half) >= FAR) for each in (size, half)]
         if size == half or told[0] != told[1]:
             break
     return " ± ".join(told) + " points" * metric.percent
 
 
-def _to_place(number: float, place: int) -> str:
-    """A number to a power of ten, with thousands separated.
+def _to_place(number: float, place: int, far: bool = False) -> str:
+    """A number to a power of ten, with thousands separated, or with an exponent where it is `far` or the power is small.
 
-    >>> _to_place(41305.38, 2), _to_place(0.83518, -2), _to_place(1.234e-7, -8)
-    ('41,300', '0.84', '1.2e-07')
+    >>> _to_place(41305.38, 2), _to_place(0.83518, -2), _to_place(1.234e-7, -8), _to_place(3e40, 39, far=True)
+    ('41,300', '0.84', '1.2e-07', '3.0e+40')
     """
-    if place < -6:
+    if far or place < -6:
         digits = math.floor(math.log10(number)) - place if number else 0
         return f"{number:.{max(digits, 0)}e}"
     return f"{round(number, -place):,.{max(-place, 0)}f}"

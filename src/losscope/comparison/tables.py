@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,8 +29,12 @@ def read_table(
     """The table of one CSV or Parquet file, what had to be assumed to read it, and the formats found of its columns.
     `known`: formats of columns by name, such as a model has learned them: a CSV file has these as text."""
     if not path.exists():
+        if path.is_symlink():
+            raise DataError(
+                f"{str(path)!r} is a link that leads nowhere (to {os.readlink(path)!r}): give the file that it should lead to"
+            )
         folder = path.parent.glob("*") if path.parent.is_dir() else ()
-        near = [entry.name for entry in folder if entry.suffix in SUFFIXES]
+        near = [entry.name for entry in folder if entry.suffix in SUFFIXES and entry.exists()]
         raise DataError(f"no file {str(path)!r}{did_you_mean(path.name, near)}: check the path")
     if path.is_dir():
         raise DataError(f"{str(path)!r} is a folder: give one .csv or .parquet file in it")

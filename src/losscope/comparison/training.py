@@ -87,7 +87,7 @@ class _View:
         self.loss, self.rival, self.prepared, self.task = loss, rival, prepared, task
         self.target, self.metrics = target, metrics_of(task.kind, judging.levels)
         self.curves = [metric for metric in self.metrics if metric.name in judging.curves]
-        self.watched = observation.rows_to_watch(prepared.train)
+        self.watched = observation.rows_to_watch(prepared.train, prepared.weight)
 
     def rows(self, rows: np.ndarray) -> models.Rows:
         weight = self.prepared.weight
@@ -165,12 +165,13 @@ class _View:
         found = observation.seam(self.loss, self.task, self.rival.encoding)
         if found is None:
             return None
-        residual = (outputs - self.target.values[rows])[:, 0]
+        counts = np.isin(rows, observation.that_count(rows, self.prepared.weight))
+        residual = (outputs - self.target.values[rows])[counts, 0]
         suggested, sigma = observation.suggested_seam(residual)
         return {
             "parameter": found[0],
             "value": found[1],
-            "rows": len(rows),
+            "rows": len(residual),
             "beyond": float(np.mean(np.abs(residual) > found[1])),
             "suggested": suggested,
             "sigma": sigma,
