@@ -32,6 +32,7 @@ from losscope.comparison.preparation import prepare
 from losscope.comparison.rival import read
 from losscope.comparison.settings import Asked, settle
 from losscope.comparison.tuning import Job
+from losscope.comparison.verdict import verdicts
 from losscope.comparison.words import method, under_the_tables
 from losscope.kernels import threads
 
@@ -878,3 +879,17 @@ def test_differences_are_written_as_the_means_beside_them_are(size):
         told = say.difference(metric, Difference(size, half))
         assert ("e+" in told) == (max(size, half) >= say.FAR)
         assert len(told) < 25
+
+
+@pytest.mark.parametrize(("noise", "exact"), [(0.0, True), (1e-7, True), (1e-2, False)])
+def test_losses_that_all_fit_almost_exactly_are_not_ranked(noise, exact):
+    """What is left of a line without noise is rounding and the default penalty."""
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": random.normal(size=200)})
+    frame["y"] = 2 * frame["x"] + noise * random.normal(size=200)
+    result = ls.compare(frame, "y", ["mse", "mae"], model="linear", splits=3)
+    said = " ".join(result.findings())
+    assert ("**every loss fits the data almost exactly**" in said) == exact
+    if exact:
+        assert not any(word in said for word in ("is best", "beats", "uncertainties are smaller"))
+        assert all(found.winner is None for found in verdicts(result))

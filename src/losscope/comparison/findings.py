@@ -13,7 +13,7 @@ from losscope.comparison.metrics import MAJORITY, Metric
 from losscope.comparison.observed import observed
 from losscope.comparison.outcome import CONSTANT, Outcome
 from losscope.comparison.settings import Asked
-from losscope.comparison.verdict import Verdict, verdicts
+from losscope.comparison.verdict import NOTHING, Verdict, verdicts
 
 USUAL_SPLITS = Asked.splits
 
@@ -146,6 +146,12 @@ def _ranking(outcome: Outcome, found: Verdict) -> str:
     told = dict(
         zip(found.ranked, say.told_apart(metric, [_mean(outcome, name, metric) for name in found.ranked]))
     )
+    if found.exact:
+        return (
+            f"{by}, **every loss fits the data almost exactly**{_comma(how)}: {say.listed([f'{name} has {told[name]}' for name in found.ranked])}, "
+            f"all less than {100 * NOTHING:g}% of the spread of {outcome.task.target}. What is left is rounding and the penalty, and "
+            "says nothing of the losses."
+        )
     if found.winner:
         gaps = [
             f"{name} ({told[name]}) by {say.difference(metric, found.behind[name])}"
@@ -250,7 +256,7 @@ def _references(outcome: Outcome) -> Iterator[str]:
 def _few(outcome: Outcome) -> list[str]:
     """That there are fewer splits than by default, where losses were not told apart."""
     splits = outcome.settings.splits
-    tied = [found.behind[name] for found in verdicts(outcome) for name in found.tied]
+    tied = [found.behind[name] for found in verdicts(outcome) if not found.exact for name in found.tied]
     if splits >= USUAL_SPLITS or not any(each.known for each in tied):
         return []
     over = say.splits(splits, outcome.settings.folds)

@@ -8,27 +8,32 @@ from losscope.comparison.differences import Difference
 from losscope.comparison.outcome import CONSTANT, Outcome
 from losscope.comparison.questions import Question
 
+# Of the spread of the target: errors below that come from rounding and the penalty, and not from the loss.
+NOTHING = 1e-4
+
 
 @dataclass(frozen=True)
 class Verdict:
     """The rivals that have the metric, best first; how much worse each is than the first (None for itself); and
-    whether the first beats the constant. `without`: rivals that have no such metric."""
+    whether the first beats the constant. `without`: rivals that have no such metric. `exact`: the errors of all of them
+    are nothing beside the spread of the target, and so none is better than another."""
 
     question: Question
     ranked: tuple[str, ...]
     behind: dict[str, Difference]
     over_constant: Difference | None
     without: tuple[str, ...] = ()
+    exact: bool = False
 
     @property
     def tied(self) -> tuple[str, ...]:
         """Those that cannot be told from the first."""
-        return tuple(name for name in self.ranked[1:] if not self.behind[name].clear)
+        return tuple(name for name in self.ranked[1:] if name not in self.beaten)
 
     @property
     def beaten(self) -> tuple[str, ...]:
         """Those that are worse than the first by more than the uncertainty."""
-        return tuple(name for name in self.ranked[1:] if self.behind[name].clear)
+        return tuple(name for name in self.ranked[1:] if self.behind[name].clear and not self.exact)
 
     @property
     def winner(self) -> str | None:
@@ -54,7 +59,15 @@ def verdict(outcome: Outcome, question: Question) -> Verdict:
         behind[name] = Difference(metric.sign * found.mean, found.half)
     over = outcome.difference(CONSTANT, ranked[0], metric) if ranked else None
     over = None if over is None else Difference(metric.sign * over.mean, over.half)
-    return Verdict(question, ranked, behind, over, tuple(name for name in means if name not in known))
+    without = tuple(name for name in means if name not in known)
+    return Verdict(question, ranked, behind, over, without, _exact(outcome, ranked))
+
+
+def _exact(outcome: Outcome, ranked: tuple[str, ...]) -> bool:
+    """Whether all of these predict numbers with hardly any error. The RMSE of the best constant is the target's spread."""
+    spread = outcome.constants.mean("rmse")
+    errors = [outcome.summaries[name].mean("rmse") for name in ranked]
+    return spread is not None and all(error is not None and error < NOTHING * spread for error in errors)
 
 
 def verdicts(outcome: Outcome) -> tuple[Verdict, ...]:
