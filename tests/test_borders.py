@@ -81,6 +81,15 @@ def test_a_power_that_is_compared_is_off_by_its_exponent() -> None:
     assert there.with_borders().certified(derived, searches=0).error <= BOUND
 
 
+def test_a_comparison_that_a_last_place_leaves_without_a_value_says_nothing() -> None:
+    """atanh(r) is 1 to the last digit here, beyond which the second has no value; and max asks which is larger."""
+    loss = ls.define("mine", "max(atanh(atanh(r)), maximum(c, r))", c=1.5)
+    derived = derive(loss.entry)
+    place = {"prediction": -1.9944197049426293e-07, "target": -0.7615943551063538, "c": 31.519678115844727}
+    there = only(bench(loss.entry, None, 8, derived), {"float32": place, "float64": place})
+    assert there.certified(derived, searches=0).error <= BOUND
+
+
 @pytest.mark.parametrize("share", [1e-3, 1e-5])
 def test_a_border_in_the_wrong_place_is_found(share: float) -> None:
     right = ls.define("mine", "where(atan(r) >= c, r, abs(z))", c=1.5).entry

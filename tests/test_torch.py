@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
+import sys
 import types
 
 import pytest
@@ -117,6 +118,39 @@ def test_patch_replaces_and_restores_completely():
         assert dict(vars(F)) == before
     finally:
         del sys.modules["someones_training"]
+
+
+def test_a_patch_may_be_a_decorator_and_begin_again():
+    original = F.mse_loss
+
+    @patch()
+    def during():
+        """Trains."""
+        return F.mse_loss
+
+    assert F.mse_loss is original
+    assert during() is L.mse_loss
+    assert F.mse_loss is original
+    assert during.__doc__ == "Trains."
+    with patch() as ours:
+        pass
+    with ours:
+        assert F.mse_loss is L.mse_loss
+    assert F.mse_loss is original
+
+
+def test_a_module_that_refuses_a_name_keeps_pytorchs(monkeypatch):
+    class Frozen(types.ModuleType):
+        def __setattr__(self, name, value):
+            raise AttributeError("frozen")
+
+    frozen = Frozen("frozen")
+    vars(frozen)["mse_loss"] = original = F.mse_loss
+    monkeypatch.setitem(sys.modules, "frozen", frozen)
+    with patch():
+        assert F.mse_loss is L.mse_loss
+        assert frozen.mse_loss is original
+    assert F.mse_loss is original
 
 
 def test_what_patch_left_and_what_unpatch_leaves_is_said():

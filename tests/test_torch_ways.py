@@ -17,6 +17,7 @@ import torch
 from numpy.testing import assert_allclose
 from torch import inf, nan
 
+import losscope as ls
 from losscope.torch import formula, loss_node
 from losscope.torch import functional as F
 from losscope.torch.elementwise import Pointwise
@@ -223,6 +224,82 @@ def test_a_program_of_a_batch_of_any_size(name: str, reduction: str) -> None:
         expected = Step()(x[:count], y[:count])
         for found in (dynamic(x[:count], y[:count]), masked(x, y, torch.arange(8) < count)):
             torch.testing.assert_close(found, expected, equal_nan=True)
+
+
+LEFT = torch.randn(4, 3, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+FROM_ONE = {
+    "triplet": lambda x: F.triplet_margin_loss(x, LEFT, x.roll(1, 0)),
+    "triplet, weighed": lambda x: ls.triplet_margin(x, LEFT, negative=x.roll(1, 0), weight=torch.tensor([1.0, 0, 2, 1])),
+    "cosine": lambda x: F.cosine_embedding_loss(x, torch.tanh(x).flip(0), torch.tensor([1, -1, 1, -1])),
+    "linear": lambda x: F.linear_cross_entropy(torch.tanh(x), x, torch.arange(4)),
+    "linear with a bias": lambda x: F.linear_cross_entropy(x * x, x, torch.arange(4), linear_bias=x.sum(1)),
+    "squares": lambda x: F.mse_loss(x, x.roll(1, 0).exp()),
+    "shares": lambda x: F.kl_div(x, torch.softmax(x, 1)),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:reduction")
+@pytest.mark.parametrize("name", FROM_ONE)
+def test_of_inputs_that_are_computed_from_each_other(name: str) -> None:
+    """Each has its own part of the gradient, once, whichever way it is asked for; and of the second derivative."""
+    loss = FROM_ONE[name]
+    x = torch.randn(4, 3, generator=torch.Generator().manual_seed(4), dtype=torch.float64, requires_grad=True)
+    (plain,) = torch.autograd.grad(loss(x), x)
+    (first,) = torch.autograd.grad(loss(x), x, create_graph=True)
+    assert_allclose(first.detach(), plain, rtol=1e-10, atol=1e-14)
+    assert torch.autograd.gradgradcheck(loss, x, atol=1e-5)
+
+
+WEIGHED = {
+    "mse_loss": lambda w: F.mse_loss(LEFT, LEFT.flip(0), weight=w, reduction="sum"),
+    "huber_loss": lambda w: F.huber_loss(LEFT, LEFT.flip(0), weight=w, reduction="sum"),
+    "l1_loss": lambda w: F.l1_loss(LEFT, LEFT.flip(0), weight=w, reduction="sum"),
+    "with logits": lambda w: F.binary_cross_entropy_with_logits(LEFT, LEFT.sigmoid(), weight=w),
+    "of probabilities": lambda w: F.binary_cross_entropy(LEFT.sigmoid(), LEFT.flip(0).sigmoid(), weight=w),
+    "labels": lambda w: F.multilabel_soft_margin_loss(LEFT, (LEFT > 0).double(), weight=w),
+    "classes": lambda w: F.cross_entropy(LEFT, CLASSES[:4] % 3, weight=w[0]),
+    "classes, summed": lambda w: F.cross_entropy(LEFT, CLASSES[:4] % 3, weight=w[0], reduction="sum"),
+    "classes, smoothed": lambda w: F.cross_entropy(LEFT, CLASSES[:4] % 3, weight=w[0], label_smoothing=0.1),
+    "margins": lambda w: F.multi_margin_loss(LEFT, CLASSES[:4] % 3, weight=w[0]),
+}
+
+
+@pytest.mark.parametrize("shift", range(3))
+@pytest.mark.parametrize("name", WEIGHED)
+def test_the_derivative_in_a_weight_is_the_loss_that_it_weighs(name: str, shift: int) -> None:
+    """Of a weight of 0, too: to learn weights from nothing is to ask for it."""
+    loss = WEIGHED[name]
+    weight = torch.linspace(0, 2, 12, dtype=torch.float64).view(4, 3).roll(shift, 1)
+    along = torch.randn(4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    moved = [loss(weight + step * along) for step in (1e-6, -1e-6)]
+    found = torch.func.jvp(loss, (weight,), (along,))[1]
+    assert_allclose(found, (moved[0] - moved[1]) / 2e-6, rtol=1e-6, atol=1e-9)
+
+
+def test_what_a_weight_of_0_would_change_in_the_gradient() -> None:
+    """As a step of training that is differentiated in its weights asks; what is no number changes nothing."""
+    p, y = torch.tensor([0.0, 3.0, nan]), torch.tensor([2.0, 1.0, 0.0])
+    weight = torch.tensor([0.0, 1.0, 0.0])
+
+    def gradient(weight: torch.Tensor) -> torch.Tensor:
+        return torch.func.grad(lambda p: F.mse_loss(p, y, weight=weight, reduction="sum"))(p)
+
+    assert torch.func.jacrev(gradient)(weight).tolist() == [[-4, 0, 0], [0, 4, 0], [0, 0, 0]]
+    in_weight = torch.func.grad(lambda w: F.mse_loss(p, y, weight=w, reduction="sum"))(weight)
+    assert in_weight.tolist() == [4, 4, 0]
+
+
+@pytest.mark.parametrize("name", ["mse_loss", "huber_loss", "binary_cross_entropy_with_logits"])
+def test_a_weighed_loss_within_inference_mode_is_compiled(name: str) -> None:
+    x, y, w = LEFT.clone().requires_grad_(), LEFT.flip(0).sigmoid(), LEFT.abs()
+
+    def step(x: torch.Tensor, y: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode():
+            value = getattr(F, name)(x, y, weight=w)
+        return x.sum() + value.clone()
+
+    found = torch.compile(step, backend="aot_eager")(x, y, w)
+    assert_allclose(found.item(), step(x, y, w).item(), rtol=1e-12)
 
 
 def test_an_exported_program_needs_our_operators_to_be_loaded(tmp_path) -> None:

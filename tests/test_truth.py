@@ -76,9 +76,11 @@ def test_a_comparison_with_what_is_no_number_chooses_neither_side() -> None:
     """-1e-300 times its logarithm, which is none: computed, the product underflows, and 0 times anything is 0."""
     compared = sympy.Piecewise((S(3), log(X) < Q), (X, True))
     at_most = sympy.Piecewise((S(3), log(X) <= Q), (X, True))
-    found = truths([compared, at_most], (X, Q), [[-1e-300, 0.0], [2.0, 1.0], [3.0, 1.0]])[..., 0]
-    assert np.isnan(found[0]).all()
-    assert found[1:].tolist() == [[3.0, 3.0], [3.0, 3.0]]
+    found = truths([compared, at_most, X], (X, Q), [[-1e-300, 0.0], [2.0, 1.0], [3.0, 1.0]])
+    assert np.isnan(found[0, :2, 0]).all()
+    assert not found[0, :, 1].any()  # surely none
+    assert found[0, 2, 0] == -1e-300
+    assert found[1:, :, 0].tolist() == [[3.0, 3.0, 2.0], [3.0, 3.0, 3.0]]
 
 
 def test_a_power_that_is_surely_none_takes_no_more_digits(monkeypatch: pytest.MonkeyPatch) -> None:

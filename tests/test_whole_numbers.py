@@ -58,6 +58,11 @@ def test_those_that_float64_does_not_hold_are_refused(number: int) -> None:
     ):  # beside a fraction NumPy rounds it without a word
         with pytest.raises(ls.LossError, match=words):
             ls.mae(prediction, [0.5, number])
+    pandas = pytest.importorskip("pandas")
+    if number > 0:  # a column with a gap is one of floats to NumPy
+        with pytest.raises(ls.LossError, match=rf"target\[0\] .* Got: {number}"):
+            ls.mae([1.0, 0.0], pandas.Series([number, None], dtype="Int64"), weight=[1, 0])
+    assert ls.mae([1.0, 0.0], pandas.Series([3, None], dtype="Int64"), weight=[1, 0]) == 2
     assert ls.cross_entropy([[0.0, 0.0]] * 2, [0, number], ignore_index=number) == np.log(
         2
     )  # no number, a name

@@ -33,8 +33,8 @@ class Undecided(ArithmeticError):
     """A comparison of balls that overlap."""
 
 
-class Incomparable(ZeroDivisionError):
-    """A comparison with what is surely no number: neither side of it is the formula's."""
+class Incomparable(ArithmeticError):
+    """A comparison with what is surely no number: neither side of it is the formula's, which has no value."""
 
 
 class _Digits:
@@ -361,19 +361,41 @@ def truths(expressions: Sequence[Any], symbols: Sequence[Any], points: Any) -> n
     before, ctx.prec = ctx.prec, PRECISIONS[0]
     try:
         for row in numpy.asarray(points, "float64").reshape(len(points), len(symbols)).tolist():
-            point, _Digits.last, _Digits.wanted = [arb(x) for x in row], False, False
             try:
-                balls = function(*point)
-                if not all(map(_settled, balls)):
-                    balls = evaluate(function, point, more)
-            except Undecided:
-                balls = evaluate(function, point, more)
-            except ZeroDivisionError:
-                balls = ()
+                balls = _balls(function, [arb(x) for x in row], more)
+            except Incomparable:
+                found.append([_alone(each, symbols, row) for each in expressions])
+                continue
             found.append([_in_two_parts(ball) for ball in balls] or unknown)
     finally:
         ctx.prec = before
     return numpy.array(found).reshape(len(points), len(expressions), 2)
+
+
+def _balls(
+    function: Callable[..., tuple[Any, ...]], point: Sequence[Any], more: Sequence[int]
+) -> tuple[Any, ...]:
+    """Those at one point: of the first precision, which is set, or of as many digits as it takes."""
+    _Digits.last, _Digits.wanted = False, False
+    try:
+        balls = function(*point)
+        if all(map(_settled, balls)):
+            return balls
+    except Undecided:
+        pass
+    except ZeroDivisionError:
+        return ()
+    return evaluate(function, point, more)
+
+
+def _alone(expression: Any, symbols: Sequence[Any], point: Sequence[float]) -> tuple[float, float]:
+    """The truth of one expression at a point where not all of them have a value."""
+    function = compiled((expression,), tuple(symbols))
+    try:
+        balls = evaluate(function, [arb(x) for x in point], (PRECISIONS[0], *_more((expression,))))
+    except Incomparable:
+        return math.nan, 0.0
+    return _in_two_parts(balls[0]) if balls else (math.nan, math.nan)
 
 
 @lru_cache(256)
@@ -386,7 +408,10 @@ def _more(expressions: tuple[Any, ...]) -> tuple[int, ...]:
 
 def constant(expression: Any, precision: int) -> Any:
     """A constant of the language as a SymPy number: what SymPy asks for when it compares one."""
-    (ball,) = evaluate(compiled((expression,), ()), ()) or (NAN,)
+    try:
+        (ball,) = evaluate(compiled((expression,), ()), ()) or (NAN,)
+    except Incomparable:
+        ball = NAN
     if not ball.is_finite():
         return S.NaN
     return sympy.Float(ball.mid().str(int(precision / 3.3) + 5, radius=False), precision=precision)

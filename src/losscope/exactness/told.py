@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 import warnings
+from contextlib import suppress
 from typing import Any
 
 from losscope.entry import Entry
@@ -47,7 +48,7 @@ def culprit(entry: Entry, certificate: Certificate) -> tuple[int, str]:
     from losscope.derive import RESIDUAL, names_of
     from losscope.expression import symbol
     from losscope.parse import places
-    from losscope.truth import compiled, evaluate
+    from losscope.truth import Incomparable, compiled, evaluate
 
     worst = certificate.worst
     at = dict(worst.at)
@@ -58,7 +59,9 @@ def culprit(entry: Entry, certificate: Certificate) -> tuple[int, str]:
         point.append(point[list(at).index("prediction")] - point[list(at).index("target")])
 
     def size(expression: Any) -> Any:
-        balls = evaluate(compiled((expression,), tuple(symbols)), point)
+        balls: Any = ()
+        with suppress(Incomparable):
+            balls = evaluate(compiled((expression,), tuple(symbols)), point)
         return abs(balls[0]) if balls and balls[0].is_finite() else None
 
     most = float(numpy.finfo(worst.dtype).max)

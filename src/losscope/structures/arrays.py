@@ -76,7 +76,7 @@ def as_array(value: Any, name: str) -> numpy.ndarray:
                     else "",
                 )
             ) from None
-        if value.dtype == FLOAT64 and isinstance(given, list | tuple):
+        if value.dtype == FLOAT64 and (isinstance(given, list | tuple) or _of_whole_numbers(given)):
             _no_whole_number_rounded(name, given, value)
     if is_floating(value) or value.dtype.kind in "iub":
         return value
@@ -90,8 +90,13 @@ def as_array(value: Any, name: str) -> numpy.ndarray:
     )
 
 
+def _of_whole_numbers(given: Any) -> bool:
+    """Whether they were whole numbers: a column of pandas is one of floats to NumPy if some are missing."""
+    return getattr(getattr(given, "dtype", None), "kind", None) in ("i", "u")
+
+
 def _no_whole_number_rounded(name: str, given: Any, array: numpy.ndarray) -> None:
-    """Raise for a whole number of a list that NumPy has rounded, because others of the list are no whole numbers, or negative
+    """Raise for a whole number that NumPy has rounded, because others beside it are no whole numbers, or missing, or negative
     where it needs all 64 bits."""
     large = numpy.isfinite(array) & (numpy.abs(array) >= HELD[FLOAT64])
     if large.any():

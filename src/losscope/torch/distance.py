@@ -17,7 +17,7 @@ from losscope.reduction import MEAN, NONE, REDUCTIONS, scale_of
 from losscope.torch import buffers, eligibility, formula
 from losscope.torch.eligibility import HALVES, NAMES, Nowhere, address
 from losscope.torch.kernel_loss import KernelLoss
-from losscope.torch.loss_node import Gradients, LossNode, as_weight, multiply, record, weighing
+from losscope.torch.loss_node import Gradients, LossNode, apart, as_weight, multiply, record, weighing
 from losscope.torch.margin import nan_of_whole_rows, of_rows
 
 
@@ -192,6 +192,7 @@ class Vectors(LossNode):
     def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:
         label, weight, *vectors = tensors
         with torch.enable_grad():
+            vectors = apart(vectors)
             if weight is not None:
                 there = (weight != 0).view(vectors[0].shape[:-1])
                 read = [of_rows(there, each) for each in vectors]

@@ -65,7 +65,10 @@ class Pointwise(KernelLoss):
         if weight is not None:
             if not _beside(weight, input, how):
                 return None
-            weight = weight.expand_as(input)
+            if (
+                weight.shape != input.shape
+            ):  # no view of what was made in inference mode, which a compiler cannot trace
+                weight = weight.expand_as(input)
         if varying is not None:
             if not _beside(varying, input, how) or varying.requires_grad or eligibility.batched(varying):
                 return None
@@ -109,26 +112,39 @@ class Pointwise(KernelLoss):
         weight: Tensor | None,
         scale: Any,
     ) -> Tensor:
-        """The same as torch operations."""
-        input, target, parameters = formula.present(input, target, weight, parameters)
+        """The same as torch operations. An element of weight 0 is there, for the derivative in its weight, if it has a loss
+        that is a number, and slopes."""
+        gone = None
+        if weight is not None:
+            parameters = formula.present_parameters(weight, parameters)
+            which = formula.Derivative(self.entry, self.through, parameters)
+            there = formula.has_slopes(input.detach(), target.detach(), which, self.to_target)
+            gone = (weight == 0) & ~(there & self.inside(input.detach(), target.detach()))
+            input, target = formula.without(gone, input, target)
         if self.refuses:
             self.check(input, target)
         values = formula.values(self.entry, self.through, parameters, input, target)
-        if weight is not None:
-            values = values * weight
+        if weight is not None and gone is not None:
+            values = torch.where(gone, 0, values * weight)
         # Those of halves are float32 until here, and are rounded once.
         return (values if reduction == NONE else formula.scaled(formula.total(values), scale)).to(input.dtype)
 
     def check(self, input: Tensor, target: Tensor) -> None:
-        """Raise Outside for input outside its domain; into an activation may go any number."""
-        domains = (input, self.entry.prediction, not self.through), (target, self.entry.target, True)
-        for tensor, domain, is_judged in domains:
-            if not domain.outside or not is_judged:
-                continue
-            numbers = eligibility.underneath(tensor)
-            with eligibility.no_transforms():
-                if bool(eval(domain.outside, {"x": numbers}).any()):  # the domain's own text
-                    raise Outside
+        """Raise Outside for input outside its domain."""
+        numbers = eligibility.underneath(input), eligibility.underneath(target)
+        with eligibility.no_transforms():
+            if not bool(self.inside(*numbers).all()):
+                raise Outside
+
+    def inside(self, input: Tensor, target: Tensor) -> Tensor:
+        """Which elements are within the domains, of a loss that refuses others; into an activation may go any number."""
+        found = torch.ones_like(input, dtype=torch.bool)
+        if self.refuses:
+            domains = (input, self.entry.prediction, not self.through), (target, self.entry.target, True)
+            for tensor, domain, is_judged in domains:
+                if domain.outside and is_judged:
+                    found = found & ~eval(domain.outside, {"x": tensor})  # the domain's own text
+        return found
 
     # One argument for each input and each output of the kernel: the outputs by name.
     def run(

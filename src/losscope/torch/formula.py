@@ -58,14 +58,33 @@ def present(
     not there, and NaN times 0 would be NaN, in the gradient too."""
     if weight is None:
         return prediction, target, parameters
-    gone = weight == 0
-    if any(isinstance(each, Tensor) for each in parameters):
-        with no_transforms():  # a parameter is no tensor of a transform, nor may it become one
-            removed = underneath(weight) == 0
-            parameters = tuple(
-                torch.where(removed, 1.0, each) if isinstance(each, Tensor) else each for each in parameters
-            )
-    return torch.where(gone, 0.5, prediction), torch.where(gone, 1.0, target), parameters
+    return *without(weight == 0, prediction, target), present_parameters(weight, parameters)
+
+
+def without(gone: Tensor, prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Numbers of any domain in the place of what is gone."""
+    return torch.where(gone, 0.5, prediction), torch.where(gone, 1.0, target)
+
+
+def present_parameters(weight: Tensor, parameters: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Those that vary are no infinity and no NaN where the weight is 0."""
+    if not any(isinstance(each, Tensor) for each in parameters):
+        return parameters
+    with no_transforms():  # a parameter is no tensor of a transform, nor may it become one
+        removed = underneath(weight) == 0
+        return tuple(
+            torch.where(removed & ~each.isfinite(), 1.0, each) if isinstance(each, Tensor) else each
+            for each in parameters
+        )
+
+
+def has_slopes(prediction: Tensor, target: Tensor, which: Derivative, to_target: bool) -> Tensor:
+    """Where a loss is a number, and so are its derivatives: the first two, and that in the target if there is one."""
+    orders = [which, which.in_prediction(), which.in_prediction().in_prediction()]
+    found = [Partial.apply(prediction, target, each).isfinite() for each in orders]
+    if to_target and structures.get(which.entry.structure).second:
+        found.append(Partial.apply(prediction, target, which.in_target()).isfinite())
+    return torch.stack(found).all(0)
 
 
 def total(values: Tensor) -> Tensor:

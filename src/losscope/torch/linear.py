@@ -17,7 +17,7 @@ from torch import Tensor
 from losscope.reduction import MEAN, NONE, REDUCTIONS, scale_of
 from losscope.torch import eligibility, margin
 from losscope.torch.eligibility import HALVES, NAMES, Outside
-from losscope.torch.loss_node import Gradients, LossNode, as_weight, record
+from losscope.torch.loss_node import Gradients, LossNode, apart, as_weight, record
 from losscope.torch.rows import Logits, Rows
 
 # Bytes of a chunk of logits: rows enough for a matrix product at full speed, few enough to be a small part of all.
@@ -142,7 +142,7 @@ class Linear(LossNode):
 
     def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:
         """The logits are computed again, all at once."""
-        input, weight, bias, target, class_weight = tensors
+        *_, target, class_weight = tensors
 
         def values_of(logits: Tensor) -> Tensor:
             return margin.rows(
@@ -150,13 +150,14 @@ class Linear(LossNode):
             )[0]
 
         with torch.enable_grad():
+            input, weight, bias = apart(tensors[:3])
             there = input
             if not bool(input.isfinite().all()):
                 logits = _F.linear(input, weight, bias).detach().requires_grad_()
                 slopes = torch.autograd.grad(values_of(logits).sum(), logits)[0]
                 there = _without_removed(input, slopes)
             values = values_of(_F.linear(there, weight, bias))
-            inputs = [each for each, want in zip(tensors, self.for_each, strict=False) if want]
+            inputs = [each for each, want in zip((input, weight, bias), self.for_each, strict=True) if want]
             upstream = upstream.to(values.dtype).expand(values.shape) * self.scale
             found = iter(torch.autograd.grad(values, inputs, upstream, create_graph=True))
         return tuple(next(found) if want else None for want in self.for_each)

@@ -16,6 +16,7 @@ In eager mode an old-style autograd.Function over a kernel is the cheapest way t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import torch
@@ -131,6 +132,12 @@ def multiply(gradients: Gradients, factor: float | Tensor) -> None:
         for each in gradients:
             if each is not None:
                 each.mul_(factor)
+
+
+def apart(tensors: Iterable[Tensor | None]) -> list[Any]:
+    """The same tensors, none of them computed from another: a derivative in one is that in it alone, though a graph outside of
+    the loss may lead from one to the next."""
+    return [None if each is None else each.view_as(each) for each in tensors]
 
 
 def as_weight(upstream: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor | None]:

@@ -125,7 +125,9 @@ def rows(
         logits = of_rows(there, logits)
         values = spread(entry, parameters, logits, share)
     else:
-        there = weights != 0
+        # A row of weight 0 may say what it would cost if it had some; not over no weight, nor where that is no number.
+        finite = (logits < math.inf).all(-1) & of_class(logits, right).isfinite() & (weights.sum() != 0)
+        there = counts & ((weights != 0) | finite)
         logits = of_rows(there, logits)
         values = weights * of_class(
             torch.where(own & counts[..., None], losses(entry, parameters, logits, own), 0), right

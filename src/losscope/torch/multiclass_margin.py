@@ -99,7 +99,8 @@ class MulticlassMargin(KernelLoss):
     ) -> Tensor:
         """The loss of each row as torch operations, differentiable as often as wanted."""
         if weight is not None:
-            input = of_rows(weight != 0, input)
+            there = (weight != 0) | input.isfinite().all(-1)
+            input = of_rows(there, input)
         if target.shape == input.shape:
             pairs, difference = _right_and_wrong(input, target)
         else:
@@ -109,7 +110,7 @@ class MulticlassMargin(KernelLoss):
         difference = torch.where(pairs == 0, 0, difference)
         terms = pairs * formula.values(self.entry, None, parameters, difference, difference.detach())
         values = terms.sum(-1 if terms.ndim == input.ndim else (-2, -1)) / input.shape[-1]
-        return values if weight is None else values * weight
+        return values if weight is None else torch.where(there, values * weight, 0)
 
     def run(
         self,

@@ -193,7 +193,8 @@ def traced(
             or weight.ndim > input.ndim
         ):
             return None
-        weight = weight.expand(input.shape)
+        if weight.shape != input.shape:  # no view of what was made in inference mode
+            weight = weight.expand(input.shape)
     value, _ = pointwise_operator(
         input,
         target,

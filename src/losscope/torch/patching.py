@@ -3,6 +3,9 @@
     with losscope.torch.patch():
         train()                    # torch.nn.CrossEntropyLoss, F.mse_loss ... run on our kernels
 
+    @losscope.torch.patch()        # while this function runs
+    def train(): ...
+
     losscope.torch.patch()         # from here on
     losscope.torch.unpatch()       # and back
 
@@ -25,9 +28,10 @@ class, the default of an argument) keeps it, and what takes one while it is patc
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, wraps
 from threading import RLock
 from types import BuiltinFunctionType, FunctionType, ModuleType, TracebackType
 from typing import Any
@@ -54,7 +58,21 @@ class Patched:
     """What `patch` gives back: leaving a `with` over it, or `unpatch`, ends it."""
 
     def __enter__(self) -> Patched:
+        with _lock:
+            if self not in _open:  # it has ended, and begins anew
+                _begin(self)
         return self
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """As a decorator: our losses stand in the place of PyTorch's while the function runs."""
+        self.unpatch()
+
+        @wraps(function)
+        def within(*arguments: Any, **options: Any) -> Any:
+            with patch():
+                return function(*arguments, **options)
+
+        return within
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -72,11 +90,16 @@ class Patched:
 
 def patch() -> Patched:
     """Put our losses in the place of PyTorch's, until the `with` ends or `unpatch` is called."""
+    this = Patched()
     with _lock:
-        if not _open:
-            _replace()
-        _open.append(Patched())
-        return _open[-1]
+        _begin(this)
+    return this
+
+
+def _begin(this: Patched) -> None:
+    if not _open:
+        _replace()
+    _open.append(this)
 
 
 def unpatch() -> None:
@@ -155,8 +178,9 @@ def _replace() -> None:
             continue
         for name, value in list(vars(module).items()):
             if id(value) in ours:
-                _replaced.append((module, name, value))
-                setattr(module, name, ours[id(value)])
+                with suppress(AttributeError, TypeError):  # of a module that refuses: it keeps PyTorch's
+                    setattr(module, name, ours[id(value)])
+                    _replaced.append((module, name, value))
 
 
 def _is_a_users(module: ModuleType | None) -> bool:
