@@ -65,10 +65,7 @@ class Pointwise(KernelLoss):
         if weight is not None:
             if not _beside(weight, input, how):
                 return None
-            if (
-                weight.shape != input.shape
-            ):  # no view of what was made in inference mode, which a compiler cannot trace
-                weight = weight.expand_as(input)
+            weight = expanded(weight, input)
         if varying is not None:
             if not _beside(varying, input, how) or varying.requires_grad or eligibility.batched(varying):
                 return None
@@ -199,6 +196,11 @@ def _fits(shape: torch.Size, other: torch.Size) -> bool:
     return len(shape) <= len(other) and all(
         a in (1, b) for a, b in zip(reversed(shape), reversed(other), strict=False)
     )
+
+
+def expanded(tensor: Tensor, like: Tensor) -> Tensor:
+    """In the shape of `like`. Itself if it has that: a compiler cannot trace a view of what was made in inference mode."""
+    return tensor if tensor.shape == like.shape else tensor.expand_as(like)
 
 
 def dense(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

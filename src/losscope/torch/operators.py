@@ -193,8 +193,7 @@ def traced(
             or weight.ndim > input.ndim
         ):
             return None
-        if weight.shape != input.shape:  # no view of what was made in inference mode
-            weight = weight.expand(input.shape)
+        weight = elementwise.expanded(weight, input)
     value, _ = pointwise_operator(
         input,
         target,
