@@ -28,6 +28,7 @@ from losscope.exactness.places import (
     is_beyond,
     is_end,
     last_place,
+    overflows,
     sorts,
     ulps,
 )
@@ -157,7 +158,10 @@ class Bench:
         """Errors in ulp; 0 where the truth is unknown, or no number of the dtype."""
         high, low = self.truth[dtype][:, order, 0], self.truth[dtype][:, order, 1]
         least = as_good_as_zero(self.at[dtype], dtype, self._large())
-        return ulps(computed, high, low, least, dtype, self.margin)
+        errors = ulps(computed, high, low, least, dtype, self.margin)
+        if order:
+            errors[self.beyond(0, dtype) & overflows(computed, high)] = 0
+        return errors
 
     def beyond(self, order: int, dtype: str) -> numpy.ndarray:
         """Where the truth is no number of the dtype, or hardly one."""

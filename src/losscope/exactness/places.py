@@ -53,6 +53,12 @@ def is_beyond(size: numpy.ndarray, dtype: str, margin: int = MARGIN) -> numpy.nd
     return size > float(numpy.finfo(dtype).max) / 2**margin
 
 
+def overflows(computed: numpy.ndarray, truth: numpy.ndarray) -> numpy.ndarray:
+    """Where a computed number is infinite, to the side of the truth. A derivative may be where the value is, too: of a loss
+    that is infinite nobody takes a step."""
+    return numpy.isinf(computed) & (numpy.sign(computed) == numpy.sign(truth))
+
+
 def has_last_place(
     name: str,
     numbers: numpy.ndarray,

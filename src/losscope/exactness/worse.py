@@ -17,6 +17,7 @@ from losscope.exactness.places import (
     has_last_place,
     is_beyond,
     last_place,
+    overflows,
     sorts,
     ulps,
 )
@@ -81,6 +82,7 @@ class Search:
             unit = last_place(size, NARROW)
             least = as_good_as_zero(at, NARROW, self.in_units_of)
             errors = ulps(narrow, numpy.where(numpy.isfinite(wide), wide, numpy.nan), 0.0, least, NARROW)
+            errors[1:][is_beyond(size[0], NARROW) & overflows(narrow[1:], wide[1:])] = 0
             doubtful = numpy.flatnonzero((errors > DOUBTFUL).any(0))
             moved = self._moved([x[doubtful] for x in exactly], wide[:, doubtful], unit[:, doubtful])
             ill = moved > NOTHING / float(numpy.finfo(NARROW).eps)
