@@ -18,7 +18,7 @@ from losscope.comparison.data import DataError
 from losscope.comparison.sources import content_of
 from losscope.comparison.task import Encoding, Task, encoding_of
 from losscope.constant import best_constant
-from losscope.errors import LossError, visible
+from losscope.errors import LossError, complain, visible
 from losscope.estimand import Estimand, of_classes, of_numbers, of_two_classes
 from losscope.kernels.reference import pointwise
 
@@ -251,6 +251,8 @@ def _from_file(path: Path) -> list[Rival]:
         words: dict[str, Any] = {**table, **dict.fromkeys(opened, 1.0)}
         del words["formula"]
         try:
+            if "name" in words:  # which Python would take for the loss's
+                raise LossError(complain("A parameter cannot be named 'name'", next_step="Choose another"))
             loss = ls.define(name, table["formula"], **words)
         except (DataError, LossError) as error:  # in several lines, where a caret shows the place
             raise LossError(f"--losses {visible(str(path))!r}, {visible(name)}: {error}") from None
