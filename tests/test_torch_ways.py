@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from contextlib import nullcontext
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -248,6 +249,37 @@ def test_of_inputs_that_are_computed_from_each_other(name: str) -> None:
     (first,) = torch.autograd.grad(loss(x), x, create_graph=True)
     assert_allclose(first.detach(), plain, rtol=1e-10, atol=1e-14)
     assert torch.autograd.gradgradcheck(loss, x, atol=1e-5)
+
+
+MAPPED = {
+    "mse_loss": F.mse_loss, "huber_loss": F.huber_loss, "kl_div": F.kl_div, "with logits": F.binary_cross_entropy_with_logits,
+    "poisson_nll_loss": F.poisson_nll_loss, "soft_margin_loss": F.soft_margin_loss, "ls.mse": ls.mse, "ls.bce": ls.bce,
+    "cross_entropy": lambda z, t, reduction: F.cross_entropy(z, t.softmax(-1), reduction=reduction),
+    "ls.cross_entropy": lambda z, t, reduction: ls.cross_entropy(z[None], t.argmax(-1)[None], reduction=reduction),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MAPPED)
+def test_a_loss_of_each_example_in_forward_mode(name: str) -> None:
+    """vmap within a derivative that goes forward, as the derivative of the sum of all."""
+    loss = partial(MAPPED[name], reduction="sum")
+    x, y, along = LEFT, LEFT.flip(0).sigmoid(), LEFT.roll(1, 0)
+
+    def each(x: torch.Tensor) -> torch.Tensor:
+        return torch.func.vmap(loss)(x, y).sum()
+
+    def one_by_one(x: torch.Tensor) -> torch.Tensor:
+        return sum(loss(*pair) for pair in zip(x, y, strict=True))
+
+    for derivative in (lambda f: f, torch.func.grad, torch.func.jacfwd):
+        found, expected = (torch.func.jvp(derivative(f), (x,), (along,))[1] for f in (each, one_by_one))
+        assert_allclose(found, expected, rtol=1e-10, atol=1e-14)
+    expected = torch.func.jacrev(torch.func.jacrev(one_by_one))(x)
+    assert_allclose(torch.func.hessian(each)(x), expected, rtol=1e-10, atol=1e-14)
+    of_one = torch.func.vmap(
+        lambda x, y, v: torch.func.jvp(lambda x: torch.func.vmap(loss)(x[None], y[None]).sum(), (x,), (v,))[1]
+    )
+    assert_allclose(of_one(x, y, along).sum(), torch.func.jvp(one_by_one, (x,), (along,))[1], rtol=1e-10)
 
 
 WEIGHED = {

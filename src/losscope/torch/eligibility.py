@@ -64,6 +64,9 @@ _tracing = getattr(torch._C, "_get_tracing_state", _absent)
 _wrapped = getattr(torch._C._functorch, "is_functorch_wrapped_tensor", _absent)
 _unwrapped = getattr(torch._C._functorch, "get_unwrapped", _absent)
 _batched = getattr(torch._C._functorch, "is_batchedtensor", _absent)
+_many = getattr(torch._C._functorch, "_add_batch_dim", _absent)
+_axis = getattr(torch._C._functorch, "maybe_get_bdim", _absent)
+_level = getattr(torch._C._functorch, "maybe_get_level", _absent)
 _legacy = getattr(torch._C._functorch, "is_legacy_batchedtensor", _absent)
 function_modes: Callable[[], int] = getattr(torch._C, "_len_torch_function_stack", _absent)
 # What `saved_tensors_hooks` (of checkpointing, of save_on_cpu) has put on top, or None.
@@ -174,7 +177,18 @@ def transformed() -> bool:
 
 def has_tangent(tensor: Tensor) -> bool:
     """Whether forward mode is to carry a derivative through the tensor."""
-    return forward_ad._current_level >= 0 and forward_ad.unpack_dual(tensor).tangent is not None
+    if forward_ad._current_level < 0:
+        return False
+    while _batched(tensor):  # which torch cannot take apart
+        tensor = _unwrapped(tensor)
+    return forward_ad.unpack_dual(tensor).tangent is not None
+
+
+def without_tangent(tensor: Tensor) -> Tensor:
+    """The tensor without what forward mode carries beside it."""
+    if _batched(tensor):  # which torch cannot take apart, but what it is made of
+        return _many(without_tangent(_unwrapped(tensor)), _axis(tensor), _level(tensor))
+    return forward_ad.unpack_dual(tensor).primal
 
 
 def how(input: Tensor, target: Tensor) -> int:

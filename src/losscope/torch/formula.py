@@ -23,7 +23,7 @@ from losscope import structures
 from losscope.entry import Entry
 from losscope.kernels import special
 from losscope.kernels.polynomial import polynomial
-from losscope.torch.eligibility import HALVES, NAMES, no_transforms, underneath, widest
+from losscope.torch.eligibility import HALVES, NAMES, no_transforms, underneath, widest, without_tangent
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class Partial(torch.autograd.Function):
         # torch switches forward mode off in here, all of it: an outer one (`jacfwd` of `jacfwd`) would find 0, without a word.
         # On again, it must not meet this one's own tangents a second time.
         with forward_ad._set_fwd_grad_enabled(True):
-            prediction, target = (forward_ad.unpack_dual(each).primal for each in ctx.saved_tensors)
+            prediction, target = map(without_tangent, ctx.saved_tensors)
             if prediction_tangent is not None:
                 parts.append(
                     prediction_tangent * Partial.apply(prediction, target, ctx.which.in_prediction())
