@@ -28,80 +28,57 @@ def run(code: str, cwd: object = None) -> list[str]:
     return done.stdout.split()
 
 
+def children(setup: str, first: str, right: str, pauses: tuple[float, ...]) -> list[str]:
+    """What becomes of children that are forked one after the other while a thread is at `first`: 0 of those to which
+    something is `right`."""
+    return run(f"""
+import os, signal, threading, time
+{textwrap.dedent(setup)}
+first = threading.Thread(target=lambda: {first})
+first.start()
+codes = []
+for pause in {pauses}:
+    time.sleep(pause)
+    child = os.fork()
+    if not child:
+        signal.alarm(100)
+        os._exit(0 if {right} else 1)
+    codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+first.join()
+print(*codes)
+""")
+
+
 @pytest.mark.parametrize("first", ["os", "logging", "torch", "pandas"])
 @pytest.mark.parametrize("then", ["os", "torch"])
 def test_while_another_thread_is_in_its_first_call(first: str, then: str) -> None:
     for each in (first, then):
         if find_spec(each) is None:
             pytest.skip(f"needs {each}")
-    said = run(f"""
-        import {first}, {then}, losscope as ls
-        import os, signal, threading, time
-        def call():
-            if "{then}" == "torch":
-                return float(ls.huber(torch.tensor([2.0, 0.5]), torch.tensor([0.0, 0.0])))
-            return ls.huber([2.0, 0.5], [0.0, 0.0])
-        first = threading.Thread(target=call)
-        first.start()
-        codes = []
-        for pause in (0.01, 0.1, 0.3):
-            time.sleep(pause)
-            child = os.fork()
-            if not child:
-                signal.alarm(100)
-                os._exit(0 if call() == 0.8125 else 1)
-            codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-        first.join()
-        print(*codes)
-    """)
-    assert said == ["0"] * 3
+    setup = f"import {first}, {then}, losscope as ls"
+    call = "ls.huber([2.0, 0.5], [0.0, 0.0])"
+    if then == "torch":
+        call = "float(ls.huber(torch.tensor([2.0, 0.5]), torch.tensor([0.0, 0.0])))"
+    assert children(setup, call, f"{call} == 0.8125", (0.01, 0.1, 0.3)) == ["0"] * 3
 
 
 @pytest.mark.parametrize("asked", ["formula", "latex()", "facts.kinks", "__doc__", "certificate.worst"])
 def test_while_another_thread_first_asks_for(asked: str) -> None:
-    said = run(f"""
-        import losscope as ls
-        import os, signal, sys, threading, time
-        first = threading.Thread(target=lambda: ls.huber.{asked})
-        first.start()
-        codes = []
-        for pause in (0.1, 0.2, 0.4):
-            time.sleep(pause)
-            child = os.fork()
-            if not child:
-                signal.alarm(100)
-                os._exit(0 if ls.mse([3.0], [0.0]) == 9.0 and ls.huber.{asked} is not None else 1)
-            codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-        first.join()
-        print(*codes)
-    """)
-    assert said == ["0"] * 3
+    right = f"ls.mse([3.0], [0.0]) == 9.0 and ls.huber.{asked} is not None"
+    assert children("import losscope as ls", f"ls.huber.{asked}", right, (0.1, 0.2, 0.4)) == ["0"] * 3
 
 
 def test_while_another_thread_imports_pytorch_through_us() -> None:
     if find_spec("torch") is None:
         pytest.skip("needs torch")
-    said = run("""
-        import os, signal, threading, time
+    setup = """
         import losscope
         def call():
             from losscope.torch import functional as F
             import torch
             return float(F.huber_loss(torch.tensor([2.0, 0.5]), torch.tensor([0.0, 0.0])))
-        first = threading.Thread(target=call)
-        first.start()
-        codes = []
-        for pause in (0.05, 0.2, 0.4, 0.4, 0.4):
-            time.sleep(pause)
-            child = os.fork()
-            if not child:
-                signal.alarm(100)
-                os._exit(0 if call() == 0.8125 else 1)
-            codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-        first.join()
-        print(*codes)
-    """)
-    assert said == ["0"] * 5
+    """
+    assert children(setup, "call()", "call() == 0.8125", (0.05, 0.2, 0.4, 0.4, 0.4)) == ["0"] * 5
 
 
 def test_a_lock_that_another_librarys_hook_has_is_not_waited_for_without_end() -> None:
