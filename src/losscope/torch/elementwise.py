@@ -110,13 +110,14 @@ class Pointwise(KernelLoss):
         scale: Any,
     ) -> Tensor:
         """The same as torch operations. An element of weight 0 is there, for the derivative in its weight, if it has a loss
-        that is a number, and slopes."""
+        that is a number, and slopes; but not in a mean over no weight."""
         gone = None
         if weight is not None:
             parameters = formula.present_parameters(weight, parameters)
             which = formula.Derivative(self.entry, self.through, parameters)
             there = formula.has_slopes(input.detach(), target.detach(), which, self.to_target)
-            gone = (weight == 0) & ~(there & self.inside(input.detach(), target.detach()))
+            there = there & self.inside(input.detach(), target.detach()) & torch.as_tensor(scale).isfinite()
+            gone = (weight == 0) & ~there
             input, target = formula.without(gone, input, target)
         if self.refuses:
             self.check(input, target)
