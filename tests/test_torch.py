@@ -132,6 +132,10 @@ def test_a_patch_may_be_a_decorator_and_begin_again():
     assert during() is L.mse_loss
     assert F.mse_loss is original
     assert during.__doc__ == "Trains."
+    for other in (types.coroutine(lambda: (yield)), type("Model", (), {}), 3):
+        with pytest.raises(TypeError, match="has run when it returns"):
+            patch()(other)
+    assert F.mse_loss is original
     with patch() as ours:
         pass
     with ours:

@@ -60,6 +60,20 @@ def test_the_gradient_is_of_what_hooks_give_back(how):
     )
 
 
+def test_a_hook_that_changes_the_dtype_leaves_every_gradient():
+    for wanted in ((True, True), (True, False), (False, True)):
+        a, b = (
+            torch.tensor(each).requires_grad_(want)
+            for each, want in zip(([0.5, -1.0], [0.25, 0.5]), wanted, strict=True)
+        )
+        with saved_tensors_hooks(lambda t: t, lambda t: t.bfloat16()):
+            value = L.margin_ranking_loss(a, b, torch.tensor([1.0, -1.0]), margin=0.5)
+        value.backward()
+        assert [None if each.grad is None else each.grad.tolist() for each in (a, b)] == [
+            [-0.5, 0.0] if wanted[0] else None, [0.5, 0.0] if wanted[1] else None
+        ]  # fmt: skip
+
+
 @pytest.mark.parametrize("how", ["mean", "none"])
 @pytest.mark.parametrize("name", LOSSES)
 def test_checkpointing_and_save_on_cpu_change_nothing(name, how):

@@ -225,6 +225,9 @@ def test_a_program_of_a_batch_of_any_size(name: str, reduction: str) -> None:
         expected = Step()(x[:count], y[:count])
         for found in (dynamic(x[:count], y[:count]), masked(x, y, torch.arange(8) < count)):
             torch.testing.assert_close(found, expected, equal_nan=True)
+        leaf = x[:count].clone().requires_grad_()
+        dynamic(leaf, y[:count]).sum().backward()
+        assert leaf.grad.shape == leaf.shape
 
 
 LEFT = torch.randn(4, 3, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
@@ -293,6 +296,13 @@ WEIGHED = {
     "classes, summed": lambda w: F.cross_entropy(LEFT, CLASSES[:4] % 3, weight=w[0], reduction="sum"),
     "classes, smoothed": lambda w: F.cross_entropy(LEFT, CLASSES[:4] % 3, weight=w[0], label_smoothing=0.1),
     "margins": lambda w: F.multi_margin_loss(LEFT, CLASSES[:4] % 3, weight=w[0]),
+    "one row": lambda w: F.cross_entropy(LEFT[:1], CLASSES[:1], weight=w[0], reduction="sum"),
+    "one row, smoothed": lambda w: F.cross_entropy(
+        LEFT[:1], CLASSES[:1], w[0] * 0 + w[0, 0], reduction="sum", label_smoothing=0.1
+    ),
+    "margins beside none": lambda w: F.multi_margin_loss(
+        torch.tensor([[0.5, -inf, 0.2]]).double(), CLASSES[:1], weight=w[0]
+    ),
 }
 
 

@@ -24,7 +24,7 @@ COMPUTED_IN = {FLOAT32: FLOAT32, FLOAT64: FLOAT64, numpy.dtype("float16"): FLOAT
 
 def _unmasked(name: str) -> str:
     if name in ("prediction", "target"):
-        return f"Use {name}.compressed(), or weight=~mask"
+        return f"Use {name}.compressed(), or weight=~mask; of rows, weight=~mask.any(-1)"
     # A weight of 0 removes what is masked.
     return f"Use {name}.filled({'0' if name == 'weight' else '...'})"
 

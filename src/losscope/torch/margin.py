@@ -70,7 +70,8 @@ def gradient(
 ) -> Tensor:
     """The gradient of the scaled sum over rows (or of each row, by its own upstream), itself differentiable."""
     with torch.enable_grad():
-        values = rows(entry, parameters, input, target, class_weight, ignore, smoothing)[0]
+        of_mean = math.isnan(scale)  # over no weight
+        values = rows(entry, parameters, input, target, class_weight, ignore, smoothing, of_mean)[0]
         weights = upstream.to(values.dtype).expand(values.shape) * scale
         return torch.autograd.grad(values, input, weights, create_graph=True)[0]
 
@@ -116,24 +117,27 @@ def rows(
         else of_class(class_weight.expand_as(logits), right)
     )
     weights = torch.where(counts, weights, 0)
+    weighed = weights.sum() != 0
     own = torch.arange(classes, device=target.device) == right[..., None]
     if smoothing:
         share = own.to(logits.dtype) * (1 - smoothing) + smoothing / classes
         if class_weight is not None:
             share = share * class_weight
-        there = counts & (share != 0).any(-1)
+        finite = logits.isfinite().all(-1) & (weighed if of_mean else True)
+        there = counts & ((share != 0).any(-1) | finite)
         logits = of_rows(there, logits)
         values = spread(entry, parameters, logits, share)
     else:
         # A row of weight 0 may say what it would cost if it had some; not over no weight, nor where that is no number.
-        finite = (logits < math.inf).all(-1) & of_class(logits, right).isfinite() & (weights.sum() != 0)
+        finite = (logits < math.inf).all(-1) & of_class(logits, right).isfinite()
+        finite = finite & (weighed if of_mean else True)
         there = counts & ((weights != 0) | finite)
         logits = of_rows(there, logits)
         values = weights * of_class(
             torch.where(own & counts[..., None], losses(entry, parameters, logits, own), 0), right
         )
     if of_mean:
-        values = torch.where(weights.sum() == 0, math.nan, values)
+        values = torch.where(weighed, values, math.nan)
     return torch.where(there, nan_of_whole_rows(values, logits), 0), weights
 
 

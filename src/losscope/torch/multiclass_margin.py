@@ -99,7 +99,8 @@ class MulticlassMargin(KernelLoss):
     ) -> Tensor:
         """The loss of each row as torch operations, differentiable as often as wanted."""
         if weight is not None:
-            there = (weight != 0) | input.isfinite().all(-1)
+            finite = (input < math.inf).all(-1) & of_class(input, target).isfinite()
+            there = (weight != 0) | finite
             input = of_rows(there, input)
         if target.shape == input.shape:
             pairs, difference = _right_and_wrong(input, target)

@@ -223,7 +223,8 @@ def rows_operator(
 ) -> tuple[Tensor, Tensor]:
     unreduced = reduction == NONE
     if not input.numel():
-        return _of_no_rows(input, reduction), input.new_empty(0)
+        made = differentiate and not unreduced
+        return _of_no_rows(input, reduction), torch.empty_like(input) if made else input.new_empty(0)
     call = _rows(loss, input, target, class_weight, unreduced, ignore, smoothing, reduction == MEAN)
     gradient = torch.empty_like(call.logits) if differentiate and not unreduced else None
     try:

@@ -32,12 +32,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial, wraps
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from threading import RLock
 from types import BuiltinFunctionType, FunctionType, ModuleType, TracebackType
 from typing import Any
 
 import torch
 
+from losscope.errors import complain
 from losscope.torch import functional
 
 STEPS = 3  # how deep `patched` looks: the loss in a dict in a class
@@ -64,8 +66,17 @@ class Patched:
         return self
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """As a decorator: our losses stand in the place of PyTorch's while the function runs."""
+        """As a decorator: our losses stand in the place of PyTorch's while the function runs. TypeError of what does not run
+        to its end when it is called."""
         self.unpatch()
+        goes_on = (
+            iscoroutinefunction(function) or isgeneratorfunction(function) or isasyncgenfunction(function)
+        )
+        if goes_on or not callable(function) or isinstance(function, type):
+            raise TypeError(complain(
+                "patch() decorates a function that has run when it returns", got=repr(function),
+                next_step="Use `with losscope.torch.patch():` around what calls the losses",
+            ))  # fmt: skip
 
         @wraps(function)
         def within(*arguments: Any, **options: Any) -> Any:

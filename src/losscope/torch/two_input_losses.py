@@ -44,6 +44,7 @@ def margin_ranking(
     ):
         factor = scale_of(reduction, first.numel())
         call = Difference(_MARGIN_RANKING, (first, second, target), parameters, factor, False)
+        call.of_second = second.requires_grad  # as it is given: what a hook gives back need not say
         try:
             return record(call, first, second)
         except Nowhere:
@@ -55,7 +56,8 @@ class Difference(LossNode):
     """A reduced call of the difference of two tensors, both contiguous: the second's gradient is less the first's, and
     goes where the difference was, so that the memory of both is used again."""
 
-    __slots__ = ()
+    __slots__ = ("of_second",)
+    of_second: bool  # whether it may want a gradient
 
     def value(self, tensors: Any) -> Tensor:
         out = eligibility.scalar(tensors[0].dtype)
@@ -73,7 +75,7 @@ class Difference(LossNode):
         self.loss.run(apart, target, None, self.parameters, scale, gradient=gradient, result=out)
         if gradient is None:
             return None
-        return gradient, torch.neg(gradient, out=apart) if second.requires_grad else None
+        return gradient, torch.neg(gradient, out=apart) if self.of_second else None
 
     def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:
         first, second, target = tensors
