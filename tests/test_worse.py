@@ -108,7 +108,13 @@ def test_what_overflows_is_infinite_or_told(formula: str, target: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "formula", ["pow(where(c >= r, 1e-3, y), r**0.5 + r**0.5)", "pow(1*c, min(r, pi))", "exp(r/1000)"]
+    "formula",
+    [
+        "pow(where(c >= r, 1e-3, y), r**0.5 + r**0.5)",
+        "pow(1*c, min(r, pi))",
+        "pow(c**c, where(r <= 0.5, r, r))",
+        "exp(r/1000)",
+    ],
 )
 def test_where_a_value_overflows_a_derivative_may_too(formula: str) -> None:
     """Smaller by a factor, it might not have to."""

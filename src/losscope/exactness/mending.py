@@ -36,9 +36,7 @@ from losscope.stable import beside_kinks
 from losscope.truth import truths
 
 ROUNDS = 2  # of searching for forms
-LONG = (
-    250  # operations of a value, gradient and curvature as written: of more of them, fewer points are tried
-)
+LONG = 300  # operations of value, gradient and curvature as written, beyond which fewer points are tried
 SOME = 32  # points, of which one shows that a form has values
 
 
