@@ -5,6 +5,7 @@ A target that wants a gradient has it from the same pass, in a buffer of its own
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 import torch
@@ -116,7 +117,8 @@ class Pointwise(KernelLoss):
             parameters = formula.present_parameters(weight, parameters)
             which = formula.Derivative(self.entry, self.through, parameters)
             there = formula.has_slopes(input.detach(), target.detach(), which, self.to_target)
-            there = there & self.inside(input.detach(), target.detach()) & torch.as_tensor(scale).isfinite()
+            there = there & self.inside(input.detach(), target.detach())
+            there = there & (scale.isfinite() if isinstance(scale, Tensor) else isfinite(scale))
             gone = (weight == 0) & ~there
             input, target = formula.without(gone, input, target)
         if self.refuses:
