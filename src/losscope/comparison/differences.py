@@ -79,9 +79,9 @@ def over_splits(
     variance = sum(part for part, _ in parts)
     if not variance > 0:
         return Difference(float(np.mean(differences)), 0.0 if variance == 0 else math.inf)
-    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts if part)
-    quantile = float(t.ppf((1 + CONFIDENCE) / 2, freedom))
-    return Difference(float(np.mean(differences)), quantile * math.sqrt(variance))
+    return _within(
+        differences, variance, variance**2 / sum(part**2 / degrees for part, degrees in parts if part)
+    )
 
 
 def over_folds(differences: np.ndarray, test_rows: int, other_rows: int) -> Difference:
@@ -93,7 +93,12 @@ def over_folds(differences: np.ndarray, test_rows: int, other_rows: int) -> Diff
     """
     count = len(differences)
     variance = (1 / count + test_rows / other_rows) * float(np.var(differences, ddof=1))
-    quantile = float(t.ppf((1 + CONFIDENCE) / 2, count - 1))
+    return _within(differences, variance, count - 1)
+
+
+def _within(differences: np.ndarray, variance: float, freedom: float) -> Difference:
+    """Their mean, which has that variance, known to so many degrees of freedom."""
+    quantile = float(t.ppf((1 + CONFIDENCE) / 2, freedom))
     return Difference(float(np.mean(differences)), quantile * math.sqrt(variance))
 
 

@@ -222,11 +222,11 @@ def rows_operator(
     differentiate: bool,
 ) -> tuple[Tensor, Tensor]:
     unreduced = reduction == NONE
+    made = differentiate and not unreduced
     if not input.numel():
-        made = differentiate and not unreduced
         return _of_no_rows(input, reduction), torch.empty_like(input) if made else input.new_empty(0)
     call = _rows(loss, input, target, class_weight, unreduced, ignore, smoothing, reduction == MEAN)
-    gradient = torch.empty_like(call.logits) if differentiate and not unreduced else None
+    gradient = torch.empty_like(call.logits) if made else None
     try:
         value = call.run(gradient, None)
     except Outside as error:
