@@ -271,6 +271,12 @@ class Bench:
         }
         return self._at(at, {d: numpy.concatenate([each.truth[d] for each in benches]) for d in DTYPES})
 
+    def with_fewer(self, count: int) -> Bench:
+        """Of the points that were drawn no more than so many, and all that were added."""
+        left_out = slice(math.ceil(count * self.share), self.count)
+        at = {d: {name: numpy.delete(x, left_out) for name, x in self.at[d].items()} for d in DTYPES}
+        return self._at(at, {d: numpy.delete(self.truth[d], left_out, 0) for d in DTYPES})
+
     def _at_worse(self, computed: Mapping[str, Sequence[Any]], search: int) -> Bench:
         narrow, wide = (computed[each][-1] for each in DTYPES)
         known, seed = self.at[DTYPES[0]], self.seed + search

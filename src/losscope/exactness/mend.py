@@ -21,9 +21,10 @@ from losscope.rewrite.angles import as_angles
 from losscope.rewrite.rewriting import RESIDUAL, operations
 
 GOOD = 4.0  # ulp over the condition: a form this good is looked at no further
-MOST_WORK = 2500  # operations of all forms that are measured in the search for one: about a third of a second
-MOST_IN_ALL = 3600  # the same, of value, gradient and curvature together
-REWRITING = 8  # operations that are measured in the time in which one is rewritten in all ways
+ALL = 3500  # steps of searching for all forms of a loss: about half a second
+AT_ONCE = 1 / 3  # of the steps that are left, which the search for one form may take
+MEASURING = 40  # steps of measuring a form
+REWRITING = 8  # steps, for each of its operations, of rewriting it in all ways, or of differentiating it
 LONGEST = 400  # operations of a form worth measuring
 BREADTH = 3  # forms of which each round makes others
 MOST_CASES = 14  # forms of which two may be put side by side
@@ -33,13 +34,20 @@ SLIGHT = 4.0  # bits, of all points together, for which no form that is within b
 
 
 @dataclass
+class Work:
+    """What a search may still do, in steps: counted, not timed, so that it ends the same on every machine."""
+
+    left: float = ALL
+
+
+@dataclass
 class Judge:
     """Scores forms of one loss: the bits that they lose, over all points of a bench."""
 
     bench: Bench
     residual: Any
+    work: Work = field(default_factory=Work)
     seen: dict[tuple[int, Any], numpy.ndarray] = field(default_factory=dict)
-    work: int = 0  # operations of all forms that were measured
 
     def score(self, order: int, form: Any) -> float:
         """0 if every point is good; else the sum of the bits lost beyond."""
@@ -52,7 +60,7 @@ class Judge:
     def lost(self, order: int, form: Any) -> numpy.ndarray:
         """The bits that a form loses at each point, of both dtypes, beyond what is good."""
         if (order, form) not in self.seen:
-            self.work += 10 + operations(form)
+            self.work.left -= MEASURING
             bench, found = self.bench, []
             compute = arithmetic(form, bench, self.residual)
             for dtype in DTYPES:
@@ -88,10 +96,10 @@ class Found:
     parts: tuple[Any, ...]
 
 
-def best(search: Judge, check: Judge, order: int, starts: Sequence[Any], most: int) -> Found:
+def best(search: Judge, check: Judge, order: int, starts: Sequence[Any]) -> Found:
     """The form of one order that loses least: of the given ones, and of what the rewrites make of them. It is sought on
     few points, and chosen on many."""
-    most = min(most, search.work + MOST_WORK)
+    work, least = search.work, search.work.left * (1 - AT_ONCE)
     forms = {each: search.score(order, each) for each in dict.fromkeys(starts)}
     done: set[Any] = set()
     while True:
@@ -99,15 +107,15 @@ def best(search: Judge, check: Judge, order: int, starts: Sequence[Any], most: i
         if forms[ranked[0]] == 0 and check.score(order, ranked[0]) == 0:
             return Found(ranked[0], (ranked[0],))
         open_forms = [each for each in ranked[: BREADTH + 1] if each not in done][:BREADTH]
-        if not open_forms or search.work > most:
+        if not open_forms or work.left < least:
             return by_cases(check, order, _beside(search, order, ranked))
         for form in open_forms:
             done.add(form)
-            search.work += REWRITING * operations(form)
+            work.left -= REWRITING * operations(form)
             for other in others(form):
                 if other not in forms:
                     forms[other] = search.score(order, other)
-                    if search.work > most:
+                    if work.left < least:
                         break
 
 
@@ -256,13 +264,13 @@ def mended(
     """Value, gradient and curvature in the forms that lose least; each is sought among rewritings of itself and of the
     derivatives of the one before."""
     chosen: list[Found] = []
-    most = search.work + MOST_IN_ALL
     for order, plain in enumerate(forms):
         starts = [plain]
         if chosen:
+            search.work.left -= REWRITING * sum(map(operations, chosen[-1].parts))
             derived = [attempt(differentiate, each) for each in chosen[-1].parts]
             starts += [each for each in derived if each is not None]
-        chosen.append(best(search, check, order, starts, most))
+        chosen.append(best(search, check, order, starts))
     return [each.form for each in chosen]
 
 

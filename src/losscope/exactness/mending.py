@@ -78,32 +78,32 @@ def mend(entry: Entry, few: int, many: int) -> Mended:
             f"The formula has no value at any of {points:,} points", got=entry.formula,
             next_step="Look at where its logarithms, roots and quotients have one",
         ))  # fmt: skip
-    plainly = check.bench.certified(derived)
-    if plainly.error <= BOUND / 2:
-        return Mended((), (), plainly, points)
-    search = Judge(bench(entry, None, few, derived, seed=7), PREDICTION - TARGET)
-    best = _searched(entry, derived, search, check, Mended((), (), plainly, points))
+    plainly = partial(check.bench.certified, derived)
+    if not _fail(replace(check, bench=check.bench.with_fewer(few), seen={}), _forms(derived)):
+        worst = plainly()
+        if worst.error <= BOUND / 2:
+            return Mended((), (), worst, points)
+    best = _searched(entry, derived, check, few, points) or Mended((), (), plainly(), points)
     return best if best.worst.error <= BOUND else _with_borders(entry, best, check.bench)
 
 
-def _searched(entry: Entry, derived: Derived, search: Judge, check: Judge, plainly: Mended) -> Mended:
-    """The forms that lose least; of those that fail all the same, the formula's own, unless the others lose half as much. Where
+def _searched(entry: Entry, derived: Derived, check: Judge, few: int, points: int) -> Mended | None:
+    """The forms that lose least; none of those that fail all the same, unless they lose half as much as the formula's own. Where
     they fail at points of their own, beside which no other was looked at, these are looked at, too, and it is searched
     once more."""
-    best, worse, place = plainly, derived, None
-    forms = [derived.value, derived.gradient, derived.curvature]
+    best: Mended | None = None
+    worse, place, forms = derived, None, _forms(derived)
     for _ in range(ROUNDS):
-        search, check = (
-            Judge(each.bench.with_worse(worse, place), PREDICTION - TARGET) for each in (search, check)
-        )
+        check = Judge(check.bench.with_worse(worse, place), PREDICTION - TARGET, check.work)
+        search = replace(check, bench=check.bench.with_fewer(few), seen={})
         found = _found(entry, derived, search, check)
-        fail = any(check.fails(order, form) for order, form in enumerate(found))
+        fail = _fail(check, found)
         better = 2 * _lost(check, found) <= _lost(check, forms)
-        settled = _settled(entry, found, check, plainly.points) if better or not fail else None
+        settled = _settled(entry, found, check, points) if better or not fail else None
         if settled is None:
             break
         if better or settled.worst.error <= BOUND:
-            best = settled if best is plainly else min(best, settled, key=lambda each: each.worst.error)
+            best = min(best or settled, settled, key=lambda each: each.worst.error)
         if fail or settled.worst.error <= BOUND:
             break
         worse, place = derive(replace(entry, computed=settled.computed)), settled.worst.at
@@ -111,14 +111,13 @@ def _searched(entry: Entry, derived: Derived, search: Judge, check: Judge, plain
 
 
 def _found(entry: Entry, derived: Derived, search: Judge, check: Judge) -> list[Any]:
-    forms = [derived.value, derived.gradient, derived.curvature]
-    differentiate = partial(slope_of, entry=entry)
+    forms, differentiate = _forms(derived), partial(slope_of, entry=entry)
     signs = [
         name for name, each in entry.parameters.items() if each.default > 0 and each.domain.name != "positive"
     ]
     found = mended(search, check, forms, differentiate)
     failing = [own for order, own in enumerate(forms) if check.fails(order, found[order])]
-    if signs and any(_signs_matter(own, signs) for own in failing):
+    if check.work.left > 0 and signs and any(_signs_matter(own, signs) for own in failing):
         other = _with_signs(search, check, found, differentiate, signs)
         found = min(found, other, key=lambda forms: _lost(check, forms))
     return found
@@ -146,6 +145,14 @@ def _refuse_unused(entry: Entry) -> None:
         raise LossError(complain("The formula does not depend on the prediction", got=entry.formula))
 
 
+def _forms(derived: Derived) -> list[Any]:
+    return [derived.value, derived.gradient, derived.curvature]
+
+
+def _fail(judge: Judge, forms: Sequence[Any]) -> bool:
+    return any(judge.fails(order, form) for order, form in enumerate(forms))
+
+
 def _lost(judge: Judge, forms: Sequence[Any]) -> float:
     return sum(judge.score(order, form) for order, form in enumerate(forms))
 
@@ -165,7 +172,9 @@ def _with_signs(
     search: Judge, check: Judge, forms: list[Any], differentiate: Any, signs: list[str]
 ) -> list[Any]:
     """The search again, with parameters whose defaults are more than 0 known to be that."""
-    known = [_Signed(each.bench, each.residual, each.seen, signs=tuple(signs)) for each in (search, check)]
+    known = [
+        _Signed(each.bench, each.residual, each.work, each.seen, tuple(signs)) for each in (search, check)
+    ]
     assumed = [assumed_positive(each, signs) for each in forms]
     found = mended(known[0], known[1], assumed, differentiate)
     return [assumed_real(each, signs) for each in found]
