@@ -41,7 +41,7 @@ def define(
     float64, and rewritten until all are within 8 units in the last place (times the condition of the problem), and what was
     sought within 12; that is `.certificate`. Where no such form
     is found a warning says where, how far off, and by which term; with `strict` it is an error. It takes a second or two,
-    once: it is kept on disk. Nothing is said of results below 2**14 times the smallest normal number, which count as 0, or
+    once: it is kept on disk. Nothing is said of results below 2e-30 in float32 (2e-291 in float64), which count as 0, or
     within 2**12 of the largest, which may be infinite too soon; nor of infinite inputs, whose limits the catalogue's own losses
     have, and of which a formula makes what its arithmetic does.
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy
 
-from losscope.exactness.samples import FLOOR, NAMED
+from losscope.exactness.places import floor
+from losscope.exactness.samples import NAMED
 
 PAIRS = 4  # of points with an edge of one sort between them, for each argument and each of the results
 KINDS = 4  # of a result: ordinary, as good as zero, infinite, none
@@ -73,9 +74,9 @@ def _kinds(compute: Callable[..., Any], at: At) -> numpy.ndarray:
         numpy.broadcast_to(result, count)
         for result in (results if isinstance(results, tuple) else (results,))
     ]
-    least = FLOOR * float(numpy.finfo(next(iter(at.values())).dtype).tiny)
+    nothing = floor(next(iter(at.values())).dtype)
     return numpy.array(
-        [numpy.where(numpy.isfinite(x), numpy.abs(x) < least, 2 + numpy.isnan(x)) for x in each]
+        [numpy.where(numpy.isfinite(x), numpy.abs(x) < nothing, 2 + numpy.isnan(x)) for x in each]
     )
 
 

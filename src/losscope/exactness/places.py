@@ -8,18 +8,29 @@ from typing import Any
 import numpy
 
 from losscope.entry import Parameter
-from losscope.exactness.samples import BETWEEN, FLOOR, MARGIN
+from losscope.exactness.samples import BETWEEN, MARGIN
 
 # A last-place change that moves the truth by this much of itself leaves nothing to be right or wrong.
 NOTHING = 1 / 64
 NO_SIGN = 13.0  # the error of an infinity that is none, or of the other sign: out of bounds, but digits are worth more
+LOST = 16  # smallest normal numbers: a step may underflow or overflow on the way, and a term of about that size be 0
 CLOSE = 1e-3  # to a whole number: what vanishes there is then so small that it hides an overflow
+
+
+def floor(dtype: str | numpy.dtype) -> float:
+    """The size below which results count as nothing: what is lost on the way would show in their digits.
+
+    >>> f"{floor('float32'):.0e} {floor('float64'):.0e}"
+    '2e-30 2e-291'
+    """
+    info = numpy.finfo(dtype)
+    return LOST * float(info.tiny) / float(info.eps)
 
 
 def last_place(size: numpy.ndarray, dtype: str) -> numpy.ndarray:
     """The unit in the last place of numbers of these sizes."""
     info = numpy.finfo(dtype)
-    within = numpy.clip(size, FLOOR * float(info.tiny), float(info.max) / 2)
+    within = numpy.clip(size, floor(dtype), float(info.max) / 2)
     return numpy.spacing(within.astype(dtype)).astype("float64")
 
 
@@ -29,7 +40,7 @@ def as_good_as_zero(at: Mapping[str, numpy.ndarray], dtype: str, in_units_of: st
     units = numpy.ones(len(next(iter(at.values()))))
     if in_units_of:
         units = numpy.fmax(1, numpy.abs(at[in_units_of].astype("float64")))
-    return FLOOR * float(numpy.finfo(dtype).tiny) * units
+    return floor(dtype) * units
 
 
 def ulps(

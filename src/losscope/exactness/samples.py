@@ -15,7 +15,6 @@ from losscope.entry import Parameter
 
 NAMED = ("sign", "label", "count")  # domains of single numbers: there is nothing between them
 BETWEEN = {"probability": (0.0, 1.0), "cosine": (-1.0, 1.0)}  # domains that end at a number other than 0
-FLOOR = 2.0**14  # results less than this times the smallest normal number count as nothing
 HIGHEST = 5  # exponent
 MARGIN = 12  # powers of two, left out at both ends of a dtype's range: there 2x may be no number
 
