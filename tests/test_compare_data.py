@@ -176,6 +176,7 @@ SETTINGS_MISTAKES = {
     "--model tree": ({"model": "tree"}, "--model 'tree' is not known"),
     "--optimizer lion": ({"optimizer": "lion"}, "--optimizer 'lion' is not known"),
     "--task clustering": ({"task": "clustering"}, "--task 'clustering' is not known"),
+    "--task regresion": ({"task": "regresion"}, "--task 'regresion' is not known. Did you mean 'regression'?"),
     "--metric mae": ({"metric": "mae"}, "--metric 'mae' does not fit --task classes"),
     "--metric foo": (
         {"metric": "foo", "data": "diabetes"},

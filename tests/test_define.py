@@ -223,6 +223,8 @@ def test_other_mistakes_in_a_definition() -> None:
         (("mine", "r"), {"structure": "softmax"}, "Unknown name 'r'"),
         (("mine", "m"), {}, "Unknown name 'm'"),
         (("mine", "r"), {"summary": None}, r"summary must be text\. Got: None\.$"),
+        (("mine", "r"), {"task": "regresion"}, "There is no task named 'regresion'. Did you mean 'regression'"),
+        (("mine", "r"), {"task": "embedding"}, "Known: binary, classes, count, distribution, regression"),
         (("mine", "r"), {"task": ["count"]}, r"task must be text\. Got: \['count'\]"),
         (("mine", "r"), {"target": {}}, r"target must be text\. Got: \{\}"),
         (("mine", "r"), {"strict": "no"}, r"strict must be True or False\. Got: 'no'"),
@@ -307,10 +309,9 @@ def test_activations_go_through_by_name_or_by_object() -> None:
         assert ls.mse.through(name) == ls.mse.through(ls.get(name))
 
 
-def test_a_task_of_that_name_makes_no_activation_of_a_loss() -> None:
-    loss = ls.define("looks_like_one", "r**2", task="activation")
+def test_a_loss_is_no_activation() -> None:
     with pytest.raises(ls.LossError, match="is not an activation"):
-        ls.huber.through(loss)
+        ls.huber.through(ls.define("looks_like_one", "r**2"))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Collection
 from inspect import signature
 from typing import Any
 
@@ -70,7 +71,7 @@ def define(
         _check_parameter(parameter, default, form)
     facts = {
         "task": TASKS.get(target, "regression"), "prediction": _domain(prediction), "target": _domain(target),
-        **form.defaults, **({"task": task} if task else {}),
+        **form.defaults, **({"task": _task(task)} if task else {}),
     }  # fmt: skip
     numbers = {each: Parameter(float(default)) for each, default in parameters.items()}
     entry = Entry(name, structure, formula, summary=summary, parameters=numbers, **facts)
@@ -151,8 +152,16 @@ def _is_finite(number: Any) -> bool:
 
 def _domain(name: str) -> domain.Domain:
     known = {each.name: each for each in vars(domain).values() if isinstance(each, domain.Domain)}
+    return known[_known("domain", name, known)]
+
+
+def _task(name: str) -> str:
+    """A task that the catalogue has losses for, of those that a formula alone can be."""
+    entries = catalogue.entries().values()
+    return _known("task", name, {each.task for each in entries if structures.get(each.structure).definable})
+
+
+def _known(what: str, name: str, known: Collection[str]) -> str:
     if name not in known:
-        raise LossError(
-            complain(f"There is no domain named {name!r}", next_step=did_you_mean(str(name), known))
-        )
-    return known[name]
+        raise LossError(complain(f"There is no {what} named {name!r}", next_step=did_you_mean(name, known)))
+    return name

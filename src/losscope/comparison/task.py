@@ -12,6 +12,7 @@ import pandas as pd
 import losscope as ls
 from losscope.comparison.data import DataError, Dataset, counted
 from losscope.comparison.lookalikes import looks_like
+from losscope.errors import did_you_mean
 
 TASKS = ("regression", "count", "binary", "classes")
 # Whole numbers with few values, each seen often, are codes of classes more often than they are amounts.
@@ -84,7 +85,7 @@ def decide(dataset: Dataset, asked: str | None, losses: Sequence[Any], merge_rar
     'regression'
     """
     if asked is not None and asked not in TASKS:
-        raise DataError(f"--task {asked!r} is not known: give one of {', '.join(TASKS)}")
+        raise DataError(f"--task {asked!r} is not known. {did_you_mean(asked, TASKS)}")
     kind, reason = asked or dataset.kind, "given" if asked else ""
     if kind is None:
         kind, reason = _infer(dataset, losses)
