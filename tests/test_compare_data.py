@@ -176,7 +176,10 @@ SETTINGS_MISTAKES = {
     "--model tree": ({"model": "tree"}, "--model 'tree' is not known"),
     "--optimizer lion": ({"optimizer": "lion"}, "--optimizer 'lion' is not known"),
     "--task clustering": ({"task": "clustering"}, "--task 'clustering' is not known"),
-    "--task regresion": ({"task": "regresion"}, "--task 'regresion' is not known. Did you mean 'regression'?"),
+    "--task regresion": (
+        {"task": "regresion"},
+        "--task 'regresion' is not known. Did you mean 'regression'?",
+    ),
     "--metric mae": ({"metric": "mae"}, "--metric 'mae' does not fit --task classes"),
     "--metric foo": (
         {"metric": "foo", "data": "diabetes"},
@@ -452,7 +455,7 @@ def test_exponents_are_part_of_numbers_with_decimal_commas(separator, quote, tmp
 
 @pytest.mark.parametrize(
     ("kind", "suffix"),
-    [("Int64", "csv"), *((kind, each) for kind in ("Int64", "UInt64") for each in ("parquet", ""))],
+    [(kind, suffix) for kind in ("Int64", "UInt64") for suffix in ("csv", "parquet", "")],
 )
 def test_long_whole_numbers_with_gaps_keep_their_digits(kind, suffix, tmp_path):
     first = 2**53 if kind == "Int64" else 2**64 - 3
@@ -467,6 +470,15 @@ def test_long_whole_numbers_with_gaps_keep_their_digits(kind, suffix, tmp_path):
     dataset = load(data, "code")
     assert dataset.target.value_counts().to_dict() == dict.fromkeys(range(first, first + 3), 20)
     assert len(np.unique(load(data, "y", group="code").groups)) == 3
+
+
+@pytest.mark.parametrize("suffix", ["csv", ""])
+def test_groups_are_told_apart_by_every_digit(suffix, tmp_path):
+    frame = pd.DataFrame(
+        {"x": np.arange(60.0) % 7, "who": [10**25 + k % 3 for k in range(60)], "y": np.arange(60.0)}
+    )
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    assert len(np.unique(load(tmp_path / "t.csv" if suffix else frame, "y", group="who").groups)) == 3
 
 
 def test_decimal_commas_in_quotes_are_read_where_commas_separate(tmp_path):

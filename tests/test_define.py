@@ -223,7 +223,11 @@ def test_other_mistakes_in_a_definition() -> None:
         (("mine", "r"), {"structure": "softmax"}, "Unknown name 'r'"),
         (("mine", "m"), {}, "Unknown name 'm'"),
         (("mine", "r"), {"summary": None}, r"summary must be text\. Got: None\.$"),
-        (("mine", "r"), {"task": "regresion"}, "There is no task named 'regresion'. Did you mean 'regression'"),
+        (
+            ("mine", "r"),
+            {"task": "regresion"},
+            "There is no task named 'regresion'. Did you mean 'regression'",
+        ),
         (("mine", "r"), {"task": "embedding"}, "Known: binary, classes, count, distribution, regression"),
         (("mine", "r"), {"task": ["count"]}, r"task must be text\. Got: \['count'\]"),
         (("mine", "r"), {"target": {}}, r"target must be text\. Got: \{\}"),

@@ -27,6 +27,7 @@ MOST_COLUMNS = 100_000
 
 # "1,234" may be a thousand; one such value as "0,5" or "12,25" in the file settles what its commas are.
 ONLY_DECIMAL = r"[-+]?(?:0,\d+|\d{1,3}(?:\.\d{3})+,\d+|\d{4,},\d+|\d+,(?:\d{1,2}|\d{4,})|\d+,\d+[eE][-+]?\d+)"
+WHOLE = r"[-+]?\d+"
 THOUSANDS = r"[-+]?(?:\d+|[1-9]\d{0,2}(?:\.\d{3})+)"
 
 
@@ -66,7 +67,9 @@ def read_csv(
         frame[texts] = _parse(path, file, encoding, np.flatnonzero(given))[0].set_axis(texts, axis=1)
     long = lost_digits(frame)
     if long.any():
-        _whole_again(frame, _parse(path, file, encoding, np.flatnonzero(long))[0])
+        _whole_again(frame, _parse(path, file, encoding, np.flatnonzero(long))[0], "Int64")
+    # Beyond 2**63 pandas reads whole numbers as such only where none is missing.
+    _whole_again(frame, frame.drop(columns=texts).select_dtypes(exclude=["number", "bool"]), "UInt64")
     with_commas = _decimal_commas(frame, texts, each_settled=separator == ",")
     if with_commas:
         notes.append(f"read with decimal commas (1,5 is one and a half): {listed(with_commas)}")
@@ -157,8 +160,9 @@ def refuse_columns(columns: list[str], source: str) -> None:
 
 
 def _as_texts(values: pd.Series, pattern: str, sign: str) -> pd.Series | None:
-    """A column as stripped texts where each of them is as the pattern says, and one at least has the sign."""
+    """A column as stripped texts, without the empty ones, where each is as the pattern says and one at least has the sign."""
     texts = values.dropna().astype(str).str.strip()
+    texts = texts[texts != ""]
     first = texts.head(100)  # most columns are told by their first few values
     if len(first) == 0 or not first.str.fullmatch(pattern).all() or not texts.str.fullmatch(pattern).all():
         return None
@@ -195,11 +199,13 @@ def _like_thousands(written: pd.DataFrame) -> dict[str, pd.Series]:
     return {column: texts for column, texts in found.items() if texts is not None}
 
 
-def _whole_again(frame: pd.DataFrame, written: pd.DataFrame) -> None:
+def _whole_again(frame: pd.DataFrame, written: pd.DataFrame, kind: str) -> None:
     """Makes whole numbers, with gaps, of columns that were written as such. `written` holds them as text."""
-    for column, texts in written.items():
-        with suppress(OverflowError, ValueError):
-            frame[str(column).strip()] = texts.str.strip().astype("Int64")
+    for column in written:
+        texts = _as_texts(written[column], WHOLE, "")
+        if texts is not None:
+            with suppress(OverflowError, ValueError):
+                frame[str(column).strip()] = texts.astype(kind).reindex(frame.index)
 
 
 def _decimal_marks(frame: pd.DataFrame, written: pd.DataFrame) -> dict[str, str]:

@@ -204,7 +204,11 @@ class Aside:
         )
 
     def groups(self, name: str | None) -> np.ndarray | None:
-        return None if name is None else pd.factorize(self._read("--group", name).astype(str))[0]
+        """As they were given: numbers that floating-point ones do not tell apart may be of different groups."""
+        if name is None:
+            return None
+        self._read("--group", name)
+        return pd.factorize(self.frame[name].astype(str))[0]
 
 
 def _no_header(columns: list[str]) -> str:
