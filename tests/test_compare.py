@@ -27,7 +27,6 @@ from losscope.comparison import comparison, models, say, tuning
 from losscope.comparison.differences import Difference, blocks_of
 from losscope.comparison.execution import workers_asked
 from losscope.comparison.metrics import named
-from losscope.comparison.observed import equal_share
 from losscope.comparison.preparation import prepare
 from losscope.comparison.rival import read
 from losscope.comparison.settings import Asked, settle
@@ -178,25 +177,6 @@ def test_a_quantile_is_the_question_and_never_tuned():
 def test_a_quantile_left_open_is_refused():
     with pytest.raises(ValueError, match="quantile of pinball is the question"):
         read(["pinball:quantile=?"])
-
-
-@pytest.mark.parametrize("model", ["linear", "mlp"])
-def test_rows_of_weight_0_are_not_there(model):
-    rng = np.random.default_rng(5)
-    frame = pd.DataFrame({"x": rng.normal(size=200), "w": rng.integers(0, 2, 200)}).assign(
-        y=lambda f: f.x + rng.normal(size=200)
-    )
-    spoilt = frame.assign(y=frame.y.where(frame.w > 0, 1e4 * rng.normal(size=200)))
-    options = {"model": model, "splits": 2, "epochs": 3, "grid": 1, "hidden": 4, "weights": "w"}
-    result = ls.compare(spoilt, "y", ["mae", "huber"], **options, metric="mae")
-    assert result.summaries["absolute_error"].mean("mae") < 1e3
-    several = spoilt.drop(columns="y").assign(
-        kind=np.where(frame.x > 0.4, "a", np.where(frame.x < -0.4, "b", "c"))
-    )
-    assert (
-        ls.compare(several, "kind", ["ce", "bce"], **options).summaries["cross_entropy"].mean("accuracy")
-        > 0.3
-    )
 
 
 def test_whether_a_chosen_parameter_mattered_is_said():
@@ -854,21 +834,6 @@ def test_why_there_is_no_metric_is_the_reason(metric, mixed, said):
     frame = pd.DataFrame({"x": random.normal(size=120), "g": group, "y": label})
     result = ls.compare(frame, "y", ["bce", "hinge"], model="linear", metric=metric, group="g", splits=3)
     assert any(said in each for each in result.findings())
-
-
-def test_rows_of_weight_0_are_not_among_those_with_the_largest_residuals():
-    """They carry nothing of the gradient, however large their residuals are."""
-    random = np.random.default_rng(0)
-    frame = pd.DataFrame({"x": random.normal(size=200), "w": 1.0})
-    frame["y"] = frame["x"] + random.normal(size=200)
-    frame.loc[::5, ["y", "w"]] = 1000.0, 0.0
-    result = ls.compare(frame, "y", ["mse", "huber"], model="linear", splits=1, weights="w")
-    (run,) = result.best_runs("squared_error")
-    counting = int((result.prepared[0].weight[result.prepared[0].train] > 0).sum())
-    assert equal_share(result) == 1 / counting
-    assert run["end"]["largest_share"] > 1 / counting
-    (seamed,) = result.best_runs("huber")
-    assert seamed["seam"]["rows"] == int((result.prepared[0].weight[result.prepared[0].validation] > 0).sum())
 
 
 @pytest.mark.parametrize("size", [3e6, 3e7, 1e41])

@@ -307,11 +307,10 @@ def test_a_table_of_features_that_no_model_takes_says_which():
         load(pd.DataFrame({"f": [[1]] * ROWS, "y": X}), "y")
 
 
-def test_weights_that_leave_nothing_to_test_on_are_refused():
-    few = FRAME.assign(w=(np.arange(ROWS) == 3) * 1.0)
-    dataset = load(few, "y", weights="w")
-    with pytest.raises(DataError, match="rows of a split all have weight 0"):
-        prepare(dataset, decide(dataset, None, []))
+def test_weights_that_leave_too_few_rows_are_refused():
+    for count in (0, 1, 19):
+        with pytest.raises(DataError, match=rf"'w' is above 0 in {count} rows?: at least 20 are needed"):
+            load(FRAME.assign(w=(np.arange(ROWS) < count) * 1.0), "y", weights="w")
 
 
 # Frames that no file holds: what pandas and Python allow beyond it.

@@ -37,7 +37,7 @@ from losscope.report.write import WriteError, write_atomic, write_json
 ROWS = 60
 X = np.random.default_rng(0).normal(size=ROWS)
 LINES = "".join(f"{i * i},{i}.5\n" for i in range(ROWS))
-FRAME = pd.DataFrame({"x": X, "w": np.arange(ROWS) % 3, "t": pd.date_range("2024-01-01", periods=ROWS)[::-1],
+FRAME = pd.DataFrame({"x": X, "w": 1 + np.arange(ROWS) % 3, "t": pd.date_range("2024-01-01", periods=ROWS)[::-1],
                       "g": ["a", "b", "c", "d", "e", "f"] * (ROWS // 6), "y": X})  # fmt: skip
 
 

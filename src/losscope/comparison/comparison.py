@@ -9,8 +9,6 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 import losscope as ls
 from losscope.comparison import presentation, questions, rival
 from losscope.comparison.data import DataError, Dataset, load
@@ -27,6 +25,7 @@ from losscope.comparison.settings import Asked, settle
 from losscope.comparison.splits import splits
 from losscope.comparison.task import DEFAULT_LOSSES, Task, decide
 from losscope.comparison.training import Judging
+from losscope.comparison.weighted import shares
 from losscope.errors import did_you_mean
 
 if TYPE_CHECKING:
@@ -208,10 +207,7 @@ def _prepared(dataset: Dataset, task: Task, asked: Asked) -> tuple[Prepared, ...
 
 def _majority(task: Task, prepared: Prepared) -> float:
     """The share of the largest class among the training rows; 0 for numbers."""
-    if not task.labels:
-        return 0.0
-    counts = np.bincount(prepared.target[prepared.train])
-    return float(counts.max() / counts.sum())
+    return float(shares(*prepared.trained_on(prepared.target)).max()) if task.labels else 0.0
 
 
 def _repeated(named: Sequence[Rival]) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from losscope.comparison.delimited import refuse_columns
 from losscope.comparison.images import read_folder
 from losscope.comparison.kinds import refuse_long_name, refuse_other_kinds
 from losscope.comparison.mistakes import DataError, counted, did_you_mean, listed
-from losscope.comparison.roles import MINIMUM_ROWS, Aside, Roles, settled, target_of
+from losscope.comparison.roles import MINIMUM_ROWS, Aside, Roles, settled, target_of, that_count
 from losscope.comparison.tables import from_arrow, is_arrow, read_table
 from losscope.errors import visible
 
@@ -38,7 +38,7 @@ class Dataset:
     `pixels` is the largest value of a pixel when every feature is one (then they are divided by it and
     nothing else is done). `test_rows` marks the test set of data that comes with one. `kind` is the task of
     data that is known, such as "classes" for digits. `weight`, `time` and `groups` are None where no column was
-    named for them: how much each row counts, when it was, and whom it belongs to. `keep`: features that are never
+    named for them: how much each row counts (more than 0), when it was, and whom it belongs to. `keep`: features that are never
     dropped. `formats`: how columns were written, where other rows of them might not tell. `rows`: of each row its
     number in the data as given, from 1; None where none was left out.
     """
@@ -183,14 +183,14 @@ def from_frame(
     target = str(roles.target)
     if len(frame) == 0:
         raise DataError(f"{source} has a header but no rows: at least {MINIMUM_ROWS} are needed")
-    values, said, missing = target_of(frame[target], source)
-    rows = np.flatnonzero(~missing) + 1
-    aside = Aside(frame.loc[~missing], rows)
+    frame = frame.set_axis(range(1, len(frame) + 1))  # the numbers that rows are named by
+    counts = that_count(frame, roles.weights)
+    values, said, missing = target_of(frame.loc[counts, target], source)
+    frame = frame.iloc[np.flatnonzero(counts)[~missing]]
+    aside = Aside(frame)
     weight, time, groups = aside.weights(roles.weights), aside.time(roles.time), aside.groups(roles.group)
     gone = {target, *roles.drop, roles.weights, roles.group}
-    features = frame.loc[~missing, [column for column in columns if column not in gone]].reset_index(
-        drop=True
-    )
+    features = frame[[column for column in columns if column not in gone]].reset_index(drop=True)
     if features.shape[1] == 0:
         raise DataError(f"{source} has only the column {target!r} left: there is nothing to predict it from")
     features, done, dates = tidied(features)
@@ -201,6 +201,8 @@ def from_frame(
     notes = [*notes, *said, *([f"dropped as asked: {listed(roles.drop)}"] if roles.drop else []), *done]
     if weight is not None:
         notes.append(f"each row counts as {roles.weights} says, in training and in every metric")
+    if not counts.all():
+        notes.append(f"{counted(int(np.sum(~counts)))} of weight 0 dropped")
     return Dataset(
         name=name,
         features=features,
@@ -214,7 +216,7 @@ def from_frame(
         group_name=roles.group or "",
         keep=tuple(roles.keep),
         formats={**(formats or {}), **dates},
-        rows=rows,
+        rows=frame.index.to_numpy(),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 import numpy as np
 import pandas as pd
@@ -199,7 +199,7 @@ def _like_thousands(written: pd.DataFrame) -> dict[str, pd.Series]:
     return {column: texts for column, texts in found.items() if texts is not None}
 
 
-def _whole_again(frame: pd.DataFrame, written: pd.DataFrame, kind: str) -> None:
+def _whole_again(frame: pd.DataFrame, written: pd.DataFrame, kind: Literal["Int64", "UInt64"]) -> None:
     """Makes whole numbers, with gaps, of columns that were written as such. `written` holds them as text."""
     for column in written:
         texts = _as_texts(written[column], WHOLE, "")

@@ -9,6 +9,7 @@ import numpy as np
 
 from losscope.comparison.preparation import Prepared
 from losscope.comparison.task import Encoding, Task
+from losscope.comparison.weighted import mean, spread
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,13 @@ def seen(prepared: Prepared, task: Task, encoding: Encoding) -> Seen:
         hot = one_hot(target, task)
         return Seen(2 * hot - 1 if encoding.target == "sign" else hot)
     if encoding.target == "count":
-        mean = float(np.mean(target[prepared.train])) or 1.0
-        return Seen((target / mean).astype(np.float32)[:, None], 0.0, mean)
+        centre = mean(*prepared.trained_on(target)) or 1.0
+        return Seen((target / centre).astype(np.float32)[:, None], 0.0, centre)
     centre, scale = prepared.centre, prepared.scale
     if encoding.target in ("log", "log1p"):
         target = np.log(target) if encoding.target == "log" else np.log1p(target)
-        centre, scale = float(np.mean(target[prepared.train])), float(np.std(target[prepared.train])) or 1.0
+        known = prepared.trained_on(target)
+        centre, scale = mean(*known), spread(*known) or 1.0
     return Seen(((target - centre) / scale).astype(np.float32)[:, None], centre, scale)
 
 

@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 from sklearn.preprocessing import StandardScaler
 
-from losscope.comparison.data import DataError, listed
+from losscope.comparison.data import DataError, Dataset, listed
 from losscope.comparison.learned import Columns, Numbers, Words, texts_of
 from losscope.comparison.lookalikes import looks_like
 from losscope.comparison.mistakes import LONG, TO_DIGITS
+from losscope.comparison.weighted import Weight, median, of_rows, shares
 
 # Rarer categories share one column: thousands of columns would make the comparison one of memorising.
 MOST_CATEGORIES = 30
@@ -24,12 +25,11 @@ NAMES_ROWS = "text that differs in most rows"
 ROW_NAMES = ("id", "index", "row", "row_id", "unnamed: 0")
 
 
-def learn(
-    frame: pd.DataFrame, train: np.ndarray, source: str, keep: Sequence[str] = ()
-) -> tuple[Columns, list[str]]:
-    """What the training rows teach, and what is done. `keep`: columns that are not dropped for what they look like."""
+def learn(dataset: Dataset, train: np.ndarray) -> tuple[Columns, list[str]]:
+    """What the training rows teach, and what is done."""
+    frame, keep = dataset.features, dataset.keep
     isnumber = np.array([dtype.kind in "iufbM" for dtype in frame.dtypes], dtype=bool)
-    numbers, dropped, said = _numbers(frame.loc[:, isnumber], train, keep)
+    numbers, dropped, said = _numbers(frame.loc[:, isnumber], train, dataset)
     categories, names_rows, levels = _categories(frame.loc[:, ~isnumber], train, keep)
     dropped = {
         reason: [*dropped.get(reason, []), *names_rows.get(reason, [])]
@@ -42,17 +42,17 @@ def learn(
     steps += _lookalikes(frame, [*dropped.get(NAMES_ROWS, []), *levels])
     if not numbers.names and not levels:
         raise DataError(
-            f"no usable feature is left in {source} ({'; '.join(steps) or 'no columns'}): add columns that "
+            f"no usable feature is left in {dataset.source} ({'; '.join(steps) or 'no columns'}): add columns that "
             "vary and describe the rows, or give --keep COLUMN for one that was dropped"
         )
-    return Columns(numbers, _one_hot(categories, levels, train, steps)), steps
+    return Columns(numbers, _one_hot(categories, levels, train, dataset.weight, steps)), steps
 
 
 # ---------------------------------------------------------------------------------------------- numbers
 
 
 def _numbers(
-    frame: pd.DataFrame, train: np.ndarray, keep: Sequence[str]
+    frame: pd.DataFrame, train: np.ndarray, dataset: Dataset
 ) -> tuple[Numbers, dict[str, list[str]], list[str]]:
     """The columns of numbers that say something; those that do not, by reason; and what was done."""
     said = []
@@ -74,10 +74,14 @@ def _numbers(
     seen = values[train]
     empty = np.isnan(seen).all(axis=0)
     low, high = np.fmin.reduce(seen, axis=0), np.fmax.reduce(seen, axis=0)
-    kept = np.isin(frame.columns, [*keep])
+    kept = np.isin(frame.columns, [*dataset.keep])
     constant = ~empty & ~kept & (low == high)
     row_number = (
-        ~empty & ~kept & ~constant & ~np.isin(frame.columns, dates) & _counts_rows(frame.columns, values)
+        ~empty
+        & ~kept
+        & ~constant
+        & ~np.isin(frame.columns, dates)
+        & _counts_rows(frame.columns, values, dataset.row_numbers)
     )
     long = np.abs(np.where(empty, 0, low)) >= LONG
     reasons = {
@@ -89,8 +93,9 @@ def _numbers(
         return Numbers(), dropped, said
     names = tuple(frame.columns[useful])
     values, infinite = values[:, useful], infinite[:, useful]
-    fill = np.nanmedian(values[train], axis=0)
-    scaler = StandardScaler().fit(np.where(np.isnan(values[train]), fill, values[train]))
+    seen, weight = values[train], of_rows(train, dataset.weight)
+    fill = median(seen, weight)
+    scaler = StandardScaler().fit(np.where(np.isnan(seen), fill, seen), sample_weight=weight)
     said += _filled("missing", names, np.isnan(values) & ~infinite) + _filled("infinite", names, infinite)
     said.append(f"{len(names):,} numeric column{'s' * (len(names) > 1)} standardised by the training rows")
     taught = Numbers(
@@ -113,10 +118,10 @@ def _out_of_reach(values: np.ndarray) -> np.ndarray:
     return np.where(far, np.frexp(largest)[1], 0)
 
 
-def _counts_rows(names: pd.Index, values: np.ndarray) -> np.ndarray:
-    """Whole numbers that rise by one from row to row and start at 0 or 1 (years start elsewhere), or all-different
-    ones named as an identifier."""
-    found = np.isin(values[0], (0, 1)) & (np.diff(values, axis=0) == 1).all(axis=0)
+def _counts_rows(names: pd.Index, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The numbers of the rows in the data as given, from 0 or 1 (years start elsewhere), or all-different whole ones
+    named as an identifier."""
+    found = np.logical_or(*((values == (rows - start)[:, None]).all(axis=0) for start in (0, 1)))
     named = [name.strip().lower() in ROW_NAMES or name.lower().endswith("_id") for name in names]
     for at in np.flatnonzero(named):
         column = values[:, at]
@@ -151,7 +156,7 @@ def _categories(
 
 
 def _one_hot(
-    texts: dict[str, np.ndarray], levels: dict[str, int], train: np.ndarray, steps: list[str]
+    texts: dict[str, np.ndarray], levels: dict[str, int], train: np.ndarray, weight: Weight, steps: list[str]
 ) -> tuple[Words, ...]:
     few = [name for name, count in levels.items() if count <= MOST_CATEGORIES]
     many = [name for name, count in levels.items() if count > MOST_CATEGORIES]
@@ -164,15 +169,15 @@ def _one_hot(
             f"one-hot columns for the {MOST_CATEGORIES - 1} most frequent categories of {words}; the others, and any "
             "unseen one, share one more"
         )
-    return tuple(_most_frequent(name, texts[name][train]) for name in [*few, *many])
+    return tuple(_most_frequent(name, texts[name][train], of_rows(train, weight)) for name in [*few, *many])
 
 
-def _most_frequent(name: str, seen: np.ndarray) -> Words:
+def _most_frequent(name: str, seen: np.ndarray, weight: Weight) -> Words:
     """All categories, or the most frequent of too many (of equals, the first in the alphabet)."""
-    categories, counts = np.unique(seen.astype(str), return_counts=True)
+    categories, place = np.unique(seen.astype(str), return_inverse=True)
     if len(categories) <= MOST_CATEGORIES:
         return Words(name, tuple(categories.tolist()))
-    rank = np.argsort(-counts, kind="stable")
+    rank = np.argsort(-shares(place, weight), kind="stable")
     kept, rare = np.sort(rank[: MOST_CATEGORIES - 1]), np.sort(rank[MOST_CATEGORIES - 1 :])
     return Words(name, tuple(categories[kept].tolist()), tuple(categories[rare].tolist()))
 

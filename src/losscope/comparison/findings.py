@@ -14,6 +14,7 @@ from losscope.comparison.observed import observed
 from losscope.comparison.outcome import CONSTANT, Outcome
 from losscope.comparison.settings import Asked
 from losscope.comparison.verdict import NOTHING, Verdict, verdicts
+from losscope.comparison.weighted import as_many
 
 USUAL_SPLITS = Asked.splits
 
@@ -339,7 +340,9 @@ def _chosen(outcome: Outcome) -> list[str]:
 def _coverage(outcome: Outcome) -> list[str]:
     """How many targets lie below each quantile: whether it is one."""
     said = []
-    rows = len(np.unique(np.concatenate([prepared.test for prepared in outcome.prepared])))
+    tested = np.unique(np.concatenate([prepared.test for prepared in outcome.prepared]))
+    weight = outcome.dataset.weight
+    rows = len(tested) if weight is None else as_many(weight[tested])
     for name, rival in outcome.rivals.items():
         level = rival.estimand.level
         if rival.estimand.kind != "quantile" or level is None:

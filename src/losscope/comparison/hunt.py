@@ -20,6 +20,7 @@ from losscope.comparison.progress import Progress, about
 from losscope.comparison.results import Store
 from losscope.comparison.training import train
 from losscope.comparison.tuning import Job, Search
+from losscope.comparison.weighted import of_rows, spread
 from losscope.kernels.compiled import compiled
 
 COMPILING = 2.0  # seconds: a whole run that takes more is hardly compiling, and is not rehearsed again
@@ -138,8 +139,9 @@ def _residual_spread(prepared: Prepared, target: Any) -> float:
     if values.ndim != 2 or values.shape[1] != 1:
         return 1.0
     features, values = prepared.features[prepared.train], values[prepared.train, 0]
-    left = values - Ridge(1e-3).fit(features, values).predict(features)
-    return suggested_seam(left)[1] or float(np.std(left)) or 1.0
+    weight = of_rows(prepared.train, prepared.weight)
+    left = values - Ridge(1e-3).fit(features, values, weight).predict(features)
+    return suggested_seam(left, weight)[1] or spread(left, weight) or 1.0
 
 
 def _rows(prepared: Prepared) -> str:

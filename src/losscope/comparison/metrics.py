@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from sklearn import metrics as sk
 
+from losscope.comparison import weighted
 from losscope.comparison.data import DataError
 from losscope.comparison.forecast import Forecast
+from losscope.comparison.weighted import mean, median, quantile
 from losscope.errors import did_you_mean
 
 # A majority above this share makes accuracy a count of the majority.
@@ -22,8 +24,8 @@ MAJORITY = 0.8
 class Metric:
     """One metric. `of(target, forecast, weight)` gives None where a forecast has not what it takes.
 
-    `constant` is the best constant prediction by it, from the training targets (of a number; for classes it is
-    their shares). `share`: a share of the rows, of which the binomial interval is known.
+    `constant` is the best constant prediction by it, from the training targets and their weights (of a number; for
+    classes it is their shares). `share`: a share of the rows, of which the binomial interval is known.
     """
 
     name: str
@@ -32,7 +34,7 @@ class Metric:
     higher: bool = False
     percent: bool = False
     share: bool = False
-    constant: Callable[[np.ndarray], float] = np.mean
+    constant: Callable[..., Any] = mean
     meaning: str = ""
 
     @property
@@ -124,10 +126,10 @@ def _asymmetric(
 
 
 NUMBERS = (
-    Metric("mae", "MAE", _of_numbers(sk.mean_absolute_error), constant=np.median, meaning="the mean |error|"),
+    Metric("mae", "MAE", _of_numbers(sk.mean_absolute_error), constant=median, meaning="the mean |error|"),
     Metric("rmse", "RMSE", _of_numbers(lambda *a, **k: sk.mean_squared_error(*a, **k) ** 0.5),
            meaning="the root of the mean squared error"),
-    Metric("median_absolute_error", "median |error|", _of_numbers(sk.median_absolute_error), constant=np.median,
+    Metric("median_absolute_error", "median |error|", _of_numbers(sk.median_absolute_error), constant=median,
            meaning="half of the errors are smaller"),
     Metric("r2", "R²", _r2, higher=True,
            meaning="the share of the squared deviation from the mean that is explained"),
@@ -182,18 +184,19 @@ def pinball(level: float) -> Metric:
     """
     function = partial(sk.mean_pinball_loss, alpha=level)
     return Metric(f"pinball@{level:.12g}", f"pinball {level:.12g}", _of_numbers(function),
-                  constant=partial(np.quantile, q=level), meaning=f"least for the {level:.12g} quantile")  # fmt: skip
+                  constant=partial(quantile, level=level), meaning=f"least for the {level:.12g} quantile")  # fmt: skip
 
 
 def coverage(level: float) -> Metric:
     """The share of targets at or below the prediction, which should be the level."""
     return Metric(f"coverage@{level:.12g}", f"below, of {100 * level:.12g}%", partial(_below, level), percent=True, share=True,
-                  constant=partial(np.quantile, q=level), meaning="the share of targets at or below")  # fmt: skip
+                  constant=partial(quantile, level=level), meaning="the share of targets at or below")  # fmt: skip
 
 
 def expectile(level: float) -> Metric:
     """The asymmetric squared error of one level, which that expectile minimises."""
     return Metric(f"expectile@{level:.12g}", f"expectile {level:.12g}", partial(_asymmetric, level),
+                  constant=partial(weighted.expectile, level=level),
                   meaning=f"the asymmetric squared error that the {level:.12g} expectile minimises")  # fmt: skip
 
 
@@ -217,13 +220,13 @@ def named(name: str, kind: str) -> Metric:
     return known[name]
 
 
-def best_threshold(target: np.ndarray, score: np.ndarray) -> float:
+def best_threshold(target: np.ndarray, score: np.ndarray, weight: np.ndarray | None = None) -> float:
     """The score at and above which calling a row positive has the largest F1.
 
     >>> best_threshold(np.array([0, 1, 0, 1]), np.array([0.1, 0.4, 0.3, 0.2]))
     0.2
     """
-    precision, recall, thresholds = sk.precision_recall_curve(target, score)
+    precision, recall, thresholds = sk.precision_recall_curve(target, score, sample_weight=weight)
     both = precision[:-1] + recall[:-1]
     f1 = 2 * precision[:-1] * recall[:-1] / np.where(both > 0, both, 1)
     return float(thresholds[int(np.argmax(f1))])

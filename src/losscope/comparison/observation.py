@@ -9,6 +9,7 @@ import numpy as np
 
 from losscope.comparison.forecast import log_probabilities, output_probabilities
 from losscope.comparison.task import Encoding, Task
+from losscope.comparison.weighted import Weight, median
 
 # Enough rows that a share of 1% is 20 of them; few enough that looking costs less than training.
 MOST_ROWS = 2_000
@@ -21,19 +22,11 @@ MAD_TO_SIGMA = 1.4826
 SEAMS = ("delta", "beta")
 
 
-def rows_to_watch(train: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
+def rows_to_watch(train: np.ndarray) -> np.ndarray:
     """Up to 2,000 of the training rows, the same for every loss and seed."""
-    train = that_count(train, weight)
     if len(train) <= MOST_ROWS:
         return train
     return np.sort(np.random.default_rng(0).choice(train, MOST_ROWS, replace=False))
-
-
-def that_count(rows: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
-    """Those rows whose weight is not 0; all, if there are none."""
-    if weight is None or not weight[rows].any():
-        return rows
-    return rows[weight[rows] > 0]
 
 
 def saturation(outputs: np.ndarray, one_hot: np.ndarray, encoding: Encoding) -> tuple[float, float] | None:
@@ -86,7 +79,7 @@ def seam(loss: Any, task: Task, encoding: Encoding) -> tuple[str, float] | None:
     return None
 
 
-def suggested_seam(residual: np.ndarray) -> tuple[float, float]:
+def suggested_seam(residual: np.ndarray, weight: Weight = None) -> tuple[float, float]:
     """(1.345 sigma, sigma) with sigma = 1.4826 MAD: the seam that keeps 95% efficiency on the Gaussian bulk.
 
     >>> delta, sigma = suggested_seam(np.random.default_rng(0).normal(size=100_000))
@@ -94,5 +87,5 @@ def suggested_seam(residual: np.ndarray) -> tuple[float, float]:
     (True, True)
     """
     residual = np.asarray(residual, dtype=np.float64)
-    sigma = MAD_TO_SIGMA * float(np.median(np.abs(residual - np.median(residual))))
+    sigma = MAD_TO_SIGMA * float(median(np.abs(residual - median(residual, weight)), weight))
     return HUBER_EFFICIENCY * sigma, sigma

@@ -78,7 +78,7 @@ def _saturation(outcome: Outcome) -> list[str]:
 def equal_share(outcome: Outcome) -> float:
     """What the rows that are looked at would carry if all carried the same: 1%, or one row where that is more."""
     first = outcome.prepared[0]
-    rows = len(rows_to_watch(first.train, first.weight))
+    rows = len(rows_to_watch(first.train))
     return max(1, int(np.ceil(LARGEST_SHARE * rows))) / rows
 
 

@@ -21,6 +21,7 @@ from losscope.comparison.rival import Rival
 from losscope.comparison.settings import Settings
 from losscope.comparison.task import Task
 from losscope.comparison.tuning import Choice, Job
+from losscope.comparison.weighted import of_rows, shares
 
 CONSTANT = "best constant"
 
@@ -138,15 +139,14 @@ class Outcome:
 
     def constant_forecast(self, prepared: Prepared, metric: Metric, rows: np.ndarray) -> Forecast:
         """What the best constant by this metric says of these rows."""
-        target = prepared.target[prepared.train]
+        known = prepared.trained_on(prepared.target)
         if self.task.labels:
-            return constant(np.bincount(target, minlength=len(self.task.labels)) / len(target), len(rows))
-        return constant(float(metric.constant(target)), len(rows))
+            return constant(shares(*known, len(self.task.labels)), len(rows))
+        return constant(float(metric.constant(*known)), len(rows))
 
     def _constant(self, prepared: Prepared, metric: Metric) -> float | None:
         made = self.constant_forecast(prepared, metric, prepared.test)
-        weight = None if prepared.weight is None else prepared.weight[prepared.test]
-        return metric.of(prepared.target[prepared.test], made, weight)
+        return metric.of(prepared.target[prepared.test], made, of_rows(prepared.test, prepared.weight))
 
     @cached_property
     def references(self) -> Mapping[str, tuple[Forecast, ...]]:
@@ -160,7 +160,7 @@ class Outcome:
         for name, forecasts in self.references.items():
             values: dict[str, list[float | None]] = {}
             for prepared, made in zip(self.prepared, forecasts):
-                weight = None if prepared.weight is None else prepared.weight[prepared.test]
+                weight = of_rows(prepared.test, prepared.weight)
                 for metric in self.metrics:
                     value = metric.of(prepared.target[prepared.test], made, weight)
                     values.setdefault(metric.name, []).append(value)
@@ -250,18 +250,17 @@ class Outcome:
     def _of_split(self, name: str, metric: Metric, split: int, choice: Choice | None) -> np.ndarray:
         prepared = self.prepared[split]
         test, groups = prepared.test, self.dataset.groups
-        target, weight = prepared.target[test], prepared.weight
+        target, weight = prepared.target[test], of_rows(test, prepared.weight)
         if name == CONSTANT:
             made = [self.constant_forecast(prepared, metric, test)]
         else:
             made = self.forecasts(name, split, choice)
-        counts = np.ones(len(test)) if weight is None else weight[test]
         found = []
         for block in blocks_of(len(test), None if groups is None else groups[test], self._blocks):
             rows = np.ones(len(test), dtype=bool)
             rows[block] = False
-            own = None if weight is None else weight[test][rows]
-            values = [metric.of(target[rows], each.of(rows), own) for each in made if counts[rows].any()]
+            own = of_rows(rows, weight)
+            values = [metric.of(target[rows], each.of(rows), own) for each in made if rows.any()]
             known = [value for value in values if value is not None]
             found.append(float(np.mean(known)) if known else float("nan"))
         # Where leaving a block out leaves no such metric (no positive is left), it says nothing.

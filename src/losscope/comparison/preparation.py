@@ -16,6 +16,7 @@ from losscope.comparison.leaks import leaks
 from losscope.comparison.learned import Columns
 from losscope.comparison.splits import Split, described, splits
 from losscope.comparison.task import Task
+from losscope.comparison.weighted import mean, of_rows, spread
 
 CAPPED_ABOVE = 0.01
 
@@ -25,7 +26,7 @@ class Prepared:
     """Arrays ready for training. `features` float32 (rows, columns); `target` as the task encodes it.
 
     Numbers stay in original units (float64) in `target`; `centre` and `scale` standardise them. Classes are their
-    index (int64). `weight`: float64 (rows,), or None. `train`, `validation` and `test` are row numbers. `leaks`:
+    index (int64). `weight`: float64 (rows,), above 0, or None. `train`, `validation` and `test` are row numbers. `leaks`:
     features that give the target away, in words. `learned`: what turns other rows into the same features (None for
     pixels).
     """
@@ -42,6 +43,10 @@ class Prepared:
     weight: np.ndarray | None = None
     leaks: tuple[str, ...] = ()
     learned: Columns | None = None
+
+    def trained_on(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """The values of the training rows, and what each counts."""
+        return values[self.train], of_rows(self.train, self.weight)
 
 
 def prepare(dataset: Dataset, task: Task, split_seed: int = 0, split: Split | None = None) -> Prepared:
@@ -68,13 +73,14 @@ def prepare(dataset: Dataset, task: Task, split_seed: int = 0, split: Split | No
         features = dataset.features.to_numpy(np.float32) / np.float32(dataset.pixels)
         steps.append(f"{features.shape[1]} pixels divided by {dataset.pixels:g}, their largest value")
     else:
-        columns, done = learn(dataset.features, train, dataset.source, dataset.keep)
+        columns, done = learn(dataset, train)
         features = columns.apply(dataset.features)
         steps.extend(done)
     centre, scale = 0.0, 1.0
     if task.numeric:
         with np.errstate(over="ignore", under="ignore"):
-            centre, scale = float(np.mean(target[train])), float(np.std(target[train]))
+            known = target[train], of_rows(train, dataset.weight)
+            centre, scale = mean(*known), spread(*known)
         if not (np.isfinite(scale) and scale > 0) and np.ptp(target[train]) > 0:
             raise DataError(
                 f"the target {dataset.target.name!r} is too {'small' if scale == 0 else 'large'} to compute with "

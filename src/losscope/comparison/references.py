@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from losscope.comparison.forecast import Forecast, from_probabilities
 from losscope.comparison.preparation import Prepared
 from losscope.comparison.task import Task
+from losscope.comparison.weighted import of_rows
 from losscope.one_thread import one_thread
 
 FEW_ROWS = 20_000
@@ -21,7 +22,7 @@ def references(task: Task, parts: Sequence[Prepared]) -> dict[str, tuple[Forecas
     found = []
     for prepared in parts:
         features, target, train = prepared.features, prepared.target, prepared.train
-        weight = None if prepared.weight is None else prepared.weight[train]
+        weight = of_rows(train, prepared.weight)
         kind = HistGradientBoostingRegressor if task.numeric else HistGradientBoostingClassifier
         with one_thread() if len(train) < FEW_ROWS else nullcontext():
             model = kind(random_state=0).fit(features[train], target[train], weight)

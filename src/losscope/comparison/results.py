@@ -31,6 +31,7 @@ DETERMINING = (
     "formats",
     "splits",
     "features",
+    "weighted",
     "learned",
     "preparation",
     "task",

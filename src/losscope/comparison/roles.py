@@ -92,6 +92,18 @@ def settled(roles: Roles, columns: list[str], source: str) -> Roles:
     return Roles(target, tuple(drop), tuple(keep), **single)
 
 
+def that_count(frame: pd.DataFrame, weights: str | None) -> np.ndarray:
+    """Which rows have another weight than 0: the others are not there, whatever stands in them."""
+    values = None if weights is None else understood(frame[weights]).values
+    counts = np.ones(len(frame), bool) if values is None else (values != 0).to_numpy(bool)
+    if weights is not None and counts.sum() < MINIMUM_ROWS:
+        raise DataError(
+            f"--weights {weights!r} is above 0 in {counted(int(counts.sum()))}: at least {MINIMUM_ROWS} are needed to train, "
+            "validate and test on different rows"
+        )
+    return counts
+
+
 def target_of(values: pd.Series, source: str) -> tuple[pd.Series, list[str], np.ndarray]:
     """The target where there is one, what was done to it, and the rows without."""
     name = str(values.name)
@@ -130,7 +142,7 @@ def target_of(values: pd.Series, source: str) -> tuple[pd.Series, list[str], np.
         wrong = there[np.flatnonzero(np.isinf(read.to_numpy()))]
         raise DataError(
             f"the target {name!r} of {source} is infinite in {counted(len(wrong))} "
-            f"(first: row {wrong[0] + 1}): remove or mend them"
+            f"(first: row {values.index[wrong[0]]}): remove or mend them"
         )
     if (
         missing.any()
@@ -153,10 +165,9 @@ def target_of(values: pd.Series, source: str) -> tuple[pd.Series, list[str], np.
 
 @dataclass(frozen=True)
 class Aside:
-    """Columns that are no features; `rows`: the numbers, from 1, of those rows of the data that are left."""
+    """Columns that are no features. The index has the numbers of the rows in the data as given."""
 
     frame: pd.DataFrame
-    rows: np.ndarray
 
     def _read(self, option: str, name: str) -> pd.Series:
         column = understood(self.frame[name])
@@ -166,7 +177,7 @@ class Aside:
         if missing.any():
             raise DataError(
                 f"{option} {name!r} is missing in {counted(int(missing.sum()))} (first: row "
-                f"{self.rows[int(missing.argmax())]}): fill or remove them"
+                f"{self.frame.index[int(missing.argmax())]}): fill or remove them"
             )
         return column.values
 
@@ -180,14 +191,13 @@ class Aside:
         wrong = np.flatnonzero(~(np.isfinite(weight) & (weight >= 0)))
         if len(wrong):
             raise DataError(
-                f"--weights {name!r} is {weight[wrong[0]]:g} in row {self.rows[wrong[0]]}: weights are numbers of "
+                f"--weights {name!r} is {weight[wrong[0]]:g} in row {self.frame.index[wrong[0]]}: weights are numbers of "
                 "0 or more"
             )
-        if not weight.any():
-            raise DataError(f"--weights {name!r} is 0 in every row: nothing counts")
         # Only what they are of each other counts. Boosters have thresholds of their own for sums of them, and float32 an end.
         weight = np.ldexp(weight, -np.frexp(weight.max())[1])
-        return np.ldexp(weight, -np.frexp(weight.mean())[1])
+        weight = np.ldexp(weight, -np.frexp(weight.mean())[1])
+        return np.fmax(weight, np.finfo(np.float32).tiny)
 
     def time(self, name: str | None) -> np.ndarray | None:
         if name is None:

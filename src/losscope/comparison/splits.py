@@ -194,19 +194,12 @@ def _moment(starts: np.ndarray, row: float) -> int:
 
 
 def _refuse_unlearnable(split: Split, task: Task, classes: np.ndarray | None, dataset: Dataset) -> None:
-    """A class that no training row has cannot be learnt; a number that never varies teaches nothing; rows that all
-    count 0 can neither train nor test, nor can a single one test."""
+    """A class that no training row has cannot be learnt; a number that never varies teaches nothing; a single
+    row tests nothing."""
     if len(split.test) < FEWEST_TESTED:
         raise DataError(
             f"a split has {counted(len(split.test))} to test on, and one has no spread to judge a difference by: give fewer --folds"
         )
-    if dataset.weight is not None:
-        for part, rows in vars(split).items():
-            if not dataset.weight[rows].any():
-                raise DataError(
-                    f"the {part} rows of a split all have weight 0: too few rows count; give other --weights, or fewer "
-                    "--splits or --folds"
-                )
     if classes is None:
         if np.ptp(task.encode(dataset.target)[split.train]) == 0:
             raise DataError(

@@ -23,6 +23,7 @@ from losscope.comparison.rival import Rival
 from losscope.comparison.settings import Settings
 from losscope.comparison.task import Task
 from losscope.comparison.tuning import Job
+from losscope.comparison.weighted import mean, of_rows
 from losscope.one_thread import one_thread
 
 # What a run holds beside its job.
@@ -87,12 +88,11 @@ class _View:
         self.loss, self.rival, self.prepared, self.task = loss, rival, prepared, task
         self.target, self.metrics = target, metrics_of(task.kind, judging.levels)
         self.curves = [metric for metric in self.metrics if metric.name in judging.curves]
-        self.watched = observation.rows_to_watch(prepared.train, prepared.weight)
+        self.watched = observation.rows_to_watch(prepared.train)
 
     def rows(self, rows: np.ndarray) -> models.Rows:
-        weight = self.prepared.weight
         return models.Rows(
-            self.prepared.features[rows], self.target.values[rows], None if weight is None else weight[rows]
+            self.prepared.features[rows], self.target.values[rows], of_rows(rows, self.prepared.weight)
         )
 
     def forecast(self, outputs: np.ndarray) -> Forecast:
@@ -120,7 +120,9 @@ class _View:
             return False
         threshold = None
         if made.score is not None and len(np.unique(self.prepared.target[validation])) == 2:
-            threshold = best_threshold(self.prepared.target[validation], made.score)
+            threshold = best_threshold(
+                self.prepared.target[validation], made.score, of_rows(validation, self.prepared.weight)
+            )
         run["validation"] = self.measure(validation, outputs["validation"], threshold)
         run["test"] = self.measure(test, outputs["test"], threshold)
         run["threshold"] = threshold
@@ -151,7 +153,7 @@ class _View:
         point["largest_share"] = observation.share_of_largest(np.asarray(gradient), size)
         found = observation.seam(self.loss, self.task, encoding)
         if found is not None:
-            point["beyond_seam"] = float(np.mean(size > found[1]))
+            point["beyond_seam"] = mean(size > found[1], part.weight)
         made, truth = self.forecast(judged), self.prepared.target[validation]
         for metric in self.curves:
             point[f"validation_{metric.name}"] = metric.of(truth, made, self.rows(validation).weight)
@@ -165,17 +167,16 @@ class _View:
         found = observation.seam(self.loss, self.task, self.rival.encoding)
         if found is None:
             return None
-        counts = np.isin(rows, observation.that_count(rows, self.prepared.weight))
-        residual = (outputs - self.target.values[rows])[counts, 0]
-        suggested, sigma = observation.suggested_seam(residual)
+        residual, weight = (outputs - self.target.values[rows])[:, 0], of_rows(rows, self.prepared.weight)
+        suggested, sigma = observation.suggested_seam(residual, weight)
         return {
             "parameter": found[0],
             "value": found[1],
             "rows": len(residual),
-            "beyond": float(np.mean(np.abs(residual) > found[1])),
+            "beyond": mean(np.abs(residual) > found[1], weight),
             "suggested": suggested,
             "sigma": sigma,
-            "beyond_suggested": float(np.mean(np.abs(residual) > suggested)),
+            "beyond_suggested": mean(np.abs(residual) > suggested, weight),
         }
 
 

@@ -25,7 +25,7 @@ class Rows:
     """Rows to learn from, or to stop by.
 
     `features`: float32 (rows, columns). `seen`: the target as the loss takes it, float32 (rows, outputs), or
-    int64 (rows,) for a loss over classes. `weight`: float64 (rows,), or None where all count the same.
+    int64 (rows,) for a loss over classes. `weight`: float64 (rows,) above 0, or None where all count the same.
     """
 
     features: np.ndarray

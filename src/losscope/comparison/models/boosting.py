@@ -28,7 +28,7 @@ EVERY = 10
 def fit(loss: Any, training: Rows, validation: Rows, plan: Plan, look: Look | None = None) -> Fitted:
     """Boost until the validation loss (the loss's own) has its minimum behind it.
 
-    `plan.penalty` is LightGBM's lambda_l2 for each row: it is multiplied by the number of rows, as the mean loss is.
+    `plan.penalty` is LightGBM's lambda_l2 for each row: it is multiplied by their number (or weight), as the mean loss is.
     A loss of several outputs that are judged one by one gets trees for each. Where no column has enough rows on both
     sides of a split, there are none, and the start is all.
 
@@ -109,10 +109,11 @@ class _Boosting:
         self.text = model.booster.model_to_string(num_iteration=self.rounds)
 
     def _params(self) -> dict[str, Any]:
+        rows, weight = len(self.training.features), self.training.weight
         return {
             "verbose": -1, "num_threads": 1, "deterministic": True, "seed": self.plan.seed, "learning_rate": SHRINKAGE,
-            "lambda_l2": self.plan.penalty * len(self.training.features),
-            "min_data_in_leaf": min(20, max(1, len(self.training.features) // 4)),
+            "lambda_l2": self.plan.penalty * (rows if weight is None else float(weight.sum())),
+            "min_data_in_leaf": min(20, max(1, rows // 4)),
         }  # fmt: skip
 
     def _data(self, rows: Rows, params: Mapping[str, Any]) -> Any:

@@ -100,8 +100,6 @@ class _Run:
         order = np.random.default_rng([self.plan.seed, epoch]).permutation(len(features))
         for start in range(0, len(order), self.plan.batch_size):
             rows = torch.from_numpy(order[start : start + self.plan.batch_size])
-            if weight is not None and not float(weight[rows].sum()) > 0:
-                continue
             self.optimizer.zero_grad(set_to_none=True)
             value = self.value(features[rows], seen[rows], None if weight is None else weight[rows])
             value.backward()
