@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -27,6 +28,17 @@ class Numbers:
     fill: tuple[float, ...] = ()
     mean: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
+
+    @property
+    def filled_with(self) -> dict[str, str]:
+        """What stands for a missing value of each column, in words."""
+        medians = {name: math.ldexp(*each) for name, *each in zip(self.names, self.fill, self.exponents)}
+        return {
+            name: f"{pd.Timestamp(self.first[name]) + pd.Timedelta(days=median):%Y-%m-%d}"
+            if name in self.first
+            else f"{median:.6g}"
+            for name, median in medians.items()
+        }
 
     def apply(self, frame: pd.DataFrame) -> np.ndarray:
         """float64 (rows, columns)."""

@@ -143,13 +143,21 @@ class Model:
         )
 
     def unread(self, frame: pd.DataFrame, source: str = "the data frame") -> list[str]:
-        """What of the rows the model does not know, in words: no number where it knows numbers, or another category."""
+        """What of the rows the model does not know, in words: no number where it knows numbers, or another category; and
+        what it has in its place."""
         rows, found = self._rows(frame, source).reset_index(drop=True), []
         read = self._read(rows)
-        for name in self._numbers.names:
-            words = rows[name][~np.isfinite(read[name].to_numpy()) & rows[name].notna()].astype(str)
+        gaps = {name: ~np.isfinite(read[name].to_numpy()) for name in self._numbers.names}
+        for name, missing in gaps.items():
+            words = rows[name][missing & rows[name].notna()].astype(str)
             if len(words):
                 found.append(f"{name}: {listed([repr(word) for word in words.unique()], 5)} taken as missing")
+        filled = [
+            f"{name} ({gaps[name].sum():,}, with {value})"
+            for name, value in self._numbers.filled_with.items()
+            if gaps[name].any()
+        ]
+        found += [f"missing values filled with the training median: {listed(filled)}"] if filled else []
         return found + [remark for each in self._words for remark in _unseen(read[each.name], each)]
 
     @property
