@@ -120,7 +120,7 @@ def test_the_same_seed_gives_the_same_numbers_whatever_the_number_of_workers(tra
 
 
 def settings(**asked):
-    return settle(Asked(**{"grid": 3, **asked}), numeric=True, training_rows=100, splits=1)
+    return settle(Asked(**{"grid": 3, **asked}), numeric=True, training_rows=100, columns=10, splits=1)
 
 
 def walked(score_of, parameters=None, grids=None, words="huber"):

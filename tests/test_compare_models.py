@@ -2,8 +2,10 @@
 finished, boosted trees; and all of them on rows as every loss sees them."""
 
 import importlib.util
+import re
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +28,7 @@ import losscope as ls
 from losscope.comparison import models
 from losscope.comparison.data import DataError
 from losscope.comparison.models import Plan, Rows, linear, mlp
+from losscope.comparison.settings import Asked, settle
 from losscope.comparison.solve.optimum import minimise
 from losscope.comparison.solve.parquet import fit
 from losscope.comparison.solve.whitened import Part
@@ -317,6 +320,37 @@ def test_an_mlp_gives_the_epoch_that_was_best_on_validation_rows():
     fitted = mlp.fit(ls.mse, training, held, plan)
     own = ls.mse(fitted.outputs(held.features).astype("float32"), held.seen)
     assert own == pytest.approx(min(fitted.curves["validation_own"]), rel=1e-3)
+
+
+def test_the_memory_of_a_hidden_layer_does_not_grow_with_the_rows(monkeypatch):
+    features = RANDOM.normal(size=(4_000, 4)).astype("float32")
+    rows = Rows(features, features[:, :1])
+    once = mlp.fit(ls.mse, rows, rows, Plan(outputs=1, rate=0.01, epochs=1, hidden=500))
+    expected = once.outputs(features)
+    monkeypatch.setattr(mlp, "AT_ONCE", 1 << 16)
+    tracemalloc.start()
+    np.testing.assert_allclose(once.outputs(features), expected, rtol=1e-12, atol=1e-12)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4_000 * 500  # a byte for each number
+    again = mlp.fit(ls.mse, rows, rows, Plan(outputs=1, rate=0.01, epochs=1, hidden=500))
+    np.testing.assert_allclose(again.curves["validation_own"], once.curves["validation_own"], rtol=1e-5)
+
+
+@pytest.mark.parametrize(("columns", "batch"), [(30_000, 64), (4, 10**6)])
+def test_a_hidden_layer_that_memory_does_not_hold_is_refused_with_one_that_it_does(columns, batch):
+    def settled(hidden):
+        return settle(Asked(hidden=hidden, batch_size=batch), True, 10**6, columns, 5)
+
+    with pytest.raises(
+        DataError, match=r"--hidden 100000 with .* takes \d+ GiB, more than 6: give [\d,]+ or"
+    ) as caught:
+        settled(100_000)
+    assert ("--batch-size" in str(caught.value)) == (batch > columns)
+    most = int(re.search(r"give ([\d,]+)", str(caught.value))[1].replace(",", ""))
+    assert settled(most).hidden == most
+    with pytest.raises(DataError, match="GiB"):
+        settled(most + 1)
 
 
 def test_a_run_is_the_same_twice():

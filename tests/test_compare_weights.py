@@ -65,7 +65,7 @@ def test_a_row_of_weight_2_is_one_that_comes_twice(loss):
         split = Split(*(np.flatnonzero(rows % 5 == part) for part in range(3)))
         part = prepare(data, task, split=split)
         (rival,) = (seated(each, task, part.target, data.row_numbers) for each in read([loss]))
-        settings = settle(Asked(model="linear"), True, len(part.train), 1)
+        settings = settle(Asked(model="linear"), True, len(part.train), part.columns, 1)
         judging = Judging((0.9,))
         run, fitted = train(Job(loss, 0, 0), settings, part, task, rival, judging)
         known = part.trained_on(part.target)

@@ -111,7 +111,7 @@ def compare(
     decided = decide(dataset, asked.task, [each.loss for each in named], asked.merge_rare_classes)
     rivals = _competitors(named, dataset, decided, asked.tune)
     parts = _prepared(dataset, decided, asked)
-    settings = settle(asked, decided.numeric, len(parts[0].train), len(parts))
+    settings = settle(asked, decided.numeric, len(parts[0].train), parts[0].columns, len(parts))
     asks = questions.Asks(decided.kind, asked.metric, _majority(decided, parts[0]))
     to_ask = questions.questions(asks, tuple(rivals.values()))
     chosen_by = {name: questions.own_metric(asks, each) for name, each in rivals.items()}

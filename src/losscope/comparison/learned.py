@@ -32,7 +32,7 @@ class Numbers:
     @property
     def filled_with(self) -> dict[str, str]:
         """What stands for a missing value of each column, in words."""
-        medians = {name: math.ldexp(*each) for name, *each in zip(self.names, self.fill, self.exponents)}
+        medians = {name: math.ldexp(*each) for name, each in zip(self.names, zip(self.fill, self.exponents))}
         return {
             name: f"{pd.Timestamp(self.first[name]) + pd.Timedelta(days=median):%Y-%m-%d}"
             if name in self.first

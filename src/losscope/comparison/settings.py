@@ -21,6 +21,9 @@ ROW_EPOCHS, FEWEST_EPOCHS, MOST_EPOCHS = 500_000, 12, 50
 FARTHEST_STEP = 6
 MOST_REPEATS = 10_000  # of splits, folds or seeds: each is a run for each loss
 MOST_HIDDEN = 100_000
+# Of the hidden layer: its weights, and what it gives for a batch (or for those rows on which its gradient is watched).
+# Each is held six times: with its gradient, what the optimizer keeps of it, and as it was at the best epoch.
+MOST_NUMBERS, LEAST_BATCH, NUMBER_TAKES = 1 << 28, 2_000, 6 * 4
 LONGEST = 1_000_000  # epochs
 # A rate may be tried a thousand times as large, and float32 ends at 3e38.
 LARGEST = 1e30
@@ -122,12 +125,14 @@ class Settings:
         return float(f"{self.learning_rate * 10.0 ** (step // 2) * (3 if step % 2 else 1):.6g}")
 
 
-def settle(asked: Asked, numeric: bool, training_rows: int, splits: int) -> Settings:
-    """Fill in what was not asked for.
+def settle(asked: Asked, numeric: bool, training_rows: int, columns: int, splits: int) -> Settings:
+    """Fill in what was not asked for; refuse a model that takes too much memory.
 
-    >>> settle(Asked(), numeric=True, training_rows=1000, splits=5).learning_rate
+    >>> settle(Asked(), numeric=True, training_rows=1000, columns=10, splits=5).learning_rate
     0.01
     """
+    if asked.model == "mlp":
+        _refuse_too_large(asked.hidden, columns, min(asked.batch_size, training_rows))
     family = "numbers" if numeric else "classes"
     default_rate = LEARNING_RATES.get((asked.optimizer, family), LEARNING_RATES[asked.optimizer, "numbers"])
     module = models.module(asked.model)
@@ -147,3 +152,14 @@ def settle(asked: Asked, numeric: bool, training_rows: int, splits: int) -> Sett
         metric=asked.metric,
         penalty=asked.penalty if asked.penalty is not None else getattr(module, "PENALTY", 0.0),
     )
+
+
+def _refuse_too_large(hidden: int, columns: int, batch: int) -> None:
+    each = columns + max(batch, LEAST_BATCH)
+    if hidden * each > MOST_NUMBERS:
+        raise DataError(
+            f"--hidden {hidden} with {columns:,} columns and batches of {batch:,} rows takes "
+            f"{hidden * each * NUMBER_TAKES / 2**30:.0f} GiB, more than {MOST_NUMBERS * NUMBER_TAKES / 2**30:.0f}: give "
+            f"{max(MOST_NUMBERS // each, 1):,} or fewer"
+            + (", or a smaller --batch-size" if batch > max(LEAST_BATCH, columns) else "")
+        )

@@ -22,6 +22,8 @@ SHRINK, TIMES = 1 / 3, 3
 BETTER = 1e-4
 # Rows on which the gradient's norm is measured, the same for every loss.
 WATCHED = 2_000
+# Where no gradient is asked for, so many numbers of the hidden layer are computed at once.
+AT_ONCE = 1 << 24
 
 
 def fit(loss: Any, training: Rows, validation: Rows, plan: Plan, look: Look | None = None) -> Fitted:
@@ -37,8 +39,16 @@ def fit(loss: Any, training: Rows, validation: Rows, plan: Plan, look: Look | No
 
 def outputs(state: Mapping[str, Any], features: np.ndarray) -> np.ndarray:
     """float64 (rows, outputs)."""
-    hidden = np.asarray(features, dtype=np.float64) @ state["first_weight"].T + state["first_bias"]
-    return np.maximum(hidden, 0) @ state["last_weight"].T + state["last_bias"]
+    features, step = np.asarray(features, dtype=np.float64), _rows_at_once(len(state["first_bias"]))
+    found = np.empty((len(features), len(state["last_bias"])))
+    for at in range(0, len(features), step):
+        hidden = features[at : at + step] @ state["first_weight"].T + state["first_bias"]
+        found[at : at + step] = np.maximum(hidden, 0) @ state["last_weight"].T + state["last_bias"]
+    return found
+
+
+def _rows_at_once(hidden: int) -> int:
+    return max(1, AT_ONCE // hidden)
 
 
 class _Run:
@@ -101,15 +111,16 @@ class _Run:
         for start in range(0, len(order), self.plan.batch_size):
             rows = torch.from_numpy(order[start : start + self.plan.batch_size])
             self.optimizer.zero_grad(set_to_none=True)
-            value = self.value(features[rows], seen[rows], None if weight is None else weight[rows])
+            value = self.value(
+                self.model(features[rows]), seen[rows], None if weight is None else weight[rows]
+            )
             value.backward()
             if not math.isfinite(value.item()):
                 return False
             self.optimizer.step()
         return True
 
-    def value(self, features: torch.Tensor, seen: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
-        output = self.model(features)
+    def value(self, output: torch.Tensor, seen: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
         if weight is None:
             return self.loss(output, seen)
         return self.loss(
@@ -121,12 +132,14 @@ class _Run:
         features, seen, weight = self.training
         rows = torch.from_numpy(self.watched)
         self.model.zero_grad(set_to_none=True)
-        self.value(features[rows], seen[rows], None if weight is None else weight[rows]).backward()
+        self.value(
+            self.model(features[rows]), seen[rows], None if weight is None else weight[rows]
+        ).backward()
         squares = [p.grad.double().square().sum() for p in self.model.parameters() if p.grad is not None]
         norm = math.sqrt(float(torch.stack(squares).sum()))
         self.model.zero_grad(set_to_none=True)
         with torch.no_grad():
-            value = float(self.value(*self.validation))
+            value = float(self.value(self.outputs(self.validation[0]), *self.validation[1:]))
         if not (math.isfinite(value) and math.isfinite(norm)):
             return None
         point: dict[str, float | None] = {"gradient_norm": norm, "validation_own": value}
@@ -141,11 +154,12 @@ class _Run:
 
     def now(self, features: np.ndarray) -> np.ndarray:
         with torch.no_grad():
-            return (
-                self.model(torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32)))
-                .double()
-                .numpy()
-            )
+            rows = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32))
+            return self.outputs(rows).double().numpy()
+
+    def outputs(self, features: torch.Tensor) -> torch.Tensor:
+        """Without gradients, for any number of rows."""
+        return torch.cat([self.model(part) for part in features.split(_rows_at_once(self.plan.hidden))])
 
     def slow_down(self, state: Mapping[str, np.ndarray]) -> None:
         """Back to the best epoch's weights, at a third of the rate, with what momentum there was forgotten."""
