@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
 import pickle
@@ -139,6 +140,33 @@ def test_a_patch_may_be_a_decorator_and_begin_again():
     with patch() as ours:
         pass
     with ours:
+        assert F.mse_loss is L.mse_loss
+    assert F.mse_loss is original
+
+
+def test_a_patch_ends_with_the_outermost_of_what_it_is_entered_for():
+    original = F.mse_loss
+    with patch() as ours:
+
+        @ours
+        def during():
+            return F.mse_loss
+
+        assert F.mse_loss is during() is L.mse_loss
+        for _ in range(2):
+            with ours, ours:
+                assert F.mse_loss is during() is L.mse_loss
+        assert F.mse_loss is L.mse_loss
+    assert F.mse_loss is original
+    assert during() is L.mse_loss
+    with ours, ours:
+        ours.unpatch()
+        assert F.mse_loss is original
+        with ours:
+            assert F.mse_loss is L.mse_loss
+    assert F.mse_loss is original
+    with contextlib.ExitStack() as stack:
+        stack.push(patch())
         assert F.mse_loss is L.mse_loss
     assert F.mse_loss is original
 

@@ -57,10 +57,13 @@ class Holders:
 
 
 class Patched:
-    """What `patch` gives back: leaving a `with` over it, or `unpatch`, ends it."""
+    """What `patch` gives back: leaving a `with` over it (the outermost, of several), or `unpatch`, ends it."""
+
+    _within = 0  # how many `with` over it have not been left
 
     def __enter__(self) -> Patched:
         with _lock:
+            self._within += 1
             if self not in _open:  # it has ended, and begins anew
                 _begin(self)
         return self
@@ -68,7 +71,8 @@ class Patched:
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """As a decorator: our losses stand in the place of PyTorch's while the function runs. TypeError of what does not run
         to its end when it is called."""
-        self.unpatch()
+        if not self._within:  # begun for the sake of the function alone
+            self.unpatch()
         goes_on = (
             iscoroutinefunction(function) or isgeneratorfunction(function) or isasyncgenfunction(function)
         )
@@ -88,7 +92,10 @@ class Patched:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.unpatch()
+        with _lock:
+            self._within -= self._within > 0  # 0 where only the exit was handed on, to an `ExitStack`
+            if not self._within:
+                self.unpatch()
 
     def unpatch(self) -> None:
         """End this patch; PyTorch's own functions are back once every one has ended."""
