@@ -322,6 +322,59 @@ def test_strict_losses_are_the_same_wherever_tensors_lie(name: str, reduction: s
     same_wherever(partial(loss, reduction=reduction), given, 1e-12)
 
 
+# --- numbers that are not what lies in their memory
+
+
+def turned(tensor: torch.Tensor) -> torch.Tensor:
+    """The same numbers, of which the sign is noted apart from memory, as it is of the imaginary part of a conjugate."""
+    return torch._neg_view(-tensor) if tensor.is_floating_point() else tensor
+
+
+NOT_IN_MEMORY = {
+    "turned": (turned, lambda tensor: tensor),
+    "zeros": (lambda tensor: torch._efficientzerotensor(tensor.shape, dtype=tensor.dtype), torch.zeros_like),
+}
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["in the forward", "in the backward"])
+@pytest.mark.parametrize("name", [name for name in F.__all__ if name != "ctc_loss"])
+@pytest.mark.filterwarnings("ignore:reduction")
+def test_signs_that_are_noted_apart_count(name: str, at_once: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of each argument, of what comes back, and of what a hook gives back."""
+    assert turned(torch.ones(1)).is_neg()
+    assert torch.ones(1, dtype=torch.complex64).conj().imag.is_neg()
+    monkeypatch.setattr(multiclass_margin, "SMALL", 0)
+    if not at_once:
+        monkeypatch.setattr(loss_node, "AT_ONCE", -1)
+    given = arguments(name, dtype=torch.float64)
+    first = next(iter(given))
+
+    def found(
+        reduction: str, argument: str = "", back: Any = None, hook: Any = None, again: bool = False
+    ) -> list[Any]:
+        leaf = given[first].clone().requires_grad_()
+        named = {**given, first: leaf}
+        if argument:
+            named[argument] = turned(named[argument])
+        hooks = torch.autograd.graph.saved_tensors_hooks(lambda each: each, hook)
+        with hooks if hook else nullcontext():
+            value = getattr(F, name)(**named, reduction=reduction)
+        upstream = torch.linspace(-1, 2, value.numel(), dtype=value.dtype).reshape(value.shape)
+        upstream = upstream if back is None else back(upstream)
+        return [value.detach(), torch.autograd.grad(value, leaf, upstream, create_graph=again)[0].detach()]
+
+    for reduction in reductions(name):
+        expected = found(reduction)
+        for argument in given:
+            torch.testing.assert_close(found(reduction, argument), expected, rtol=1e-12, atol=1e-12)
+        for again in (False, True):
+            for odd, plain in NOT_IN_MEMORY.values():
+                torch.testing.assert_close(
+                    found(reduction, back=odd, again=again), found(reduction, back=plain)
+                )
+            torch.testing.assert_close(found(reduction, hook=turned, again=again), expected)
+
+
 # --- written to since
 
 

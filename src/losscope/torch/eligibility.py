@@ -41,6 +41,12 @@ def address(tensor: Tensor | None) -> int | None:
     return None if tensor is None else tensor.data_ptr() or nowhere()
 
 
+def in_memory(tensor: Tensor) -> Tensor:
+    """The tensor, or a copy of one whose numbers are not what lies in its memory: zeros without any, which tangents are, and
+    numbers with the other sign, which the imaginary part of a conjugate is."""
+    return tensor.clone() if tensor._is_zerotensor() else tensor.resolve_neg()
+
+
 PLAIN = (Tensor, torch.nn.Parameter)
 STRIDED = torch.strided
 NAMES = {

@@ -144,7 +144,7 @@ def as_weight(upstream: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor |
     """What comes back, times the weights if there are any, as weights for a kernel; and what to multiply its gradients
     with, if anything. To a kernel a weight of 0 is an element that is not there; what comes back multiplies, and 0 times NaN
     is NaN, as in PyTorch: the smallest number stands in for such a 0."""
-    product = upstream if weight is None else upstream * weight
+    product = eligibility.in_memory(upstream if weight is None else upstream * weight)
     if bool(product.all()):
         return product, None
     nought = product == 0
@@ -197,6 +197,7 @@ def _given_back(tensor: Tensor | None, kept: _Kept | None) -> Tensor | None:
             "A hook on saved tensors gave back another tensor than it was given",
             got=f"{tensor.dtype} of shape {tuple(tensor.shape)}", expected=f"{kept.dtype} of shape {tuple(kept.shape)}",
         ))  # fmt: skip
+    tensor = eligibility.in_memory(tensor)
     return tensor.contiguous() if kept.contiguous else tensor
 
 

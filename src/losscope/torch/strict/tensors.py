@@ -87,9 +87,7 @@ def tensor_of(value: Any, name: str, beside: torch.Tensor | None = None) -> torc
         what = (f"is on {value.device}, the prediction on {beside.device}", f"Use {name}.to({beside.device})")
     if what is not None:
         raise LossTypeError(complain(f"{name} {what[0]}", next_step=what[1]))
-    if value._is_zerotensor():  # zeros without memory, which tangents are
-        return value.clone()
-    return value.resolve_neg() if value.is_neg() else value
+    return eligibility.in_memory(value)
 
 
 _LAYOUTS = {
