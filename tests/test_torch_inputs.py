@@ -564,8 +564,17 @@ def test_nor_is_it_of_strict_losses() -> None:
 # --- what is no tensor, or none that is known
 
 
-@pytest.mark.parametrize("kind", ["none", "complex", "bool", "float8"])
+def quantized(tensor: torch.Tensor) -> torch.Tensor:
+    if "fbgemm" not in torch.backends.quantized.supported_engines:
+        pytest.skip("this processor has no quantized tensors")
+    return torch.quantize_per_tensor(tensor.float(), 0.1, 0, torch.quint8)
+
+
+@pytest.mark.parametrize(
+    "kind", ["none", "complex", "bool", "float8", "nested", "jagged", "sparse", "quantized"]
+)
 @pytest.mark.parametrize("name", F.__all__)
+@pytest.mark.filterwarnings("ignore")
 def test_what_pytorch_refuses_is_refused_in_its_words(name: str, kind: str) -> None:
     """Every argument, and all of them at once. (Where PyTorch takes it, ours has its number.)"""
     change = {
@@ -573,10 +582,16 @@ def test_what_pytorch_refuses_is_refused_in_its_words(name: str, kind: str) -> N
         "complex": lambda tensor: tensor.to(torch.complex64),
         "bool": lambda tensor: tensor > 0,
         "float8": lambda tensor: tensor.to(torch.float8_e4m3fn),
+        "nested": lambda tensor: torch.nested.nested_tensor(list(tensor.reshape(len(tensor), -1))),
+        "jagged": lambda tensor: torch.nested.nested_tensor(
+            list(tensor.reshape(len(tensor), -1)), layout=torch.jagged
+        ),
+        "sparse": lambda tensor: tensor.to_sparse(),
+        "quantized": quantized,
     }[kind]
     given = arguments(name)
     if name == "binary_cross_entropy_with_logits":
-        given["pos_weight"] = torch.tensor(2.0)
+        given["pos_weight"] = torch.tensor([2.0])
     for changed in [*([each] for each in given), list(given)]:
         named = {each: change(tensor) if each in changed else tensor for each, tensor in given.items()}
         expected, found = (answer(getattr(each, name), named) for each in (torchs, F))

@@ -573,12 +573,23 @@ def test_a_hook_may_give_back_another_dtype(name: str, narrow: Any, reduction: s
     torch.testing.assert_close(found[1], found[0])
 
 
+class Subclass(torch.Tensor):
+    """Of which nobody here knows what its numbers are."""
+
+
 def test_a_hook_that_gives_back_something_else_is_an_error() -> None:
     x = torch.zeros(4, 3, requires_grad=True)
     for changed in (lambda t: t.int() if t.dtype is torch.int64 else t, lambda t: t[:2]):
         with torch.autograd.graph.saved_tensors_hooks(changed, lambda t: t):
             value = functional.cross_entropy(x, torch.tensor([0, 1, 2, 0]))
         with pytest.raises(RuntimeError, match="gave back another tensor"):
+            value.backward()
+    for changed in (
+        lambda t: t.to_sparse(), lambda t: t.to("meta"), lambda t: torch.nested.nested_tensor([t]), Subclass
+    ):  # fmt: skip
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: t, changed):
+            value = functional.mse_loss(x, torch.zeros(4, 3))
+        with pytest.raises(RuntimeError, match=r"not at hand\..*a dense tensor on the CPU"):
             value.backward()
 
 

@@ -44,6 +44,7 @@ class Distances(KernelLoss):
             if (
                 not eligibility.usual(label)
                 or label.shape != vectors[0].shape[:-1]
+                or label.is_quantized
                 or not label.dtype.is_signed
             ):
                 return None

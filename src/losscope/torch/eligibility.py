@@ -48,7 +48,14 @@ def in_memory(tensor: Tensor) -> Tensor:
 
 
 PLAIN = (Tensor, torch.nn.Parameter)
-STRIDED = torch.strided
+_STRIDED = torch.strided
+
+
+def dense(tensor: Any) -> bool:
+    """Whether it is a tensor of torch's own of one shape, all of whose numbers have a place: not sparse, and not nested."""
+    return type(tensor) in PLAIN and tensor.layout is _STRIDED and not tensor.is_nested
+
+
 NAMES = {
     torch.float32: "float32",
     torch.float64: "float64",
@@ -167,9 +174,7 @@ def by_operations(*tensors: Any) -> bool:
         return False
     device = tensors[0].device
     for each in tensors:
-        if each is not None and (
-            type(each) not in PLAIN or each.device != device or each.is_meta or each.layout is not STRIDED
-        ):
+        if each is not None and (not dense(each) or each.device != device or each.is_meta):
             return False
     if listened() or recorded():
         return False
@@ -199,17 +204,15 @@ def without_tangent(tensor: Tensor) -> Tensor:
 
 def how(input: Tensor, target: Tensor) -> int:
     """KERNEL, FORMULA or NOT_OURS for a pair of tensors that must agree in shape and dtype."""
-    dtype = input.dtype if type(input) in PLAIN and type(target) in PLAIN else None
     if (
-        dtype not in NAMES
-        or dtype is not target.dtype
+        not (dense(input) and dense(target))
+        or input.dtype not in NAMES
+        or input.dtype is not target.dtype
         or input.shape != target.shape
         or listened()
         or _modes()
         or _tracing()
     ):
-        return NOT_OURS
-    if input.layout is not STRIDED or target.layout is not STRIDED:
         return NOT_OURS
     if input.is_cpu and target.is_cpu:
         if transforming() or forward_ad._current_level >= 0:
@@ -224,7 +227,7 @@ def plain(*tensors: Any) -> bool:
     """Whether a kernel may read the tensors of a call: they are torch's own, dense numbers on the CPU, and nobody
     looks on who would have to see what is done with them."""
     for each in tensors:
-        if type(each) not in PLAIN or not each.is_cpu or each.layout is not STRIDED or each.is_neg():
+        if not dense(each) or not each.is_cpu or each.is_neg():
             return False
     return not (listened() or _modes() or _tracing() or transforming() or forward_ad._current_level >= 0)
 
@@ -232,13 +235,7 @@ def plain(*tensors: Any) -> bool:
 def usual(*tensors: Any) -> bool:
     """Whether other tensors of the call (weights) are plain, on the CPU, and want no gradient."""
     for each in tensors:
-        if each is not None and (
-            type(each) not in PLAIN
-            or not each.is_cpu
-            or each.layout is not STRIDED
-            or each.requires_grad
-            or each.is_neg()
-        ):
+        if each is not None and (not dense(each) or not each.is_cpu or each.requires_grad or each.is_neg()):
             return False
     return True
 
@@ -251,6 +248,7 @@ def in_dtype_of(input: Any, weight: Any) -> Any:
         or not isinstance(input, Tensor)
         or weight.dtype is input.dtype
         or input.dtype not in NAMES
+        or weight.is_quantized
         or (weight.is_floating_point() and weight.dtype not in NAMES)
         or torch.promote_types(weight.dtype, input.dtype) is not input.dtype
     ):

@@ -188,6 +188,11 @@ def _given_back(tensor: Tensor | None, kept: _Kept | None) -> Tensor | None:
     restore, and laid out as that was."""
     if tensor is None or kept is None:
         return None
+    if not eligibility.dense(tensor) or not tensor.is_cpu:
+        raise RuntimeError(complain(
+            "A hook on saved tensors gave back a tensor whose numbers are not at hand",
+            got=f"{type(tensor).__name__}, {tensor.layout}, on {tensor.device}", expected="a dense tensor on the CPU, as it was given",
+        ))  # fmt: skip
     if tensor.data_ptr() == kept.address and tensor._version > kept.version:
         raise RuntimeError(eligibility.WRITTEN_TO)
     if tensor.dtype is not kept.dtype and tensor.is_floating_point() and kept.dtype.is_floating_point:

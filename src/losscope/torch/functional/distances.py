@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from losscope.torch import eligibility
 from losscope.torch.distance import Distances
 from losscope.torch.functional.pytorchs import flag, number, torchs
 
@@ -51,7 +52,7 @@ def cosine_embedding_loss(
 
 def _with_a_feature(vectors: Any) -> Any:
     """Vectors of no features as vectors of zeros, of which there is a cosine: PyTorch's float16 has NaN."""
-    if not isinstance(vectors, Tensor) or not vectors.ndim or vectors.shape[-1]:
+    if not eligibility.dense(vectors) or not vectors.ndim or vectors.shape[-1]:
         return vectors
     return pad(vectors, (0, 1))
 

@@ -123,6 +123,7 @@ def _one_number(pos_weight: Tensor, input: Tensor) -> bool:
     return (
         pos_weight.numel() == 1
         and pos_weight.ndim <= input.ndim
+        and input.dtype in eligibility.NAMES
         and (pos_weight.dtype in eligibility.NAMES or _is_whole(pos_weight))
         and (pos_weight.dtype is input.dtype or torch.result_type(pos_weight, input) is input.dtype)
     )
@@ -130,7 +131,8 @@ def _one_number(pos_weight: Tensor, input: Tensor) -> bool:
 
 def _is_whole(numbers: Tensor) -> bool:
     """Whether they are of an integer dtype."""
-    return not (numbers.is_floating_point() or numbers.is_complex() or numbers.dtype is torch.bool)
+    of_others = numbers.is_floating_point() or numbers.is_complex() or numbers.is_quantized
+    return not of_others and numbers.dtype is not torch.bool
 
 
 def multilabel_soft_margin_loss(
