@@ -10,6 +10,7 @@ from functools import partial
 from types import ModuleType
 
 import numpy as np
+import pandas
 import pytest
 import torch
 
@@ -99,6 +100,13 @@ def test_what_is_no_array_of_real_numbers(value: object, words: str) -> None:
     if "prediction" not in words:
         refused(lambda: ls.mse(X, value), "target is not an array of real numbers", words, kind=TypeError)
         refused(lambda: ls.mse(X, Y, weight=value), "weight is not an array of real numbers", words)
+
+
+@pytest.mark.parametrize("gap", [None, pandas.NA, pandas.NaT])
+def test_a_gap_in_a_list_is_named_and_left_out(gap: object) -> None:
+    refused(lambda: ls.mse(X, [1.0, gap, 2.0]), f"target[1] is {gap!r}", "NaN, with a weight of 0")
+    refused(lambda: ls.mse(X, Y, weight=[True, True, gap]), f"weight[2] is {gap!r}", "number: 0 in its place")
+    assert ls.mse(X, [*Y[:2], nan], weight=[1, 1, 0]) == ls.mse(X[:2], Y[:2])
 
 
 def test_ragged_rows() -> None:

@@ -68,6 +68,37 @@ def test_those_that_float64_does_not_hold_are_refused(number: int) -> None:
     )  # no number, a name
 
 
+COLUMNS = [
+    "Int64",
+    "UInt64",
+    "Float64",
+    "boolean",
+    "int64",
+    "bool",
+    "float64",
+]  # of pandas: nullable, and plain
+
+
+@pytest.mark.parametrize("beside", COLUMNS)
+@pytest.mark.parametrize("dtype", COLUMNS)
+def test_a_table_is_its_columns(dtype: str, beside: str) -> None:
+    """A gap is NaN in each of them, of whatever dtype, and a whole number that is rounded is refused in each."""
+    pandas = pytest.importorskip("pandas")
+    gaps = [None, 1] if dtype[0].isupper() or dtype == "boolean" else [0, 1]
+    columns = [pandas.Series(gaps, dtype=dtype), pandas.Series([1, 0], dtype=beside)]
+    table = pandas.concat(columns, axis=1, keys=["x", "x"])
+    expected = [ls.mae([1.0, 1.0], each, reduction="none") for each in columns]
+    found = ls.mae(np.ones((2, 2)), table, reduction="none")
+    np.testing.assert_array_equal(found, np.stack(expected, -1))
+    assert np.isnan(found).sum() == gaps.count(None)
+    weighed = ls.mae(np.ones((2, 2)), table, weight=[[gaps[0] is not None, 1], [1, 1]], reduction="sum")
+    assert weighed == np.nansum(expected)
+    if "nt" in dtype and (None in gaps or "loat" in beside):  # what NumPy makes of it is floats
+        table.iloc[1, 0] = 2**53 + 1
+        with pytest.raises(ls.LossError, match=r"target\[1, 0\] .* Got: 9007199254740993"):
+            ls.mae(np.ones((2, 2)), table, weight=np.ones((2, 2)))
+
+
 def test_one_of_64_bits_is_not_rounded_beside_a_negative_one() -> None:
     with pytest.raises(
         ls.LossError, match=r"prediction\[1, 0\] is out of its domain. Got: 9223372036854775809"

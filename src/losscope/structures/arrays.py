@@ -18,6 +18,7 @@ WHOLE = (
     "a whole number that float64 holds: all up to 2**53",
     "Subtract the same from prediction and target; or use .astype('float64') if the last digits do not matter",
 )
+GAPS = ("None", "<NA>", "NaT")  # what Python and pandas write where there is nothing
 LEAST, MOST = 2.0**-126, 2.0**128 - 2.0**104  # between which float32 holds numbers with all its digits
 COMPUTED_IN = {FLOAT32: FLOAT32, FLOAT64: FLOAT64, numpy.dtype("float16"): FLOAT32}
 
@@ -54,7 +55,7 @@ def as_array(value: Any, name: str) -> numpy.ndarray:
             )
         given = value
         try:
-            value = numpy.asarray(given)
+            value = _read(given)
         except ValueError:
             raise LossTypeError(
                 complain(f"{name} is not an array of numbers: its rows differ in length")
@@ -76,7 +77,7 @@ def as_array(value: Any, name: str) -> numpy.ndarray:
                     else "",
                 )
             ) from None
-        if value.dtype == FLOAT64 and (isinstance(given, list | tuple) or _of_whole_numbers(given)):
+        if value.dtype == FLOAT64 and (isinstance(given, list | tuple) or _kinds(given) & set("iu")):
             _no_whole_number_rounded(name, given, value)
     if is_floating(value) or value.dtype.kind in "iub":
         return value
@@ -90,9 +91,20 @@ def as_array(value: Any, name: str) -> numpy.ndarray:
     )
 
 
-def _of_whole_numbers(given: Any) -> bool:
-    """Whether they were whole numbers: a column of pandas is one of floats to NumPy if some are missing."""
-    return getattr(getattr(given, "dtype", None), "kind", None) in ("i", "u")
+def _read(given: Any) -> numpy.ndarray:
+    """As an array. To NumPy, columns of pandas are no numbers where they are of several dtypes, or flags of which some are
+    missing: here what is missing is NaN, whatever stands beside it."""
+    array = numpy.asarray(given)
+    if array.dtype.kind == "O" and _kinds(given) <= set("biuf"):
+        array = given.to_numpy("float64", na_value=math.nan)
+    return array
+
+
+def _kinds(given: Any) -> set[str]:
+    """Of what kinds the numbers of an array, a column or the columns of a table are, in NumPy's letters; to NumPy, a column
+    of pandas is one of floats if some are missing."""
+    dtypes = getattr(given, "dtypes", getattr(given, "dtype", None))
+    return {getattr(each, "kind", "O") for each in numpy.ravel(numpy.asarray(dtypes, object))}
 
 
 def _no_whole_number_rounded(name: str, given: Any, array: numpy.ndarray) -> None:
@@ -100,7 +112,8 @@ def _no_whole_number_rounded(name: str, given: Any, array: numpy.ndarray) -> Non
     where it needs all 64 bits."""
     large = numpy.isfinite(array) & (numpy.abs(array) >= HELD[FLOAT64])
     if large.any():
-        whole = numpy.asarray(given, object)
+        # By way of NumPy alone, whole numbers beside floats in a table of pandas would be floats first.
+        whole = numpy.asarray(given.astype(object) if hasattr(given, "dtypes") else given, object)
         rounded = [
             isinstance(each, int | numpy.integer) and int(float(each)) != each for each in whole[large]
         ]
@@ -117,7 +130,11 @@ def _how_to_numbers(value: numpy.ndarray, name: str) -> str:
         try:
             float(value[index])
         except (TypeError, ValueError):
-            return f"{place(name, index)} is {value[index]!r}, which is no number; classes are given by index"
+            where = f"{place(name, index)} is {value[index]!r}"
+            if str(value[index]) not in GAPS:
+                return f"{where}, which is no number; classes are given by index"
+            left_out = "0" if name == "weight" else "NaN, with a weight of 0,"
+            return f"{where}, and no number: {left_out} in its place leaves it out"
         except OverflowError:
             return f"{place(name, index)} is a whole number that is larger than any floating-point number"
     whole = all(
