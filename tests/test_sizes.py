@@ -69,6 +69,15 @@ def test_float32_is_right_at_all_of_its_sizes(name: str) -> None:
     compare(ls.Loss(ENTRIES[name]), pairs)
 
 
+@pytest.mark.parametrize("delta", [1e-30, 1e-10, 1e4, 1e10, 1e19, 1e30, 3e38])
+def test_pseudo_huber_is_right_for_a_delta_of_any_size(delta: float) -> None:
+    compare(ls.pseudo_huber, [(x, 0.0) for x in BOTH], delta=float(np.float32(delta)))
+    tiny, zero = np.float32([1e-30, 1e-19]), np.zeros(2, "float32")  # which 1e-6 is nothing beside
+    value, slope = ls.pseudo_huber.value_and_grad(tiny, zero, delta=max(delta, 1), reduction="none")
+    assert_allclose(slope, tiny, rtol=1e-6)
+    assert_allclose(value[1], tiny[1] ** 2 / 2, rtol=1e-6)
+
+
 @pytest.mark.parametrize("gamma", [0, 0.25, 0.5, 1, 1.5, 2, 3])
 def test_a_focal_loss_is_right_for_labels_of_all_sizes(gamma: float) -> None:
     """Of a soft label below 1e-19, p_t^(gamma - 2) is beyond float32."""

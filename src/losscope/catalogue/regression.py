@@ -75,12 +75,15 @@ huber = elementwise(
     },
 )
 
+# Of a delta and a residual of any size: delta**2, delta*r and r/delta may be none of the dtype.
+_SLOPE = "where(abs(r) < delta, r*cos_arctan(r/delta), delta*sin_arctan(r/delta))"
+
 pseudo_huber = elementwise(
     "pseudo_huber",
     "delta**2*sqrt1px2m1(r/delta)",
-    computed=(  # of a delta of any size, whose square may be none of the dtype
-        "r*(delta*(sin_arctan(r/delta)/(1 + cos_arctan(r/delta))))",
-        "delta*sin_arctan(r/delta)",
+    computed=(
+        f"r*({_SLOPE}/(1 + cos_arctan(r/delta)))",
+        _SLOPE,
         "cos_arctan(r/delta)**3",
     ),
     summary="A Huber loss without a seam: smooth everywhere, slope at most delta.",
