@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import mpmath
 import numpy as np
 import pytest
@@ -121,3 +124,24 @@ def test_what_is_no_number_is_none_with_all_digits(
     monkeypatch.setattr("losscope.truth.PRECISIONS", PRECISIONS[-1:])
     monkeypatch.setattr("losscope.truth._settled", lambda ball: False)
     assert np.array_equal(found[..., 0], truths([expression], (X, Q), at)[..., 0], equal_nan=True)
+
+
+def test_no_truth_ends_the_process() -> None:
+    """Of infinities, of balls that hold all numbers, and of those about an infinity."""
+    script = (
+        "from itertools import product\n"
+        "from contextlib import suppress\n"
+        "from flint import arb\n"
+        "from losscope import truth\n"
+        "inf = arb('inf')\n"
+        "balls = [inf, -inf, inf + arb(0, inf), -inf + arb(0, inf), arb(0, inf), arb('nan'), arb(0.5), arb(3), arb(-1), arb(0)]\n"
+        "for name, function in {**truth.FUNCTIONS, 'power': truth._power}.items():\n"
+        "    for count in (1, 2):\n"
+        "        for arguments in product(balls, repeat=count):\n"
+        "            with suppress(TypeError, ArithmeticError, truth.Undecided, truth.Incomparable):\n"
+        "                function(*arguments)\n"
+        "for x, n in product(balls, (0, 1, 2, 3, 50)):\n"
+        "    truth._whole_power(x, n)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]

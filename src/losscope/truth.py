@@ -122,13 +122,18 @@ def _over(a: Any, b: Any) -> Any:
 def _whole_power(x: Any, n: int) -> Any:
     if n == 2 and (x > ZERO or x < ZERO):
         return x * x  # faster, and no wider, of a ball on one side of 0
-    power = x**n
+    power = _arbs_power(x, n)
     if not power.is_nan() or x.is_nan():
         return power
     power = ONE  # Arb has no power of a ball whose middle is 0, but its products
     for bit in f"{n:b}":
         power = power * power * (x if bit == "1" else ONE)
     return power
+
+
+def _arbs_power(x: Any, y: Any) -> Any:
+    """Arb's own, of which that of infinity +/- infinity ends the process."""
+    return x**y if x.is_finite() else NAN
 
 
 def _power(x: Any, y: Any) -> Any:
@@ -144,7 +149,7 @@ def _power(x: Any, y: Any) -> Any:
     _Digits.wanted |= not y.is_finite() or (
         y.contains_integer() and not y.is_exact()
     )  # it may be a whole number
-    return _beside(x, ZERO) ** y
+    return _arbs_power(_beside(x, ZERO), y)
 
 
 def _softplus(x: Any) -> Any:
