@@ -16,6 +16,7 @@ def of(formula: str, source: str, **facts: Any) -> Written:
 
 
 SIGN: dict[str, Any] = {"target": "sign"}
+LABEL: dict[str, Any] = {"target": "label"}
 POSITIVE: dict[str, Any] = {"target": "positive", "prediction": "positive"}
 
 PAPERS: dict[str, Written] = {
@@ -82,6 +83,11 @@ PAPERS: dict[str, Written] = {
     "square_exponential_brier": of("(1 - sigmoid(y*z))**2", "G. W. Brier, Mon. Weather Rev. 78 (1950). doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2", **SIGN),
     "asymmetric": of("where(y > 0, -log(sigmoid(z)), -max(sigmoid(z) - m, 0)**4*log(1 - max(sigmoid(z) - m, 0)))", "T. Ridnik et al., Asymmetric loss, ICCV (2021). doi:10.1109/ICCV48922.2021.00015", m=0.05, **SIGN),
     "tempered_logarithm": of("(1 - sigmoid(y*z)**(1 - t))/(1 - t)", "E. Amid et al., Bi-tempered logistic loss, NeurIPS (2019). doi:10.48550/arXiv.1906.03361", t=0.5, **SIGN),
+    # labels of 0 and 1
+    "brier": of("(y - sigmoid(z))**2", "G. W. Brier, Mon. Weather Rev. 78 (1950). doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2", **LABEL),
+    "absolute_probability": of("abs(y - 1/(1 + exp(-z)))", "A. Ghosh et al., Neurocomputing 160 (2015). doi:10.1016/j.neucom.2014.09.081", **LABEL),
+    "focal_of_labels": of("-(1 - (y*sigmoid(z) + (1 - y)*(1 - sigmoid(z))))**g*log(y*sigmoid(z) + (1 - y)*(1 - sigmoid(z)))", "T.-Y. Lin et al., Focal loss, ICCV (2017). doi:10.1109/ICCV.2017.324", g=2.0, **LABEL),
+    "generalised_cross_entropy_of_labels": of("(1 - (y*sigmoid(z) + (1 - y)*(1 - sigmoid(z)))**q)/q", "Z. Zhang and M. R. Sabuncu, NeurIPS (2018). doi:10.48550/arXiv.1805.07836", q=0.7, **LABEL),
     # counts, rates, densities
     "poisson": of("exp(z) - y*z", "J. A. Nelder and R. W. M. Wedderburn, JRSS A 135 (1972). doi:10.2307/2344614", target="count"),
     "gamma_log": of("z + y*exp(-z)", "P. McCullagh and J. A. Nelder, Generalized Linear Models (1989). doi:10.1007/978-1-4899-3242-6", target="positive"),

@@ -9,9 +9,11 @@ import sys
 import textwrap
 import warnings
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import losscope as ls
 from losscope.derive import derive
@@ -98,3 +100,23 @@ def test_most_formulas_of_papers_are_exact() -> None:
     """A judge that condemned all would have nothing silent, either."""
     told = [name for name, paper in PAPERS.items() if defined(name, paper)[1]]
     assert len(told) <= 8, told
+
+
+@pytest.mark.parametrize(
+    ("formula", "target", "slope"),
+    [
+        ("(y - sigmoid(z))**2", "label", lambda z, y: 2 * (y - torch.sigmoid(z))),
+        ("(1 - y*tanh(z))**2", "sign", lambda z, y: 2 * (y * torch.tanh(z) - 1) * torch.tanh(z)),
+    ],
+)
+def test_the_slope_in_a_label_is_that_of_the_formula_as_written(
+    formula: str, target: str, slope: Any
+) -> None:
+    """What is computed is the formula at the labels, and another function between them."""
+    z = torch.tensor([0.3, -2.0, 5.0], dtype=torch.float64, requires_grad=True)
+    y = torch.tensor([1.0, 0.0 if target == "label" else -1.0, 1.0], dtype=torch.float64, requires_grad=True)
+    loss = ls.define("mine", formula, target=target)
+    (found,) = torch.autograd.grad(loss(z, y, reduction="sum"), y, create_graph=True)
+    torch.testing.assert_close(found, slope(z, y))
+    of_slope, expected = (torch.autograd.grad(each.sum(), z)[0] for each in (found, slope(z, y)))
+    torch.testing.assert_close(of_slope, expected)

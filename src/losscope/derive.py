@@ -18,12 +18,13 @@ from losscope.parse import parse
 from losscope.rewrite.both_sides import both_sides
 from losscope.rewrite.exponentials import guarded
 from losscope.rewrite.fractions import collected
-from losscope.rewrite.labels import of_margin
+from losscope.rewrite.labels import of_label, of_margin
 from losscope.stable import beside_kinks, stable, tidy
 
 PREDICTION, TARGET, RESIDUAL, MARGIN = (symbol(name) for name in ("prediction", "target", "r", "margin"))
 HOLD_ZERO = ("probability", "label", "count", "nonnegative")  # domains
 HOLD_ONE = ("probability", "label")
+OF_LABELS = {"sign": of_margin, "label": of_label}  # what is equal only at the labels themselves
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ def formula(entry: Entry, text: str | None = None) -> sympy.Expr:
 
 
 def _of_labels(entry: Entry, expression: sympy.Expr) -> sympy.Expr:
-    return of_margin(expression) if entry.target.name == "sign" else expression
+    rewritten = OF_LABELS.get(entry.target.name)
+    return rewritten(expression) if rewritten else expression
 
 
 def slope_of(expression: sympy.Expr, entry: Entry, activated: sympy.Expr | None = None) -> sympy.Expr:
@@ -129,11 +131,23 @@ def derive(entry: Entry, through: Entry | None = None) -> Derived:
             raise LossError(complain("The formula has no finite real derivative", got=entry.formula))
     has_residual = str(RESIDUAL) in structures.get(entry.structure).moving
     uses_residual = has_residual and any(each.has(RESIDUAL) for each in (value, gradient, curvature))
-    in_target = formula(entry, entry.target_gradient) if entry.target_gradient else None
+    in_target = _in_target(entry)
     if in_target is not None and through is not None:
         in_target = compose(entry, in_target, formula(through))
     own = residual if uses_residual else None
     return Derived(value, gradient, curvature, own, zeros_of(entry, through), in_target)
+
+
+def _in_target(entry: Entry) -> sympy.Expr | None:
+    """The derivative in the target, where that of the forms that are computed is another."""
+    if entry.target_gradient:
+        return formula(entry, entry.target_gradient)
+    if entry.target.name not in OF_LABELS:
+        return None
+    written = stable(parse(entry.formula, names_of(entry)))
+    if written == formula(entry):
+        return None
+    return tidy(in_our_words(sympy.diff(written, TARGET) - sympy.diff(written, RESIDUAL)))
 
 
 def _derived(entry: Entry, through: Entry | None) -> tuple[sympy.Expr, sympy.Expr, sympy.Expr, sympy.Expr]:

@@ -69,7 +69,7 @@ class Bench:
         self.symbols = tuple(sympy.Symbol(name, real=True) for name in self.names)
         self.instead = tuple(with_limits(each, zeros) for each in instead)
         self.of_residual = of_residual
-        self.condition = Condition(self.true, self.arguments, self.parameters)
+        self.condition = Condition(self.true, self.arguments, self.parameters, self.instead)
         self._look_at(
             {
                 dtype: points(arguments, parameters, dtype, self.count, seed + k)
@@ -296,7 +296,7 @@ class Bench:
     def with_borders(self) -> Bench:
         """The same points, of which those say nothing whose side of a border a rounding decides."""
         found = copy(self)
-        found.condition = Condition(self.true, self.arguments, self.parameters, borders=True)
+        found.condition = Condition(self.true, self.arguments, self.parameters, self.instead, borders=True)
         found._moved = {}
         return found
 

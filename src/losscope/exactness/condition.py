@@ -22,16 +22,18 @@ UP, ELSEWHERE = (1,), (-0.7, 1.6)  # last-place changes: an angle may chance to 
 
 
 class Condition:
-    """That of some expressions in these arguments and parameters; with `borders`, it is also without end where a rounding
-    decides a comparison."""
+    """That of some expressions in these arguments and parameters (`instead`: equal ones, for where those are unknown); with
+    `borders`, it is also without end where a rounding decides a comparison."""
 
     def __init__(
         self,
         true: Sequence[Any],
         arguments: Mapping[str, str],
         parameters: Mapping[str, Parameter],
+        instead: Sequence[Any] = (),
         borders: bool = False,
     ):
+        self.instead = tuple(instead)
         self.true, self.arguments, self.parameters, self.borders = tuple(true), arguments, parameters, borders
         self.names = [*arguments, *parameters]
         self.symbols = tuple(sympy.Symbol(name, real=True) for name in self.names)
@@ -52,7 +54,7 @@ class Condition:
             alone = most == 0
             for step in (share, -share) if alone.any() else ():
                 there = self._inside(rows[alone] * numpy.where(moving[alone], 1 + step, 1))
-                truth = truths([self.true[order]], self.symbols, there)[:, 0]
+                truth = self._truth(order, there)
                 moved = self._at(order, dtype, there, moving[alone], truth, UP + ELSEWHERE)
                 most[alone] = numpy.fmax(most[alone], numpy.where(numpy.isfinite(moved), moved, 0))
         return most
@@ -75,14 +77,22 @@ class Condition:
             for step in sides:
                 there = rows[some]
                 there[:, column] *= 1 + step * eps
-                off = _apart(self.true[order], self.symbols, self._inside(there), here[some], unit[some])
+                off = _apart(self._truth(order, self._inside(there)), here[some], unit[some])
                 most = numpy.fmax(most, off)
             moved[some] += most
         for expression in self.shifted[order]:
             for step in sides:
                 there = numpy.insert(rows, rows.shape[1], step * BOUND * eps, 1)
-                moved = numpy.fmax(moved, _apart(expression, (*self.symbols, SHIFT), there, here, unit))
+                truth = truths([expression], (*self.symbols, SHIFT), there)[:, 0]
+                moved = numpy.fmax(moved, _apart(truth, here, unit))
         return moved
+
+    def _truth(self, order: int, rows: numpy.ndarray) -> numpy.ndarray:
+        found = truths([self.true[order]], self.symbols, rows)[:, 0]
+        unknown = numpy.isnan(found).all(1)
+        if self.instead and unknown.any():
+            found[unknown] = truths([self.instead[order]], self.symbols, rows[unknown])[:, 0]
+        return found
 
     def _moving(self, rows: numpy.ndarray, dtype: str) -> numpy.ndarray:
         columns = zip(self.names, rows.T, strict=True)
@@ -96,11 +106,8 @@ class Condition:
         return rows
 
 
-def _apart(
-    expression: Any, symbols: Sequence[Any], rows: numpy.ndarray, here: numpy.ndarray, unit: numpy.ndarray
-) -> numpy.ndarray:
+def _apart(there: numpy.ndarray, here: numpy.ndarray, unit: numpy.ndarray) -> numpy.ndarray:
     """By how many units the truth at other points is off the truth here; without end where surely there is none."""
-    there = truths([expression], symbols, rows)[:, 0]
     with numpy.errstate(all="ignore"):
         off = numpy.abs((there[:, 0] - here[:, 0]) + (there[:, 1] - here[:, 1])) / unit
     return numpy.where(numpy.isnan(there[:, 0]) & ~numpy.isnan(there[:, 1]), numpy.inf, off)

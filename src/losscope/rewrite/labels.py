@@ -1,23 +1,27 @@
-"""What is known of a label that is -1 or 1."""
+"""What is known of a label that is one of two numbers."""
 
 from __future__ import annotations
 
 from itertools import product
 from typing import Any
 
-from sympy import Mul
+from sympy import Mul, S
 
+from losscope.expression.choices import absolute
 from losscope.expression.error_function import erf
 from losscope.expression.everywhere import everywhere
+from losscope.expression.exponential import sigmoid
 from losscope.expression.hyperbolic import tanh
 from losscope.rewrite.rewriting import TARGET
+from losscope.stable import stable
 
+FLIP = 1 - 2 * TARGET  # 1 of a label of 0, -1 of one of 1
 ODD = (tanh, erf)  # and of a limit, whose distance is then known
 
 
 @everywhere
 def of_margin(e: Any) -> Any:
-    """y tanh(x) as tanh(y x), whose distance to 1 may be asked for, whatever the label; and so tanh(x) - y.
+    """y tanh(x) as tanh(y x), whose distance to 1 may be asked for, whatever the label -1 or 1; and so tanh(x) - y.
 
     >>> from losscope.expression import symbol
     >>> z = symbol("prediction")
@@ -41,3 +45,42 @@ def _beside_label(total: Any) -> Any:
                 sign = one / odd * label / TARGET
                 return total - one - label + label * (1 + sign * odd.func(TARGET * odd.args[0]))
     return total
+
+
+@everywhere
+def of_label(e: Any) -> Any:
+    """What a label of 0 or 1 has of a probability, y p + (1 - y)(1 - p), and what it lacks, y - p, for p = sigmoid(x): a
+    sigmoid of x or -x with a sign, in which nothing is taken from 1. A square and a size have no sign.
+
+    >>> from losscope.expression import symbol
+    >>> p = sigmoid(symbol("z"))
+    >>> of_label(TARGET - p), of_label(TARGET * p + (1 - TARGET) * (1 - p))
+    ((2*target - 1)*sigmoid(z*(1 - 2*target)), sigmoid(-z*(1 - 2*target)))
+    >>> of_label((TARGET - p) ** 2)
+    sigmoid(z*(1 - 2*target))**2
+    >>> of_label(absolute(TARGET - p))
+    sigmoid(z*(1 - 2*target))
+    """
+    if e.is_Mul:
+        return Mul(
+            *(
+                each
+                for each in e.args
+                if not (each.is_Pow and each.exp.is_even and each.base in (FLIP, -FLIP))
+            )
+        )
+    if isinstance(e, absolute):
+        size = Mul(*(each for each in Mul.make_args(*e.args) if each not in (FLIP, -FLIP)))
+        return size if isinstance(size, sigmoid) else absolute(size)
+    if not e.is_Add or not e.has(TARGET):
+        return e
+    (one, x), (other, z) = (_signed_sigmoid(stable(e.xreplace({TARGET: label}))) for label in (S.Zero, S.One))
+    if x is None or z is None or x not in (z, -z) or one not in (other, -other):
+        return e
+    return (one if one == other else one * FLIP) * sigmoid(x if x == z else x * FLIP)
+
+
+def _signed_sigmoid(e: Any) -> tuple[Any, Any]:
+    """a and x of a sigmoid(x), for a number a."""
+    a, rest = e.as_coeff_Mul()
+    return (a, rest.args[0]) if isinstance(rest, sigmoid) else (a, None)

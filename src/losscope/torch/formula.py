@@ -212,7 +212,7 @@ def derivative(entry: Entry, through: Entry | None, in_prediction: int, in_targe
         return slope if gathered.has(two_sided_softplus, two_sided_sigmoid) else gathered
     # Of the forms that are at hand, the highest in the prediction cancels least; but one that was written for its slope in
     # the prediction has no other in the target.
-    apart = entry.gradient_of or entry.target_gradient
+    apart = entry.gradient_of or derived.target_gradient is not None
     variable, lower = (
         (structure.second, (in_prediction, in_target - 1))
         if in_target and not (apart and in_prediction)
