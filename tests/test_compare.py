@@ -279,6 +279,20 @@ def test_a_metric_that_is_asked_for_ranks_everyone():
         ls.compare("diabetes", losses=["mse"], metric="rms", **SMALL)
 
 
+@pytest.mark.parametrize("name", ["pinball@0.9", "expectile@0.25"])
+@pytest.mark.parametrize(
+    "losses", [["mse", "mae"], ["pinball:quantile=0.9", "e = where(r > 0, r**2/4, r**2)"]]
+)
+def test_a_metric_at_a_level_may_be_asked_of_any_losses(name, losses):
+    result = ls.compare("diabetes", losses=losses, metric=name, **SMALL)
+    (question,) = result.questions
+    assert question.metric.name == name
+    for loss in result.losses:
+        assert np.isfinite(result.summaries[loss].mean(name))
+        if name == "pinball@0.9":
+            assert 0 <= result.summaries[loss].mean("coverage@0.9") <= 1
+
+
 def test_where_one_class_is_the_large_majority_accuracy_chooses_nothing():
     rng = np.random.default_rng(3)
     frame = pd.DataFrame({"x": rng.normal(size=600)})

@@ -183,7 +183,11 @@ SETTINGS_MISTAKES = {
     "--metric mae": ({"metric": "mae"}, "--metric 'mae' does not fit --task classes"),
     "--metric foo": (
         {"metric": "foo", "data": "diabetes"},
-        "--metric 'foo' is not known. Known: coverage@0.9, expectile@0.9, mae, median_absolute_error, pinball@0.9, r2, rmse",
+        "--metric 'foo' is not known. Known: expectile@0.9, mae, median_absolute_error, pinball@0.9, r2, rmse",
+    ),
+    "--metric coverage@0.9": (
+        {"metric": "coverage@0.9", "data": "diabetes"},
+        "ranks nothing: the best is neither most nor least, and a constant can have it, too. pinball@0.9 ranks",
     ),
     "--metric pinball@0.9": ({"metric": "pinball@0.9"}, "--metric 'pinball@0.9' does not fit --task classes"),
     "--splits 0": ({"splits": 0}, "--splits 0 is too few"),

@@ -66,12 +66,12 @@ def test_a_row_of_weight_2_is_one_that_comes_twice(loss):
         part = prepare(data, task, split=split)
         (rival,) = (seated(each, task, part.target, data.row_numbers) for each in read([loss]))
         settings = settle(Asked(model="linear"), True, len(part.train), part.columns, 1)
-        judging = Judging((0.9,))
+        judging = Judging(("pinball@0.9", "coverage@0.9"))
         run, fitted = train(Job(loss, 0, 0), settings, part, task, rival, judging)
         known = part.trained_on(part.target)
         numbers, (town,) = part.learned.numbers, part.learned.words
         first = np.unique(rows, return_index=True)[1]
-        metrics = (*metrics_of("regression", (0.9,)), expectile(0.9))
+        metrics = (*metrics_of("regression", ("pinball@0.9", "coverage@0.9")), expectile(0.9))
         found.append(
             {
                 "centre": part.centre,
@@ -92,7 +92,7 @@ def test_a_row_of_weight_2_is_one_that_comes_twice(loss):
 
 @pytest.mark.parametrize(
     "metric",
-    [*metrics_of("regression", (0.3,))[:2], pinball(0.3), expectile(0.9)],
+    [*metrics_of("regression")[:2], pinball(0.3), expectile(0.9)],
     ids=lambda each: each.name,
 )
 @pytest.mark.parametrize("weighted", [False, True])

@@ -88,7 +88,10 @@ def test_metrics_of_numbers_are_scikit_learn_s():
     rng = np.random.default_rng(0)
     target, weight = rng.poisson(3, 50).astype(float), rng.uniform(0.5, 2, 50)
     made = Forecast(rng.uniform(0.5, 6, 50))
-    found = {metric.name: metric.of(target, made, weight) for metric in metrics_of("count", (0.9,))}
+    found = {
+        metric.name: metric.of(target, made, weight)
+        for metric in metrics_of("count", ("pinball@0.9", "coverage@0.9"))
+    }
     options = {"sample_weight": weight}
     assert found["mae"] == pytest.approx(sk.mean_absolute_error(target, made.prediction, **options))
     assert found["rmse"] == pytest.approx(sk.mean_squared_error(target, made.prediction, **options) ** 0.5)

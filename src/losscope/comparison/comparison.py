@@ -115,7 +115,10 @@ def compare(
     asks = questions.Asks(decided.kind, asked.metric, _majority(decided, parts[0]))
     to_ask = questions.questions(asks, tuple(rivals.values()))
     chosen_by = {name: questions.own_metric(asks, each) for name, each in rivals.items()}
-    judging = Judging(_levels(rivals), tuple(dict.fromkeys(question.metric.name for question in to_ask)))
+    judging = Judging(
+        questions.at_levels(rivals.values(), to_ask, chosen_by.values()),
+        tuple(dict.fromkeys(question.metric.name for question in to_ask)),
+    )
     work = Work(settings, decided, parts, rivals, judging)
     progress = progress or Silence()
     if older := older_runs(out):
@@ -152,19 +155,13 @@ def _listed(losses: Any) -> list[Any]:
     return named
 
 
-def _levels(rivals: Mapping[str, Rival]) -> tuple[float, ...]:
-    """The quantiles that are estimated."""
-    found = {each.estimand.level for each in rivals.values() if each.estimand.kind == "quantile"}
-    return tuple(sorted(level for level in found if level is not None))
-
-
 def _context(dataset: Dataset, work: Work) -> dict[str, Any]:
     """What determines the numbers of every run, beside its job."""
     return {
         "data": dataset.fingerprint(),
         "task": [work.task.kind, [str(label) for label in work.task.labels]],
         "settings": bearing_on_a_run(work.settings),
-        "judging": [list(work.judging.levels), list(work.judging.curves)],
+        "judging": [list(work.judging.at_levels), list(work.judging.curves)],
     }
 
 

@@ -170,10 +170,15 @@ CLASSES = (
 OF_TASK = {"regression": NUMBERS, "count": COUNTS, "binary": BINARY, "classes": CLASSES}
 
 
-def metrics_of(kind: str, levels: Sequence[float] = ()) -> tuple[Metric, ...]:
-    """The metrics of a task, with pinball loss and coverage at each quantile that a loss estimates."""
-    more = [make(level) for level in levels for make in (pinball, coverage)]
-    return (*OF_TASK[kind], *more)
+def metrics_of(kind: str, at_levels: Sequence[str] = ()) -> tuple[Metric, ...]:
+    """The metrics of a task, and those at a level that are named."""
+    return (*OF_TASK[kind], *map(at_level, at_levels))
+
+
+def at_level(name: str) -> Metric:
+    """`pinball@0.9` and its like."""
+    word, _, level = name.partition("@")
+    return FAMILIES[word](float(level))
 
 
 def pinball(level: float) -> Metric:
@@ -200,24 +205,38 @@ def expectile(level: float) -> Metric:
                   meaning=f"the asymmetric squared error that the {level:.12g} expectile minimises")  # fmt: skip
 
 
+FAMILIES: dict[str, Callable[[float], Metric]] = {
+    "pinball": pinball, "coverage": coverage, "expectile": expectile
+}  # fmt: skip
+RANKING = ("pinball", "expectile")  # a constant can have the right coverage, too
+
+
 def named(name: str, kind: str) -> Metric:
-    """One metric of a task by its name: `mae`, `pinball@0.9`. DataError for a name there is not."""
+    """One metric of a task by its name: `mae`, `pinball@0.9`. DataError for a name there is not, or that ranks nothing."""
     word, _, level = name.partition("@")
-    families = {"pinball": pinball, "coverage": coverage, "expectile": expectile}
-    if level and word in families and kind in ("regression", "count"):
-        try:
-            if 0 < float(level) < 1:
-                return families[word](float(level))
-        except ValueError:
-            pass
-        raise DataError(f"--metric {name!r}: the level is a number between 0 and 1, as in {word}@0.9")
+    if level and word in FAMILIES and kind in ("regression", "count"):
+        if not _is_level(level):
+            raise DataError(f"--metric {name!r}: the level is a number between 0 and 1, as in {word}@0.9")
+        if word not in RANKING:
+            raise DataError(
+                f"--metric {name!r} ranks nothing: the best is neither most nor least, and a constant can have it, too. "
+                f"pinball@{level} ranks, and the tables then have the {word} beside it"
+            )
+        return at_level(name)
     known = {metric.name: metric for metric in OF_TASK[kind]}
     if name not in known:
-        elsewhere = word in families or name in {each.name for every in OF_TASK.values() for each in every}
+        elsewhere = word in FAMILIES or name in {each.name for every in OF_TASK.values() for each in every}
         wrong = f"does not fit --task {kind}" if elsewhere else "is not known"
-        levelled = [f"{family}@0.9" for family in families] if kind in ("regression", "count") else []
+        levelled = [f"{family}@0.9" for family in RANKING] if kind in ("regression", "count") else []
         raise DataError(f"--metric {name!r} {wrong}. {did_you_mean(name, [*known, *levelled])}")
     return known[name]
+
+
+def _is_level(text: str) -> bool:
+    try:
+        return 0 < float(text) < 1
+    except ValueError:
+        return False
 
 
 def best_threshold(target: np.ndarray, score: np.ndarray, weight: np.ndarray | None = None) -> float:

@@ -15,7 +15,7 @@ from losscope.comparison.encode import seen
 from losscope.comparison.forecast import Forecast, constant, forecast
 from losscope.comparison.metrics import Metric, metrics_of
 from losscope.comparison.preparation import Prepared
-from losscope.comparison.questions import Question
+from losscope.comparison.questions import Question, at_levels
 from losscope.comparison.references import references
 from losscope.comparison.rival import Rival
 from losscope.comparison.settings import Settings
@@ -71,16 +71,11 @@ class Outcome:
         return tuple(self.rivals)
 
     @cached_property
-    def levels(self) -> tuple[float, ...]:
-        """The quantiles that losses estimate."""
-        levels = {r.estimand.level for r in self.rivals.values() if r.estimand.kind == "quantile"}
-        return tuple(sorted(level for level in levels if level is not None))
-
-    @cached_property
     def metrics(self) -> tuple[Metric, ...]:
         """The task's metrics, those of the questions first."""
         asked = {question.metric.name: question.metric for question in self.questions}
-        rest = {metric.name: metric for metric in metrics_of(self.task.kind, self.levels)}
+        more = at_levels(self.rivals.values(), self.questions, self.chosen_by.values())
+        rest = {metric.name: metric for metric in metrics_of(self.task.kind, more)}
         return tuple({**asked, **rest}.values())
 
     @property

@@ -3,7 +3,7 @@ is minimised by. Losses that estimate something else are shown beside them, not 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from losscope.comparison.metrics import MAJORITY, Metric, expectile, named, pinball
@@ -112,6 +112,20 @@ def own_metric(asks: Asks, rival: Rival) -> Metric | None:
     if kind in LEVELLED and level is not None:
         return LEVELLED[kind](level)
     return asks.named("mae") if rival.open else None  # its own values with other parameters do not compare
+
+
+def at_levels(
+    rivals: Iterable[Rival], questions: Iterable[Question], chosen_by: Iterable[Metric | None]
+) -> tuple[str, ...]:
+    """The metrics at a level that every run has beside the task's: pinball loss at each quantile that is estimated, and
+    those that are asked about or choose; with pinball loss the coverage, too."""
+    names = [pinball(level).name for level in _levels([*rivals], "quantile")]
+    names += [question.metric.name for question in questions]
+    names += [metric.name for metric in chosen_by if metric is not None]
+    found: list[str] = []
+    for word, at, level in (name.partition("@") for name in names):
+        found += [word + at + level] * bool(at) + [f"coverage@{level}"] * (word == "pinball")
+    return tuple(dict.fromkeys(found))
 
 
 def _has(rival: Rival, metric: str) -> bool:

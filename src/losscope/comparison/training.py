@@ -35,9 +35,9 @@ Outputs = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Judging:
-    """By what runs are judged: quantile levels beside the task's metrics, and the metrics that get a curve."""
+    """By what runs are judged: metrics at a level beside the task's, and the metrics that get a curve."""
 
-    levels: tuple[float, ...] = ()
+    at_levels: tuple[str, ...] = ()
     curves: tuple[str, ...] = ()
 
 
@@ -86,7 +86,7 @@ class _View:
         self, loss: Any, rival: Rival, prepared: Prepared, task: Task, target: Seen, judging: Judging
     ) -> None:
         self.loss, self.rival, self.prepared, self.task = loss, rival, prepared, task
-        self.target, self.metrics = target, metrics_of(task.kind, judging.levels)
+        self.target, self.metrics = target, metrics_of(task.kind, judging.at_levels)
         self.curves = [metric for metric in self.metrics if metric.name in judging.curves]
         self.watched = observation.rows_to_watch(prepared.train)
 
