@@ -141,7 +141,9 @@ class Bench:
                 beside = numpy.fmax(here, self.condition.beside(order, dtype, self.rows(dtype)[out]))
                 with numpy.errstate(invalid="ignore"):
                     errors[out] *= numpy.fmax(1, here) / numpy.fmax(1, beside)
-                errors[out[self._of_no_value(order, dtype, out)]] = 0
+                # Of sin(1e63) a last place may chance to be whole turns.
+                ill = beside > NOTHING / float(numpy.finfo(dtype).eps)
+                errors[out[ill | self._of_no_value(order, dtype, out)]] = 0
             best = max(best, float(errors[group].max()))
         return best
 
