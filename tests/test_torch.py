@@ -229,6 +229,9 @@ def test_what_patch_left_and_what_unpatch_leaves_is_said():
             "someones_training.chosen (multi_margin_loss)",
             "someones_training.taken_meanwhile (poisson_nll_loss)",
         )
+        assert not [
+            each for each in patched().pytorchs if each.startswith("torch.")
+        ]  # where they are at home
         assert F.hinge_embedding_loss is print  # assigned anew: not ours to take away
         assert theirs is L.hinge_embedding_loss
     finally:

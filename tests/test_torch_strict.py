@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -651,3 +652,43 @@ def test_a_strict_loss_that_is_exported_says_what_can_be() -> None:
 
     with pytest.raises(Exception, match=r"In a graph, use a function of losscope\.torch\.functional"):
         torch.export.export(Model(), (torch.ones(3), torch.ones(3)))
+
+
+def _in_turn(function: Any, a: Any, b: Any, *axes: tuple[int | None, int | None]) -> Any:
+    """`torch.vmap` within `torch.vmap`, as Python's own loops."""
+    if not axes:
+        return function(a, b)
+    (of_a, of_b), *inner = axes
+    count = b.shape[of_b] if of_a is None else a.shape[of_a]
+    at = [
+        (a if of_a is None else a.select(of_a, i), b if of_b is None else b.select(of_b, i))
+        for i in range(count)
+    ]
+    return torch.stack([_in_turn(function, *each, *inner) for each in at])
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape", "other"),
+    [
+        ([(1, None)], (5, 3), (5,)),
+        ([(None, 1)], (5,), (5, 3)),
+        ([(0, 1)], (3, 5), (5, 3)),
+        ([(0, None), (None, 0)], (3, 5), (2, 5)),  # every prediction against every target
+        ([(0, 0), (0, None)], (3, 2, 5), (3, 5)),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("name", [*ELEMENTWISE, "twin of bce"])
+def test_axes_of_vmap_are_each_tensors_own(name: str, axes: Any, shape: Any, other: Any) -> None:
+    """What is beside what is vmap's to know; whether a number is in its domain can be asked of it alone."""
+    twin = name not in ELEMENTWISE
+    loss = ls.get("binary_cross_entropy_of_probability" if twin else name)
+    function = functional.binary_cross_entropy if twin else partial(loss, reduction="none")
+    a, b = (
+        torch.as_tensor(each.reshape(-1)[: math.prod(size)].reshape(size))
+        for each, size in zip(batch(loss, 30), (shape, other), strict=True)
+    )
+    found = function
+    for one in reversed(axes):
+        found = torch.vmap(found, in_dims=one)
+    torch.testing.assert_close(found(a, b), _in_turn(function, a, b, *axes))

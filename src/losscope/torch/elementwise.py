@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from losscope.domain import Domain
 from losscope.entry import Entry
 from losscope.kernels.elementwise import Call
 from losscope.reduction import MEAN, NONE, SUM, scale_of
@@ -131,20 +132,27 @@ class Pointwise(KernelLoss):
 
     def check(self, input: Tensor, target: Tensor) -> None:
         """Raise Outside for input outside its domain."""
-        numbers = eligibility.underneath(input), eligibility.underneath(target)
+        # Each by itself: underneath their transforms, axes of one are not those of the other.
+        judged = [(eligibility.underneath(tensor), domain) for tensor, domain in self.judged(input, target)]
         with eligibility.no_transforms():
-            if not bool(self.inside(*numbers).all()):
+            if not all(bool(_within(tensor, domain).all()) for tensor, domain in judged):
                 raise Outside
 
     def inside(self, input: Tensor, target: Tensor) -> Tensor:
         """Which elements are within the domains, of a loss that refuses others; into an activation may go any number."""
         found = torch.ones_like(input, dtype=torch.bool)
-        if self.refuses:
-            domains = (input, self.entry.prediction, not self.through), (target, self.entry.target, True)
-            for tensor, domain, is_judged in domains:
-                if domain.outside and is_judged:
-                    found = found & ~eval(domain.outside, {"x": tensor})  # the domain's own text
+        for tensor, domain in self.judged(input, target):
+            found = found & _within(tensor, domain)
         return found
+
+    def judged(self, input: Tensor, target: Tensor) -> list[tuple[Tensor, Domain]]:
+        """Those that may be outside a domain, with it."""
+        domains = (input, self.entry.prediction, not self.through), (target, self.entry.target, True)
+        return [
+            (tensor, domain)
+            for tensor, domain, judged in domains
+            if judged and self.refuses and domain.outside
+        ]
 
     # One argument for each input and each output of the kernel: the outputs by name.
     def run(
@@ -183,6 +191,12 @@ class Pointwise(KernelLoss):
         )
         if outside:
             raise Outside
+
+
+def _within(tensor: Tensor, domain: Domain) -> Tensor:
+    """Which numbers are within a domain, by its own text."""
+    found: Tensor = ~eval(domain.outside, {"x": tensor})
+    return found
 
 
 def _beside(other: Tensor, input: Tensor, how: int) -> bool:

@@ -18,7 +18,7 @@ from losscope.reduction import MEAN, NONE, REDUCTIONS, scale_of
 from losscope.torch import eligibility, margin
 from losscope.torch.eligibility import HALVES, NAMES, Outside
 from losscope.torch.loss_node import Gradients, LossNode, apart, as_weight, record
-from losscope.torch.rows import Logits, Rows
+from losscope.torch.rows import Logits, Rows, refuse_no_class
 
 # Bytes of a chunk of logits: rows enough for a matrix product at full speed, few enough to be a small part of all.
 CHUNK = 32 << 20
@@ -143,6 +143,7 @@ class Linear(LossNode):
     def as_operations(self, tensors: Any, upstream: Tensor) -> Gradients:
         """The logits are computed again, all at once."""
         *_, target, class_weight = tensors
+        refuse_no_class(target, self.ignore, len(tensors[1]))
 
         def values_of(logits: Tensor) -> Tensor:
             return margin.rows(

@@ -128,7 +128,7 @@ def unpatch() -> None:
 
 
 def patched() -> Holders:
-    """Where code outside torch and losscope holds our losses and PyTorch's own: in names of modules, attributes of classes
+    """Where code outside torch and losscope holds our losses and PyTorch's own, and `torch.nn.functional` ours: in names of modules, attributes of classes
     (static methods too), dicts, lists, tuples, sets, `functools.partial`, and the defaults of arguments.
 
     After `patch`, `pytorchs` is what it left as it was; after `unpatch`, `ours` is what was taken meanwhile and stays.
@@ -146,7 +146,8 @@ def patched() -> Holders:
             for name, value in list(vars(module).items()):
                 for place, held in _held(value, f"{module.__name__}.{name}", module.__name__, STEPS):
                     for wanted, places in zip((ours, pytorchs), found, strict=True):
-                        if id(held) in wanted:
+                        at_home = wanted is pytorchs and module is torch.nn.functional
+                        if id(held) in wanted and not at_home:
                             places.add(f"{place} ({wanted[id(held)]})")
     return Holders(*(tuple(sorted(places)) for places in found))
 

@@ -215,7 +215,10 @@ class Logits(LossNode):
             input = torch.where(gone, 0, input)
             if target.is_floating_point():
                 target = torch.where(gone, 0, target)
+            else:
+                target = torch.where(gone.squeeze(-1).view(target.shape), self.ignore, target)
         ignore, smoothing = self.ignore, self.smoothing
+        refuse_no_class(target, ignore, input.shape[min(1, input.ndim - 1)])
         entry, parameters = self.loss.entry, self.parameters
         return (gradient(entry, parameters, input, target, class_weight, ignore, smoothing, scale, upstream),)
 
@@ -227,18 +230,11 @@ class Logits(LossNode):
         if self.target is None:
             return float(self.rows)
         counts = self.target != self.ignore
-        if bool((counts & ((self.target < 0) | (self.target >= self.classes))).any()):
-            raise self.no_class()
+        refuse_no_class(self.target, self.ignore, self.classes)
         if self.class_weight is None:
             return float(counts.sum())
         right = torch.where(counts, self.target, 0)
         return float(torch.where(counts, self.class_weight[right], 0).sum(dtype=torch.float64))
-
-    def no_class(self) -> Outside:
-        """What is wrong with a target of which a class is none, in PyTorch's words."""
-        assert self.target is not None
-        wrong = (self.target != self.ignore) & ((self.target < 0) | (self.target >= self.classes))
-        return Outside(f"Target {int(self.target[wrong][0])} is out of bounds.")
 
     def run(self, gradient: Tensor | None, weight: Tensor | None) -> Tensor:
         """One pass: the loss (the scaled sum, or one value per row), and the gradient into its place."""
@@ -256,7 +252,8 @@ class Logits(LossNode):
             self.scale, self.mean, address(values), address(gradient), None, address(out)
         )
         if wrong >= 0:
-            raise self.no_class()
+            refuse_no_class(self.target, self.ignore, self.classes)
+            raise Outside  # it has been written to meanwhile
         self.weighed = weighs
         if self.mean:
             self.scale, self.mean = self.scale * scale_of(MEAN, weighs), False
@@ -292,3 +289,12 @@ def in_layout(rows: Tensor, input: Tensor) -> Tensor:
         return rows
     gradient = (rows.movedim(-1, 1) if rows.ndim > 2 else rows).to(input.dtype)
     return gradient.contiguous() if contiguous else gradient
+
+
+def refuse_no_class(target: Tensor | None, ignore: int, classes: int) -> None:
+    """Raise Outside, in PyTorch's words, for class indices of which one is none."""
+    if target is None or target.is_floating_point() or eligibility.of_many(target):
+        return
+    wrong = (target != ignore) & ((target < 0) | (target >= classes))
+    if bool(wrong.any()):
+        raise Outside(f"Target {int(target[wrong][0])} is out of bounds.")
