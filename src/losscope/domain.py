@@ -31,6 +31,11 @@ class Domain:
         return ~self.excludes(x)
 
 
+    def holds(self, other: Domain) -> bool:
+        """Whether every number of the other is one of this."""
+        return self in (other, real) or (self, other) == (nonnegative, positive)
+
+
 real = Domain("real", "any real number")
 probability = Domain("probability", "between 0 and 1", "(x < 0) | (x > 1)")
 nonnegative = Domain("nonnegative", "0 or more", "x < 0")

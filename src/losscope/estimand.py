@@ -32,7 +32,8 @@ class Estimand:
     """What the best prediction under a loss is.
 
     `kind`: of a number "mean", "median", "quantile", "expectile" (these two with their `level`), "centre" (another
-    centre of the target, equal to mean and median where its distribution is symmetric) or "other"; of a class
+    centre of the target, equal to mean and median where its distribution is symmetric; "outer" if it lies beyond the mean,
+    seen from the median) or "other"; of a class
     "probability", "ranking" (the score rises with the probability, but is none) or "class" (only which class is
     likelier); of either "nothing": the loss falls without end, the further off the better.
     """
@@ -46,9 +47,10 @@ class Estimand:
         """In a word or two, for a table."""
         if self.kind in ("quantile", "expectile"):
             return f"{self.level:.12g} {self.kind}"
-        return {"centre": "between" if self is BETWEEN else "a centre", "other": "its own"}.get(
-            self.kind, self.kind
-        )
+        words = {
+            "centre": "between" if self is BETWEEN else "a centre", "outer": "a centre", "other": "its own"
+        }  # fmt: skip
+        return words.get(self.kind, self.kind)
 
     def __str__(self) -> str:
         return self.words
@@ -60,8 +62,11 @@ RANKING = Estimand("ranking", None, "a score that rises with the probability")
 CLASS = Estimand("class", None, "which class is likelier")
 BETWEEN = Estimand("centre", None, "a value between the mean and the median")
 CENTRE = Estimand("centre", None, "a centre of the target that leaves out what lies far from it")
+OUTER = Estimand("outer", None, "a centre of the target beyond the mean, drawn by what lies far from it")
+SOME_CENTRE = Estimand("centre", None, "a centre of the target")
 OTHER = Estimand("other", None, "a value of its own")
 NOTHING = Estimand("nothing", None, "nothing")
+ROUNDING = 1e-2  # of a centre, in standard deviations
 FAR = (1e6, 1e12, 1e18)  # sizes of outputs between which what has a minimum or a bound has stopped falling
 
 
@@ -93,11 +98,17 @@ def of_numbers(loss: Any, link: str = "") -> Estimand:
         return Estimand("expectile", level, f"the {level:.12g} expectile")
     if not loss._derived.of_residual_alone or not loss.facts.symmetric:
         return OTHER
-    between = all(
-        min(y.mean(), np.median(y)) - 1e-2 * y.std() <= best <= max(y.mean(), np.median(y)) + 1e-2 * y.std()
-        for y, best in found
-    )
-    return BETWEEN if between else CENTRE
+    return _centre(found)
+
+
+def _centre(found: list[tuple[np.ndarray, float]]) -> Estimand:
+    """What the best predictions of some targets are, by where they lie on the way from the mean to the median."""
+    spans = [float(np.median(y) - y.mean()) / y.std() for y, _ in found]
+    ways = [float(best - y.mean()) / y.std() * np.sign(span) for (y, best), span in zip(found, spans, strict=True)]
+    if min(ways) < -ROUNDING:
+        return SOME_CENTRE if max(ways) > ROUNDING else OUTER
+    beyond_median = any(way > abs(span) + ROUNDING for way, span in zip(ways, spans, strict=True))
+    return CENTRE if beyond_median else BETWEEN
 
 
 @lru_cache(maxsize=256)

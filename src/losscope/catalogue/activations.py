@@ -61,7 +61,7 @@ softplus = activation(
     "softplus",
     "softplus(x)",
     summary="log(1 + exp(x)): a smooth positive part, a rate or a scale from a score.",
-    output=domain.nonnegative,
+    output=domain.positive,
     reference="C. Dugas et al., Incorporating second-order functional knowledge for better option pricing, NIPS (2001).",
     equivalents={"torch": "Softplus", "keras": "softplus", "jax": "nn.softplus"},
 )
@@ -71,6 +71,6 @@ exp = activation(
     "exp(x)",
     summary="A positive number from its logarithm.",
     aliases=("exponential",),
-    output=domain.nonnegative,
+    output=domain.positive,
     equivalents={"torch": "exp", "keras": "exponential"},
 )

@@ -9,6 +9,7 @@ import io
 import os
 import pkgutil
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, NoReturn
@@ -86,11 +87,22 @@ def _write_no_more() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _in_words(message: Any, category: type[Warning], filename: str, lineno: int, line: str | None = None) -> str:
+    """A warning of ours without the line of code that met it, which is none of the user's."""
+    if category.__module__.partition(".")[0] != "losscope":
+        return _PYTHONS(message, category, filename, lineno, line)
+    return f"losscope: a warning\n{visible_lines(str(message))}\n"
+
+
+_PYTHONS = warnings.formatwarning
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; a user's mistake is one line on stderr and exit code 2, never a traceback."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # what its encoding lacks is written as its code
             stream.reconfigure(errors="backslashreplace")
+    as_python_says, warnings.formatwarning = warnings.formatwarning, _in_words
     try:
         top, verbs = _parsers()
         args, unknown = top.parse_known_args(arguments)
@@ -138,3 +150,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         say(f"losscope: {error}", error=True)
         return 2
+    finally:
+        warnings.formatwarning = as_python_says

@@ -101,13 +101,23 @@ def lost_digits(frame: pd.DataFrame) -> np.ndarray:
     return lost
 
 
+def no_column(values: pd.Series) -> str:
+    """What the cells are where they are nothing of a table; "" where they may be.
+
+    >>> no_column(pd.Series([None, [1]])), no_column(pd.Series(["a"]))
+    ('lists or structures', '')
+    """
+    kinds = {type(value) for value in values.dropna()} if values.dtype.kind == "O" else set()
+    if any(issubclass(kind, (list, dict, set, tuple, np.ndarray)) for kind in kinds):
+        return "lists or structures"
+    return "bytes" if any(issubclass(kind, (bytes, bytearray, memoryview)) for kind in kinds) else ""
+
+
 def _of_objects(values: pd.Series, remarks: bool) -> Column:
+    if what := no_column(values):
+        return Column(None, what)
     there = values.dropna()
     kinds = {type(value) for value in there}
-    if any(issubclass(kind, (list, dict, set, tuple, np.ndarray)) for kind in kinds):
-        return Column(None, "lists or structures")
-    if any(issubclass(kind, (bytes, bytearray, memoryview)) for kind in kinds):
-        return Column(None, "bytes")
     if kinds and all(issubclass(kind, str) for kind in kinds):
         return _of_text(values, there, remarks)
     inferred = pd.api.types.infer_dtype(there, skipna=True)

@@ -10,7 +10,8 @@ from losscope.comparison.metrics import MAJORITY, Metric, expectile, named, pinb
 from losscope.comparison.rival import Rival
 
 NUMBERS = ("regression", "count")
-CENTRES = ("mean", "median", "centre")
+CENTRES = ("mean", "median", "centre", "outer")
+OF_SQUARES = ("mean", "outer")  # centres of which squared errors are the nearest metric
 SCORES = ("probability", "ranking", "class")
 LEVELLED = {"quantile": pinball, "expectile": expectile}
 
@@ -68,11 +69,12 @@ def _of_numbers(asks: Asks, rivals: Sequence[Rival]) -> tuple[Question, ...]:
     names = tuple(rival.name for rival in centres)
     kinds = {rival.estimand.kind for rival in centres}
     found = []
-    if "mean" in kinds:
-        if asks.kind == "count":
+    if kinds & {*OF_SQUARES}:
+        if asks.kind == "count" and "mean" in kinds:
             found.append(Question(asks.named("poisson_deviance"), names, "the mean"))
-        found.append(Question(asks.named("rmse"), names, "the mean"))
-    if kinds - {"mean"}:
+        about = "the mean" if "mean" in kinds else "a centre beyond the mean"
+        found.append(Question(asks.named("rmse"), names, about))
+    if kinds - {*OF_SQUARES}:
         found.append(Question(asks.named("mae"), names, "the median"))
     for kind, metric in LEVELLED.items():
         found += [
@@ -103,10 +105,9 @@ def own_metric(asks: Asks, rival: Rival) -> Metric | None:
     kind, level = rival.estimand.kind, rival.estimand.level
     if asks.kind not in NUMBERS:
         return asks.named("log_loss") if kind == "probability" else asks.ranking if kind in SCORES else None
-    if kind == "mean":
-        return asks.named(
-            "poisson_deviance" if asks.kind == "count" and rival.encoding.link == "exp" else "rmse"
-        )
+    if kind in OF_SQUARES:
+        of_counts = kind == "mean" and asks.kind == "count" and rival.encoding.link == "exp"
+        return asks.named("poisson_deviance" if of_counts else "rmse")
     if kind in CENTRES:
         return asks.named("mae")
     if kind in LEVELLED and level is not None:

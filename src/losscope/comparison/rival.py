@@ -26,7 +26,11 @@ from losscope.kernels.reference import pointwise
 TRANSFORMED = {"log(target)": "log", "log1p(target)": "log1p"}
 # What losscope.define takes beside parameters, which are its last.
 TAKEN = tuple(signature(ls.define).parameters)[:-1]
-GEOMETRIC = Estimand("centre", None, "the geometric mean")
+ACTIVATION = "activation"  # what a file of losses may say beside these
+GEOMETRIC = {
+    "log": Estimand("centre", None, "the geometric mean"),
+    "log1p": Estimand("centre", None, "the geometric mean of 1 + target, less 1"),
+}
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,9 @@ def seated(rival: Rival, task: Task, target: np.ndarray, row_numbers: np.ndarray
                 f"{rival.name} needs a target above {lowest:g}, and row {row_numbers[least]} has {target[least]:g}"
                 + (": log1p(target) takes 0, too" if rival.transform == "log" and target.min() > -1 else "")
             )
-        return replace(rival, encoding=Encoding(rival.transform, "identity"), estimand=GEOMETRIC)
+        return replace(rival, encoding=Encoding(rival.transform, "identity"), estimand=GEOMETRIC[rival.transform])
     encoding = encoding_of(rival.loss, task, target)
+    _refuse_flat(rival)
     estimand = estimated(rival.loss, encoding, task)
     if estimand.kind == "nothing":
         raise DataError(
@@ -92,6 +97,20 @@ def seated(rival: Rival, task: Task, target: np.ndarray, row_numbers: np.ndarray
             encoding, link="sigmoid", notes=()
         )  # the formula says so: soft margin is such a loss
     return replace(rival, encoding=encoding, estimand=estimand)
+
+
+def _refuse_flat(rival: Rival) -> None:
+    """A loss that is the same for every prediction at the parameters it was given, as c*r**2 is for c = 0."""
+    if rival.loss.judges == "classes":
+        return
+    size = np.geomspace(1e-6, 1e6, 49)
+    scores = np.concatenate([-size, [0.0], size])
+    _, slopes, _ = pointwise(rival.loss, scores[:, None], np.array([0.0, 1.0]))
+    if not np.isnan(slopes).all() and (np.nan_to_num(slopes) == 0).all():
+        given = ", ".join(f"{name} = {value:g}" for name, value in rival.loss.parameters.items() if value is not None)
+        raise DataError(
+            f"{rival.name} is the same for every prediction{' with ' + given if given else ''}: a model cannot learn from it"
+        )
 
 
 def _refuse_no_number(rival: Rival, encoding: Encoding, target: np.ndarray) -> None:
@@ -227,7 +246,7 @@ def _asks(loss: Any, name: str) -> bool:
 
 def _from_file(path: Path) -> list[Rival]:
     """Losses of a TOML file: a table each, `[cauchy]` with `formula = "..."`, and its parameters as numbers; `target`,
-    `prediction`, `structure` and `task` as in losscope.define."""
+    `prediction`, `structure` and `task` as in losscope.define, and an `activation` as in NAME@exp."""
     try:
         tables = tomllib.loads(content_of(path.expanduser()).decode("utf-8-sig"))
     except OSError as error:
@@ -247,13 +266,16 @@ def _from_file(path: Path) -> list[Rival]:
             raise DataError(
                 f'--losses {str(path)!r}: {name} needs a table with a formula, as in [{name}] formula = "r**2"'
             )
-        opened = [key for key, value in table.items() if value == "?" and key not in TAKEN]
+        opened = [key for key, value in table.items() if value == "?" and key not in (*TAKEN, ACTIVATION)]
         words: dict[str, Any] = {**table, **dict.fromkeys(opened, 1.0)}
         del words["formula"]
+        activation = words.pop(ACTIVATION, None)
         try:
             if "name" in words:  # which Python would take for the loss's
                 raise LossError(complain("A parameter cannot be named 'name'", next_step="Choose another"))
             loss = ls.define(name, table["formula"], **words)
+            if activation is not None:
+                loss = loss.through(str(activation))
         except (DataError, LossError) as error:  # in several lines, where a caret shows the place
             raise LossError(f"--losses {visible(str(path))!r}, {visible(name)}: {error}") from None
         found.append(Rival(_shown(loss, opened), loss, tuple(opened)))

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from losscope.comparison import models
-from losscope.comparison.columns import tidied
+from losscope.comparison.columns import no_column, tidied
 from losscope.comparison.data import DataError, listed, named
 from losscope.comparison.encode import seen
 from losscope.comparison.forecast import Forecast, forecast
@@ -146,11 +146,12 @@ class Model:
         """What of the rows the model does not know, in words: no number where it knows numbers, or another category; and
         what it has in its place."""
         rows, found = self._rows(frame, source).reset_index(drop=True), []
-        read = self._read(rows)
+        read, odd = self._read(rows), {name: no_column(rows[name]) for name in self.names}
+        found += [f"{name}: {what} taken as missing" for name, what in odd.items() if what]
         gaps = {name: ~np.isfinite(read[name].to_numpy()) for name in self._numbers.names}
         for name, missing in gaps.items():
             words = rows[name][missing & rows[name].notna()].astype(str)
-            if len(words):
+            if len(words) and not odd[name]:
                 found.append(f"{name}: {listed([repr(word) for word in words.unique()], 5)} taken as missing")
         filled = [
             f"{name} ({gaps[name].sum():,}, with {value})"
@@ -186,6 +187,9 @@ class Model:
     def _read(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Columns as they are read for a comparison: numbers and dates where those were, and nothing else there."""
         rows, numbers = rows.reset_index(drop=True), list(self._numbers.names)
+        for name in rows:
+            if no_column(rows[name]):
+                rows[name] = pd.Series(None, rows.index, object)
         for name, form in self.formats.items():
             rows[name] = plainly(rows[name], form)
         tidy, _, _ = tidied(rows[numbers])

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 import losscope as ls
+from losscope.catalogue import entries
 from losscope.comparison.data import DataError, Dataset, counted
 from losscope.comparison.lookalikes import looks_like
 from losscope.errors import did_you_mean
@@ -297,10 +298,20 @@ def _encoding(loss: Any, task: Task, target: np.ndarray) -> Encoding | str:
     if needs == "probability" and activation not in ("sigmoid",):
         if task.numeric:
             return "it is for probabilities"
-        return f"it needs a probability where a model gives any number; write {loss.name}@sigmoid"
+        return f"it needs a probability where a model gives any number; {_to_be_put_through(loss, 'sigmoid')}"
     if task.numeric:
         return _for_regression(loss, activation, needs, wanted, target)
     return _for_classification(loss, activation, wanted)
+
+
+def _to_be_put_through(loss: Any, activation: str) -> str:
+    """What to write; the name of a user's own formula stands for no loss until it is defined."""
+    if loss.entry.name in entries():
+        return f"write {loss.name}@{activation}"
+    return (
+        f'give activation = "{activation}" beside its formula in a file of --losses, or {loss.name}.through("{activation}") '
+        "from Python"
+    )
 
 
 def _for_regression(
@@ -323,7 +334,7 @@ def _for_regression(
             )
         if activation in ("exp", "softplus"):
             return Encoding("count", activation, ("sees the target divided by its mean",))
-        return f"its prediction must be {needs}; write {loss.name}@exp"
+        return f"its prediction must be {needs}; {_to_be_put_through(loss, 'exp')}"
     if needs != "real" and not activation:
         return f"its prediction must be {needs}, and a standardised target is any number"
     if activation not in ("", "identity"):

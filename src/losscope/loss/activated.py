@@ -41,11 +41,11 @@ def check_fit(loss: Loss, activation: Entry) -> None:
                 next_step=f"Use {loss.entry.name} as it is",
             )
         )
-    if loss.entry.prediction.outside and activation.output.name != loss.entry.prediction.name:
+    if not loss.entry.prediction.holds(activation.output):
         raise LossError(
             complain(
                 f"{loss.entry.name} takes a number {loss.entry.prediction.words}, and {activation.name} gives {activation.output.words}",
-                next_step="Known to fit: " + ", ".join(giving(loss.entry.prediction.name)),
+                next_step="Known to fit: " + (", ".join(giving(loss.entry.prediction)) or "none"),
             )
         )
     clash = set(activation.parameters) & set(loss.entry.parameters)

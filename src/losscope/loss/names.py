@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from losscope import catalogue, structures
+from losscope.domain import Domain
 from losscope.entry import Entry
 from losscope.errors import LossError, complain, did_you_mean
 
@@ -30,10 +31,10 @@ def names(kind: str) -> list[str]:
     ]
 
 
-def giving(domain: str) -> list[str]:
+def giving(domain: Domain) -> list[str]:
     """The activations whose results lie in that domain."""
     entries = catalogue.entries()
-    return [name for name in names("activation") if entries[name].output.name == domain]
+    return [name for name in names("activation") if domain.holds(entries[name].output)]
 
 
 def entry_of(name: str, kind: str) -> Entry:
