@@ -236,7 +236,11 @@ class _Parser:
                     raise self.error(node, "This constant is out of all proportion")
             if value.has(S.ComplexInfinity, S.NaN, S.ImaginaryUnit, S.Infinity, S.NegativeInfinity):
                 raise self.error(node, "This is not a finite real number")
-            if not isinstance(node, ast.Constant) and value.is_number and not is_finite(value):
+            # SymPy takes a power of a `where` in each of its branches.
+            branches = [each for each, _ in value.args] if isinstance(value, sympy.Piecewise) else [value]
+            if not isinstance(node, ast.Constant) and any(
+                each.is_number and not is_finite(each) for each in branches
+            ):
                 raise self.error(node, "This is not a finite real number")
         self.places.append((node, value))
         return value

@@ -73,13 +73,13 @@ class Condition:
         moved = numpy.zeros(len(rows))
         for column in range(len(self.names)):
             some = numpy.flatnonzero(moving[:, column])
-            most = numpy.zeros(len(some))
+            most = numpy.full(len(some), numpy.nan)
             for step in sides:
                 there = rows[some]
                 there[:, column] *= 1 + step * eps
                 off = _apart(self._truth(order, self._inside(there)), here[some], unit[some])
                 most = numpy.fmax(most, off)
-            moved[some] += most
+            moved[some] += numpy.where(numpy.isnan(most), numpy.inf, most)  # nothing is known beside
         for expression in self.shifted[order]:
             for step in sides:
                 there = numpy.insert(rows, rows.shape[1], step * BOUND * eps, 1)
