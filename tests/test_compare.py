@@ -24,6 +24,7 @@ pytest.importorskip("sklearn")
 
 import losscope as ls
 from losscope.comparison import comparison, models, say, tuning
+from losscope.comparison.data import DataError
 from losscope.comparison.differences import Difference, blocks_of
 from losscope.comparison.execution import workers_asked
 from losscope.comparison.metrics import named
@@ -291,6 +292,41 @@ def test_a_metric_at_a_level_may_be_asked_of_any_losses(name, losses):
         assert np.isfinite(result.summaries[loss].mean(name))
         if name == "pinball@0.9":
             assert 0 <= result.summaries[loss].mean("coverage@0.9") <= 1
+
+
+def test_a_centre_beyond_the_mean_is_ranked_by_squared_errors():
+    result = ls.compare("diabetes", losses=["quartic = r**4", "mse"], **SMALL)
+    assert [question.metric.name for question in result.questions] == ["rmse"]
+    assert result.chosen_by["quartic"].name == "rmse"
+    assert "beyond the mean" in " ".join(result.findings())
+
+
+@pytest.mark.parametrize("formula", ["h = c*r**2 : c=0", "h = maximum(c, r**2*0) : c=2"])
+def test_a_loss_that_is_the_same_for_every_prediction_is_refused(formula):
+    with pytest.raises(
+        DataError, match=r"h is the same for every prediction|does not depend on the prediction"
+    ):
+        ls.compare("diabetes", losses=[formula, "mse"], **SMALL)
+
+
+def test_a_file_of_losses_may_name_an_activation(tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": rng.normal(size=200)})
+    frame["y"] = rng.poisson(np.exp(0.5 * frame["x"]))
+    text = '[a]\nformula = "prediction - target*log(prediction)"\ntarget = "nonnegative"\nprediction = "positive"\n'
+    file = tmp_path / "my.toml"
+    file.write_text(text)
+    with pytest.raises(DataError, match='give activation = "exp" beside its formula in a file of --losses'):
+        ls.compare(frame, "y", ["mse"], losses_file=file, **SMALL)
+    file.write_text(text + 'activation = "exp"\n')
+    result = ls.compare(frame, "y", ["poisson"], losses_file=file, **SMALL)
+    assert result.losses == ("poisson", "a@exp")
+    assert result.summaries["a@exp"].mean("rmse") == pytest.approx(
+        result.summaries["poisson"].mean("rmse"), rel=1e-3
+    )
+    file.write_text(text + "activation = 3\n")
+    with pytest.raises(ValueError, match="no activation named '3'"):
+        ls.compare(frame, "y", losses_file=file, **SMALL)
 
 
 def test_where_one_class_is_the_large_majority_accuracy_chooses_nothing():

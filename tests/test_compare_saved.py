@@ -20,7 +20,7 @@ import pyarrow.parquet
 import losscope as ls
 from losscope.cli import main
 from losscope.comparison import models
-from losscope.comparison.data import DataError
+from losscope.comparison.data import DataError, load
 from losscope.comparison.saved import SCHEMA, load_model, predictions, save
 from losscope.comparison.sealed import sealed, unsealed
 from losscope.report.write import WriteError
@@ -284,6 +284,53 @@ def test_what_is_of_another_kind_is_missing_and_said(fitted):
         assert not model.predict(given).equals(model.predict(rows))
     mixed = rows.assign(when=[*rows["when"].astype(str)[:19], "x"])
     assert model.predict(mixed)[:19].equals(model.predict(rows)[:19])
+
+
+@pytest.mark.parametrize("odd", [["red"], {"a": 1}, b"red"], ids=str)
+@pytest.mark.parametrize("column", ["size", "when", "colour", "town"])
+def test_lists_and_structures_are_missing_and_said(column, odd, fitted):
+    model, rows = load_model(fitted), table(20)
+    given = rows.assign(**{column: pd.Series([odd] * 20, dtype=object)})
+    assert (
+        f"{column}: {'bytes' if isinstance(odd, bytes) else 'lists or structures'} taken as missing"
+        in model.unread(given)
+    )
+    assert model.predict(given).equals(model.predict(rows.assign(**{column: None})))
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("first", [10**17, 2**63 + 10, -(10**17)])
+def test_long_whole_numbers_keep_their_digits_as_features(first, suffix, gaps, tmp_path):
+    """Counted from the least of them, as what lies between two of them is all that is left to a double."""
+    above = np.random.default_rng(0).permutation(160)
+    number = pd.array([first + int(each) for each in above], dtype="UInt64" if first > 2**63 else "Int64")
+    if gaps:
+        number[3] = pd.NA
+    path = tmp_path / f"t.{suffix}"
+    getattr(pd.DataFrame({"number": number, "y": above * 2.0}), f"to_{suffix}")(path, index=False)
+    result = ls.compare(path, "y", ["mse"], model="linear", splits=1)
+    assert result.summaries["squared_error"].mean("mae") < (10 if gaps else 0.01)
+    *_, saved = save(result, tmp_path)
+    model = load_model(saved)
+    rows = pd.DataFrame({"number": number[:50]})
+    found = model.predict(rows)["prediction"].to_numpy()
+    there = ~pd.isna(number[:50])
+    np.testing.assert_allclose(found[there], 2 * above[:50][there], atol=0.5)  # the next is 2 away
+    if gaps:
+        middle = int(re.search(r"with (-?\d+)", model.unread(rows)[0])[1]) - first
+        assert 40 < middle < 120
+
+
+def test_a_target_whose_digits_would_be_lost_is_refused(tmp_path):
+    frame = pd.DataFrame({"x": np.arange(90.0) ** 2, "y": [10**17 + at for at in range(90)]})
+    with pytest.raises(DataError, match=f"Subtract {10**17}, the least, from all of them"):
+        ls.compare(frame, "y", ["mse"], model="linear", splits=1)
+
+
+def test_runs_of_long_numbers_that_differ_are_not_taken_for_each_other():
+    one = pd.DataFrame({"x": [10**17 + at for at in range(90)], "y": np.arange(90.0)})
+    assert load(one, "y").fingerprint() != load(one.assign(x=one["x"] + one["x"] % 2), "y").fingerprint()
 
 
 @pytest.mark.parametrize("size", [1.0, 1e300])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -60,6 +61,11 @@ def test_a_level_is_known_to_its_last_digit(level):
         ("-(r**2)", {}, "nothing"),
         ("-log(1 + r**2)", {}, "nothing"),
         ("-1/(1 + r**2)", {}, "centre"),
+        ("r**4", {}, "outer"),
+        ("abs(r)**2.2", {}, "outer"),
+        ("cosh(r) - 1", {}, "outer"),
+        ("maximum(abs(r) - 0.5, 0)**2", {}, "outer"),
+        ("where(abs(r) < 1, abs(r), r**2)", {}, "centre"),
         ("target*exp(-prediction) + prediction", {"target": "positive"}, "mean"),
     ],
 )
@@ -71,6 +77,20 @@ def test_a_formula_of_one_s_own_is_known_by_what_it_does(formula, options, kind)
 def test_huber_goes_from_the_median_to_what_lies_between():
     assert of_numbers(ls.get("huber:delta=0.001")).kind == "median"
     assert of_numbers(ls.get("huber")).words == "a value between the mean and the median"
+
+
+def test_a_centre_is_said_to_lie_where_it_lies():
+    words = {
+        formula: str(of_numbers(ls.define("mine", formula)))
+        for formula in ("r**4", "r**2/(1 + r**2)", "abs(r)**1.5")
+    }
+    assert "beyond the mean, drawn by what lies far" in words["r**4"]
+    assert "leaves out what lies far" in words["r**2/(1 + r**2)"]
+    assert words["abs(r)**1.5"] == "a value between the mean and the median"
+    # Near the least and the largest, in the middle of which a high power has its minimum.
+    skewed = np.array([0.0] * 90 + [1.0] * 10)
+    at = np.linspace(0, 1, 1001)
+    assert at[np.argmin(((at[:, None] - skewed) ** 4).mean(1))] > skewed.mean()
 
 
 def test_losses_of_labels_estimate_a_probability_a_ranking_or_a_class():

@@ -112,7 +112,10 @@ def test_any_formula_is_exact_or_told_or_refused() -> None:
         ("sin(((1 - y) - (1e-3 * r)))", "exact"),  # at 2e63 a last place chances to be whole turns
         ("cos(gamma(r))", "exact"),  # whose truth is known at one point, and not beside it
         ("(where(cos(r) < cos(2), r, cos(2)))**0.5", "refused"),
-        ("(((r)**-1)**2 + (xlogy(r, r) * (2 * y)))", "exact"),  # a term is lost to overflow where the result is 2e-34
+        (
+            "(((r)**-1)**2 + (xlogy(r, r) * (2 * y)))",
+            "exact",
+        ),  # a term is lost to overflow where the result is 2e-34
     ],
 )
 def test_what_was_once_none_of_the_three(formula: str, end: str) -> None:

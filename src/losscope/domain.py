@@ -30,7 +30,6 @@ class Domain:
         """
         return ~self.excludes(x)
 
-
     def holds(self, other: Domain) -> bool:
         """Whether every number of the other is one of this."""
         return self in (other, real) or (self, other) == (nonnegative, positive)

@@ -104,7 +104,9 @@ def of_numbers(loss: Any, link: str = "") -> Estimand:
 def _centre(found: list[tuple[np.ndarray, float]]) -> Estimand:
     """What the best predictions of some targets are, by where they lie on the way from the mean to the median."""
     spans = [float(np.median(y) - y.mean()) / y.std() for y, _ in found]
-    ways = [float(best - y.mean()) / y.std() * np.sign(span) for (y, best), span in zip(found, spans, strict=True)]
+    ways = [
+        float(best - y.mean()) / y.std() * np.sign(span) for (y, best), span in zip(found, spans, strict=True)
+    ]
     if min(ways) < -ROUNDING:
         return SOME_CENTRE if max(ways) > ROUNDING else OUTER
     beyond_median = any(way > abs(span) + ROUNDING for way, span in zip(ways, spans, strict=True))

@@ -87,7 +87,9 @@ def _write_no_more() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _in_words(message: Any, category: type[Warning], filename: str, lineno: int, line: str | None = None) -> str:
+def _in_words(
+    message: Any, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
     """A warning of ours without the line of code that met it, which is none of the user's."""
     if category.__module__.partition(".")[0] != "losscope":
         return _PYTHONS(message, category, filename, lineno, line)

@@ -89,6 +89,8 @@ def understood(values: pd.Series, remarks: bool = True) -> Column:
         if not values.isna().any() and dtype.kind in "iu":
             whole = np.uint64 if dtype.kind == "u" else np.int64
             return Column(pd.Series(values.to_numpy(whole), values.index, name=values.name))
+        if too_long(values.to_frame()):
+            return Column(values)  # whose digits a double does not hold
         return Column(pd.Series(values.to_numpy(np.float64, na_value=np.nan), values.index, name=values.name))
     return _of_objects(values.astype(object), remarks)
 
@@ -111,6 +113,18 @@ def no_column(values: pd.Series) -> str:
     if any(issubclass(kind, (list, dict, set, tuple, np.ndarray)) for kind in kinds):
         return "lists or structures"
     return "bytes" if any(issubclass(kind, (bytes, bytearray, memoryview)) for kind in kinds) else ""
+
+
+def doubles(frame: pd.DataFrame) -> np.ndarray:
+    """Columns of numbers as float64 (rows, columns), NaN where there is none."""
+    return np.array(frame.to_numpy(np.float64, na_value=np.nan))
+
+
+def too_long(frame: pd.DataFrame) -> list[str]:
+    """The columns of whole numbers of which a double does not hold every one."""
+    whole = frame.loc[:, [dtype.kind in "iu" for dtype in frame.dtypes]]
+    ends = zip(whole.columns, whole.min(), whole.max(), strict=True)
+    return [name for name, low, high in ends if low is not pd.NA and max(-float(low), float(high)) >= LONG]
 
 
 def _of_objects(values: pd.Series, remarks: bool) -> Column:

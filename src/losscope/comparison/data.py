@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from losscope.comparison.columns import tidied
+from losscope.comparison.columns import tidied, too_long
 from losscope.comparison.delimited import refuse_columns
 from losscope.comparison.images import read_folder
 from losscope.comparison.kinds import refuse_long_name, refuse_other_kinds
@@ -70,6 +70,7 @@ class Dataset:
         digest = hashlib.sha256()
         digest.update("\x1f".join(map(str, self.features.columns)).encode())
         plain = self.features.select_dtypes(["number", "bool"])
+        plain = plain.drop(columns=too_long(plain))
         digest.update(np.ascontiguousarray(plain.to_numpy(np.float64)).tobytes())
         others = self.features.drop(columns=plain.columns)
         digest.update(pd.util.hash_pandas_object(others, index=False).to_numpy().tobytes())

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from sklearn.preprocessing import StandardScaler
 
+from losscope.comparison.columns import doubles, too_long
 from losscope.comparison.data import DataError, Dataset, listed
-from losscope.comparison.learned import Columns, Numbers, Words, texts_of
+from losscope.comparison.learned import Columns, Numbers, Words, counted_from, texts_of
 from losscope.comparison.lookalikes import looks_like
 from losscope.comparison.mistakes import LONG, TO_DIGITS
 from losscope.comparison.weighted import Weight, median, of_rows, shares
@@ -62,7 +63,12 @@ def _numbers(
     if dates:
         frame = pd.concat([frame.drop(columns=dates), pd.DataFrame(days)], axis=1)[list(frame.columns)]
         said.append(f"date{'s' * (len(dates) > 1)} {listed(dates)} turned into days since the first")
-    values = frame.to_numpy(np.float64)
+    values = doubles(frame)
+    numbers_of_rows = _count_rows(values, dataset.row_numbers)
+    # By their differences, which a double holds: its own digits would be gone.
+    origin = {name: int(frame[name].iloc[train].min()) for name in too_long(frame)}
+    for name, least in origin.items():
+        values[:, frame.columns.get_loc(name)] = counted_from(least, frame[name])
     infinite = np.isinf(values)
     if infinite.any():
         said.append(
@@ -81,7 +87,7 @@ def _numbers(
         & ~kept
         & ~constant
         & ~np.isin(frame.columns, dates)
-        & _counts_rows(frame.columns, values, dataset.row_numbers)
+        & (numbers_of_rows | _name_rows(frame.columns, values))
     )
     long = np.abs(np.where(empty, 0, low)) >= LONG
     reasons = {
@@ -100,6 +106,7 @@ def _numbers(
     said.append(f"{len(names):,} numeric column{'s' * (len(names) > 1)} standardised by the training rows")
     taught = Numbers(
         names, {name: each.isoformat() for name, each in first.items() if name in names},
+        {name: least for name, least in origin.items() if name in names},
         tuple(exponents[useful].tolist()), tuple(fill.tolist()), tuple(scaler.mean_.tolist()),
         tuple(scaler.scale_.tolist()),
     )  # fmt: skip
@@ -118,10 +125,15 @@ def _out_of_reach(values: np.ndarray) -> np.ndarray:
     return np.where(far, np.frexp(largest)[1], 0)
 
 
-def _counts_rows(names: pd.Index, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """The numbers of the rows in the data as given, from 0 or 1 (years start elsewhere), or all-different whole ones
-    named as an identifier."""
-    found = np.logical_or(*((values == (rows - start)[:, None]).all(axis=0) for start in (0, 1)))
+def _count_rows(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The numbers of the rows in the data as given, from 0 or 1 (years start elsewhere)."""
+    found: np.ndarray = np.logical_or(*((values == (rows - start)[:, None]).all(axis=0) for start in (0, 1)))
+    return found
+
+
+def _name_rows(names: pd.Index, values: np.ndarray) -> np.ndarray:
+    """All-different whole numbers named as an identifier."""
+    found = np.zeros(len(names), bool)
     named = [name.strip().lower() in ROW_NAMES or name.lower().endswith("_id") for name in names]
     for at in np.flatnonzero(named):
         column = values[:, at]

@@ -7,6 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from losscope.comparison.columns import doubles
 from losscope.comparison.data import Dataset
 from losscope.comparison.task import Task
 
@@ -37,7 +38,7 @@ def leaks(dataset: Dataset, task: Task) -> list[str]:
     frame = dataset.features.iloc[rows]
     numeric = [dtype.kind in "iufb" for dtype in frame.dtypes]
     names, target = list(frame.columns[numeric]), task.encode(dataset.target)[rows]
-    values = frame.loc[:, numeric].to_numpy(np.float64)
+    values = doubles(frame.loc[:, numeric])
     whole = (
         np.isfinite(values).all(axis=0) & (values.max(axis=0) > values.min(axis=0))
         if values.size

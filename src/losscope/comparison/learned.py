@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from losscope.comparison.columns import doubles
+
 
 def texts_of(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     """Every value as text ("missing" where there is none), and which are there."""
@@ -17,13 +19,28 @@ def texts_of(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     return np.where(there, raw, "missing").astype(str).astype(object), there
 
 
+def counted_from(origin: int, numbers: pd.Series) -> np.ndarray:
+    """By how much numbers are above the origin, whole ones to the last digit.
+
+    >>> counted_from(10**17, pd.Series([10**17 + 1, 10**17 + 3])).tolist()
+    [1.0, 3.0]
+    """
+    if numbers.dtype.kind in "iu":
+        return np.array(
+            [math.nan if each is pd.NA else each - origin for each in numbers.tolist()], np.float64
+        )
+    return pd.to_numeric(numbers, errors="coerce").to_numpy(np.float64) - origin
+
+
 @dataclass(frozen=True)
 class Numbers:
     """Columns of numbers, as plain data: what each is filled and scaled with. `first`: of a date, where its days
-    start (ISO); `exponents`: powers of two that bring far numbers within reach."""
+    start (ISO); `origin`: of whole numbers too long for a double, the least, from which they are counted; `exponents`: powers
+    of two that bring far numbers within reach."""
 
     names: tuple[str, ...] = ()
     first: Mapping[str, str] = field(default_factory=dict)
+    origin: Mapping[str, int] = field(default_factory=dict)
     exponents: tuple[int, ...] = ()
     fill: tuple[float, ...] = ()
     mean: tuple[float, ...] = ()
@@ -33,18 +50,18 @@ class Numbers:
     def filled_with(self) -> dict[str, str]:
         """What stands for a missing value of each column, in words."""
         medians = {name: math.ldexp(*each) for name, each in zip(self.names, zip(self.fill, self.exponents))}
-        return {
-            name: f"{pd.Timestamp(self.first[name]) + pd.Timedelta(days=median):%Y-%m-%d}"
-            if name in self.first
-            else f"{median:.6g}"
-            for name, median in medians.items()
-        }
+        return {name: self._written(name, median) for name, median in medians.items()}
+
+    def _written(self, name: str, number: float) -> str:
+        if name in self.first:
+            return f"{pd.Timestamp(self.first[name]) + pd.Timedelta(days=number):%Y-%m-%d}"
+        return str(self.origin[name] + round(number)) if name in self.origin else f"{number:.6g}"
 
     def apply(self, frame: pd.DataFrame) -> np.ndarray:
         """float64 (rows, columns)."""
         part = frame.loc[:, list(self.names)]
-        if not self.first and all(dtype.kind in "iufb" for dtype in part.dtypes):
-            values = part.to_numpy(np.float64, copy=True)
+        if not self.first and not self.origin and all(dtype.kind in "iufb" for dtype in part.dtypes):
+            values = doubles(part)
         else:
             values = self._one_by_one(part)
         values[np.isinf(values)] = np.nan
@@ -60,8 +77,10 @@ class Numbers:
             if name in self.first:
                 dates = pd.to_datetime(column, errors="coerce")
                 values[:, at] = (dates - pd.Timestamp(self.first[str(name)])).dt.total_seconds() / 86400.0
+            elif name in self.origin:
+                values[:, at] = counted_from(self.origin[str(name)], column)
             elif column.dtype.kind in "iufb":
-                values[:, at] = column.to_numpy(np.float64)
+                values[:, at] = column.to_numpy(np.float64, na_value=np.nan)
             else:
                 values[:, at] = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
         return values

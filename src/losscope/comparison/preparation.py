@@ -9,11 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from losscope.comparison.data import DataError, Dataset, counted, listed
 from losscope.comparison.features import learn
 from losscope.comparison.leaks import leaks
 from losscope.comparison.learned import Columns
+from losscope.comparison.mistakes import LONG
 from losscope.comparison.splits import Split, described, splits
 from losscope.comparison.task import Task
 from losscope.comparison.weighted import mean, of_rows, spread
@@ -78,6 +80,7 @@ def prepare(dataset: Dataset, task: Task, split_seed: int = 0, split: Split | No
         steps.extend(done)
     centre, scale = 0.0, 1.0
     if task.numeric:
+        _refuse_lost_digits(dataset.target, target)
         with np.errstate(over="ignore", under="ignore"):
             known = target[train], of_rows(train, dataset.weight)
             centre, scale = mean(*known), spread(*known)
@@ -106,6 +109,15 @@ def prepare(dataset: Dataset, task: Task, split_seed: int = 0, split: Split | No
         leaks=tuple(leaking),
         learned=columns,
     )
+
+
+def _refuse_lost_digits(given: pd.Series, target: np.ndarray) -> None:
+    """A target of whole numbers so long that some which differ are the same to a double."""
+    if np.abs(target).max() >= LONG and len(np.unique(target)) < given.nunique():
+        raise DataError(
+            f"the target {given.name!r} has whole numbers of more digits than can be computed with: some that differ are the "
+            f"same here. Subtract {given.min()}, the least, from all of them"
+        )
 
 
 def _standardised(name: str, centre: float, scale: float) -> str:

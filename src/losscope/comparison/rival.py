@@ -83,7 +83,9 @@ def seated(rival: Rival, task: Task, target: np.ndarray, row_numbers: np.ndarray
                 f"{rival.name} needs a target above {lowest:g}, and row {row_numbers[least]} has {target[least]:g}"
                 + (": log1p(target) takes 0, too" if rival.transform == "log" and target.min() > -1 else "")
             )
-        return replace(rival, encoding=Encoding(rival.transform, "identity"), estimand=GEOMETRIC[rival.transform])
+        return replace(
+            rival, encoding=Encoding(rival.transform, "identity"), estimand=GEOMETRIC[rival.transform]
+        )
     encoding = encoding_of(rival.loss, task, target)
     _refuse_flat(rival)
     estimand = estimated(rival.loss, encoding, task)
@@ -107,7 +109,9 @@ def _refuse_flat(rival: Rival) -> None:
     scores = np.concatenate([-size, [0.0], size])
     _, slopes, _ = pointwise(rival.loss, scores[:, None], np.array([0.0, 1.0]))
     if not np.isnan(slopes).all() and (np.nan_to_num(slopes) == 0).all():
-        given = ", ".join(f"{name} = {value:g}" for name, value in rival.loss.parameters.items() if value is not None)
+        given = ", ".join(
+            f"{name} = {value:g}" for name, value in rival.loss.parameters.items() if value is not None
+        )
         raise DataError(
             f"{rival.name} is the same for every prediction{' with ' + given if given else ''}: a model cannot learn from it"
         )

@@ -29,7 +29,7 @@ from losscope.comparison.training import Judging, train
 from losscope.comparison.tuning import Job
 from losscope.report.write import write_atomic
 
-SCHEMA = "losscope.model/4"
+SCHEMA = "losscope.model/5"
 PREDICTIONS, MODELS = "predictions.parquet", "models"  # a file and a folder
 LONG_WORD = 60  # beyond it the name of a file is cut, so that it has no more than 255 bytes in any script
 YES_OR_NO = {
@@ -148,7 +148,7 @@ class Model:
         rows, found = self._rows(frame, source).reset_index(drop=True), []
         read, odd = self._read(rows), {name: no_column(rows[name]) for name in self.names}
         found += [f"{name}: {what} taken as missing" for name, what in odd.items() if what]
-        gaps = {name: ~np.isfinite(read[name].to_numpy()) for name in self._numbers.names}
+        gaps = {name: _missing(read[name]) for name in self._numbers.names}
         for name, missing in gaps.items():
             words = rows[name][missing & rows[name].notna()].astype(str)
             if len(words) and not odd[name]:
@@ -260,6 +260,12 @@ def _unseen(values: pd.Series, words: Words) -> Iterator[str]:
     if what:
         taken = "one of its rare" if words.rare else "none of its"
         yield f"{words.name}: {listed(what, 5)} unknown to the model, taken as {taken} categories"
+
+
+def _missing(values: pd.Series) -> np.ndarray:
+    """Where there is no number, nor a date."""
+    infinite = np.isinf(values) if values.dtype.kind == "f" else False
+    return np.asarray(values.isna() | infinite, bool)
 
 
 def _turned(read: pd.Series, date: bool) -> pd.Series:
