@@ -301,12 +301,9 @@ def test_a_centre_beyond_the_mean_is_ranked_by_squared_errors():
     assert "beyond the mean" in " ".join(result.findings())
 
 
-@pytest.mark.parametrize("formula", ["h = c*r**2 : c=0", "h = maximum(c, r**2*0) : c=2"])
-def test_a_loss_that_is_the_same_for_every_prediction_is_refused(formula):
-    with pytest.raises(
-        DataError, match=r"h is the same for every prediction|does not depend on the prediction"
-    ):
-        ls.compare("diabetes", losses=[formula, "mse"], **SMALL)
+def test_a_loss_that_is_the_same_for_every_prediction_is_refused():
+    with pytest.raises(DataError, match="h is the same for every prediction with c = 0: a model cannot learn"):
+        ls.compare("diabetes", losses=["h = c*r**2 : c=0", "mse"], **SMALL)
 
 
 def test_a_file_of_losses_may_name_an_activation(tmp_path):
