@@ -302,7 +302,9 @@ def test_a_centre_beyond_the_mean_is_ranked_by_squared_errors():
 
 
 def test_a_loss_that_is_the_same_for_every_prediction_is_refused():
-    with pytest.raises(DataError, match="h is the same for every prediction with c = 0: a model cannot learn"):
+    with pytest.raises(
+        DataError, match="h is the same for every prediction with c = 0: a model cannot learn"
+    ):
         ls.compare("diabetes", losses=["h = c*r**2 : c=0", "mse"], **SMALL)
 
 

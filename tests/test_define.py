@@ -248,6 +248,11 @@ def test_a_domain_of_ones_own_is_checked() -> None:
         mine([-1.0, 2.0], [1.0, 1.0])
 
 
+@pytest.mark.parametrize("size", [5e-324, 1e-320, 1e-310, 1e-300, 1e300])
+def test_a_default_of_any_size_is_tried_beside_others(size: float) -> None:
+    assert ls.define("mine", "c*r**2", c=size)([1.0], [0.0]) == size
+
+
 @pytest.mark.parametrize("name", PRIMITIVES)
 def test_every_primitive_can_be_written_and_derived(name: str) -> None:
     count = PRIMITIVES[name][0]

@@ -68,6 +68,26 @@ def test_those_that_float64_does_not_hold_are_refused(number: int) -> None:
     )  # no number, a name
 
 
+@pytest.mark.parametrize("dtype", ["Int64", "Float64", "float64"])
+def test_a_weight_that_is_missing_is_no_number_in_a_column_and_in_a_table(dtype):
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame(
+        {name: pandas.array([number], dtype=dtype) for name, number in (("a", 1), ("b", None))}
+    )
+    assert np.isnan(ls.mse([[1.0, 2.0]], [[0.0, 0.0]], weight=table))
+    assert np.isnan(ls.mse([1.0, 2.0], [0.0, 0.0], weight=table.T[0]))
+    there = table.astype("Float64").fillna(3)
+    assert ls.mse([[1.0, 2.0]], [[0.0, 0.0]], weight=there) == (1 + 3 * 4) / 4
+
+
+def test_classes_of_which_some_are_missing_are_said_to_be():
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(
+        ls.LossTypeError, match=r"target has rows without a class. Got: 1 of 2, the first is target\[1\]"
+    ):
+        ls.cross_entropy(np.eye(2), pandas.Series([1, None], dtype="Int64"))
+
+
 COLUMNS = [
     "Int64",
     "UInt64",

@@ -90,7 +90,7 @@ def _parameter(rng: numpy.random.Generator, given: Parameter, dtype: str, count:
     else:
         size = abs(default) or 1.0
         # What is given as a fraction may have to be one.
-        highest = float(numpy.log2(1 / size)) if 0 < default < 1 else 5.0
+        highest = -float(numpy.log2(size)) if 0 < default < 1 else 5.0
         other = (numpy.sign(default) or 1.0) * size * 2 ** rng.uniform(-5, highest, count)
         special = rng.choice([size, size, size] if 0 < default < 1 else [1.0, 2.0, size], count)
         special *= 1 + rng.choice([-1, 0, 0, 1], count) * 10 ** rng.uniform(-7, -1, count)

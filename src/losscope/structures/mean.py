@@ -13,6 +13,7 @@ import numpy
 
 from losscope.entry import Entry
 from losscope.errors import LossError, complain
+from losscope.structures.arrays import as_array
 from losscope.structures.structure import Structure
 
 MODERATE = 2.0**64  # sums of weights from 1/MODERATE to MODERATE leave a float32 room to both sides
@@ -31,7 +32,7 @@ def prepare(
     weights = {name: each for name, each in weights.items() if each is not None}
     if not weights or batch.total_weight is None or 1 / MODERATE <= batch.total_weight <= MODERATE:
         return batch, weight, options
-    options = {**options, **{name: _moderate(each) for name, each in weights.items()}}
+    options = {**options, **{name: _moderate(as_array(each, name)) for name, each in weights.items()}}
     weight = options.pop("weight", None)
     batch = structure.prepare(entry, prediction, target, weight, **options)
     least = float(numpy.finfo(batch.dtype).tiny)
@@ -47,8 +48,8 @@ def prepare(
     return batch, weight, options
 
 
-def _moderate(weight: Any) -> numpy.ndarray:
+def _moderate(weight: numpy.ndarray) -> numpy.ndarray:
     """The weights times a power of two: the largest is then between 1/2 and 1."""
-    array = numpy.asarray(weight, "float64")
+    array = weight.astype("float64")
     largest = array.max(initial=0)
     return numpy.ldexp(array, -numpy.frexp(largest)[1]) if 0 < largest < numpy.inf else array

@@ -140,6 +140,15 @@ def _class_index(target: Any, classes: int, ignore_index: int, weighed: bool, go
     """Class indices as int64. Whether every one is within its row, the kernel looks before it reads; what is weighed or
     converted is looked at here. Rows that are `gone` are ignored."""
     if target.dtype.kind not in "iu":
+        missing = numpy.isnan(target) if arrays.is_floating(target) else numpy.zeros(0, bool)
+        if missing.any() and not missing.all():
+            raise LossTypeError(
+                complain(
+                    "target has rows without a class",
+                    got=f"{numpy.sum(missing):,} of {missing.size:,}, the first is target[{int(numpy.argmax(missing.ravel()))}]",
+                    next_step=f"Leave them out, or write ignore_index ({ignore_index}) there and use target.astype('int64')",
+                )
+            )
         raise no_class_index(target.dtype)
     if (
         weighed or target.dtype != "int64"
