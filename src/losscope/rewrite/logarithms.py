@@ -100,7 +100,7 @@ def joined(e: Any) -> Any:
     for term, factor in logs:
         for other, partner in logs:
             if term is not other and sympy.expand(term / factor + other / partner) == 0:
-                a, b = (each.args[0] + isinstance(each, log1p) for each in (factor, partner))
+                a, b = (each.args[0] + int(isinstance(each, log1p)) for each in (factor, partner))
                 return e - term - other + term / factor * log(a / b)
     return e
 
