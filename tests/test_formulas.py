@@ -102,21 +102,61 @@ def test_most_formulas_of_papers_are_exact() -> None:
     assert len(told) <= 8, told
 
 
+@pytest.mark.parametrize("activation", ["", "tanh", "sigmoid", "softplus", "leaky_relu"])
 @pytest.mark.parametrize(
-    ("formula", "target", "slope"),
+    ("formula", "target", "written"),
     [
-        ("(y - sigmoid(z))**2", "label", lambda z, y: 2 * (y - torch.sigmoid(z))),
-        ("(1 - y*tanh(z))**2", "sign", lambda z, y: 2 * (y * torch.tanh(z) - 1) * torch.tanh(z)),
+        ("(y - sigmoid(z))**2", "label", lambda z, y: (y - torch.sigmoid(z)) ** 2),
+        ("(y*(1 - z) + (1 - y)*z)**3", "label", lambda z, y: (y * (1 - z) + (1 - y) * z) ** 3),
+        ("(1 - y*z - (1 - y)*(1 - z))**2", "label", lambda z, y: (1 - y * z - (1 - y) * (1 - z)) ** 2),
+        ("(1 - y*tanh(z))**2", "sign", lambda z, y: (1 - y * torch.tanh(z)) ** 2),
+        ("max(0, 1 - y*z)**2", "sign", lambda z, y: torch.clamp(1 - y * z, min=0) ** 2),
+        ("exp(-y*z)", "sign", lambda z, y: torch.exp(-y * z)),
     ],
 )
-def test_the_slope_in_a_label_is_that_of_the_formula_as_written(
-    formula: str, target: str, slope: Any
+@pytest.mark.filterwarnings("ignore::losscope.exactness.told.InexactWarning")
+def test_derivatives_in_a_label_are_those_of_the_formula_as_written(
+    formula: str, target: str, written: Any, activation: str
 ) -> None:
     """What is computed is the formula at the labels, and another function between them."""
-    z = torch.tensor([0.3, -2.0, 5.0], dtype=torch.float64, requires_grad=True)
+    z = torch.tensor([0.3, -0.7, 2.0], dtype=torch.float64, requires_grad=True)
     y = torch.tensor([1.0, 0.0 if target == "label" else -1.0, 1.0], dtype=torch.float64, requires_grad=True)
     loss = ls.define("mine", formula, target=target)
-    (found,) = torch.autograd.grad(loss(z, y, reduction="sum"), y, create_graph=True)
-    torch.testing.assert_close(found, slope(z, y))
-    of_slope, expected = (torch.autograd.grad(each.sum(), z)[0] for each in (found, slope(z, y)))
-    torch.testing.assert_close(of_slope, expected)
+    loss = loss.through(activation) if activation else loss
+    through = getattr(torch.nn.functional, activation) if activation else torch.clone
+    ours, autograds = (
+        _derivatives(values, z, y) for values in (loss(z, y, reduction="none"), written(through(z), y))
+    )
+    torch.testing.assert_close(ours, autograds)
+
+
+def _derivatives(values: Any, z: Any, y: Any) -> list[Any]:
+    """The first and the second ones."""
+    slopes = torch.autograd.grad(values.sum(), (z, y), create_graph=True)
+    second = [
+        torch.autograd.grad(each.sum(), (z, y), retain_graph=True, allow_unused=True) for each in slopes
+    ]
+    return [
+        torch.zeros_like(z) if each is None else each.detach() for each in (*slopes, *second[0], *second[1])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("formula", "facts"),
+    [
+        ("(log(y) - log(z))**2", {"target": "positive", "prediction": "positive"}),
+        ("log(y + 1) - log(z + 1)", {"target": "nonnegative", "prediction": "nonnegative"}),
+        ("log(c + r**2) - log(c)", {"c": 2.0}),
+        ("log((c**2 + r**2)/c**2)", {"c": 2.0}),
+        ("r**2/(abs(r) + c)", {"c": 1.0}),
+        ("(r/(1 + abs(r)))**2", {}),
+        ("abs(r)*log(1 + abs(r))", {}),
+        ("abs(r)*tanh(abs(r)/a)", {"a": 1.0}),
+        ("r*(exp(r) - 1)/(exp(r) + 1)", {}),
+        ("(y + 1/a)*log(1 + a*exp(z)) - y*z", {"a": 0.5, "target": "count"}),
+        ("(y - (1 + tanh(z))/2)**2", {"target": "label"}),
+        ("-log(1 - abs(y - sigmoid(z)))", {"target": "label"}),
+    ],
+)
+def test_what_loses_digits_as_written_is_rewritten(formula: str, facts: dict[str, Any]) -> None:
+    ls.define("mine", formula, strict=True, **facts)

@@ -112,6 +112,8 @@ def test_any_formula_is_exact_or_told_or_refused() -> None:
         ("sin(((1 - y) - (1e-3 * r)))", "exact"),  # at 2e63 a last place chances to be whole turns
         ("cos(gamma(r))", "exact"),  # whose truth is known at one point, and not beside it
         ("(where(cos(r) < cos(2), r, cos(2)))**0.5", "refused"),
+        ("minimum(where(c < 1, c, r), (y - r))", "exact"),  # SymPy turned this comparison round and round
+        ("hypot(hypot(y, 3), psi(r))", "told"),  # three searches came to 11.9 ulp, and the fourth to 20
         (
             "(((r)**-1)**2 + (xlogy(r, r) * (2 * y)))",
             "exact",

@@ -105,8 +105,8 @@ def slope_of(expression: sympy.Expr, entry: Entry, activated: sympy.Expr | None 
     slopes = sympy.diff(expression, symbol(structure.variable))
     for name, steps in structure.moving.items():
         slopes += sympy.diff(expression, symbol(name)) * steps * through
-    result = tidy(beside_kinks(in_our_words(slopes)))
-    shorter = collected(result)
+    result = beside_kinks(tidy(in_our_words(slopes)))
+    shorter = beside_kinks(collected(result))
     return shorter if shorter.count_ops() < result.count_ops() else result
 
 
@@ -131,21 +131,23 @@ def derive(entry: Entry, through: Entry | None = None) -> Derived:
             raise LossError(complain("The formula has no finite real derivative", got=entry.formula))
     has_residual = str(RESIDUAL) in structures.get(entry.structure).moving
     uses_residual = has_residual and any(each.has(RESIDUAL) for each in (value, gradient, curvature))
-    in_target = _in_target(entry)
-    if in_target is not None and through is not None:
-        in_target = compose(entry, in_target, formula(through))
+    in_target = _in_target(entry, through)
     own = residual if uses_residual else None
     return Derived(value, gradient, curvature, own, zeros_of(entry, through), in_target)
 
 
-def _in_target(entry: Entry) -> sympy.Expr | None:
-    """The derivative in the target, where that of the forms that are computed is another."""
-    if entry.target_gradient:
-        return formula(entry, entry.target_gradient)
-    if entry.target.name not in OF_LABELS:
+def _in_target(entry: Entry, through: Entry | None) -> sympy.Expr | None:
+    """The derivative in the target, where that of the forms that are computed is another, as they are equal at labels alone."""
+    if not entry.target_gradient and entry.target.name not in OF_LABELS:
         return None
-    written = stable(parse(entry.formula, names_of(entry)))
-    if written == formula(entry):
+    text = entry.target_gradient or entry.formula
+    written, computed = stable(parse(text, names_of(entry))), formula(entry)
+    if through is not None:
+        activated = formula(through)
+        written, computed = _through(written, activated), compose(entry, computed, activated)
+    if entry.target_gradient:
+        return written
+    if written == computed:
         return None
     return tidy(in_our_words(sympy.diff(written, TARGET) - sympy.diff(written, RESIDUAL)))
 
@@ -196,4 +198,13 @@ def zeros_of(entry: Entry, through: Entry | None) -> tuple[sympy.Expr, ...]:
 def compose(entry: Entry, expression: sympy.Expr, activated: sympy.Expr) -> sympy.Expr:
     """Put an activation in the place of the prediction, mending what would cancel: 1 - sigmoid(x) is
     sigmoid(-x)."""
-    return stable(_of_labels(entry, in_our_words(expression.subs(PREDICTION, activated))))
+    return stable(_of_labels(entry, _put(activated, expression)))
+
+
+def _through(expression: sympy.Expr, activated: sympy.Expr) -> sympy.Expr:
+    """The same whatever the target, be it a label or not."""
+    return stable(_put(activated, expression))
+
+
+def _put(activated: sympy.Expr, expression: sympy.Expr) -> sympy.Expr:
+    return in_our_words(expression.subs(PREDICTION, activated))

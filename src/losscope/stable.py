@@ -55,17 +55,14 @@ def stable(e: Any) -> Any:
 
 
 def _sum(e: Any) -> Any:
-    """1 - sigmoid(x), 1 - tanh(x), exp(x) - 1 (- x), log1p(x) - x, sqrt(1 + x^2) - 1, and their negatives."""
+    """c - c sigmoid(x), c - c tanh(x); exp(x) - 1 (- x), log1p(x) - x, sqrt(1 + x^2) - 1, and their negatives."""
+    number, rest = e.as_coeff_Add()
+    if number != 0 and (left := _left_of_one(rest / number)) is not None:
+        return number * left
     for whole in (e, -e):
         number, rest = whole.as_coeff_Add()
         found: Any = None
-        if number == 1 and isinstance(-rest, sigmoid):
-            found = sigmoid(-(-rest).args[0])
-        elif number == 1 and isinstance(rest, tanh):
-            found = 2 * sigmoid(2 * rest.args[0])
-        elif number == 1 and isinstance(-rest, tanh):
-            found = 2 * sigmoid(-2 * (-rest).args[0])
-        elif number == -1 and isinstance(rest, exp):
+        if number == -1 and isinstance(rest, exp):
             found = stable(expm1(rest.args[0]))
         elif number == -1 and rest.is_Pow and rest.exp == S.Half:
             under, root = rest.base.as_coeff_Add()
@@ -76,6 +73,16 @@ def _sum(e: Any) -> Any:
         if found is not None:
             return found if whole is e else -found
     return e
+
+
+def _left_of_one(x: Any) -> Any:
+    """1 + x, of minus a sigmoid, a tanh, and minus a tanh."""
+    if isinstance(-x, sigmoid):
+        return sigmoid(-(-x).args[0])
+    for sign_, function in ((1, x), (-1, -x)):
+        if isinstance(function, tanh):
+            return 2 * sigmoid(2 * sign_ * function.args[0])
+    return None
 
 
 def _first_order_gone(whole: Any) -> Any:

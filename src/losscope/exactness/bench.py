@@ -234,10 +234,14 @@ class Bench:
         worst = max(self._worst_of(computed), edges._worst_of(computed), key=_error)
         if worst.error > BOUND:
             return worst
-        for search in range(searches):
+        search = 0
+        while search < searches:
             beside = edges._at_worse(computed, search)._worst_of(computed)
             if beside.error > OUT * BOUND:
                 return beside
+            if beside.error > BOUND and search < SEARCHES:  # so close to the limit, more are needed to say
+                searches = max(searches, 2 * SEARCHES)
+            search += 1
         return worst
 
     def to_tell(self, derived: Any, worst: Worst) -> Worst:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy
 
 from losscope.entry import Entry, positive
+from losscope.errors import LossError, complain
 from losscope.exactness.certificate import Certificate, Worst
 from losscope.kernels import store
 
@@ -59,7 +60,15 @@ def _made(entry: Entry, through: Entry | None, mend: bool) -> dict[str, Any]:
 
     # Numbers of all sizes are tried: infinities are to be seen, and not said.
     with numpy.errstate(all="ignore"):
-        found = mending.mend(entry, FEW, MANY) if mend else mending.as_it_stands(entry, through, MANY)
+        try:
+            found = mending.mend(entry, FEW, MANY) if mend else mending.as_it_stands(entry, through, MANY)
+        except RecursionError:  # of SymPy, where it turns a comparison round and round
+            raise LossError(
+                complain(
+                    "SymPy finds no end with this formula", got=entry.formula,
+                    next_step="Write its comparisons as ones of a difference with 0",
+                )
+            ) from None  # fmt: skip
     worst = asdict(found.worst)
     return {"computed": found.computed, "positive": found.positive, "worst": worst, "points": found.points}
 

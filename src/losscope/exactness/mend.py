@@ -252,6 +252,7 @@ def attempt(rewrite: Callable[[Any], Any], form: Any) -> Any:
         TypeError,
         NotImplementedError,
         AttributeError,
+        RecursionError,
         sympy.PolynomialError,
     ):
         return None

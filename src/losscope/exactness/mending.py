@@ -27,7 +27,7 @@ from losscope.entry import Entry
 from losscope.errors import LossError, complain
 from losscope.exactness.bench import DTYPES, Bench
 from losscope.exactness.certificate import BOUND, Worst
-from losscope.exactness.mend import Judge, assumed_positive, assumed_real, mended, others
+from losscope.exactness.mend import ALL, Judge, Work, assumed_positive, assumed_real, mended, others
 from losscope.expression import symbol
 from losscope.expression.from_sympy import in_our_words
 from losscope.parse import parse
@@ -117,7 +117,7 @@ def _found(entry: Entry, derived: Derived, search: Judge, check: Judge) -> list[
     ]
     found = mended(search, check, forms, differentiate)
     failing = [own for order, own in enumerate(forms) if check.fails(order, found[order])]
-    if check.work.left > 0 and signs and any(_signs_matter(own, signs) for own in failing):
+    if signs and any(_signs_matter(own, signs) for own in failing):
         other = _with_signs(search, check, found, differentiate, signs)
         found = min(found, other, key=lambda forms: _lost(check, forms))
     return found
@@ -172,9 +172,8 @@ def _with_signs(
     search: Judge, check: Judge, forms: list[Any], differentiate: Any, signs: list[str]
 ) -> list[Any]:
     """The search again, with parameters whose defaults are more than 0 known to be that."""
-    known = [
-        _Signed(each.bench, each.residual, each.work, each.seen, tuple(signs)) for each in (search, check)
-    ]
+    work = Work(ALL)
+    known = [_Signed(each.bench, each.residual, work, each.seen, tuple(signs)) for each in (search, check)]
     assumed = [assumed_positive(each, signs) for each in forms]
     found = mended(known[0], known[1], assumed, differentiate)
     return [assumed_real(each, signs) for each in found]

@@ -51,13 +51,14 @@ def _slope(argindex, first):
 
 
 def compared(relation, a, b, evaluate=True):
-    """The comparison of two expressions. Of two sums it is one with 0: SymPy would move their terms from side to side,
-    without end."""
+    """The comparison of two expressions. Of two sums, or of one and a choice, it is one with 0: SymPy would move their terms
+    from side to side, without end."""
     return relation(a - b, 0) if _is_sum(a) and _is_sum(b) else relation(a, b, evaluate=evaluate)
 
 
 def _is_sum(e):
-    return e.is_Add or e.as_coeff_Mul()[1] == Symbol("r", real=True)  # prediction - target
+    e = e.as_coeff_Mul()[1]
+    return e.is_Add or isinstance(e, Piecewise) or e == Symbol("r", real=True)  # prediction - target
 
 
 def where(condition, yes, no):

@@ -7,9 +7,9 @@ from typing import Any
 import sympy
 from sympy import Add, Mul, exp
 
-from losscope.expression.differences import expm1mx
+from losscope.expression.differences import expm1mx, log1pmx
 from losscope.expression.everywhere import everywhere
-from losscope.expression.exponential import log, log1p, sigmoid, softplus
+from losscope.expression.exponential import expm1, log, log1p, sigmoid, softplus
 from losscope.expression.hyperbolic import cosh, sech2, sinh, tanh
 from losscope.expression.products import xdivy, xlog1py, xlogy, xmuly
 from losscope.rewrite.cancellation import fewer, terms
@@ -127,13 +127,18 @@ def deviance(e: Any) -> Any:
 @rewriting
 @everywhere
 def quotients(e: Any) -> Any:
-    """sinh(x)/cosh(x) as tanh(x), which does not overflow; `ratios` makes sech2 of cosh(x)^-2 before it sees the sine.
+    """sinh(x)/cosh(x) as tanh(x), which does not overflow; `ratios` makes sech2 of cosh(x)^-2 before it sees the sine. And
+    (exp(x) - 1)/(exp(x) + 1) as tanh(x/2).
 
     >>> from losscope.expression import symbol
     >>> x = symbol("x")
-    >>> quotients(3 * sinh(x) / cosh(x) ** 2)
-    3*tanh(x)/cosh(x)
+    >>> quotients(3 * sinh(x) / cosh(x) ** 2), quotients(2 * expm1(x) * sigmoid(-x))
+    (3*tanh(x)/cosh(x), 2*tanh(x/2))
     """
+    for grown in sorted(e.atoms(expm1), key=str) if e.is_Mul else ():
+        share = sigmoid(-grown.args[0])
+        if grown in e.args and share in e.args:
+            return e / grown / share * tanh(grown.args[0] / 2)
     for sine in sorted(e.atoms(sinh), key=str) if e.is_Mul else ():
         below = cosh(*sine.args)
         powers = dict(each.as_base_exp() for each in e.args)
@@ -142,6 +147,34 @@ def quotients(e: Any) -> Any:
             both = min(up, down)
             return e * (below / sine * tanh(*sine.args)) ** both
     return e
+
+
+@rewriting
+@everywhere
+def far_rate(e: Any) -> Any:
+    """log(softplus(x)) as x + log1p(w), and sigmoid(x)/softplus(x) as sigmoid(-x)/(1 + w), with w = log1p(u)/u - 1 of u = exp(x):
+    far on the left, where both rates are exp(x), or no number.
+
+    >>> from losscope.expression import symbol
+    >>> x = symbol("x")
+    >>> far_rate(log(softplus(x)))
+    x + log1p(xdivy(log1pmx(exp(x)), exp(x)))
+    """
+    if isinstance(e, log) and isinstance(e.args[0], softplus):
+        (x,) = e.args[0].args
+        return x + log1p(_beyond_one(x))
+    for rate in sorted(e.atoms(softplus), key=str) if e.is_Mul else ():
+        (x,) = rate.args
+        powers = dict(each.as_base_exp() for each in e.args)
+        up, down = powers.get(sigmoid(x), 0), -powers.get(rate, 0)
+        if all(sympy.sympify(each).is_Integer and each > 0 for each in (up, down)):
+            both = min(up, down)
+            return e * (rate / sigmoid(x) * sigmoid(-x) / (1 + _beyond_one(x))) ** both
+    return e
+
+
+def _beyond_one(x: Any) -> Any:
+    return xdivy(log1pmx(exp(x)), exp(x))
 
 
 @rewriting

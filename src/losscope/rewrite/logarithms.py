@@ -107,6 +107,22 @@ def joined(e: Any) -> Any:
 
 @rewriting
 @everywhere
+def of_one_more(e: Any) -> Any:
+    """log((c^2 + r^2)/c^2) as log1p(r^2/c^2).
+
+    >>> from losscope.expression import symbol
+    >>> c, r = symbol("c"), symbol("r")
+    >>> of_one_more(log((c**2 + r**2) / c**2))
+    log1p(r**2/c**2)
+    """
+    if not isinstance(e, log) or not e.args[0].is_Mul:
+        return e
+    number, rest = multiplied_out(e.args[0]).as_coeff_Add()
+    return log1p(rest) if number == 1 else e
+
+
+@rewriting
+@everywhere
 def apart(e: Any) -> Any:
     """log(a/b) as 2 log(sqrt(a)/sqrt(b)), for the quotient may overflow, and log(1/b) as -log(b)."""
     if isinstance(e, log):

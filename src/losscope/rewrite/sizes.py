@@ -1,0 +1,39 @@
+"""Sums in which a number stands beside its size: |x| is x sign(x), and x^2 is that of |x|."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy
+from sympy import S
+
+from losscope.expression.choices import absolute, sign
+from losscope.rewrite.fractions import factored
+from losscope.rewrite.rewriting import rewriting
+
+
+@rewriting
+def by_size(e: Any) -> Any:
+    """A derivative of what is made of |x|, in |x| and sign(x) alone, over a common denominator.
+
+    >>> from losscope.expression import symbol
+    >>> x = symbol("x")
+    >>> by_size(3 * x**2 / (1 + absolute(x)) ** 2 - 4 * x * sign(x) / (1 + absolute(x)) + 1)
+    (1 - 2*absolute(x))/(absolute(x) + 1)**2
+    """
+    for size in sorted(e.atoms(absolute), key=str):
+        (x,) = size.args
+        if not x.is_Symbol:
+            continue
+        a, s = sympy.Dummy("a", positive=True), sympy.Dummy("s", real=True)
+        of_size = _signs(e.xreplace({size: a, sign(x): s, x: s * a}), s)
+        e = _signs(factored(of_size), s).xreplace({a: size, s: sign(x)}).replace(sign(x) * size, x)
+    return e
+
+
+def _signs(e: Any, s: Any) -> Any:
+    """Powers of a sign: 1 or the sign itself."""
+    return e.replace(
+        lambda each: each.is_Pow and each.base == s and each.exp.is_Integer,
+        lambda each: s if each.exp % 2 else S.One,
+    )
