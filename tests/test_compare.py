@@ -308,6 +308,46 @@ def test_a_loss_that_is_the_same_for_every_prediction_is_refused():
         ls.compare("diabetes", losses=["h = c*r**2 : c=0", "mse"], **SMALL)
 
 
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "e = where(r > 0, r**2, a*r**2) : a=?",
+        "q = where(r > 0, a*r, -r) : a=?",
+        "q = where(r > 0, r, a*abs(r)) : a=?",
+    ],
+)
+def test_what_is_asked_is_no_parameter_to_choose(formula):
+    with pytest.raises(DataError, match=r"a of [eq] is the question, not a parameter to choose"):
+        read([formula])
+    assert read(["c = log(1 + (r/c)**2) : c=?", "b = (r**2 + 1)**(a/2) : a=?"])[0].open == ("c",)
+
+
+@pytest.mark.parametrize(
+    ("formula", "like"),
+    [
+        ("r**2", "squared_error"),
+        ("abs(r)", "absolute_error"),
+        ("exp(z) - y*z", "poisson"),
+        ("(z - y)**2*(1 + y)/(1 + y)", "squared_error"),
+    ],
+)
+def test_a_formula_of_targets_of_0_or_more_is_taken_as_it_is_written(formula, like, tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": rng.normal(size=200)})
+    frame["y"] = rng.poisson(np.exp(0.5 * frame["x"] + 1))
+    file = tmp_path / "my.toml"
+    file.write_text(f'[mine]\nformula = "{formula}"\ntarget = "nonnegative"\n')
+    result = ls.compare(frame, "y", [like], losses_file=file, **SMALL)
+    mine, other = (result.summaries[name].mean("rmse") for name in ("mine", like))
+    assert mine == pytest.approx(other, rel=1e-2)
+    assert str(result.rivals["mine"].estimand) == str(result.rivals[like].estimand)
+    file.write_text('[mine]\nformula = "(log(1 + y) - z)**2"\ntarget = "nonnegative"\n')
+    with pytest.raises(
+        DataError, match="least neither where the prediction is the target nor where it is its logarithm"
+    ):
+        ls.compare(frame, "y", losses_file=file, **SMALL)
+
+
 def test_a_file_of_losses_may_name_an_activation(tmp_path):
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"x": rng.normal(size=200)})

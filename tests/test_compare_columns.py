@@ -19,6 +19,7 @@ import pyarrow
 import pyarrow.parquet
 
 from losscope.comparison import tables
+from losscope.comparison.columns import understood
 from losscope.comparison.data import DataError, load
 from losscope.comparison.preparation import prepare
 from losscope.comparison.task import decide
@@ -289,6 +290,57 @@ def test_weights_of_any_size_count_as_what_they_are_of_each_other(size):
     found = load(FRAME.assign(w=weights * (size / 2)), "y", weights="w").weight
     assert 0.5 <= found.mean() < 1
     np.testing.assert_allclose(found / found[0], weights, rtol=1e-9 if size > 1e-300 else 1e-2)
+
+
+LONG_ONES = [10**17 + at for at in range(3)]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series([*LONG_ONES, None], dtype="Int64"),
+        pd.Series([*LONG_ONES, None], dtype="int64[pyarrow]"),
+        pd.Series([*LONG_ONES, None], dtype=object),
+        pd.Series([*map(decimal.Decimal, LONG_ONES), None], dtype=object),
+        pd.Series([*map(decimal.Decimal, LONG_ONES), None], dtype=pd.ArrowDtype(pyarrow.decimal128(20, 0))),
+        pd.Series([*map(str, LONG_ONES), "nil"]),
+        pd.Series([*map(str, LONG_ONES), None], dtype="string[pyarrow]"),
+        pd.Series(pd.Categorical([*map(str, LONG_ONES), None])),
+    ],
+    ids=lambda column: str(column.dtype),
+)
+def test_long_whole_numbers_keep_their_digits_however_they_are_written(column):
+    read = understood(column).values
+    assert read[:3].tolist() == LONG_ONES
+    assert read.isna().tolist() == [False] * 3 + [True]
+    several = column[np.arange(80) % 4].reset_index(drop=True)
+    frame = pd.DataFrame({"x": np.arange(80.0) ** 2, "k": several, "y": np.arange(80) % 7})
+    assert load(frame, "k").target.value_counts().to_dict() == dict.fromkeys(LONG_ONES, 20)
+    other = frame.assign(k=several[::-1].to_numpy() if several.dtype == object else several[::-1].array)
+    assert load(frame, "y").fingerprint() != load(other, "y").fingerprint()
+    with pytest.raises(DataError, match=r"--weights 'k' is missing in 20 rows \(first: row 4\)"):
+        load(frame, "y", weights="k")
+    dates = load(frame[understood(several).values.notna()], "y", time="k").time
+    assert len(np.unique(dates)) == 3
+
+
+@pytest.mark.parametrize("role", ["feature", "time", "group"])
+@pytest.mark.parametrize("kind", ["date32[pyarrow]", "date64[pyarrow]", "timestamp[us][pyarrow]"])
+def test_dates_of_arrow_are_dates(kind, role):
+    days = pd.date_range("2024-01-01", periods=ROWS)
+    column = pd.Series(days.date if "date" in kind else days, dtype=kind)
+    frame = FRAME.assign(d=column)
+    if role == "feature":
+        assert load(frame, "y").features["d"].dt.strftime("%Y-%m-%d").tolist() == [
+            str(day.date()) for day in days
+        ]
+    else:
+        found = getattr(load(frame, "y", **{role: "d"}), {"time": "time", "group": "groups"}[role])
+        assert len(np.unique(found)) == ROWS
+
+
+def test_a_target_of_long_doubles_is_one_of_doubles():
+    assert load(FRAME.assign(y=np.arange(ROWS, dtype="longdouble") ** 1.5), "y").target.dtype == np.float64
 
 
 def test_numbers_that_differ_in_digits_which_none_has_here_are_not_said_to_be_the_same():

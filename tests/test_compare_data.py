@@ -189,6 +189,14 @@ SETTINGS_MISTAKES = {
         {"metric": "coverage@0.9", "data": "diabetes"},
         "ranks nothing: the best is neither most nor least, and a constant can have it, too. pinball@0.9 ranks",
     ),
+    "--metric pinball": (
+        {"metric": "pinball", "data": "diabetes"},
+        "the level is a number between 0 and 1, as in pinball@0.9",
+    ),
+    "--metric pinball@0.9999999999999999": (
+        {"metric": "pinball@0.9999999999999999", "data": "diabetes"},
+        "the level is a number between 0 and 1",
+    ),
     "--metric pinball@0.9": ({"metric": "pinball@0.9"}, "--metric 'pinball@0.9' does not fit --task classes"),
     "--splits 0": ({"splits": 0}, "--splits 0 is too few"),
     **{

@@ -298,6 +298,26 @@ def test_lists_and_structures_are_missing_and_said(column, odd, fitted):
     assert model.predict(given).equals(model.predict(rows.assign(**{column: None})))
 
 
+@pytest.mark.parametrize("odd", [["red"], b"red"], ids=str)
+@pytest.mark.parametrize("column", ["size", "when", "colour", "town"])
+def test_an_odd_cell_is_missing_and_the_others_are_not(column, odd, fitted):
+    model, rows = load_model(fitted), table(20)
+    given = rows.assign(**{column: rows[column].astype(object)})
+    given.at[3, column] = odd
+    assert model.predict(given).drop(3).equals(model.predict(rows).drop(3))
+
+
+def test_a_word_among_yes_and_no_is_missing_and_the_others_are_not(tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": rng.normal(size=120), "b": rng.integers(0, 2, 120).astype(bool)})
+    frame["y"] = frame["x"] + 5 * frame["b"]
+    *_, saved = save(ls.compare(frame, "y", ["mse"], model="linear", splits=1), tmp_path)
+    model, whole = load_model(saved), frame[["x", "b"]][:9]
+    odd = whole.assign(b=["nil", *whole["b"].astype(str)[1:]])
+    assert model.predict(odd)[1:].equals(model.predict(whole)[1:])
+    assert model.unread(odd)[0] == "b: 'nil' taken as missing"
+
+
 @pytest.mark.parametrize("gaps", [False, True])
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 @pytest.mark.parametrize("first", [10**17, 2**63 + 10, -(10**17)])

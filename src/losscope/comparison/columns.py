@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from numbers import Number
 from typing import Any
 
@@ -56,7 +57,7 @@ class Column:
 
 def plain(dtype: Any) -> bool:
     """A column that is as it should be already: most are, and there may be a hundred thousand."""
-    return isinstance(dtype, np.dtype) and dtype.kind in "iufb"
+    return isinstance(dtype, np.dtype) and dtype.kind in "iufb" and dtype.itemsize <= 8
 
 
 def understood(values: pd.Series, remarks: bool = True) -> Column:
@@ -73,6 +74,10 @@ def understood(values: pd.Series, remarks: bool = True) -> Column:
     dtype = values.dtype
     if plain(dtype):
         return Column(values)
+    if isinstance(dtype, pd.ArrowDtype):
+        return understood(_of_arrow(values, dtype), remarks)
+    if dtype == np.longdouble:
+        return Column(values.astype(np.float64))
     if isinstance(dtype, pd.CategoricalDtype):
         return understood(values.astype(object), remarks)
     if dtype.kind == "c":
@@ -103,16 +108,28 @@ def lost_digits(frame: pd.DataFrame) -> np.ndarray:
     return lost
 
 
+NO_CELLS = {
+    "lists or structures": (list, dict, set, tuple, np.ndarray),
+    "bytes": (bytes, bytearray, memoryview),
+}  # fmt: skip
+
+
 def no_column(values: pd.Series) -> str:
-    """What the cells are where they are nothing of a table; "" where they may be.
+    """What the cells are where some are nothing of a table; "" where all may be.
 
     >>> no_column(pd.Series([None, [1]])), no_column(pd.Series(["a"]))
     ('lists or structures', '')
     """
     kinds = {type(value) for value in values.dropna()} if values.dtype.kind == "O" else set()
-    if any(issubclass(kind, (list, dict, set, tuple, np.ndarray)) for kind in kinds):
-        return "lists or structures"
-    return "bytes" if any(issubclass(kind, (bytes, bytearray, memoryview)) for kind in kinds) else ""
+    return next((what for what, no in NO_CELLS.items() if any(issubclass(kind, no) for kind in kinds)), "")
+
+
+def without_no_cells(values: pd.Series) -> pd.Series:
+    """The column, in which cells that are nothing of a table are missing."""
+    if not no_column(values):
+        return values
+    no = tuple(kind for kinds in NO_CELLS.values() for kind in kinds)
+    return values.where(~values.map(lambda cell: isinstance(cell, no)), None)
 
 
 def doubles(frame: pd.DataFrame) -> np.ndarray:
@@ -136,7 +153,7 @@ def _of_objects(values: pd.Series, remarks: bool) -> Column:
         return _of_text(values, there, remarks)
     inferred = pd.api.types.infer_dtype(there, skipna=True)
     if inferred in ("decimal", "integer", "floating", "mixed-integer-float"):
-        return Column(values.map(_float, na_action="ignore").astype(np.float64))
+        return Column(_numbers(there).reindex(values.index))
     if inferred in ("date", "datetime", "datetime64"):
         return _of_dates(pd.to_datetime(values, errors="coerce", utc=True))
     if inferred in ("timedelta", "timedelta64"):
@@ -158,6 +175,55 @@ def _of_mixed(values: pd.Series, kinds: set[type], remarks: bool) -> Column:
         if read.values is not None and read.values.dtype.kind == "f":
             return read
     return Column(values.where(values.notna(), None))
+
+
+def _numbers(there: pd.Series) -> pd.Series:
+    """Numbers, or texts of them, as float64; but whole ones of which a double does not hold every one as they are.
+
+    >>> _numbers(pd.Series(["1", "90071992547409931"])).tolist(), _numbers(pd.Series([1, 2.5], dtype=object)).tolist()
+    ([1, 90071992547409931], [1.0, 2.5])
+    """
+    if all(isinstance(each, str) for each in there):
+        numbers = pd.to_numeric(there)
+    else:
+        numbers = there.map(_float).astype(np.float64)
+    numbers = numbers.astype(np.float64)
+    if len(numbers) and numbers.abs().max() >= LONG and (numbers == np.floor(numbers)).all():
+        whole = [_whole(each) for each in there]
+        for dtype, low, high in ((pd.Int64Dtype(), -(2**63), 2**63), (pd.UInt64Dtype(), 0, 2**64)):
+            if all(each is not None and low <= each < high for each in whole):
+                return pd.Series(pd.array(whole, dtype=dtype), there.index)
+    return numbers
+
+
+def _whole(number: Any) -> int | None:
+    """A whole number to its last digit, as far as it was written."""
+    try:
+        exactly = Decimal(number.strip() if isinstance(number, str) else number)
+        return int(exactly) if exactly == exactly.to_integral_value() else None
+    except (ArithmeticError, TypeError, ValueError):
+        return None
+
+
+def _of_arrow(values: pd.Series, dtype: pd.ArrowDtype) -> pd.Series:
+    """A column of an Arrow dtype of pandas as one of pandas' own."""
+    from pyarrow import types
+
+    kind = dtype.pyarrow_dtype
+    if types.is_integer(kind):  # pandas' own way to these takes numbers with gaps for floating-point ones
+        whole = pd.array(
+            values.tolist(), dtype=pd.UInt64Dtype() if types.is_unsigned_integer(kind) else pd.Int64Dtype()
+        )
+        return pd.Series(whole, values.index, name=values.name)
+    if types.is_floating(kind):
+        return values.astype("Float64")
+    if types.is_date(kind) or types.is_timestamp(kind):
+        return pd.to_datetime(values.astype(object), utc=getattr(kind, "tz", None) is not None)
+    if types.is_duration(kind):
+        return pd.to_timedelta(values.astype(object))
+    if types.is_boolean(kind):
+        return values.astype("boolean")
+    return values.astype(object).where(values.notna(), None)
 
 
 def _float(number: Any) -> float:
@@ -188,12 +254,12 @@ def _of_text(values: pd.Series, there: pd.Series, remarks: bool) -> Column:
         return Column(dates.reindex(values.index), "", _counted(texts[unknown]), form)
     first = pd.to_numeric(known.head(1000), errors="coerce")
     if len(known) and first.notna().mean() > 0.5:
-        numbers = pd.to_numeric(known, errors="coerce").astype(np.float64)
+        numbers = pd.to_numeric(known, errors="coerce")
         others = known[numbers.isna()]
         few = len(others) <= (1 - MOST) * len(known) and others.nunique() <= MOST_REMARKS
         if len(others) == 0 or (remarks and few):
             words = pd.concat([texts[unknown], others])
-            return Column(numbers.reindex(values.index), "", _counted(words))
+            return Column(_numbers(known[numbers.notna()]).reindex(values.index), "", _counted(words))
     return Column(values.where(values.notna(), None))
 
 

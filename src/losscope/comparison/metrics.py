@@ -214,7 +214,7 @@ RANKING = ("pinball", "expectile")  # a constant can have the right coverage, to
 def named(name: str, kind: str) -> Metric:
     """One metric of a task by its name: `mae`, `pinball@0.9`. DataError for a name there is not, or that ranks nothing."""
     word, _, level = name.partition("@")
-    if level and word in FAMILIES and kind in ("regression", "count"):
+    if word in FAMILIES and kind in ("regression", "count"):
         if not _is_level(level):
             raise DataError(f"--metric {name!r}: the level is a number between 0 and 1, as in {word}@0.9")
         if word not in RANKING:
@@ -234,7 +234,7 @@ def named(name: str, kind: str) -> Metric:
 
 def _is_level(text: str) -> bool:
     try:
-        return 0 < float(text) < 1
+        return 0 < float(f"{float(text):.12g}") < 1
     except ValueError:
         return False
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 import losscope as ls
+from losscope.catalogue import entries
 from losscope.comparison.data import DataError
 from losscope.comparison.sources import content_of
 from losscope.comparison.task import Encoding, Task, encoding_of
@@ -188,6 +189,7 @@ def _of_formula(text: str, name: str, rest: str) -> Rival:
                 f"the parameter {part!r} of {name} is no number: write it as c=1.5, or c=? to choose it"
             ) from None
     loss = ls.define(name, formula.strip(), **values)
+    _refuse_open_questions(loss, opened)
     return Rival(_shown(loss, opened), loss, tuple(opened))
 
 
@@ -218,12 +220,21 @@ def _named(text: str) -> Rival:
         if name not in loss.parameters:
             known = ", ".join(loss.parameters) or "none"
             raise DataError(f"{loss.name} has no parameter {name!r} to choose (it has {known})")
+    _refuse_open_questions(loss, opened)
+    return Rival(_shown(loss, opened), loss, tuple(opened))
+
+
+def _refuse_open_questions(loss: Any, opened: Sequence[str]) -> None:
+    for name in opened:
         if _asks(loss, name):
+            how = (
+                f"give one, as in {loss.entry.name}:{name}=0.9" if loss.entry.name in entries()
+                else f"give one, as in {name}=2"
+            )  # fmt: skip
             raise DataError(
                 f"{name} of {loss.name} is the question, not a parameter to choose: with each value it estimates "
-                f"something else; give one, as in {loss.entry.name}:{name}=0.9"
+                f"something else; {how}"
             )
-    return Rival(_shown(loss, opened), loss, tuple(opened))
 
 
 def _shown(loss: Any, opened: Sequence[str]) -> str:
@@ -238,14 +249,15 @@ def _all_open(rival: Rival) -> Rival:
 
 
 def _asks(loss: Any, name: str) -> bool:
-    """Whether a parameter is the question itself: with another value the loss estimates another quantile."""
+    """Whether a parameter is the question itself: with another value the loss estimates another quantile or expectile."""
     if loss.judges != "numbers" or loss.entry.task not in ("regression", "count"):
         return False
-    bounds = loss.entry.parameters[name].domain.name if name in loss.entry.parameters else ""
-    if bounds != "fraction":
+    fraction = name in loss.entry.parameters and loss.entry.parameters[name].domain.name == "fraction"
+    if not fraction and loss.entry.name in entries():
         return False
-    found = {of_numbers(loss.bind(**{name: value})).level for value in (0.3, 0.7)}
-    return len(found) == 2
+    tried = (0.3, 0.7) if fraction else (loss.parameters[name] / 2, loss.parameters[name] * 2)
+    levels = {of_numbers(loss.bind(**{name: value})).level for value in tried}
+    return len(levels - {None}) == 2
 
 
 def _from_file(path: Path) -> list[Rival]:
@@ -282,6 +294,7 @@ def _from_file(path: Path) -> list[Rival]:
                 loss = loss.through(str(activation))
         except (DataError, LossError) as error:  # in several lines, where a caret shows the place
             raise LossError(f"--losses {visible(str(path))!r}, {visible(name)}: {error}") from None
+        _refuse_open_questions(loss, opened)
         found.append(Rival(_shown(loss, opened), loss, tuple(opened)))
     if not found:
         raise DataError(f"--losses {str(path)!r} has no loss in it: give each a table with a formula")

@@ -95,7 +95,7 @@ def settled(roles: Roles, columns: list[str], source: str) -> Roles:
 def that_count(frame: pd.DataFrame, weights: str | None) -> np.ndarray:
     """Which rows have another weight than 0: the others are not there, whatever stands in them."""
     values = None if weights is None else understood(frame[weights]).values
-    counts = np.ones(len(frame), bool) if values is None else (values != 0).to_numpy(bool)
+    counts = np.ones(len(frame), bool) if values is None else (values != 0).to_numpy(bool, na_value=True)
     if weights is not None and counts.sum() < MINIMUM_ROWS:
         raise DataError(
             f"--weights {weights!r} is above 0 in {counted(int(counts.sum()))}: at least {MINIMUM_ROWS} are needed to train, "
@@ -124,8 +124,10 @@ def target_of(values: pd.Series, source: str) -> tuple[pd.Series, list[str], np.
         said.append(f"{counted(int(missing.sum()))} without a target dropped{words}")
     there = np.flatnonzero(~missing)
     read = read[~missing]
-    if pd.api.types.is_integer_dtype(values.dtype):  # without the gaps every digit is kept
-        read = pd.Series(values[~missing].tolist(), name=name)
+    for column_of in (values[~missing], read):  # without the gaps every digit is kept
+        if pd.api.types.is_integer_dtype(column_of.dtype):
+            read = pd.Series(column_of.tolist(), name=name)
+            break
     read = read.reset_index(drop=True)
     if len(read) < MINIMUM_ROWS:
         raise DataError(
@@ -179,7 +181,8 @@ class Aside:
                 f"{option} {name!r} is missing in {counted(int(missing.sum()))} (first: row "
                 f"{self.frame.index[int(missing.argmax())]}): fill or remove them"
             )
-        return column.values
+        whole = column.values.dtype in ("Int64", "UInt64")
+        return pd.Series(column.values.tolist(), column.values.index) if whole else column.values
 
     def weights(self, name: str | None) -> np.ndarray | None:
         if name is None:

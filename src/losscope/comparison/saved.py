@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from losscope.comparison import models
-from losscope.comparison.columns import no_column, tidied
+from losscope.comparison.columns import no_column, tidied, without_no_cells
 from losscope.comparison.data import DataError, listed, named
 from losscope.comparison.encode import seen
 from losscope.comparison.forecast import Forecast, forecast
@@ -188,8 +188,7 @@ class Model:
         """Columns as they are read for a comparison: numbers and dates where those were, and nothing else there."""
         rows, numbers = rows.reset_index(drop=True), list(self._numbers.names)
         for name in rows:
-            if no_column(rows[name]):
-                rows[name] = pd.Series(None, rows.index, object)
+            rows[name] = without_no_cells(rows[name])
         for name, form in self.formats.items():
             rows[name] = plainly(rows[name], form)
         tidy, _, _ = tidied(rows[numbers])
@@ -275,7 +274,11 @@ def _turned(read: pd.Series, date: bool) -> pd.Series:
     if date:
         texts = words.map(str, na_action="ignore")
         return pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=True).dt.tz_localize(None)
-    return pd.to_numeric(words, errors="coerce").astype(np.float64)
+    # Yes and no are numbers, too, and text where a word stands among them.
+    truth = words.map(
+        lambda word: {"true": 1.0, "false": 0.0}.get(str(word).strip().lower()), na_action="ignore"
+    )
+    return pd.to_numeric(words, errors="coerce").astype(np.float64).fillna(truth.astype(np.float64))
 
 
 def _described(outcome: Outcome, job: Job, fitted: models.Fitted) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -117,7 +118,7 @@ def from_arrow(data: Any, source: str) -> pd.DataFrame:
         table = pyarrow.table(data)
         exact = [place for place, each in enumerate(table.schema) if pyarrow.types.is_decimal(each.type)]
         for place in exact:
-            numbers = table.column(place).cast(pyarrow.float64())
+            numbers = _of_decimals(table.column(place))
             table = table.set_column(place, table.schema.names[place], numbers)
         table = table.drop_columns([name for name in table.schema.names if UNNAMED_INDEX.fullmatch(name)])
         frame = table.to_pandas(date_as_object=False, ignore_metadata=True)
@@ -130,6 +131,16 @@ def from_arrow(data: Any, source: str) -> pd.DataFrame:
         raise _too_large(source) from None
     except (pyarrow.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise DataError(f"{source} cannot be turned into a table ({_first_line(error)})") from None
+
+
+def _of_decimals(column: Any) -> Any:
+    """Whole ones that 64 bits hold to their last digit, others as floating-point numbers."""
+    import pyarrow
+
+    for whole in (pyarrow.int64(), pyarrow.uint64()) if column.type.scale == 0 else ():
+        with suppress(pyarrow.ArrowInvalid):
+            return column.cast(whole)
+    return column.cast(pyarrow.float64())
 
 
 def _first_line(error: Exception) -> str:

@@ -14,6 +14,7 @@ from losscope.catalogue import entries
 from losscope.comparison.data import DataError, Dataset, counted
 from losscope.comparison.lookalikes import looks_like
 from losscope.errors import did_you_mean
+from losscope.kernels.reference import pointwise
 
 TASKS = ("regression", "count", "binary", "classes")
 # Whole numbers with few values, each seen often, are codes of classes more often than they are amounts.
@@ -329,6 +330,14 @@ def _for_regression(
             row = int(np.flatnonzero(~inside)[0])
             return f"its target is a {wanted}, and a target here is {target[row]:g}"
         if activation in ("", "identity") and needs == "real":
+            scale = "exp" if loss.entry.name in entries() else _scale_of(loss)
+            if not scale:
+                return (
+                    "it is least neither where the prediction is the target nor where it is its logarithm: write it of "
+                    'prediction = "positive", and ' + _to_be_put_through(loss, "exp")
+                )
+            if scale == "identity":
+                return Encoding("count", "identity", ("sees the target divided by its mean",))
             return Encoding(
                 "count", "exp", ("sees the target divided by its mean; its output is the log of a mean",)
             )
@@ -340,6 +349,18 @@ def _for_regression(
     if activation not in ("", "identity"):
         return f"a standardised target is any number, {activation} bounds the output; leave @{activation} out"
     return Encoding("standardised", "identity")
+
+
+def _scale_of(loss: Any) -> str:
+    """How outputs of a model are to be taken by a user's formula of targets above 0: as they are ("identity"), if it is least
+    where the prediction is the target; "exp" of them, if it is where the prediction is the target's logarithm; else ""."""
+    target = np.array([0.3, 1.0, 2.5])
+    for link, best in (("identity", target), ("exp", np.log(target))):
+        with np.errstate(all="ignore"):
+            there, *beside = (pointwise(loss, best + step, target)[0] for step in (0.0, -1e-3, 1e-3))
+        if all((there <= each).all() for each in beside):
+            return link
+    return ""
 
 
 def _for_classification(loss: Any, activation: str, wanted: str) -> Encoding | str:
