@@ -298,7 +298,7 @@ def test_lists_and_structures_are_missing_and_said(column, odd, fitted):
     assert model.predict(given).equals(model.predict(rows.assign(**{column: None})))
 
 
-@pytest.mark.parametrize("odd", [["red"], b"red"], ids=str)
+@pytest.mark.parametrize("odd", [["red"], b"red", "half\ud800"], ids=ascii)
 @pytest.mark.parametrize("column", ["size", "when", "colour", "town"])
 def test_an_odd_cell_is_missing_and_the_others_are_not(column, odd, fitted):
     model, rows = load_model(fitted), table(20)

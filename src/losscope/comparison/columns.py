@@ -39,6 +39,7 @@ FIRST_YEAR, LAST_YEAR = 1, 9999  # that Python's dates have
 MOST_REMARKS = 5
 # pandas numbers equal names: a second 0 is 0.1
 NUMBER = re.compile(r"[-+]?(?:\d+[.\d]*|\.\d+)(?:[eE][-+]?\d+)?")
+HALF = re.compile("[\ud800-\udfff]")  # of a character beyond 16 bits
 _ISO = re.compile(rf"\d{{4}}([-/.])\d{{1,2}}\1\d{{1,2}}{TIME}")
 _ZONE = re.compile(r"(?:Z|UTC|[-+]\d{2}:?\d{2})$")
 
@@ -130,6 +131,21 @@ def without_no_cells(values: pd.Series) -> pd.Series:
         return values
     no = tuple(kind for kinds in NO_CELLS.values() for kind in kinds)
     return values.where(~values.map(lambda cell: isinstance(cell, no)), None)
+
+
+def with_whole_characters(values: pd.Series) -> pd.Series:
+    """Words, in which half of a character, that no file holds, is written as its code.
+
+    >>> with_whole_characters(pd.Series(["a", "b\\ud800"], dtype=object)).tolist()
+    ['a', 'b\\\\ud800']
+    """
+    if not any(isinstance(cell, str) and HALF.search(cell) for cell in values):
+        return values
+    return values.map(lambda cell: HALF.sub(_code, cell) if isinstance(cell, str) else cell)
+
+
+def _code(half: re.Match[str]) -> str:
+    return half[0].encode("utf-8", "backslashreplace").decode()
 
 
 def doubles(frame: pd.DataFrame) -> np.ndarray:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from losscope.comparison.columns import tidied, too_long
+from losscope.comparison.columns import tidied, too_long, with_whole_characters
 from losscope.comparison.delimited import refuse_columns
 from losscope.comparison.images import read_folder
 from losscope.comparison.kinds import refuse_long_name, refuse_other_kinds
@@ -159,10 +159,15 @@ def _with_own_target(name: str, data_dir: str | Path | None, roles: Roles) -> Da
 
 
 def named(frame: pd.DataFrame, source: str) -> pd.DataFrame:
-    """The same table, its columns named by text that can be seen and is said of one column alone."""
+    """The same table, its columns named by text that can be seen and is said of one column alone, and its words of characters
+    that there are."""
     frame = frame.copy(deep=False)
     frame.columns = [visible(str(column)) for column in frame.columns]
     refuse_columns(list(frame.columns), source)
+    for place in np.flatnonzero(
+        [isinstance(dtype, np.dtype) and dtype.kind == "O" for dtype in frame.dtypes]
+    ).tolist():
+        frame.isetitem(place, with_whole_characters(frame.iloc[:, place]).array)
     return frame
 
 
