@@ -110,6 +110,12 @@ def test_any_formula_is_exact_or_told_or_refused() -> None:
     [
         ("unit(unit(y, 3), unit(r, 3))", "exact"),  # roundings of nine lengths
         ("sin(((1 - y) - (1e-3 * r)))", "exact"),  # at 2e63 a last place chances to be whole turns
+        (
+            "where((1e-3)**0.5 < cos(z), arctan(r), cos(z))",
+            "exact",
+        ),  # three last places around chance to choose alike
+        ("where((digamma(c) - (c)**3) <= r, (c)**3, gamma(r))", "exact"),  # of no number no truth is wanted
+        ("(sqrt1px2m1(y) - arccosh(r))", "told"),
         ("cos(gamma(r))", "exact"),  # whose truth is known at one point, and not beside it
         ("(where(cos(r) < cos(2), r, cos(2)))**0.5", "refused"),
         ("minimum(where(c < 1, c, r), (y - r))", "exact"),  # SymPy turned this comparison round and round

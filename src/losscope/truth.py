@@ -97,7 +97,7 @@ def _bounded(x: Any) -> Any:
 
 
 def _growing(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda x: _bounded(function(x))
+    return lambda x: x if x.is_nan() else _bounded(function(x))
 
 
 _exp, _expm1 = _growing(arb.exp), _growing(arb.expm1)
@@ -137,6 +137,8 @@ def _arbs_power(x: Any, y: Any) -> Any:
 
 
 def _power(x: Any, y: Any) -> Any:
+    if x.is_nan() or y.is_nan():
+        return NAN
     if x > ZERO:
         return _bounded(x**y)
     if x.is_zero() and y < ZERO:

@@ -19,7 +19,7 @@ import sympy
 from losscope.emit.zeros import with_limits
 from losscope.entry import Parameter
 from losscope.exactness.certificate import BOUND, Worst
-from losscope.exactness.condition import ELSEWHERE, UP, Condition
+from losscope.exactness.condition import ELSEWHERE, FURTHER, UP, Condition
 from losscope.exactness.edges import between, edges
 from losscope.exactness.places import (
     NO_SIGN,
@@ -38,6 +38,7 @@ from losscope.truth import truths
 
 DTYPES = ("float32", "float64")
 SEARCHES = 3  # of which one may miss a narrow place
+MORE_SEARCHES = 12  # where one has come close to the limit
 ORDINARY = (1e-3, 1e3)  # sizes of numbers that nobody is surprised at
 OUT = 1.5  # bounds, beyond which an error counts that was sought: among so many, chance adds to some
 
@@ -137,12 +138,13 @@ class Bench:
                 break
             out = group[(errors[group] > BOUND) & ~self.beyond(order, dtype)[group]]
             if out.size:
-                here = self._moved[dtype, order, UP + ELSEWHERE][out]
-                beside = numpy.fmax(here, self.condition.beside(order, dtype, self.rows(dtype)[out]))
+                here, rows = self._moved[dtype, order, UP + ELSEWHERE][out], self.rows(dtype)[out]
+                beside = numpy.fmax(here, self.condition.beside(order, dtype, rows))
+                further = self.condition.at(order, dtype, rows, self.truth[dtype][out, order], FURTHER)
                 with numpy.errstate(invalid="ignore"):
                     errors[out] *= numpy.fmax(1, here) / numpy.fmax(1, beside)
                 # Of sin(1e63) a last place may chance to be whole turns.
-                ill = beside > NOTHING / float(numpy.finfo(dtype).eps)
+                ill = numpy.fmax(beside, further) > NOTHING / float(numpy.finfo(dtype).eps)
                 errors[out[ill | self._of_no_value(order, dtype, out)]] = 0
             best = max(best, float(errors[group].max()))
         return best
@@ -153,7 +155,7 @@ class Bench:
         if order == 0:
             return numpy.zeros(len(some), bool)
         here = self.truth[dtype][some, order - 1]
-        moved = self.condition.at(order - 1, dtype, self.rows(dtype)[some], here, UP + ELSEWHERE)
+        moved = self.condition.at(order - 1, dtype, self.rows(dtype)[some], here, UP + ELSEWHERE + FURTHER)
         return numpy.asarray(moved > NOTHING / float(numpy.finfo(dtype).eps))
 
     def _off(self, order: int, dtype: str, computed: numpy.ndarray) -> numpy.ndarray:
@@ -239,8 +241,8 @@ class Bench:
             beside = edges._at_worse(computed, search)._worst_of(computed)
             if beside.error > OUT * BOUND:
                 return beside
-            if beside.error > BOUND and search < SEARCHES:  # so close to the limit, more are needed to say
-                searches = max(searches, 2 * SEARCHES)
+            if beside.error > BOUND and searches == SEARCHES:
+                searches = MORE_SEARCHES
             search += 1
         return worst
 

@@ -19,6 +19,9 @@ from losscope.truth import truths
 # As shares of the inputs: at one point, two effects of one of them may cancel. The smaller one where the larger leads to no value.
 BESIDE = (2.0**-7, 2.0**-14)
 UP, ELSEWHERE = (1,), (-0.7, 1.6)  # last-place changes: an angle may chance to be a whole turn further
+# More of them, which count by their length: of three of cos(1e17), all may chance to be on the same side of a border.
+FURTHER = (-2.6, 3.7, -5.3, 7.9, -11.3, 15.1, -22.7, 31.9, -45.1, 63.7)
+ONE = 2.0  # last places that still count as one
 
 
 class Condition:
@@ -78,6 +81,8 @@ class Condition:
                 there = rows[some]
                 there[:, column] *= 1 + step * eps
                 off = _apart(self._truth(order, self._inside(there)), here[some], unit[some])
+                if abs(step) > ONE:  # the end of a domain, so far away, says nothing of here
+                    off = numpy.where(numpy.isinf(off), 0, off) / (abs(step) / ONE)
                 most = numpy.fmax(most, off)
             moved[some] += numpy.where(numpy.isnan(most), numpy.inf, most)  # nothing is known beside
         for expression in self.shifted[order]:
