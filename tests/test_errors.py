@@ -389,6 +389,16 @@ def test_out_that_does_not_fit() -> None:
     refused(into(room[1:4], prediction=room[:3]), "out overlaps an input")
     weight = np.ones(3)
     refused(into(weight, weight=weight), "out overlaps an input")
+    for loss in (ls.bce, ls.mse, ls.huber):
+        for dtype in ("float16", "float32", "float64"):
+            p, y, w = (np.full((6, 4), 0.25, dtype) for _ in range(3))
+            for each in (p, y, w):
+                refused(lambda: loss.value_and_grad(p, y, weight=w, out=each), "out overlaps an input")  # noqa: B023
+    logits, classes = np.zeros((4, 4), "float16"), np.zeros(4, int)
+    refused(
+        lambda: ls.cross_entropy.value_and_grad(logits, classes, class_weight=logits[0], out=logits),
+        "out overlaps",
+    )
     assert X.tolist() == [1, 2, 3]
     refused(into(np.zeros(3, int), prediction=np.array([1, 2, 3])), "int64", "float64")
     rows = ls.one_hot([0, 1], 3)

@@ -44,7 +44,8 @@ def define(
     is found a warning says where, how far off, and by which term; with `strict` it is an error. It takes a second or two,
     once: it is kept on disk. Nothing is said of results below 2e-30 in float32 (2e-291 in float64), which count as 0, or
     within 2**12 of the largest, which may be infinite too soon; nor of infinite inputs, whose limits the catalogue's own losses
-    have, and of which a formula makes what its arithmetic does.
+    have, and of which a formula makes what its arithmetic does. Derivatives in the
+    target are those of the formula as written, and are not judged.
 
     An elementwise formula is written in `r` (= prediction - target), `prediction` (`z`), `target` (`y`) and your
     parameters; a softmax formula in `margin` (`m`). It is parsed, never evaluated as Python. `target` and

@@ -40,7 +40,7 @@ def evaluate(
                 next_step=f"Use value_and_grad; curvature_formula is that in the {loss._structure.variable}",
             )
         )
-    buffer = None if out is None else _buffer(out, batch)
+    buffer = None if out is None else _buffer(out, batch, (prediction, target, weight, *options.values()))
     value, *derivatives = of_batch(loss, batch, constants, reduction, order, buffer)
     if reduction is TOTAL:
         return value, batch
@@ -130,11 +130,12 @@ def activate(
     return evaluate(loss, order, score, score, None, NONE, options, out)
 
 
-def _buffer(out: Any, batch: Any) -> Any:
-    """`out`, checked, if the kernel can write into it; None if what is computed must be converted for it."""
+def _buffer(out: Any, batch: Any, given: tuple[Any, ...]) -> Any:
+    """`out`, checked, if the kernel can write into it; None if what is computed must be converted for it. It is apart from what
+    was given, be that read in another dtype."""
     from losscope.structures.arrays import ready_out
 
-    inputs = (getattr(batch, name) for name in batch.__slots__)
+    inputs = (*given, *(getattr(batch, name) for name in batch.__slots__))
     plain = ready_out(out, batch.given, *(each for each in inputs if hasattr(each, "__array_interface__")))
     return plain if plain.dtype == batch.dtype else None
 
