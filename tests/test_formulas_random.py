@@ -116,6 +116,10 @@ def test_any_formula_is_exact_or_told_or_refused() -> None:
         ),  # three last places around chance to choose alike
         ("where((digamma(c) - (c)**3) <= r, (c)**3, gamma(r))", "exact"),  # of no number no truth is wanted
         ("(sqrt1px2m1(y) - arccosh(r))", "told"),
+        (
+            "where((r)**c < (r + (y + 1e-3)), pow1px2m1(r, r), (y)**2)",
+            "exact",
+        ),  # r + y is z, to the last digit
         ("cos(gamma(r))", "exact"),  # whose truth is known at one point, and not beside it
         ("(where(cos(r) < cos(2), r, cos(2)))**0.5", "refused"),
         ("minimum(where(c < 1, c, r), (y - r))", "exact"),  # SymPy turned this comparison round and round

@@ -21,6 +21,7 @@ from losscope.expression.products import xmuly
 
 # What a product may be 0 by, where another of its factors grows without end.
 DATA = {symbol(name) for name in ("prediction", "target", "r", "margin")}
+PREDICTION, TARGET, RESIDUAL = (symbol(name) for name in ("prediction", "target", "r"))
 
 
 @everywhere
@@ -56,6 +57,9 @@ def stable(e: Any) -> Any:
 
 def _sum(e: Any) -> Any:
     """c - c sigmoid(x), c - c tanh(x); exp(x) - 1 (- x), log1p(x) - x, sqrt(1 + x^2) - 1, and their negatives."""
+    e = _of_inputs(e)
+    if not e.is_Add:
+        return e
     number, rest = e.as_coeff_Add()
     if number != 0 and (left := _left_of_one(rest / number)) is not None:
         return number * left
@@ -73,6 +77,18 @@ def _sum(e: Any) -> Any:
         if found is not None:
             return found if whole is e else -found
     return e
+
+
+def _of_inputs(total: Any) -> Any:
+    """r + target is the prediction, and r - prediction minus the target, to the last digit."""
+    for term in total.args:
+        a, x = term.as_coeff_Mul()
+        for other, whole in (
+            ((a * TARGET, a * PREDICTION), (-a * PREDICTION, -a * TARGET)) if x == RESIDUAL else ()
+        ):
+            if other in total.args:
+                return total - term - other + whole
+    return total
 
 
 def _left_of_one(x: Any) -> Any:
