@@ -393,12 +393,28 @@ def test_out_that_does_not_fit() -> None:
         for dtype in ("float16", "float32", "float64"):
             p, y, w = (np.full((6, 4), 0.25, dtype) for _ in range(3))
             for each in (p, y, w):
-                refused(lambda: loss.value_and_grad(p, y, weight=w, out=each), "out overlaps an input")  # noqa: B023
+                refused(partial(loss.value_and_grad, p, y, weight=w, out=each), "out overlaps an input")
     logits, classes = np.zeros((4, 4), "float16"), np.zeros(4, int)
     refused(
         lambda: ls.cross_entropy.value_and_grad(logits, classes, class_weight=logits[0], out=logits),
         "out overlaps",
     )
+    for dtype in ("float16", "float32", "float64"):
+        p, memory = np.full(4, 0.5, dtype), np.ones(4, dtype)
+        holders = [
+            torch.from_numpy(memory),
+            memoryview(memory),
+            pandas.Series(memory, copy=False),
+            [memory[:2], memory[2:]],
+        ]
+        for holder in holders:
+            p = np.reshape(p, np.shape(holder))
+            out = memory.reshape(p.shape)
+            refused(partial(ls.mse.value_and_grad, p, holder, out=out), "out overlaps an input")
+            refused(partial(ls.mse.value_and_grad, p, p.copy(), weight=holder, out=out), "out overlaps")
+        delta = memory[:1].reshape(())
+        into_itself = partial(ls.huber.value_and_grad, p.ravel(), p.ravel() + 1, delta=delta, out=memory)
+        refused(into_itself, "out overlaps")
     assert X.tolist() == [1, 2, 3]
     refused(into(np.zeros(3, int), prediction=np.array([1, 2, 3])), "int64", "float64")
     rows = ls.one_hot([0, 1], 3)

@@ -38,7 +38,7 @@ from losscope.truth import truths
 
 DTYPES = ("float32", "float64")
 SEARCHES = 3  # of which one may miss a narrow place
-MORE_SEARCHES = 12  # where one has come close to the limit
+MORE_SEARCHES = 8  # where one has come close to the limit
 ORDINARY = (1e-3, 1e3)  # sizes of numbers that nobody is surprised at
 OUT = 1.5  # bounds, beyond which an error counts that was sought: among so many, chance adds to some
 

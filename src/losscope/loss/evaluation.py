@@ -29,6 +29,7 @@ def evaluate(
     out: Any = None,
 ) -> Any:
     """Value and as many derivatives as `order` says; for TOTAL the sum, and the batch it is of."""
+    given = (prediction, target, weight, *options.values())
     constants, options = loss._split(options)
     if reduction is not TOTAL:
         check(reduction)
@@ -40,7 +41,7 @@ def evaluate(
                 next_step=f"Use value_and_grad; curvature_formula is that in the {loss._structure.variable}",
             )
         )
-    buffer = None if out is None else _buffer(out, batch, (prediction, target, weight, *options.values()))
+    buffer = None if out is None else _buffer(out, batch, given)
     value, *derivatives = of_batch(loss, batch, constants, reduction, order, buffer)
     if reduction is TOTAL:
         return value, batch
@@ -133,16 +134,17 @@ def activate(
 def _buffer(out: Any, batch: Any, given: tuple[Any, ...]) -> Any:
     """`out`, checked, if the kernel can write into it; None if what is computed must be converted for it. It is apart from what
     was given, be that read in another dtype."""
-    from losscope.structures.arrays import ready_out
+    from losscope.structures.arrays import held, ready_out
 
-    inputs = (*given, *(getattr(batch, name) for name in batch.__slots__))
-    plain = ready_out(out, batch.given, *(each for each in inputs if hasattr(each, "__array_interface__")))
+    read = (getattr(batch, name) for name in batch.__slots__)
+    inputs = [*held(given), *(each for each in read if hasattr(each, "__array_interface__"))]
+    plain = ready_out(out, batch.given, *inputs)
     return plain if plain.dtype == batch.dtype else None
 
 
 def _returned(array: Any, given: Any) -> Any:
     """In the dtype of what was given; whole numbers come back as float64."""
     if array.dtype != given.dtype and given.dtype.kind not in "iub":
-        with numpy.errstate(under="ignore"):
+        with numpy.errstate(under="ignore", over="ignore"):
             array = array.astype(given.dtype, copy=False)
     return array[()]  # of a single number, a number

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import numbers
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy
@@ -289,6 +292,18 @@ def _stray(name: str, array: numpy.ndarray, wrong: numpy.ndarray, expected: str,
             f"{where} is out of its domain", got=f"{array[index]}{others}", expected=expected, next_step=hint
         )
     )
+
+
+def held(given: Iterable[Any]) -> Iterator[numpy.ndarray]:
+    """What was given as arrays in the memory in which it lies, be it a tensor, a column, or rows in a list."""
+    for each in given:
+        if isinstance(each, list | tuple):
+            yield from held(row for row in each if hasattr(row, "__array__"))
+        elif each is not None and not isinstance(each, str | numbers.Number):
+            with suppress(
+                Exception
+            ):  # one that has no memory for NumPy, as a tensor that requires a gradient
+                yield numpy.asarray(each)
 
 
 def ready_out(out: Any, like: numpy.ndarray, *inputs: numpy.ndarray | None) -> numpy.ndarray:
