@@ -8,6 +8,7 @@ from typing import Any
 import sympy
 from sympy import Mul, Piecewise
 from sympy.polys.polyerrors import BasePolynomialError
+from sympy.polys.rings import sring
 
 from losscope.expression.everywhere import everywhere
 from losscope.expression.exponential import log
@@ -45,10 +46,10 @@ def _takes_long(e: Any) -> bool:
     """Whether a polynomial that is to be factored has a high degree, or many terms in many variables. To SymPy, exp(r/1000) is
     the variable of one, and exp(r) has the degree 1000."""
     sums = [each.as_base_exp()[0] for each in Mul.make_args(e)]
-    found = [sympy.Poly(each) for each in sums if each.is_Add and each.free_symbols]
+    # Of rings, whose polynomials keep the terms that there are: another form of them has a place for every degree.
+    found = [sring(each) for each in sums if each.is_Add and each.free_symbols]
     return any(
-        max(each.degree_list()) > HIGHEST_DEGREE or len(each.gens) * len(each.terms()) > LARGEST
-        for each in found
+        max(each.degrees()) > HIGHEST_DEGREE or ring.ngens * len(each) > LARGEST for ring, each in found
     )
 
 
