@@ -144,7 +144,7 @@ def _in_target(entry: Entry, through: Entry | None) -> sympy.Expr | None:
     written, computed = stable(parse(text, names_of(entry))), formula(entry)
     if through is not None:
         activated = formula(through)
-        written, computed = _through(written, activated), compose(entry, computed, activated)
+        written, computed = stable(_put(activated, written)), compose(entry, computed, activated)
     if entry.target_gradient:
         return written
     if written == computed:
@@ -199,11 +199,6 @@ def compose(entry: Entry, expression: sympy.Expr, activated: sympy.Expr) -> symp
     """Put an activation in the place of the prediction, mending what would cancel: 1 - sigmoid(x) is
     sigmoid(-x)."""
     return stable(_of_labels(entry, _put(activated, expression)))
-
-
-def _through(expression: sympy.Expr, activated: sympy.Expr) -> sympy.Expr:
-    """The same whatever the target, be it a label or not."""
-    return stable(_put(activated, expression))
 
 
 def _put(activated: sympy.Expr, expression: sympy.Expr) -> sympy.Expr:

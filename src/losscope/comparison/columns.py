@@ -169,7 +169,7 @@ def _of_objects(values: pd.Series, remarks: bool) -> Column:
         return _of_text(values, there, remarks)
     inferred = pd.api.types.infer_dtype(there, skipna=True)
     if inferred in ("decimal", "integer", "floating", "mixed-integer-float"):
-        return Column(_numbers(there).reindex(values.index))
+        return Column(_to_their_digits(there, there.map(_float).astype(np.float64)).reindex(values.index))
     if inferred in ("date", "datetime", "datetime64"):
         return _of_dates(pd.to_datetime(values, errors="coerce", utc=True))
     if inferred in ("timedelta", "timedelta64"):
@@ -193,17 +193,13 @@ def _of_mixed(values: pd.Series, kinds: set[type], remarks: bool) -> Column:
     return Column(values.where(values.notna(), None))
 
 
-def _numbers(there: pd.Series) -> pd.Series:
-    """Numbers, or texts of them, as float64; but whole ones of which a double does not hold every one as they are.
+def _to_their_digits(there: pd.Series, numbers: pd.Series) -> pd.Series:
+    """Numbers of what was given; but whole ones of which a double does not hold every one as they were written.
 
-    >>> _numbers(pd.Series(["1", "90071992547409931"])).tolist(), _numbers(pd.Series([1, 2.5], dtype=object)).tolist()
-    ([1, 90071992547409931], [1.0, 2.5])
+    >>> texts = pd.Series(["1", "90071992547409931"])
+    >>> _to_their_digits(texts, texts.astype(float)).tolist()
+    [1, 90071992547409931]
     """
-    if all(isinstance(each, str) for each in there):
-        numbers = pd.to_numeric(there)
-    else:
-        numbers = there.map(_float).astype(np.float64)
-    numbers = numbers.astype(np.float64)
     if len(numbers) and numbers.abs().max() >= LONG and (numbers == np.floor(numbers)).all():
         whole = [_whole(each) for each in there]
         for dtype, low, high in ((pd.Int64Dtype(), -(2**63), 2**63), (pd.UInt64Dtype(), 0, 2**64)):
@@ -275,7 +271,9 @@ def _of_text(values: pd.Series, there: pd.Series, remarks: bool) -> Column:
         few = len(others) <= (1 - MOST) * len(known) and others.nunique() <= MOST_REMARKS
         if len(others) == 0 or (remarks and few):
             words = pd.concat([texts[unknown], others])
-            return Column(_numbers(known[numbers.notna()]).reindex(values.index), "", _counted(words))
+            there = numbers.notna()
+            read = _to_their_digits(known[there], numbers[there].astype(np.float64))
+            return Column(read.reindex(values.index), "", _counted(words))
     return Column(values.where(values.notna(), None))
 
 
