@@ -21,7 +21,9 @@ from losscope.exactness.bench import DTYPES, Bench
 from losscope.exactness.certificate import BOUND
 from losscope.exactness.mending import arguments, written
 from losscope.exactness.told import InexactWarning
+from losscope.rewrite import REWRITES
 from papers import PAPERS, Written
+from test_writer import FORMULAS
 
 
 def defined(name: str, paper: Written) -> tuple[ls.Loss, list[str]]:
@@ -94,6 +96,15 @@ def test_every_process_makes_the_same_forms() -> None:
     )  # fmt: skip
     assert len(one) > 200
     assert one == other
+
+
+@pytest.mark.parametrize("rewrite", REWRITES, ids=lambda each: each.__name__)
+def test_no_rewrite_fails(rewrite: Any) -> None:
+    """One that fails is passed over when forms are sought, and a broken one would not be missed."""
+    for entry in FORMULAS.values():
+        derived = derive(entry)
+        for form in (derived.value, derived.gradient, derived.curvature):
+            rewrite(form)
 
 
 def test_most_formulas_of_papers_are_exact() -> None:

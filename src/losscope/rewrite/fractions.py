@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from math import comb, prod
 from typing import Any
 
 import sympy
@@ -20,6 +21,7 @@ from losscope.rewrite.rewriting import operations, rewriting, small
 HIGHEST_DEGREE = 32  # of a polynomial that is factored: one of degree 1,000 takes SymPy minutes
 FEW = 4  # terms of a sum, of which all pairs are looked at
 LARGEST = 100  # variables times terms of one: 7 times 31 may take it an hour
+MOST_PRODUCTS = 1000  # of which one may be laid out to see how large it is
 
 
 @rewriting
@@ -46,11 +48,30 @@ def _takes_long(e: Any) -> bool:
     """Whether a polynomial that is to be factored has a high degree, or many terms in many variables. To SymPy, exp(r/1000) is
     the variable of one, and exp(r) has the degree 1000."""
     sums = [each.as_base_exp()[0] for each in Mul.make_args(e)]
+    if any(_products(each) > MOST_PRODUCTS for each in sums):
+        return True
     # Of rings, whose polynomials keep the terms that there are: another form of them has a place for every degree.
     found = [sring(each) for each in sums if each.is_Add and each.free_symbols]
     return any(
         max(each.degrees()) > HIGHEST_DEGREE or ring.ngens * len(each) > LARGEST for ring, each in found
     )
+
+
+def _products(e: Any) -> int:
+    """Of how many products an expression is the sum, once its brackets are multiplied out.
+
+    >>> x, y = sympy.symbols("x y")
+    >>> _products((x + y) * (x + y + 1) + 1), _products((x + 1) ** 40)
+    (7, 41)
+    """
+    if e.is_Add:
+        return sum(map(_products, e.args))
+    if e.is_Mul:
+        return prod(map(_products, e.args))
+    if e.is_Pow and e.exp.is_Integer and e.exp > 0 and e.base.is_Add:
+        terms, times = _products(e.base), min(int(e.exp), MOST_PRODUCTS)
+        return comb(terms + times - 1, times)
+    return 1
 
 
 @rewriting
