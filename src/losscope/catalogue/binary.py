@@ -40,7 +40,7 @@ binary_cross_entropy_of_probability = elementwise(
 )
 
 # Of focal loss. p is what is left to the label; of its power the loss takes half and half, as p^gamma may be no number where the
-# loss is one. k is p'/p but for the factor 1 - 2y, and a sigmoid(-z) - b sigmoid(z) is k'/k: nothing is divided by p.
+# loss is one. k is p'/p but for the factor 1 - 2y, and a - sigmoid(z) is k'/k, as sigmoid(-z) - b is (a + b = 1): nothing is divided by p.
 _SURPRISE = "(xmuly(target, softplus(-prediction)) + xmuly(1 - target, softplus(prediction)))"
 _RISE = "((1 - target)*sigmoid(prediction) - target*sigmoid(-prediction))"
 _TAKEN = "(target*sigmoid(prediction) + (1 - target)*sigmoid(-prediction))"
@@ -54,6 +54,7 @@ _A, _B = (
 _K = f"where(target > 0, where(target < 1, {_K}, sigmoid(prediction)), sigmoid(-prediction))"
 _A, _B = f"where(target < 1, {_A}, 1)", f"where(target > 0, {_B}, 1)"
 _STEEP = f"gamma*(1 - 2*target)*{_K}"
+_STEEPER = f"where({_RISE} >= 0, {_A} - sigmoid(prediction), sigmoid(-prediction) - {_B})"
 
 binary_focal = elementwise(
     "binary_focal",
@@ -62,7 +63,7 @@ binary_focal = elementwise(
         f"xmuly({_LEFT}**(gamma/2), xmuly({_LEFT}**(gamma/2), {_SURPRISE}))",
         f"{_LEFT}**gamma*({_RISE} + xmuly({_STEEP}, {_SURPRISE}))",
         f"{_LEFT}**gamma*(sigmoid(-prediction)*sigmoid(prediction) + 2*{_STEEP}*{_RISE}"
-        f" + xmuly({_STEEP}*({_STEEP} + {_A}*sigmoid(-prediction) - {_B}*sigmoid(prediction)), {_SURPRISE}))",
+        f" + xmuly({_STEEP}*({_STEEP} + {_STEEPER}), {_SURPRISE}))",
     ),
     target_gradient=f"gamma*{_LEFT}**(gamma - 1)*xmuly(tanh(-prediction/2), {_SURPRISE}) - xmuly({_LEFT}**gamma, prediction)",
     summary="Binary cross-entropy on logits that plays down what is already classified well, by (1 - p_t)^gamma, where p_t = y p + (1 - y)(1 - p) is what the label has of the probability; labels may be soft.",
