@@ -22,6 +22,7 @@ UP, ELSEWHERE = (1,), (-0.7, 1.6)  # last-place changes: an angle may chance to 
 # More of them, which count by their length: of three of cos(1e17), all may chance to be on the same side of a border.
 FURTHER = (-2.6, 3.7, -5.3, 7.9, -11.3, 15.1, -22.7, 31.9, -45.1, 63.7)
 ONE = 2.0  # last places that still count as one
+ENDS = 1  # of a domain within a few last places: where it ends and begins again, as that of sqrt(sin(1e200)), no form could do right
 
 
 class Condition:
@@ -77,13 +78,17 @@ class Condition:
         for column in range(len(self.names)):
             some = numpy.flatnonzero(moving[:, column])
             most = numpy.full(len(some), numpy.nan)
+            nowhere = {0.0: numpy.zeros(len(some), bool)}
             for step in sides:
                 there = rows[some]
                 there[:, column] *= 1 + step * eps
                 off = _apart(self._truth(order, self._inside(there)), here[some], unit[some])
+                nowhere[step] = numpy.isinf(off)
                 if abs(step) > ONE:  # the end of a domain, so far away, says nothing of here
                     off = numpy.where(numpy.isinf(off), 0, off) / (abs(step) / ONE)
                 most = numpy.fmax(most, off)
+            in_order = numpy.stack([nowhere[step] for step in sorted(nowhere)])
+            most[(in_order[1:] != in_order[:-1]).sum(0) > ENDS] = numpy.inf
             moved[some] += numpy.where(numpy.isnan(most), numpy.inf, most)  # nothing is known beside
         for expression in self.shifted[order]:
             for step in sides:
