@@ -99,3 +99,21 @@ def test_a_border_in_the_wrong_place_is_found(share: float) -> None:
     )
     assert certificate(right).exact
     assert not certificate(wrong).exact
+
+
+@pytest.mark.parametrize(
+    ("formula", "curvature"),
+    [("max(abs(r), (r**2 + c**2)/(2*c))", 1 / 0.3), ("max(2*c*r, r**2 + c**2)", 2.0)],
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sides_that_only_touch_are_no_border(formula: str, curvature: float, dtype: str) -> None:
+    """Of a square and its tangent the square is the larger one, however close they come."""
+    loss = ls.define("mine", formula, strict=True, c=0.3)
+    close = (0.3 * (1 + np.linspace(-1e-3, 1e-3, 2001))).astype(dtype)
+    found = loss.value_grad_curvature(close, np.zeros_like(close), reduction="none")[2]
+    np.testing.assert_allclose(found, curvature, rtol=1e-6)
+
+
+def test_it_is_told_where_sides_touch_and_a_rounding_decides() -> None:
+    with pytest.raises(ls.LossError, match="true"):
+        ls.define("mine", "where(exp(r) > 1 + r, r**2, r)", strict=True)

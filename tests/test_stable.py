@@ -106,3 +106,10 @@ def test_choices_within_choices_have_their_slopes() -> None:
 def test_words_of_numbers_are_numbers(formula: str, true: float) -> None:
     """What is done for the words of a variable is not done twice, or halfway, for those of a number."""
     assert ls.define("mine", formula)([1.0], [0.0]) == pytest.approx(true, rel=1e-15)
+
+
+@pytest.mark.parametrize("formula", ["min(abs(r), 1)**2/2", "min(abs(r), 2)*(abs(r) - min(abs(r), 2)/2)"])
+def test_a_square_of_a_size_is_bent_at_zero(formula: str) -> None:
+    """Its slope has the sign of r twice, which is 1 on both sides."""
+    loss = ls.define("mine", formula, strict=True)
+    np.testing.assert_allclose(loss.value_grad_curvature(np.zeros(1), np.zeros(1), reduction="none")[2], 1.0)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from losscope import structures
 from losscope.catalogue import entries
 from losscope.derive import derive
+from losscope.emit.plain import plain
 from losscope.emit.python import function, functions
 from losscope.emit.writer import Writer
 from losscope.entry import Entry, Parameter
@@ -61,3 +62,10 @@ def test_a_product_overflows_only_where_all_of_it_does(formula: str, x: float, y
     expected = run(source, "f", (np.longdouble(x), np.longdouble(y)))
     if 1e-290 < expected < 1e290:
         assert run(source, "f", (np.float64(x), np.float64(y))) == pytest.approx(float(expected), rel=1e-14)
+
+
+@pytest.mark.parametrize("formula", ["sqrt(" * 18 + "r" + " + 1)" * 18, "1/(r + " * 18 + "r" + ")" * 18])
+def test_brackets_in_brackets_are_printed_once_each(formula: str) -> None:
+    names = {"r": symbol("r")}
+    read = parse(formula, names)
+    assert parse(plain(read), names) == read

@@ -213,8 +213,45 @@ def _root(x: Any) -> Any:
 
 
 def beside_kinks(slope: Any) -> Any:
-    """A derivative in which sign(x)^2 is 1 at 0, too, as it is on both sides: |x|^2 is bent there."""
-    return slope.replace(lambda e: e.is_Pow and isinstance(e.base, sign) and e.exp.is_even, lambda e: S.One)
+    """A derivative in which sign(x)^2 is 1 at 0, too, as it is on both sides: |x|^2 is bent there, and min(|x|, 1)^2.
+
+    >>> from losscope.expression import symbol
+    >>> x = symbol("x")
+    >>> chosen = Piecewise((sign(x), x < 1), (0, True))
+    >>> beside_kinks(chosen**2), beside_kinks(chosen * (x * sign(x) - sign(x)))
+    (Piecewise((1, x < 1), (0, True)), (x - 1)*Piecewise((1, x < 1), (0, True)))
+    """
+    return _without_squares(slope)
+
+
+@everywhere
+def _without_squares(e: Any) -> Any:
+    for one in sorted(e.atoms(sign), key=str) if e.is_Pow or e.is_Mul else ():
+        if e.is_Pow:
+            share = _over(e.base, one) if e.exp.is_even else None
+            e = e if share is None else share**e.exp
+        else:
+            shares = {factor: _over(factor, one) for factor in e.args}
+            have = [factor for factor in e.args if shares[factor] is not None]
+            pairs = have[: len(have) // 2 * 2]
+            e = Mul(*(shares[factor] if factor in pairs else factor for factor in e.args))
+    return e
+
+
+def _over(e: Any, one: Any) -> Any:
+    """An expression without its factor sign(x), if it has that, in all terms and branches; else None."""
+    if e == one:
+        return S.One
+    if e.is_Mul:
+        found = next(((each, share) for each in e.args if (share := _over(each, one)) is not None), None)
+        return None if found is None else Mul(found[1], *(each for each in e.args if each is not found[0]))
+    if e.is_Add:
+        shares = [_over(term, one) for term in e.args]
+        return None if None in shares else Add(*shares)
+    if isinstance(e, Piecewise) and e.has(one):
+        shares = [value if value == 0 else _over(value, one) for value, _ in e.args]
+        return None if None in shares else Piecewise(*zip(shares, (at for _, at in e.args), strict=True))
+    return None
 
 
 @everywhere

@@ -17,7 +17,8 @@ class SubtractedLast(Printer):
 
     def _as_ordered_terms(self, expr: Any, order: Any = None) -> list[Any]:
         terms = super()._as_ordered_terms(expr, order)
-        return sorted(terms, key=lambda term: self._print(term).startswith("-"))
+        # A term is not printed to see its sign: each bracket in brackets would be printed twice as often as the one around it.
+        return sorted(terms, key=lambda term: bool(term.as_coeff_Mul()[0].is_negative))
 
 
 class _Printer(SubtractedLast, StrPrinter):

@@ -26,14 +26,27 @@ def shifted(expression: Any, ways: Sequence[int] = TOGETHER) -> Any:
     shift*x**2 + x**2 < y
     """
     changes: dict[Any, Any] = {}
+    for each, rounded in _comparisons(expression):
+        size = sum(_off_by(term) for side in rounded for term in sympy.Add.make_args(side))
+        way = ways[len(changes) % len(ways)]
+        changes[each] = each.func(each.args[0] + way * SHIFT * size, each.args[1], evaluate=False)
+    return expression.xreplace(changes)
+
+
+def apart_at(expression: Any) -> list[Any]:
+    """By how much the sides of each comparison that a rounding may decide are apart: of either sign on either side."""
+    return [each.args[0] - each.args[1] for each, _ in _comparisons(expression)]
+
+
+def _comparisons(expression: Any) -> list[tuple[Any, list[Any]]]:
+    """The comparisons in which a rounding matters, each with the sides that are rounded."""
+    found = []
     for each in sorted(expression.atoms(sympy.core.relational.Relational), key=str):
         left, right = each.args
         rounded = [side for side, other in ((left, right), (right, left)) if not _exact(side, other)]
         if rounded:
-            size = sum(_off_by(term) for side in rounded for term in sympy.Add.make_args(side))
-            way = ways[len(changes) % len(ways)]
-            changes[each] = each.func(left + way * SHIFT * size, right, evaluate=False)
-    return expression.xreplace(changes)
+            found.append((each, rounded))
+    return found
 
 
 def _off_by(term: Any) -> Any:

@@ -10,7 +10,7 @@ import numpy
 import sympy
 
 from losscope.entry import Parameter
-from losscope.exactness.borders import IN_PAIRS, IN_TURN, SHIFT, TOGETHER, shifted
+from losscope.exactness.borders import IN_PAIRS, IN_TURN, SHIFT, TOGETHER, apart_at, shifted
 from losscope.exactness.certificate import BOUND
 from losscope.exactness.places import has_last_place, last_place
 from losscope.exactness.samples import BETWEEN
@@ -18,6 +18,7 @@ from losscope.truth import truths
 
 # As shares of the inputs: at one point, two effects of one of them may cancel. The smaller one where the larger leads to no value.
 BESIDE = (2.0**-7, 2.0**-14)
+NEARBY = (2.0**-7, 2.0**-14, 2.0**-20)  # as shares of the inputs: within which a border may be passed
 UP, ELSEWHERE = (1,), (-0.7, 1.6)  # last-place changes: an angle may chance to be a whole turn further
 # More of them, which count by their length: of three of cos(1e17), all may chance to be on the same side of a border.
 FURTHER = (-2.6, 3.7, -5.3, 7.9, -11.3, 15.1, -22.7, 31.9, -45.1, 63.7)
@@ -44,6 +45,7 @@ class Condition:
         ways = (TOGETHER, IN_TURN, IN_PAIRS) if borders else ()
         found = [{shifted(each, way) for way in ways} - {each} for each in self.true]
         self.shifted = [sorted(each, key=str) for each in found]  # of each expression
+        self.sides = [apart_at(each) if borders else [] for each in self.true]
 
     def at(
         self, order: int, dtype: str, rows: numpy.ndarray, here: numpy.ndarray, sides: Sequence[float]
@@ -90,12 +92,30 @@ class Condition:
             in_order = numpy.stack([nowhere[step] for step in sorted(nowhere)])
             most[(in_order[1:] != in_order[:-1]).sum(0) > ENDS] = numpy.inf
             moved[some] += numpy.where(numpy.isnan(most), numpy.inf, most)  # nothing is known beside
+        decided = numpy.zeros(len(rows))
         for expression in self.shifted[order]:
             for step in sides:
                 there = numpy.insert(rows, rows.shape[1], step * BOUND * eps, 1)
                 truth = truths([expression], (*self.symbols, SHIFT), there)[:, 0]
-                moved = numpy.fmax(moved, _apart(truth, here, unit))
+                decided = numpy.fmax(decided, _apart(truth, here, unit))
+        doubtful = numpy.flatnonzero(decided > numpy.fmax(1, moved))
+        crossed = self._crossed(order, rows[doubtful], moving[doubtful])
+        moved[doubtful[crossed]] = decided[doubtful[crossed]]
         return moved
+
+    def _crossed(self, order: int, rows: numpy.ndarray, moving: numpy.ndarray) -> numpy.ndarray:
+        """Whether a border is passed near each point. Of max(|r|, (r^2 + c^2)/(2 c)) the sides touch at c, and none is: a form
+        that knows it need not ask."""
+        found = numpy.zeros(len(rows), bool)
+        for side in self.sides[order] if len(rows) else ():
+            sign = numpy.sign(truths([side], self.symbols, rows)[:, 0, 0])
+            for column in range(len(self.names)):
+                for step in (share for size in NEARBY for share in (size, -size)):
+                    there = rows.copy()
+                    there[:, column] *= numpy.where(moving[:, column], 1 + step, 1)
+                    other = numpy.sign(truths([side], self.symbols, self._inside(there))[:, 0, 0])
+                    found |= (sign != other) & ~numpy.isnan(sign + other)
+        return found
 
     def _truth(self, order: int, rows: numpy.ndarray) -> numpy.ndarray:
         found = truths([self.true[order]], self.symbols, rows)[:, 0]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from losscope.expression.choices import maximum, minimum
+from sympy import S, StrictGreaterThan, StrictLessThan
+
+from losscope.expression.choices import absolute, maximum, minimum
 from losscope.expression.everywhere import everywhere
+from losscope.rewrite.fractions import factored
 from losscope.rewrite.rewriting import rewriting
 
 
@@ -27,3 +30,32 @@ def moved(e: Any) -> Any:
     a, rest = left.as_coeff_Add()
     b, others = right.as_coeff_Add()
     return e.func(rest, others + (b - a), evaluate=False) if a != 0 and b - a == 0 else e
+
+
+@rewriting
+@everywhere
+def touching(e: Any) -> Any:
+    """|r| > (r^2 + c^2)/(2 c) is never so for a positive c: the sides only touch, as their difference is a square.
+
+    >>> from sympy import Symbol
+    >>> from losscope.expression import symbol
+    >>> r, c = symbol("r"), Symbol("c", positive=True)
+    >>> touching(absolute(r) > (r**2 + c**2) / (2 * c)), touching(2 * r <= 1 + r**2)
+    (False, True)
+    """
+    if not e.is_Relational:
+        return e
+    above = factored(_in_sizes(e.args[0] - e.args[1]))
+    if isinstance(e, StrictLessThan | StrictGreaterThan):
+        never = above.is_nonnegative if isinstance(e, StrictLessThan) else above.is_nonpositive
+        return S.false if never else e
+    always = above.is_nonnegative if e.rel_op == ">=" else above.is_nonpositive
+    return S.true if always else e
+
+
+def _in_sizes(e: Any) -> Any:
+    """r^2 as |r|^2, where |r| is there, too."""
+    for size in sorted(e.atoms(absolute), key=str):
+        (x,) = size.args
+        e = e.replace(lambda p: p.is_Pow and p.base == x and p.exp.is_even, lambda p: size**p.exp)  # noqa: B023
+    return e
