@@ -247,21 +247,27 @@ class Bench:
         return worst
 
     def to_tell(self, derived: Any, worst: Worst) -> Worst:
-        """The place that a user is told of: if there is one of ordinary numbers, with the parameters at their defaults, the worst
-        of those; else the worst of all."""
-        some = {dtype: self._ordinary(dtype) for dtype in DTYPES}
-        at = {d: {name: x[some[d]] for name, x in self.at[d].items()} for d in DTYPES}
-        found = self._at(at, {d: self.truth[d][some[d]] for d in DTYPES})._worst_of(self._computed(derived))
-        return found if found.error > BOUND else worst
+        """The place that a user is told of: the worst with the parameters at their defaults, if there is one, of ordinary numbers
+        if they do; else the worst of all."""
+        for sizes in (ORDINARY, (0.0, numpy.inf)):
+            some = {dtype: self._usual(dtype, *sizes) for dtype in DTYPES}
+            at = {d: {name: x[some[d]] for name, x in self.at[d].items()} for d in DTYPES}
+            found = self._at(at, {d: self.truth[d][some[d]] for d in DTYPES})._worst_of(
+                self._computed(derived)
+            )
+            if found.error > BOUND:
+                return found
+        return worst
 
-    def _ordinary(self, dtype: str) -> numpy.ndarray:
+    def _usual(self, dtype: str, least: float, most: float) -> numpy.ndarray:
+        """Where the parameters are at their defaults, and the arguments 0 or of these sizes."""
         at = self.at[dtype]
         found = numpy.ones(len(at[self.names[0]]), bool)
         for name, x in at.items():
             if name in self.parameters:
                 found &= x == numpy.dtype(dtype).type(self.parameters[name].default)
             else:
-                found &= (x == 0) | ((numpy.abs(x) >= ORDINARY[0]) & (numpy.abs(x) <= ORDINARY[1]))
+                found &= (x == 0) | ((numpy.abs(x) >= least) & (numpy.abs(x) <= most))
         return found
 
     def with_worse(self, derived: Any, place: Mapping[str, float] | None = None) -> Bench:

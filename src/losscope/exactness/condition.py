@@ -79,19 +79,14 @@ class Condition:
         moved = numpy.zeros(len(rows))
         for column in range(len(self.names)):
             some = numpy.flatnonzero(moving[:, column])
-            most = numpy.full(len(some), numpy.nan)
-            nowhere = {0.0: numpy.zeros(len(some), bool)}
-            for step in sides:
-                there = rows[some]
-                there[:, column] *= 1 + step * eps
-                off = _apart(self._truth(order, self._inside(there)), here[some], unit[some])
-                nowhere[step] = numpy.isinf(off)
-                if abs(step) > ONE:  # the end of a domain, so far away, says nothing of here
-                    off = numpy.where(numpy.isinf(off), 0, off) / (abs(step) / ONE)
-                most = numpy.fmax(most, off)
-            in_order = numpy.stack([nowhere[step] for step in sorted(nowhere)])
-            most[(in_order[1:] != in_order[:-1]).sum(0) > ENDS] = numpy.inf
-            moved[some] += numpy.where(numpy.isnan(most), numpy.inf, most)  # nothing is known beside
+            last_places = numpy.zeros((len(some), len(self.names)))
+            last_places[:, column] = eps * rows[some, column]
+            moved[some] += self._along(order, rows[some], last_places, here[some], unit[some], sides)
+        if "target" in self.names and max(map(abs, sides)) > ONE:
+            # The last place of y may be whole turns, and half of it not: r is rounded by that.
+            last_places = numpy.zeros_like(rows)
+            last_places[:, 0] = eps * (rows[:, 0] - rows[:, self.names.index("target")])
+            moved = numpy.fmax(moved, self._along(order, rows, last_places, here, unit, sides))
         decided = numpy.zeros(len(rows))
         for expression in self.shifted[order]:
             for step in sides:
@@ -102,6 +97,28 @@ class Condition:
         crossed = self._crossed(order, rows[doubtful], moving[doubtful])
         moved[doubtful[crossed]] = decided[doubtful[crossed]]
         return moved
+
+    def _along(
+        self,
+        order: int,
+        rows: numpy.ndarray,
+        last_places: numpy.ndarray,
+        here: numpy.ndarray,
+        unit: numpy.ndarray,
+        sides: Sequence[float],
+    ) -> numpy.ndarray:
+        """By how many units the truth is moved by changes of so many last places."""
+        most = numpy.full(len(rows), numpy.nan)
+        nowhere = {0.0: numpy.zeros(len(rows), bool)}
+        for step in sides:
+            off = _apart(self._truth(order, self._inside(rows + step * last_places)), here, unit)
+            nowhere[step] = numpy.isinf(off)
+            if abs(step) > ONE:  # the end of a domain, so far away, says nothing of here
+                off = numpy.where(numpy.isinf(off), 0, off) / (abs(step) / ONE)
+            most = numpy.fmax(most, off)
+        in_order = numpy.stack([nowhere[step] for step in sorted(nowhere)])
+        most[(in_order[1:] != in_order[:-1]).sum(0) > ENDS] = numpy.inf
+        return numpy.where(numpy.isnan(most), numpy.inf, most)  # nothing is known beside
 
     def _crossed(self, order: int, rows: numpy.ndarray, moving: numpy.ndarray) -> numpy.ndarray:
         """Whether a border is passed near each point. Of max(|r|, (r^2 + c^2)/(2 c)) the sides touch at c, and none is: a form

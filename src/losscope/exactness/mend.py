@@ -15,10 +15,12 @@ import sympy
 from losscope.exactness.bench import DTYPES, Bench, arithmetic
 from losscope.exactness.certificate import BOUND
 from losscope.expression.choices import absolute
+from losscope.expression.differences import expm1mx, log1pmx
+from losscope.expression.exponential import expm1, log1p
 from losscope.expression.from_sympy import in_our_words
 from losscope.rewrite import REWRITES
 from losscope.rewrite.angles import as_angles
-from losscope.rewrite.rewriting import RESIDUAL, operations
+from losscope.rewrite.rewriting import PREDICTION, RESIDUAL, TARGET, operations
 
 GOOD = 4.0  # ulp over the condition: a form this good is looked at no further
 ALL = 3500  # steps of searching for all forms of a loss: about half a second
@@ -28,6 +30,7 @@ REWRITING = 8  # steps, for each of its operations, of rewriting it in all ways,
 LONGEST = 400  # operations of a form worth measuring
 BREADTH = 3  # forms of which each round makes others
 MOST_CASES = 14  # forms of which two may be put side by side
+FEW = 3  # quantities of a form's own in which a border may be set
 ROUNDING = 1e-3  # bits, of all points together, by which nothing is better
 WIDER = 1.5  # times as many points, past which a border might be moved, make up for a quantity that is less simple
 SLIGHT = 4.0  # bits, of all points together, for which no form that is within bounds is split in two
@@ -172,7 +175,7 @@ def _split(
         for one, other in permutations(lost, 2)
         if numpy.minimum(lost[one], lost[other]).sum() <= least  # as little as no border could do
     ]
-    for quantity in _quantities(judge, next(iter(lost))) if pairs else ():
+    for quantity in _quantities(judge, [*lost]) if pairs else ():
         size = judge.along(quantity)
         turn = numpy.argsort(size)
         below = {form: numpy.concatenate([[0], numpy.cumsum(each[turn])]) for form, each in lost.items()}
@@ -211,9 +214,10 @@ def _between(low: float, high: float) -> Any:
     return None
 
 
-def _quantities(judge: Judge, form: Any) -> list[Any]:
-    """What a border may be set in: sizes of the arguments, by themselves and in units of a parameter."""
-    symbols = {str(each): each for each in form.free_symbols}
+def _quantities(judge: Judge, forms: Sequence[Any]) -> list[Any]:
+    """What a border may be set in: sizes of the arguments, by themselves and in units of a parameter, and of what a form takes
+    the first orders from."""
+    symbols = {str(each): each for each in forms[0].free_symbols}
     variables = [symbols[name] for name in ("r", "prediction", "margin") if name in symbols]
     mains = [*map(absolute, variables), *variables]
     if "prediction" in symbols and "target" in symbols:
@@ -228,7 +232,15 @@ def _quantities(judge: Judge, form: Any) -> list[Any]:
         + [absolute(symbols[name]) for name in ("target",) if name in symbols]
         + [each / scale for each in mains for scale in scales]
         + [each * scale for each in mains for scale in scales]
+        + _small_ones(forms)
     )
+
+
+def _small_ones(forms: Sequence[Any]) -> list[Any]:
+    """Sizes of what is small where a form keeps its digits: of log(y) - z where it has exp(u) - 1 - u of that."""
+    found = {part.args[0] for form in forms for part in form.atoms(expm1mx, log1pmx, expm1, log1p)}
+    both = [each for each in found if each.has(PREDICTION, RESIDUAL) and each.has(TARGET, RESIDUAL)]
+    return [absolute(each) for each in sorted(both, key=lambda each: (operations(each), str(each)))[:FEW]]
 
 
 @lru_cache(1024)

@@ -37,7 +37,9 @@ def message(entry: Entry, certificate: Certificate, through: Entry | None = None
         else "Define the loss of the raw score as one formula of z, which can be rewritten"
     )
     text = " ".join(entry.formula.split())
-    return f"{text}\n{' ' * place}^ {why}\n{certificate.where()}\n{last}"
+    known = {**entry.parameters, **(through.parameters if through else {})}
+    defaults = {name: each.default for name, each in known.items() if name in certificate.worst.at}
+    return f"{text}\n{' ' * place}^ {why}\n{certificate.where(defaults)}\n{last}"
 
 
 def culprit(entry: Entry, certificate: Certificate) -> tuple[int, str]:
