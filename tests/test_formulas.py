@@ -107,6 +107,16 @@ def test_no_rewrite_fails(rewrite: Any) -> None:
             rewrite(form)
 
 
+@pytest.mark.parametrize("formula", ["abs(r)**0.7", "(r**2 + 1e-6)**0.45", "abs(r)**(1/3)*abs(r)"])
+def test_of_an_exponent_no_more_is_asked_than_a_dtype_holds(formula: str) -> None:
+    """At 1e300 a last place of 0.7 is a hundred of them of the power."""
+    loss = ls.define("mine", formula, strict=True)
+    x = np.array([0.3, 7.0, 1e9])
+    np.testing.assert_allclose(
+        loss(x, np.zeros(3), reduction="none"), eval(formula, {"r": x, "abs": abs}), rtol=1e-14
+    )
+
+
 def test_most_formulas_of_papers_are_exact() -> None:
     """A judge that condemned all would have nothing silent, either."""
     told = [name for name, paper in PAPERS.items() if defined(name, paper)[1]]

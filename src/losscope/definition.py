@@ -42,7 +42,7 @@ def define(
     float64, and rewritten until all are within 8 units in the last place (times the condition of the problem), and what was
     sought within 12; with parameters from a 32nd of their defaults to 32 times those (of a default below 1, to 1). That is
     `.certificate`. Where no such form is found a warning says where, how far off, and by which term; with `strict` it is an error. It takes a second or two,
-    once: it is kept on disk. Nothing is said of results below 2e-30 in float32 (2e-291 in float64), which count as 0, or
+    once: it is kept on disk. Of an exponent such as 0.7 no more is asked than the dtype holds of it. Nothing is said of results below 2e-30 in float32 (2e-291 in float64), which count as 0, or
     within 2**12 of the largest, which may be infinite too soon; nor of infinite inputs, whose limits the catalogue's own losses
     have, and of which a formula makes what its arithmetic does. Derivatives in the
     target are those of the formula as written, and are not judged.

@@ -46,6 +46,7 @@ class Condition:
         found = [{shifted(each, way) for way in ways} - {each} for each in self.true]
         self.shifted = [sorted(each, key=str) for each in found]  # of each expression
         self.sides = [apart_at(each) if borders else [] for each in self.true]
+        self.powers = [_with_other_exponents(each) for each in self.true]
 
     def at(
         self, order: int, dtype: str, rows: numpy.ndarray, here: numpy.ndarray, sides: Sequence[float]
@@ -87,6 +88,9 @@ class Condition:
             last_places = numpy.zeros_like(rows)
             last_places[:, 0] = eps * (rows[:, 0] - rows[:, self.names.index("target")])
             moved = numpy.fmax(moved, self._along(order, rows, last_places, here, unit, sides))
+        if self.powers[order] != self.true[order]:
+            there = numpy.insert(rows, rows.shape[1], eps, 1)
+            moved += _apart(truths([self.powers[order]], (*self.symbols, SHIFT), there)[:, 0], here, unit)
         decided = numpy.zeros(len(rows))
         for expression in self.shifted[order]:
             for step in sides:
@@ -151,6 +155,15 @@ class Condition:
             if self.arguments.get(name) in BETWEEN:
                 rows[:, column] = numpy.clip(rows[:, column], *BETWEEN[self.arguments[name]])
         return rows
+
+
+def _with_other_exponents(expression: Any) -> Any:
+    """The expression, its exponents that no dtype holds a little larger: what x^0.7 is at 1e300 depends on the last place of
+    0.7, as much as on that of x."""
+    return expression.replace(
+        lambda e: e.is_Pow and e.exp.is_Rational and e.exp.q & (e.exp.q - 1) != 0,
+        lambda e: e.base ** (e.exp * (1 + SHIFT)),
+    )
 
 
 def _apart(there: numpy.ndarray, here: numpy.ndarray, unit: numpy.ndarray) -> numpy.ndarray:

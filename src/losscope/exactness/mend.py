@@ -24,7 +24,11 @@ from losscope.rewrite.rewriting import PREDICTION, RESIDUAL, TARGET, operations
 
 GOOD = 4.0  # ulp over the condition: a form this good is looked at no further
 ALL = 3500  # steps of searching for all forms of a loss: about half a second
-AT_ONCE = 1 / 3  # of the steps that are left, which the search for one form may take
+AT_ONCE = (
+    1 / 3,
+    1 / 2,
+    2 / 3,
+)  # of the steps that are left, which the search for the form of each order may take
 MEASURING = 40  # steps of measuring a form
 REWRITING = 8  # steps, for each of its operations, of rewriting it in all ways, or of differentiating it
 LONGEST = 400  # operations of a form worth measuring
@@ -102,7 +106,7 @@ class Found:
 def best(search: Judge, check: Judge, order: int, starts: Sequence[Any]) -> Found:
     """The form of one order that loses least: of the given ones, and of what the rewrites make of them. It is sought on
     few points, and chosen on many."""
-    work, least = search.work, search.work.left * (1 - AT_ONCE)
+    work, least = search.work, search.work.left * (1 - AT_ONCE[order])
     forms = {each: search.score(order, each) for each in dict.fromkeys(starts)}
     done: set[Any] = set()
     while True:
