@@ -14,6 +14,7 @@ from losscope.exactness.borders import IN_PAIRS, IN_TURN, SHIFT, TOGETHER, apart
 from losscope.exactness.certificate import BOUND
 from losscope.exactness.places import has_last_place, last_place
 from losscope.exactness.samples import BETWEEN
+from losscope.rewrite.rewriting import PREDICTION, RESIDUAL, TARGET
 from losscope.truth import truths
 
 # As shares of the inputs: at one point, two effects of one of them may cancel. The smaller one where the larger leads to no value.
@@ -90,7 +91,10 @@ class Condition:
             moved = numpy.fmax(moved, self._along(order, rows, last_places, here, unit, sides))
         if self.powers[order] != self.true[order]:
             there = numpy.insert(rows, rows.shape[1], eps, 1)
-            moved += _apart(truths([self.powers[order]], (*self.symbols, SHIFT), there)[:, 0], here, unit)
+            off = _apart(truths([self.powers[order]], (*self.symbols, SHIFT), there)[:, 0], here, unit)
+            moved += (
+                numpy.where(numpy.isfinite(off), off, 0) / BOUND
+            )  # it counts once, not as often as an input
         decided = numpy.zeros(len(rows))
         for expression in self.shifted[order]:
             for step in sides:
@@ -158,12 +162,18 @@ class Condition:
 
 
 def _with_other_exponents(expression: Any) -> Any:
-    """The expression, its exponents that no dtype holds a little larger: what x^0.7 is at 1e300 depends on the last place of
-    0.7, as much as on that of x."""
+    """The expression, its exponents that may be rounded a little larger: what x^0.7 is at 1e300, or the slope of x^a, depends on
+    the last place of 0.7 or a - 1 as much as on that of x."""
     return expression.replace(
-        lambda e: e.is_Pow and e.exp.is_Rational and e.exp.q & (e.exp.q - 1) != 0,
-        lambda e: e.base ** (e.exp * (1 + SHIFT)),
+        lambda e: e.is_Pow and _may_be_rounded(e.exp), lambda e: e.base ** (e.exp * (1 + SHIFT))
     )
+
+
+def _may_be_rounded(exponent: Any) -> bool:
+    """Whether a dtype holds an exponent only to its last place, and it is not one that moves with the arguments."""
+    if exponent.is_Rational:
+        return bool(exponent.q & (exponent.q - 1))
+    return not exponent.has(PREDICTION, TARGET, RESIDUAL)
 
 
 def _apart(there: numpy.ndarray, here: numpy.ndarray, unit: numpy.ndarray) -> numpy.ndarray:
