@@ -6,14 +6,17 @@ import math
 import numbers
 from collections.abc import Collection
 from inspect import signature
+from keyword import iskeyword
 from typing import Any
 
 from losscope import catalogue, domain, structures
 from losscope.entry import Entry, Parameter
-from losscope.errors import LossError, complain, did_you_mean
+from losscope.errors import LossError, complain, did_you_mean, shown
 from losscope.exactness.certify import certified
 from losscope.expression import PRIMITIVES
 from losscope.loss import Loss
+from losscope.loss.parameters import number
+from losscope.parse import as_read, check_text
 from losscope.structures.structure import Structure
 
 # What a call takes beside parameters, and what generated code calls its own.
@@ -64,18 +67,19 @@ def define(
     Raises LossError, with a caret under the place, for text that is no formula, and where `strict` is not met.
     """
     _check_name(name)
+    check_text(formula)
     _check_kinds(
         structure=structure, target=target, prediction=prediction, summary=summary, task=task, strict=strict
     )
     form = _structure(structure)
-    for parameter, default in parameters.items():
-        _check_parameter(parameter, default, form)
+    for parameter in parameters:
+        _check_parameter(parameter, form)
     facts = {
         "task": TASKS.get(target, "regression"), "prediction": _domain(prediction), "target": _domain(target),
         **form.defaults, **({"task": _task(task)} if task else {}),
     }  # fmt: skip
-    numbers = {each: Parameter(float(default)) for each, default in parameters.items()}
-    entry = Entry(name, structure, formula, summary=summary, parameters=numbers, **facts)
+    defaults = {each: Parameter(_default(each, value)) for each, value in parameters.items()}
+    entry = Entry(name, structure, formula, summary=summary, parameters=defaults, **facts)
     entry, certificate = certified(entry, mend=True)
     if not certificate.exact:
         from losscope.exactness.told import refuse, warn
@@ -91,7 +95,7 @@ def _check_name(name: Any) -> None:
         raise LossError(
             complain(
                 "The name of a loss must be a word",
-                got=repr(name),
+                got=shown(name),
                 expected="letters, digits and underscores",
             )
         )
@@ -106,12 +110,13 @@ def _check_kinds(**options: Any) -> None:
     for name, value in options.items():
         kind = type(signature(define).parameters[name].default)
         if not isinstance(value, kind):
-            number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+            number_given = isinstance(value, numbers.Real) and not isinstance(value, bool)
+            hint = f"A parameter cannot be named {name!r}: choose another name" if number_given else ""
             raise LossError(
                 complain(
                     f"{name} must be {'True or False' if kind is bool else 'text'}",
-                    got=repr(value),
-                    next_step=f"A parameter cannot be named {name!r}: choose another name" if number else "",
+                    got=shown(value),
+                    next_step=hint,
                 )
             )
 
@@ -123,14 +128,24 @@ def _structure(name: Any) -> Structure:
         raise LossError(
             complain(
                 "A formula can be defined over these structures",
-                got=repr(name),
+                got=shown(name),
                 expected=" or ".join(map(repr, known)),
             )
         )
     return structures.get(name)
 
 
-def _check_parameter(name: str, default: Any, structure: Structure) -> None:
+def _check_parameter(name: str, structure: Structure) -> None:
+    read = as_read(name)
+    if not read.isidentifier() or iskeyword(read):
+        why = "is a reserved word of Python" if iskeyword(read) else "is no word"
+        raise LossError(
+            complain(f"A parameter cannot be named {shown(name)}: that {why}", next_step="Choose another")
+        )
+    if read != name:
+        raise LossError(complain(
+            f"A parameter cannot be named {name!r}: in a formula Python reads {read!r}", next_step=f"Name it {read!r}"
+        ))  # fmt: skip
     of_define = name in [*signature(define).parameters][:-1]  # the last takes all parameters
     if of_define or name in {*structure.short, *structure.options, *PRIMITIVES, *RESERVED}:
         raise LossError(
@@ -140,15 +155,13 @@ def _check_parameter(name: str, default: Any, structure: Structure) -> None:
                 next_step="Choose another",
             )
         )
-    if isinstance(default, bool) or not isinstance(default, numbers.Real) or not _is_finite(default):
-        raise LossError(complain(f"The default of {name} must be a finite number", got=repr(default)))
 
 
-def _is_finite(number: Any) -> bool:
-    try:
-        return math.isfinite(number)
-    except OverflowError:  # a whole number beyond all floats
-        return False
+def _default(name: str, value: Any) -> float:
+    found = number(f"The default of {name}", value)
+    if not math.isfinite(found):
+        raise LossError(complain(f"The default of {name} must be a finite number", got=shown(value)))
+    return found
 
 
 def _domain(name: str) -> domain.Domain:
