@@ -480,6 +480,39 @@ def test_sums_may_stand_on_both_sides_of_a_comparison(formula: str) -> None:
     np.testing.assert_allclose(loss(z, y, reduction="none"), by_hand[formula])
 
 
+NO_VALUES = [
+    ("c**r", 0), ("(2*c)**r", 0), ("c**(r*c)", 0), ("c**z*d", 0), ("log(c)*r**2", 0), ("xlogy(r, c)", 0), ("sqrt(c)*r**2", -1),
+    ("c**0.5*r**2", -1), ("lgamma(c)*r**2", -0.5), ("c**y*r**2", -1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("formula", "least"), NO_VALUES)
+@pytest.mark.filterwarnings("ignore::losscope.exactness.told.InexactWarning")
+def test_a_parameter_that_leaves_no_value_is_refused_where_it_is_given(formula: str, least: float) -> None:
+    """Or the result would be NaN at all numbers but whole ones, and said to be exact."""
+    others = {"d": 1.0} if "d" in formula else {}
+    loss = ls.define("mine", formula, c=2.0, **others)
+    for c in (least, -2.0):
+        with pytest.raises(ls.LossError, match=f"c is out of its domain. Got: {c}"):
+            loss([0.3], [0.1], c=c)
+        with pytest.raises(ls.LossError, match="has no value"):
+            ls.define("mine", formula, c=c, **others)
+
+
+@pytest.mark.parametrize(
+    ("formula", "options"),
+    [
+        ("c*r**2", {}), ("abs(r)**c", {}), ("abs(c)**r", {}), ("where(c > 0, log(c), 1)*r**2", {}),
+        ("c**2*log(1 + (r/c)**2)", {}), ("exp(c*r)", {}), ("c**y*r**2", {"target": "count"}), ("log(-c)*r**2", {}),
+    ],
+)  # fmt: skip
+def test_a_parameter_that_may_be_less_than_zero_may(formula: str, options: dict) -> None:
+    loss = ls.define("mine", formula, c=-2.0, **options)
+    assert np.isfinite(loss([0.3], [1.0]))
+    again = ls.define("mine", formula, c=2.0 if "(-c)" not in formula else -1.0, **options)
+    assert again([0.3], [1.0], c=-2.0) == pytest.approx(loss([0.3], [1.0]), rel=1e-12)
+
+
 def test_a_parameter_is_not_changed_in_place() -> None:
     """A loss is shared by all who name it."""
     with pytest.raises(TypeError):

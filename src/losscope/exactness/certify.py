@@ -5,20 +5,30 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import numpy
 
-from losscope.entry import Entry, positive
-from losscope.errors import LossError, complain
+from losscope.domain import Domain, nonnegative, positive
+from losscope.entry import Entry
+from losscope.errors import LossError, complain, no_end
 from losscope.exactness.certificate import Certificate, Worst
 from losscope.kernels import store
 
 FEW, MANY = 256, 2048  # points of each dtype: to search with, and to certify with
+# Points, of which some, between whole numbers of no great size, show with which parameters there is a value.
+TRIED, SOME, LARGEST = 512, 32, 1e3
+_at_work: dict[str, RLock] = {}  # held by the thread that is finding what the others, too, have asked for
+if hasattr(os, "register_at_fork"):  # in a child there is none of these threads
+    os.register_at_fork(after_in_child=_at_work.clear)
 
 
 def certified(entry: Entry, through: Entry | None = None, mend: bool = False) -> tuple[Entry, Certificate]:
@@ -26,14 +36,16 @@ def certified(entry: Entry, through: Entry | None = None, mend: bool = False) ->
     name = f"{_key(entry, through, mend)}.certificate"
     known = _read(store.read(name))
     if known is None:
-        known = _made(entry, through, mend)
-        store.write(name, json.dumps(known).encode())
-    if known["computed"]:
-        parameters = {
-            each: positive(parameter.default) if each in known["positive"] else parameter
-            for each, parameter in entry.parameters.items()
-        }
-        entry = replace(entry, computed=tuple(known["computed"]), parameters=parameters)
+        with _one_thread(name):
+            known = _read(store.read(name))  # another may have found it by now
+            if known is None:
+                known = _made(entry, through, mend)
+                store.write(name, json.dumps(known).encode())
+    parameters = {
+        each: replace(parameter, domain=_domain(each, known) or parameter.domain)
+        for each, parameter in entry.parameters.items()
+    }
+    entry = replace(entry, computed=tuple(known["computed"]) or entry.computed, parameters=parameters)
     found = Certificate(Worst(**known["worst"]), known["points"], tuple(known["computed"]))
     return replace(entry, certificate=found) if mend else entry, found
 
@@ -47,11 +59,34 @@ def certificate(entry: Entry, through: Entry | None = None) -> Certificate:
     return certified(entry, through)[1]
 
 
+def _domain(name: str, known: Any) -> Domain | None:
+    """Where a parameter has to lie by what was found; None where that is not said."""
+    return next((domain for domain in (positive, nonnegative) if name in known[domain.name]), None)
+
+
+@contextmanager
+def _one_thread(name: str) -> Iterator[None]:
+    """Of threads that ask for the same, the first finds it, and the others wait for it."""
+    with _at_work.setdefault(name, RLock()):
+        try:
+            yield
+        finally:
+            _at_work.pop(name, None)
+
+
 def _read(stored: bytes | None) -> Any:
+    """What was found; None where there is nothing, or what another program has written."""
     try:
-        return json.loads(stored) if stored else None
-    except ValueError:
+        known = json.loads(stored) if stored else None
+    except (ValueError, RecursionError):
         return None
+    match known:
+        case {
+            "computed": [] | [str(), str(), str()], "positive": [*above], "nonnegative": [*not_below], "points": int(),
+            "worst": {"error": _, "order": 0 | 1 | 2, "dtype": str(), "at": {}, "computed": _, "truth": _} as worst,
+        } if all(isinstance(each, str) for each in above + not_below) and len(worst) == 6:  # fmt: skip
+            return known
+    return None
 
 
 def _made(entry: Entry, through: Entry | None, mend: bool) -> dict[str, Any]:
@@ -62,15 +97,75 @@ def _made(entry: Entry, through: Entry | None, mend: bool) -> dict[str, Any]:
     with numpy.errstate(all="ignore"):
         try:
             found = mending.mend(entry, FEW, MANY) if mend else mending.as_it_stands(entry, through, MANY)
-        except RecursionError:  # of SymPy, where it turns a comparison round and round
-            raise LossError(
-                complain(
-                    "SymPy finds no end with this formula", got=entry.formula,
-                    next_step="Write its comparisons as ones of a difference with 0",
+            domains = _domains(entry) if mend else {}
+        except RecursionError:
+            raise LossError(no_end(entry.formula)) from None
+    above = {*found.positive, *(name for name, domain in domains.items() if domain is positive)}
+    return {
+        "computed": found.computed,
+        "positive": sorted(above),
+        "nonnegative": sorted({*domains} - above),
+        "worst": asdict(found.worst),
+        "points": found.points,
+    }
+
+
+def _domains(entry: Entry) -> dict[str, Domain]:
+    """Where those parameters have to lie that stand as the base of a power, or under a root or a logarithm: less than 0 they
+    leave no value between whole numbers, as (-1)**r has none."""
+    from losscope.exactness import mending
+
+    true = mending.written(entry, None)
+    found = {}
+    for name in _bases(true[0], entry):
+        default = entry.parameters[name].default
+        size = abs(default) or 1.0
+        if _has_values(entry, true, name, size) and not _has_values(entry, true, name, -size):
+            found[name] = domain = nonnegative if _has_values(entry, true, name, 0.0) else positive
+            if domain.excludes(default):
+                raise LossError(
+                    complain(
+                        f"With {name} = {default:g} the formula, or a derivative of it, has no value between whole numbers",
+                        got=entry.formula,
+                        expected=f"{name} {domain.words}",
+                    )
                 )
-            ) from None  # fmt: skip
-    worst = asdict(found.worst)
-    return {"computed": found.computed, "positive": found.positive, "worst": worst, "points": found.points}
+    return found
+
+
+def _bases(expression: Any, entry: Entry) -> list[str]:
+    """The parameters that are, once or several times over, the base of a power or the argument of a function."""
+    import sympy
+
+    parts = [each.base for each in expression.atoms(sympy.Pow) if not each.exp.is_integer]
+    parts += [
+        part
+        for each in expression.atoms(sympy.Function)
+        for part in each.args
+        if isinstance(part, sympy.Expr)
+    ]
+    alone = {str(rest) for times, rest in (each.as_coeff_Mul() for each in parts) if times > 0}
+    return [name for name in entry.parameters if name in alone]
+
+
+def _has_values(entry: Entry, true: Any, name: str, number: float) -> bool:
+    """Whether value, gradient and curvature are real numbers anywhere between whole numbers, with that parameter."""
+    from losscope.exactness import mending
+    from losscope.exactness.samples import points
+    from losscope.expression import symbol
+    from losscope.truth import truths
+
+    arguments = mending.arguments(entry, None)
+    at = points(arguments, entry.parameters, "float64", TRIED, 0)
+    at |= {each: numpy.full(TRIED, parameter.default) for each, parameter in entry.parameters.items()}
+    at[name] = numpy.full(TRIED, number)
+    between = numpy.ones(TRIED, bool)
+    for each, domain in arguments.items():
+        if domain in ("real", "nonnegative", "positive"):
+            between &= (numpy.abs(at[each]) < LARGEST) & (at[each] % 1 != 0)
+    rows = numpy.stack([*at.values()], 1)[between]
+    found = truths(true, [symbol(each) for each in at], rows[:SOME])
+    return bool((~numpy.isnan(found[..., 0])).all(1).any())
 
 
 def _key(entry: Entry, through: Entry | None, mend: bool) -> str:
