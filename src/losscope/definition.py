@@ -44,7 +44,7 @@ def define(
     thousand points of every size, at the edges of what is computed, and where a search finds that most is lost, in float32 and
     float64, and rewritten until all are within 8 units in the last place (times the condition of the problem), and what was
     sought within 12; that is `.certificate`. Where no such form
-    is found a warning says where, how far off, and by which term; with `strict` it is an error. It takes a second or two,
+    is found an InexactWarning says where, how far off, and by which term; with `strict` it is an error. It takes a second or two,
     once: it is kept on disk. Nothing is said of results below 2e-30 in float32 (2e-291 in float64), which count as 0, or
     within 2**12 of the largest, which may be infinite too soon; nor of infinite inputs, whose limits the catalogue's own losses
     have, and of which a formula makes what its arithmetic does. Derivatives in the
@@ -55,7 +55,8 @@ def define(
     `prediction` name the domain that is checked: real, probability, label (0 or 1), sign (-1 or 1), count,
     nonnegative, positive. Where a domain ends at 0 or 1, 0 log 0 is 0, as in y*log(z) at y = 0. At a kink abs has the slope 0,
     max and min that of their second argument; of several kinks at one point each has its own. Parameters are given with
-    their defaults and can be set in every call.
+    their defaults and can be set in every call; where less than 0 leaves the formula no value, as with c in c**r, that is
+    refused.
 
     >>> import losscope as ls
     >>> tukey = ls.define("tukey", "where(abs(r) <= c, c**2/6*(1 - (1 - (r/c)**2)**3), c**2/6)", c=4.685)
