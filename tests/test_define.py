@@ -106,6 +106,8 @@ def test_python_says_nothing_beside_it(formula: str) -> None:
         ("where(r=0, b=2)", "a comparison is one of <, <=, >, >="),
         ("r=2", "a comparison is one of <, <=, >, >="),
         ("where(r > 0, r)", "where(condition, a, b) is a where the condition holds, and b elsewhere"),
+        ("where(r == 0, 1, r)", "Whether two numbers are equal is not asked"),
+        ("where(0 < r < 1, 1, r)", "Nest where(...) for more than one condition"),
         ("|r|", "the size of r is written abs(r)"),
         ("lambda*r", "lambda is a reserved word of Python"),
         ("", "The formula is empty"),

@@ -400,11 +400,13 @@ class _Parser:
 
     def visit_Compare(self, node: ast.Compare) -> Any:
         if len(node.ops) != 1 or type(node.ops[0]) not in _COMPARISONS:
+            equal = any(isinstance(each, ast.Eq | ast.NotEq) for each in node.ops)
             raise self.error(
                 node,
                 "Only one of <, <=, >, >= may stand in a comparison",
-                "Nest where(...) for more than one condition",
-            )
+                "Whether two numbers are equal is not asked" if equal
+                else "Nest where(...) for more than one condition",
+            )  # fmt: skip
         left, right = self.number(node.left), self.number(node.comparators[0])
         comparison = compared(_COMPARISONS[type(node.ops[0])], left, right, evaluate=False)
         if not comparison.free_symbols:
