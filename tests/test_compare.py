@@ -504,15 +504,20 @@ def test_losses_of_a_file(tmp_path):
         ('[a]\nformula = "r**2"\nstrict = "yes"', "a: strict must be True or False. Got: 'yes'."),
         ('[a]\nformula = "r**2"\nstrict = "?"', "a: strict must be True or False. Got: '?'."),
         ('[a]\nformula = "r**2"\ntarget = {}', "a: target must be text. Got: {}."),
+        ("a = " + "9" * 5000, "a whole number of thousands of digits"),
+        ('[a]\nformula = "c*r**2"\nc = 1e999', "a: The default of c must be a finite number. Got: inf."),
+        ('[a]\nformula = "c*r**2"\nc = true', "a: The default of c must be a number. Got: True."),
+        ('[a]\nformula = "r**1e1000000000000000000"', "a: This constant is out of all proportion"),
         ('[a]\nformula = "r**2 + foo(r)"', "\n  r**2 + foo(r)\n         ^"),
     ],
 )
 def test_a_wrong_file_of_losses_is_one_clear_line(text, says, tmp_path):
     file = tmp_path / "my.toml"
     file.write_text(text)
-    with pytest.raises(ValueError, match=re.escape(says)) as caught:
-        read([], file)
-    assert str(file) in str(caught.value)
+    for words in ([], ["nonsense"]):  # a word may be meant as another file: this one is told of first
+        with pytest.raises(ValueError, match=re.escape(says)) as caught:
+            read(words, file)
+        assert str(file) in str(caught.value)
 
 
 def test_a_file_of_losses_may_begin_with_a_byte_order_mark(tmp_path):

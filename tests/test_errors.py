@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from functools import partial
 from types import ModuleType
 
@@ -318,9 +320,51 @@ def test_a_parameter_out_of_its_domain(wrong: float) -> None:
         refused(call, "delta is out of its domain", f"Got: {wrong}", "a finite number, more than 0")
 
 
-@pytest.mark.parametrize("wrong", ["a", None, [1, 2], 10**400, 1j])
+NO_REAL_NUMBERS = [
+    "a", "1", b"1", None, [1, 2], [1], True, np.bool_(True), torch.tensor(True), 1j, np.complex128(1), Decimal("1.1"),
+    np.timedelta64(5, "ns"), np.array("1"), np.array([1.0]),
+]  # fmt: skip
+BEYOND = [10**400, -(10**400), 10**5000, Fraction(10**5000), Fraction(10**5000, 3)]
+
+
+@pytest.mark.parametrize("wrong", [*NO_REAL_NUMBERS, *BEYOND], ids=lambda each: type(each).__name__)
 def test_a_parameter_that_is_no_number(wrong: object) -> None:
-    refused(lambda: ls.huber(X, Y, delta=wrong), "delta must be a number", repr(wrong)[:40])
+    """One rule, wherever it is given."""
+    beyond = any(wrong is each for each in BEYOND)
+    says = ["a number that a float holds", "a finite number"] if beyond else ["an int, a float, a Fraction"]
+    for call in (lambda: ls.huber(X, Y, delta=wrong), lambda: ls.huber.bind(delta=wrong)):
+        assert len(refused(call, "delta must be a number", *says)) < 250
+    text = refused(lambda: ls.define("mine", "c*r**2", c=wrong), "The default of c must be a number", *says)
+    assert len(text) < 250
+
+
+@pytest.mark.parametrize(
+    "number",
+    [2, 1.5, Fraction(3, 2), np.float16(1.5), np.float32(1.5), np.longdouble(1.5), np.uint8(3), np.int64(2), np.array(1.5),
+     np.array(2), torch.tensor(1.5), torch.tensor(2)],
+    ids=lambda each: type(each).__name__,
+)  # fmt: skip
+def test_every_real_number_is_a_parameter(number: object) -> None:
+    expected = ls.huber(X, Y, delta=float(number))
+    assert ls.huber(X, Y, delta=number) == ls.huber.bind(delta=number)(X, Y) == expected
+    assert ls.define("mine", "c*r**2", c=number).parameters["c"] == float(number)
+
+
+def test_a_whole_number_of_thousands_of_digits_is_told_in_words() -> None:
+    """Python refuses to write it out."""
+    far = 10**5000
+    for call in (
+        lambda: ls.get(far), lambda: ls.mse(X, Y, reduction=far), lambda: ls.ce(LOGITS, [0, 1], ignore_index=far),
+        lambda: ls.ce.bind(ignore_index=far), lambda: ls.ce(LOGITS, [0, 1], label_smoothing=far), lambda: ls.set_num_threads(far),
+        lambda: ls.mse.latex(far), lambda: ls.mse.through(far), lambda: ls.entropy([0.5, 0.5], base=-far),
+    ):  # fmt: skip
+        refused(call, "a whole number of some 5,001 digits")
+
+
+def test_numbers_behind_a_name_are_read_as_they_stand() -> None:
+    assert ls.get("ce:ignore_index=9007199254740993").options == {"ignore_index": 9007199254740993}
+    assert ls.get("huber:delta=1.5e0").parameters == {"delta": 1.5}
+    refused(lambda: ls.get("huber:delta=" + "9" * 5000), "delta is out of its domain")
 
 
 @pytest.mark.parametrize("number", [1e39, 1e300, 1e-39, 1e-300])

@@ -64,6 +64,7 @@ def test_every_name_is_found() -> None:
         "define",
         "entropy",
         "one_hot",
+        "InexactWarning",
     ]:
         assert name in names
         assert getattr(ls, name) is getattr(ls, name)
@@ -114,6 +115,36 @@ def test_every_entry_is_documented(name: str) -> None:
     assert structures.get(entry.structure)
     for parameter in entry.parameters.values():
         assert not parameter.domain.excludes(parameter.default)
+
+
+DOMAINS = [name for name, each in vars(domain).items() if isinstance(each, domain.Domain) and each.outside]
+
+
+@pytest.mark.parametrize("prediction", ["real", *DOMAINS])
+@pytest.mark.filterwarnings("ignore::losscope.InexactWarning")
+def test_the_example_of_a_loss_of_ones_own_runs_as_it_is_printed(prediction: str) -> None:
+    for target in ("real", *DOMAINS):
+        mine = ls.define("mine", "(z - y)**2", prediction=prediction, target=target)
+        (line,) = re.findall(r">>> (.*)", describe(mine))
+        assert line.startswith("mine(")
+        assert np.isfinite(eval(line, {"mine": mine}))
+
+
+@pytest.mark.parametrize(
+    ("formula", "has"),
+    [("r**2", True), ("(z - y)*r", True), ("z*sqrt(z**2 + 1)", False), ("softplus(z)*y", False), ("prediction*target", False)],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore::losscope.InexactWarning")
+def test_the_residual_is_explained_where_it_stands(formula: str, has: bool) -> None:
+    mine = ls.define("mine", formula)
+    for loss in (mine, mine.through("tanh")):
+        assert ("r = prediction - target" in describe(loss)) is has
+
+
+def test_the_warning_of_lost_digits_is_public() -> None:
+    assert not loaded_by("import losscope; losscope.InexactWarning") & {"sympy", "llvmlite", "torch", "scipy"}
+    with pytest.warns(ls.InexactWarning):
+        ls.define("mine", "log(1 + erf(r)) + r**2 + r")
 
 
 @pytest.mark.parametrize("name", ALL)

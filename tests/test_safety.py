@@ -21,6 +21,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import losscope as ls
 from conftest import batch
+from losscope.entry import Entry
+from losscope.exactness import mending
 from losscope.kernels import store, threads
 from losscope.kernels.loops import elementwise
 
@@ -503,6 +505,90 @@ def test_writing_is_atomic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     finally:
         stop.set()
         [each.join() for each in others]
+
+
+@pytest.fixture
+def mendings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The formulas that are looked into from here on, with an empty cache."""
+    monkeypatch.setenv("LOSSCOPE_CACHE_DIR", str(tmp_path / "cache"))
+    found, mend = [], mending.mend
+
+    def noted(entry: Entry, *points: int) -> object:
+        found.append(entry.formula)
+        return mend(entry, *points)
+
+    monkeypatch.setattr(mending, "mend", noted)
+    return found
+
+
+def test_of_threads_that_define_the_same_one_does_the_work(mendings: list[str]) -> None:
+    gate = threading.Barrier(12)
+
+    def work(formula: str) -> ls.Loss:
+        gate.wait(20)
+        return ls.define("mine", formula)
+
+    with ThreadPoolExecutor(12) as pool:
+        found = list(pool.map(work, ["3*r**2 + abs(r)", "5*r**2 + abs(r)"] * 6))
+    assert sorted(mendings) == ["3*r**2 + abs(r)", "5*r**2 + abs(r)"]
+    assert [loss([1.0], [0.0]) for loss in found] == [4.0, 6.0] * 6
+
+
+@FORKS
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_child_waits_for_no_thread_that_was_defining(
+    mendings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, left, mend = threading.Event(), threading.Event(), mending.mend
+
+    def held(entry: Entry, *points: int) -> object:
+        if threading.current_thread() is other:
+            begun.set()
+            assert left.wait(60)
+        return mend(entry, *points)
+
+    monkeypatch.setattr(mending, "mend", held)
+    other = threading.Thread(target=ls.define, args=("mine", "11*r**2"))
+    other.start()
+    try:
+        assert begun.wait(20)
+        assert in_child(lambda: b"%d" % ls.define("mine", "11*r**2")([1.0], [0.0])) == b"11"
+    finally:
+        left.set()
+        other.join()
+
+
+WRONG = [
+    b"[]", b"{}", b"null", b"3", b'"text"', b'{"computed": 3}', b'{"computed": [], "positive": [], "points": 3, "worst": {}}',
+    b"[" * 100_000, b"\xff",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("blob", WRONG, ids=lambda each: each[:20])
+def test_a_certificate_of_another_shape_is_found_anew(
+    mendings: list[str], tmp_path: Path, blob: bytes
+) -> None:
+    """Whole, with a right checksum, and still not what it should be."""
+    first = ls.define("mine", "c*r**2", c=2.0).certificate
+    (kept,) = (tmp_path / "cache").glob("*.certificate")
+    whole = kept.read_bytes()
+    store.write(kept.name, blob)
+    assert ls.define("mine", "c*r**2", c=2.0).certificate == first
+    assert len(mendings) == 2
+    assert kept.read_bytes() == whole
+    ls.define("mine", "c*r**2", c=2.0)
+    assert len(mendings) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_a_pipe_in_the_cache_is_not_waited_for(mendings: list[str], tmp_path: Path) -> None:
+    ls.define("mine", "c*r**2", c=2.0)
+    (kept,) = (tmp_path / "cache").glob("*.certificate")
+    kept.unlink()
+    os.mkfifo(kept, 0o600)
+    assert store.read(kept.name) is None
+    ls.define("mine", "c*r**2", c=2.0)
+    assert kept.is_file()
 
 
 def test_a_large_batch_equals_its_parts() -> None:

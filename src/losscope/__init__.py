@@ -27,6 +27,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "Loss": "loss.loss", "Total": "loss.total", "get": "loss.loss", "losses": "loss.names", "activations": "loss.names",
     "define": "definition", "compare": "comparison", "LossError": "errors", "LossTypeError": "errors",
+    "InexactWarning": "exactness.told",
     "entropy": "information", "one_hot": "information",
     "set_num_threads": "kernels.threads", "get_num_threads": "kernels.threads",
     "release_memory": "kernels.memory",
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from losscope.definition import define as define
     from losscope.errors import LossError as LossError
     from losscope.errors import LossTypeError as LossTypeError
+    from losscope.exactness.told import InexactWarning as InexactWarning
     from losscope.information import entropy as entropy
     from losscope.information import one_hot as one_hot
     from losscope.kernels.memory import release_memory as release_memory

@@ -6,14 +6,17 @@ import math
 import numbers
 from collections.abc import Collection
 from inspect import signature
+from keyword import iskeyword
 from typing import Any
 
 from losscope import catalogue, domain, structures
 from losscope.entry import Entry, Parameter
-from losscope.errors import LossError, complain, did_you_mean
+from losscope.errors import LossError, complain, did_you_mean, shown
 from losscope.exactness.certify import certified
 from losscope.expression import PRIMITIVES
 from losscope.loss import Loss
+from losscope.loss.parameters import number
+from losscope.parse import as_read, check_text
 from losscope.structures.structure import Structure
 
 # What a call takes beside parameters, and what generated code calls its own.
@@ -38,21 +41,24 @@ def define(
     """A loss from its formula; gradient, curvature and kernels are derived.
 
     Write it as it stands in the paper. Value, gradient and curvature are held against arbitrary precision at some
-    thousand points of every size, at the edges of what is computed, and where a search finds that most is lost, in float32 and
-    float64, and rewritten until all are within 8 units in the last place (times the condition of the problem), and what was
-    sought within 12; with parameters from a 32nd of their defaults to 32 times those (of a default below 1, to 1). That is
-    `.certificate`. Where no such form is found a warning says where, how far off, and by which term; with `strict` it is an error. It takes a second or two,
-    once: it is kept on disk. Of an exponent such as 0.7 no more is asked than the dtype holds of it. Nothing is said of results below 2e-30 in float32 (2e-291 in float64), which count as 0, or
-    within 2**12 of the largest, which may be infinite too soon; nor of infinite inputs, whose limits the catalogue's own losses
-    have, and of which a formula makes what its arithmetic does. Derivatives in the
-    target are those of the formula as written, and are not judged.
+    thousand points of every size, at the edges of what is computed, and where a search finds that most is lost, in float32
+    and float64, with parameters from a 32nd of their defaults to 32 times those (of a default below 1, to 1), and rewritten
+    until all are within 8 units in the last place (times the condition of the problem), and what was sought within 12; that
+    is `.certificate`. Where no such form is found an InexactWarning says where, how far off, and by which term; with `strict`
+    it is an error. It takes a second or two, once: it is kept on disk.
+
+    Nothing is said of results below 2e-30 in float32 (2e-291 in float64), which count as 0, or within 2**12 of the largest,
+    which may be infinite too soon; nor of infinite inputs, whose limits the catalogue's own losses have, and of which a
+    formula makes what its arithmetic does. Of an exponent such as 0.7 no more is asked than the dtype holds of it.
+    Derivatives in the target are those of the formula as written, and are not judged.
 
     An elementwise formula is written in `r` (= prediction - target), `prediction` (`z`), `target` (`y`) and your
     parameters; a softmax formula in `margin` (`m`). It is parsed, never evaluated as Python. `target` and
     `prediction` name the domain that is checked: real, probability, label (0 or 1), sign (-1 or 1), count,
     nonnegative, positive. Where a domain ends at 0 or 1, 0 log 0 is 0, as in y*log(z) at y = 0. At a kink abs has the slope 0,
     max and min that of their second argument; of several kinks at one point each has its own. Parameters are given with
-    their defaults and can be set in every call.
+    their defaults and can be set in every call; where less than 0 leaves the formula no value, as with c in c**r, that is
+    refused.
 
     >>> import losscope as ls
     >>> tukey = ls.define("tukey", "where(abs(r) <= c, c**2/6*(1 - (1 - (r/c)**2)**3), c**2/6)", c=4.685)
@@ -64,18 +70,19 @@ def define(
     Raises LossError, with a caret under the place, for text that is no formula, and where `strict` is not met.
     """
     _check_name(name)
+    check_text(formula)
     _check_kinds(
         structure=structure, target=target, prediction=prediction, summary=summary, task=task, strict=strict
     )
     form = _structure(structure)
-    for parameter, default in parameters.items():
-        _check_parameter(parameter, default, form)
+    for parameter in parameters:
+        _check_parameter(parameter, form)
     facts = {
         "task": TASKS.get(target, "regression"), "prediction": _domain(prediction), "target": _domain(target),
         **form.defaults, **({"task": _task(task)} if task else {}),
     }  # fmt: skip
-    numbers = {each: Parameter(float(default)) for each, default in parameters.items()}
-    entry = Entry(name, structure, formula, summary=summary, parameters=numbers, **facts)
+    defaults = {each: Parameter(_default(each, value)) for each, value in parameters.items()}
+    entry = Entry(name, structure, formula, summary=summary, parameters=defaults, **facts)
     entry, certificate = certified(entry, mend=True)
     if not certificate.exact:
         from losscope.exactness.told import refuse, warn
@@ -91,7 +98,7 @@ def _check_name(name: Any) -> None:
         raise LossError(
             complain(
                 "The name of a loss must be a word",
-                got=repr(name),
+                got=shown(name),
                 expected="letters, digits and underscores",
             )
         )
@@ -106,12 +113,13 @@ def _check_kinds(**options: Any) -> None:
     for name, value in options.items():
         kind = type(signature(define).parameters[name].default)
         if not isinstance(value, kind):
-            number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+            number_given = isinstance(value, numbers.Real) and not isinstance(value, bool)
+            hint = f"A parameter cannot be named {name!r}: choose another name" if number_given else ""
             raise LossError(
                 complain(
                     f"{name} must be {'True or False' if kind is bool else 'text'}",
-                    got=repr(value),
-                    next_step=f"A parameter cannot be named {name!r}: choose another name" if number else "",
+                    got=shown(value),
+                    next_step=hint,
                 )
             )
 
@@ -123,14 +131,24 @@ def _structure(name: Any) -> Structure:
         raise LossError(
             complain(
                 "A formula can be defined over these structures",
-                got=repr(name),
+                got=shown(name),
                 expected=" or ".join(map(repr, known)),
             )
         )
     return structures.get(name)
 
 
-def _check_parameter(name: str, default: Any, structure: Structure) -> None:
+def _check_parameter(name: str, structure: Structure) -> None:
+    read = as_read(name)
+    if not read.isidentifier() or iskeyword(read):
+        why = "is a reserved word of Python" if iskeyword(read) else "is no word"
+        raise LossError(
+            complain(f"A parameter cannot be named {shown(name)}: that {why}", next_step="Choose another")
+        )
+    if read != name:
+        raise LossError(complain(
+            f"A parameter cannot be named {name!r}: in a formula Python reads {read!r}", next_step=f"Name it {read!r}"
+        ))  # fmt: skip
     of_define = name in [*signature(define).parameters][:-1]  # the last takes all parameters
     if of_define or name in {*structure.short, *structure.options, *PRIMITIVES, *RESERVED}:
         raise LossError(
@@ -140,15 +158,13 @@ def _check_parameter(name: str, default: Any, structure: Structure) -> None:
                 next_step="Choose another",
             )
         )
-    if isinstance(default, bool) or not isinstance(default, numbers.Real) or not _is_finite(default):
-        raise LossError(complain(f"The default of {name} must be a finite number", got=repr(default)))
 
 
-def _is_finite(number: Any) -> bool:
-    try:
-        return math.isfinite(number)
-    except OverflowError:  # a whole number beyond all floats
-        return False
+def _default(name: str, value: Any) -> float:
+    found = number(f"The default of {name}", value)
+    if not math.isfinite(found):
+        raise LossError(complain(f"The default of {name} must be a finite number", got=shown(value)))
+    return found
 
 
 def _domain(name: str) -> domain.Domain:

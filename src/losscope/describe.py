@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from losscope import structures
@@ -57,16 +58,20 @@ def formula(loss: Any) -> str:
     of = structures.get(loss.structure).meaning(loss.entry)
     if loss.activation is not None:
         of = f"prediction = {loss.activation.formula.replace('x', 'score')}" + (
-            "; r = prediction - target"
-            if "r" in loss.entry.formula.replace("target", "").replace("prediction", "")
-            else ""
+            "; r = prediction - target" if _names_the_residual(loss.entry.formula) else ""
         )
-    elif of is None and "target" not in loss.entry.formula:
+    elif of is None and _names_the_residual(loss.entry.formula):
         of = "r = prediction - target"
     return loss.entry.formula + (f",  with {of}" if of else "")
 
 
+def _names_the_residual(formula: str) -> bool:
+    return re.search(r"\br\b", formula) is not None
+
+
 def example(loss: Any) -> list[str]:
-    """Lines of Python that run."""
+    """Lines of Python that run; a loss that no name finds stands under that of the variable it was most likely given to."""
     given = structures.get(loss.structure).example(loss.entry, loss.activation)
+    if not loss._is_of_the_catalogue():
+        return [f"{loss.entry.name}({given})"]
     return ["import losscope", f"losscope.get({loss.name!r})({given})"]

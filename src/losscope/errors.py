@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import unicodedata
 from collections.abc import Iterable
 
@@ -10,6 +11,7 @@ from collections.abc import Iterable
 _TURNS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
+LONGEST_SHOWN = 60  # signs of a value in a message
 LONGEST_NAME = 255  # of a file, in bytes, almost everywhere
 
 
@@ -33,6 +35,33 @@ def complain(what: str, *, got: object = None, expected: object = None, next_ste
     if next_step:
         parts.append(next_step if next_step.endswith("?") else next_step.rstrip(".") + ".")
     return " ".join(parts)
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: as Python writes it, in part where that is long, in words where Python refuses to.
+
+    >>> print(shown("a"), shown(10**5000))
+    'a' a whole number of some 5,001 digits
+    """
+    try:
+        text = repr(value)
+    except Exception:  # a number of thousands of digits; or a class of a user's, of which nothing is known
+        if isinstance(value, int):
+            return f"a whole number of some {int(value.bit_length() * math.log10(2)) + 1:,} digits"
+        return f"a {type(value).__name__} that cannot be written out"
+    if len(text) <= LONGEST_SHOWN:
+        return text
+    return f"{text[: LONGEST_SHOWN - 10]}... ({len(text):,} characters)"
+
+
+def no_end(formula: str) -> str:
+    """What is said where Python's stack has ended in a formula: why, it does not say."""
+    return complain(
+        "This formula was not read to its end: it asks for more calls within calls than Python allows",
+        got=shown(formula),
+        next_step="Perhaps it is nested too deeply, or one of its comparisons is better written as one of a difference "
+        "with 0, or it is defined where the stack of calls is nearly full",
+    )
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ import math
 import numbers
 from typing import Any
 
-from losscope.errors import LossError, LossTypeError, complain
+from losscope.errors import LossError, LossTypeError, complain, shown
 
 
 def entropy(p: Any, base: float = math.e) -> Any:
@@ -29,7 +29,7 @@ def entropy(p: Any, base: float = math.e) -> Any:
 
     if not isinstance(base, numbers.Real) or not 0 < base < math.inf or base == 1:
         raise LossError(
-            complain("base is out of its domain", got=repr(base), expected="a positive number other than 1")
+            complain("base is out of its domain", got=shown(base), expected="a positive number other than 1")
         )
     array = as_array(p, "p").astype("float64")
     if not array.ndim or not array.shape[-1]:
@@ -56,7 +56,7 @@ def one_hot(index: Any, classes: int, dtype: Any = "float64") -> Any:
     from losscope.structures.arrays import as_array, place
 
     if isinstance(classes, bool) or not isinstance(classes, numbers.Integral) or classes < 1:
-        raise LossError(complain("classes must be a whole number", got=repr(classes), expected="1 or more"))
+        raise LossError(complain("classes must be a whole number", got=shown(classes), expected="1 or more"))
     array = as_array(index, "index")
     if array.dtype.kind not in "iu" and array.size:
         raise LossTypeError(
@@ -78,7 +78,7 @@ def one_hot(index: Any, classes: int, dtype: Any = "float64") -> Any:
         result = numpy.zeros((*array.shape, int(classes)), dtype)
     except TypeError:
         raise LossTypeError(
-            complain("dtype must be one that NumPy knows", got=repr(dtype), expected="e.g. 'float32'")
+            complain("dtype must be one that NumPy knows", got=shown(dtype), expected="e.g. 'float32'")
         ) from None
     numpy.put_along_axis(result, array[..., None].astype("int64"), 1, -1)
     return result

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import ast
 import decimal
+import re
 import sys
+import unicodedata
 from collections.abc import Mapping
+from keyword import iskeyword
 from typing import Any
 
 import sympy
 from sympy import Rational, S
 
-from losscope.errors import LossError, complain, did_you_mean
+from losscope.errors import LossError, complain, did_you_mean, no_end, shown, visible
 from losscope.expression import PRIMITIVES
 from losscope.expression.choices import compared, where
 from losscope.expression.from_sympy import in_our_words
@@ -35,12 +38,21 @@ _COMPARISONS: dict[type[ast.cmpop], Any] = {
     ast.Gt: sympy.StrictGreaterThan, ast.GtE: sympy.GreaterThan,
 }  # fmt: skip
 
-
 # What people write instead of it, where there is an instead.
 _INSTEAD: dict[type[ast.AST], str] = {
     ast.IfExp: "Write where(condition, a, b)",
     ast.BoolOp: "Nest where(...) for more than one condition",
 }
+
+# What people write of other languages, and of mathematics, that Python's grammar has no place for: a sign, and what to say.
+_NO_GRAMMAR = {
+    r"(?<![<>=!])=(?!=)": "a formula has no =: a comparison is one of <, <=, >, >=",
+    r"\|": "the size of r is written abs(r)",
+}
+# A number with a letter right behind it. Python reads 1or as `1 or`, with a warning of its own.
+_NUMBER_BEFORE_LETTER = re.compile(
+    r"(?<![\w.])(?>0[xX][0-9a-fA-F_]+|0[oObB][0-7_]+|(?>[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?>[eE][+-]?[0-9][0-9_]*)?)[^\W\d_]"
+)
 
 
 def parse(text: str, names: Mapping[str, Any], ours: bool = False) -> sympy.Expr:
@@ -57,14 +69,35 @@ def parse(text: str, names: Mapping[str, Any], ours: bool = False) -> sympy.Expr
     return _Parser(text, names, ours).read()
 
 
+def check_text(formula: Any) -> None:
+    """Raise LossError for a formula that is no text, or an empty one."""
+    if not isinstance(formula, str):
+        raise LossError(complain("A formula must be text", got=shown(formula), expected='e.g. "r**2/2"'))
+    if not formula.strip():
+        raise LossError(complain("The formula is empty", got=shown(formula), expected='e.g. "r**2/2"'))
+
+
+def in_one_line(formula: str) -> str:
+    """A formula without its comments, which end with their lines, and with one blank where there are several.
+
+    >>> in_one_line("r**2  # squared\\n + abs(r)")
+    'r**2 + abs(r)'
+    """
+    lines = [line.partition("#")[0] for line in formula.splitlines()]
+    return " ".join(" ".join(lines).split())
+
+
+def as_read(name: str) -> str:
+    """A name as Python reads it, which takes letters of one meaning for one."""
+    return unicodedata.normalize("NFKC", name)
+
+
 def places(text: str, names: Mapping[str, Any]) -> list[tuple[int, Any, Any]]:
     """Each part of a formula: where it stands, its syntax, and the expression that it is."""
     parser = _Parser(text, names)
     parser.read()
     return [
-        (getattr(node, "col_offset", 0), node, value)
-        for node, value in parser.places
-        if isinstance(value, sympy.Expr)
+        (parser.column(node), node, value) for node, value in parser.places if isinstance(value, sympy.Expr)
     ]
 
 
@@ -120,8 +153,7 @@ class _Parser:
         self.places: list[tuple[ast.AST, Any]] = []  # each part of the formula, and what it became
 
     def read(self) -> sympy.Expr:
-        if not isinstance(self.text, str) or not self.text.strip():
-            raise LossError(complain("A formula must be text", got=repr(self.text), expected='e.g. "r**2/2"'))
+        check_text(self.text)
         if len(self.text) > LONGEST_FORMULA and not self.ours:
             raise LossError(
                 complain(
@@ -130,14 +162,16 @@ class _Parser:
                     expected=f"at most {LONGEST_FORMULA}",
                 )
             )
-        if not self.text.isascii():
-            self.refuse_letters()
-        self.text = " ".join(self.text.split())
+        if not self.ours:
+            self.refuse_signs()
+        self.text = in_one_line(self.text)
+        check_text(self.text)
+        if not self.ours:
+            self.refuse_other_grammar()
         try:
             tree = ast.parse(self.text, mode="eval")
             if not self.ours:
-                if self.nesting(tree.body) > DEEPEST_NESTING:
-                    raise RecursionError
+                self.refuse_depth(tree.body)
                 self.refuse_explosion(tree.body)
             result = self.visit(tree.body)
             if self.ours:
@@ -146,26 +180,58 @@ class _Parser:
             at = (error.offset or 1) - 1
             if error.end_offset == 0 and error.msg == "invalid syntax":
                 at = len(self.text)  # where Python expects more it points to the start
-            place = " " * at + "^"
-            why = "" if error.msg == "invalid syntax" else f" ({error.msg})"
-            if "literal" in error.msg:
-                why = " (a product is written 2*x)"
-            raise LossError(f"This formula does not parse{why}:\n  {self.text}\n  {place}") from None
+            raise self.unread(*self.in_our_grammar(at, error.msg)) from None
         except (RecursionError, MemoryError):
-            raise LossError(complain("The formula is nested too deeply")) from None
+            raise LossError(no_end(self.text)) from None
         if not isinstance(result, sympy.Expr):
             raise self.error(tree.body, "A formula must be a number, not a condition")
         return result
 
-    def refuse_letters(self) -> None:
-        """A character that no encoding has (a lone surrogate) can be neither read nor shown."""
-        wrong = next((i for i, each in enumerate(self.text) if "\ud800" <= each <= "\udfff"), None)
+    def refuse_signs(self) -> None:
+        """What can be neither read nor shown: half a character, or a code that a terminal obeys."""
+        signs = enumerate(self.text)
+        wrong = next((i for i, each in signs if visible(each) != each and not each.isspace()), None)
         if wrong is not None:
             raise LossError(
                 complain(
                     f"Character {wrong} of the formula is none that can be written",
                     got=ascii(self.text[wrong]),
                     expected="ASCII letters, digits and operators",
+                )
+            )
+
+    def refuse_other_grammar(self) -> None:
+        """What Python would read, and warn of."""
+        if quote := re.search("['\"]", self.text):
+            raise self.unread(quote.start(), "text has no place in a formula")
+        if product := _NUMBER_BEFORE_LETTER.search(self.text):
+            raise self.unread(product.end() - 1, "a product is written 2*x")
+
+    def in_our_grammar(self, at: int, why: str) -> tuple[int, str]:
+        """Where a formula does not parse, and why: what Python says of it, or what the sign is that has no place in one."""
+        for sign, hint in _NO_GRAMMAR.items():
+            if found := re.search(sign, self.text):
+                return found.start(), hint
+        if why != "invalid syntax":
+            return at, why
+        words = (each for each in re.finditer(r"[^\W\d]\w*", self.text) if iskeyword(each[0]))
+        return next(((each.start(), f"{each[0]} is a reserved word of Python") for each in words), (at, ""))
+
+    def unread(self, at: int, why: str = "") -> LossError:
+        """What is said of text that does not parse from the character `at` on."""
+        return LossError(
+            f"This formula does not parse{f' ({why})' if why else ''}:\n  {self.text}\n  {' ' * at}^"
+        )
+
+    def refuse_depth(self, tree: ast.AST) -> None:
+        """Functions within functions, and powers within powers, whose derivatives no machine would hold."""
+        depth = self.nesting(tree)
+        if depth > DEEPEST_NESTING:
+            raise LossError(
+                complain(
+                    "The formula is nested too deeply",
+                    got=f"functions and powers that stand {depth} deep within one another",
+                    expected=f"at most {DEEPEST_NESTING}",
                 )
             )
 
@@ -197,8 +263,13 @@ class _Parser:
         return inside + branching
 
     def error(self, node: ast.AST, what: str, hint: str = "") -> LossError:
-        place = " " * getattr(node, "col_offset", 0) + "^"
+        place = " " * self.column(node) + "^"
         return LossError(f"{what}:\n  {self.text}\n  {place}" + (f"\n{hint}" if hint else ""))
+
+    def column(self, node: ast.AST) -> int:
+        """Which character a part begins with: Python counts bytes."""
+        before = self.text.encode()[: getattr(node, "col_offset", 0)]
+        return len(before.decode(errors="ignore"))
 
     def visit(self, node: ast.AST) -> Any:
         method = getattr(self, "visit_" + type(node).__name__, None)
@@ -251,10 +322,12 @@ class _Parser:
         if isinstance(node.value, int):
             return sympy.Integer(node.value)
         source = ast.get_source_segment(self.text, node) or repr(node.value)
-        written = decimal.Decimal(source.replace("_", ""))
-        if (
-            abs(written.adjusted()) > LARGEST_MAGNITUDE and not self.ours
-        ):  # before 10**999999999 is worked out
+        try:
+            written = decimal.Decimal(source.replace("_", ""))
+        except decimal.InvalidOperation:  # an exponent of 19 digits
+            written = None
+        # before 10**999999999 is worked out
+        if written is None or (abs(written.adjusted()) > LARGEST_MAGNITUDE and not self.ours):
             raise self.error(node, "This constant is out of all proportion")
         return Rational(str(written))  # exactly what was written: 0.1 is one tenth
 
@@ -336,11 +409,13 @@ class _Parser:
 
     def visit_Compare(self, node: ast.Compare) -> Any:
         if len(node.ops) != 1 or type(node.ops[0]) not in _COMPARISONS:
+            equal = any(isinstance(each, ast.Eq | ast.NotEq) for each in node.ops)
             raise self.error(
                 node,
                 "Only one of <, <=, >, >= may stand in a comparison",
-                "Nest where(...) for more than one condition",
-            )
+                "Whether two numbers are equal is not asked" if equal
+                else "Nest where(...) for more than one condition",
+            )  # fmt: skip
         left, right = self.number(node.left), self.number(node.comparators[0])
         comparison = compared(_COMPARISONS[type(node.ops[0])], left, right, evaluate=False)
         if not comparison.free_symbols:
@@ -351,14 +426,26 @@ class _Parser:
         known = PRIMITIVES | SPELLINGS
         if not isinstance(node.func, ast.Name) or node.func.id not in known:
             name = ast.unparse(node.func)
+            if self.is_factor(node.func):
+                raise self.error(
+                    node, f"`{name}` is no function", "A product is written with *, as in 2*(r + 1)"
+                )
             last = name.rpartition(".")[2]
             hint = f"Write {last}(...)" if "." in name and last in known else did_you_mean(last, known)
             raise self.error(node, f"Unknown function {name!r}", hint)
         count, primitive = known[node.func.id]
-        if node.keywords or len(node.args) != count:
+        if node.keywords:
+            raise self.error(
+                node.keywords[0],
+                f"{node.func.id} takes its arguments without names",
+                "If = is meant to compare, a comparison is one of <, <=, >, >=",
+            )
+        if len(node.args) != count:
             raise self.error(
                 node,
-                f"{node.func.id} takes {count} argument{'s' * (count > 1)}, got {len(node.args) + len(node.keywords)}",
+                f"{node.func.id} takes {count} argument{'s' * (count > 1)}, got {len(node.args)}",
+                "where(condition, a, b) is a where the condition holds, and b elsewhere"
+                * (primitive is where),
             )
         if primitive is where:
             condition = self.visit(node.args[0])
@@ -373,6 +460,12 @@ class _Parser:
         if isinstance(found, xlogy | xlog1py) and found.args[1].is_number and not is_finite(found.fdiff(1)):
             raise self.error(node.args[1], "This has no finite logarithm")
         return found
+
+    def is_factor(self, node: ast.AST) -> bool:
+        """Whether what stands before a bracket is surely no function: a number, a name that has a value, a sum ..."""
+        return isinstance(node, ast.Constant | ast.BinOp | ast.UnaryOp) or (
+            isinstance(node, ast.Name) and (node.id in self.names or node.id == "pi")
+        )
 
     def number(self, node: ast.AST) -> sympy.Expr:
         value = self.visit(node)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from losscope.errors import LossError, complain
+from losscope.errors import LossError, complain, shown
 
 MEAN, SUM, NONE = REDUCTIONS = ("mean", "sum", "none")
 
@@ -14,7 +14,7 @@ def check(reduction: Any) -> None:
     """Raise LossError for what is no reduction."""
     if not isinstance(reduction, str) or reduction not in REDUCTIONS:
         raise LossError(
-            complain("Unknown reduction", got=repr(reduction), expected=" or ".join(map(repr, REDUCTIONS)))
+            complain("Unknown reduction", got=shown(reduction), expected=" or ".join(map(repr, REDUCTIONS)))
         )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import losscope as ls
 from losscope.boosting.curvature import Curvature, curvature_of, falls_without_end
 from losscope.constant import best_constant
-from losscope.errors import LossError, LossTypeError, complain
+from losscope.errors import LossError, LossTypeError, complain, shown
 from losscope.structures.arrays import as_array, ready_weight
 
 Own = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -48,7 +48,7 @@ class Objective:
             )
         if curvature is not None and not callable(curvature):
             raise LossTypeError(
-                complain("curvature must be a function (score, target) -> h", got=repr(curvature))
+                complain("curvature must be a function (score, target) -> h", got=shown(curvature))
             )
         self.own, self.given_start = curvature, start
         if start is not None:

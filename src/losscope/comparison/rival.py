@@ -57,7 +57,8 @@ def read(words: Sequence[Any], more: str | Path | None = None, tune: bool = Fals
     >>> [rival.name for rival in read(["mse", "huber:delta=?", "cauchy = log(1 + (r/c)**2) : c=1"])]
     ['squared_error', 'huber:delta=?', 'cauchy']
     """
-    found = [_one(word) for word in words] + (_from_file(Path(more)) if more is not None else [])
+    of_file = _from_file(Path(more)) if more is not None else []  # first: a word may be a second file's
+    found = [*map(_one, words), *of_file]
     if tune:
         found = [_all_open(rival) for rival in found]
     return found
@@ -272,6 +273,10 @@ def _from_file(path: Path) -> list[Rival]:
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"--losses {str(path)!r} is no TOML file: {error}") from None
+    except ValueError:
+        raise DataError(
+            f"--losses {str(path)!r} has a whole number of thousands of digits, which Python refuses to read"
+        ) from None
     except RecursionError:
         raise DataError(
             f"--losses {str(path)!r} has brackets within brackets, too deep to be read: a loss is a table with a formula"

@@ -27,6 +27,8 @@ def warn(entry: Entry, certificate: Certificate, through: Entry | None = None) -
 
 def message(entry: Entry, certificate: Certificate, through: Entry | None = None) -> str:
     """Four lines: the formula, a caret under the term that does it, the worst point, and what to do."""
+    from losscope.parse import in_one_line
+
     if through is None:
         place, why = culprit(entry, certificate)
     else:
@@ -36,7 +38,7 @@ def message(entry: Entry, certificate: Certificate, through: Entry | None = None
         if through is None
         else "Define the loss of the raw score as one formula of z, which can be rewritten"
     )
-    text = " ".join(entry.formula.split())
+    text = in_one_line(entry.formula)
     known = {**entry.parameters, **(through.parameters if through else {})}
     defaults = {name: each.default for name, each in known.items() if name in certificate.worst.at}
     return f"{text}\n{' ' * place}^ {why}\n{certificate.where(defaults)}\n{last}"

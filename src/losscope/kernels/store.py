@@ -47,7 +47,8 @@ def read(name: str) -> bytes | None:
     if folder is None:
         return None
     try:
-        with open(folder / name, "rb") as file:
+        # What is no file, as a pipe that nobody writes to, must not be waited for.
+        with open(folder / name, "rb", opener=_at_once) as file:
             if not _is_private(os.fstat(file.fileno()), stat.S_ISREG):
                 return None
             stored = file.read()
@@ -60,6 +61,10 @@ def read(name: str) -> bytes | None:
     if stored[: len(MAGIC)] != MAGIC or hashlib.sha256(blob).digest() != stored[len(MAGIC) : head]:
         return None
     return blob
+
+
+def _at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 @cache  # once a process is often enough

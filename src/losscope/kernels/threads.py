@@ -20,7 +20,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from losscope.errors import LossError, complain
+from losscope.errors import LossError, complain, shown
 
 MOST_THREADS = 1024  # more than any machine is quicker with
 GRAIN = (
@@ -68,7 +68,9 @@ def set_num_threads(n: int) -> None:
     if isinstance(n, bool) or not isinstance(n, Integral) or not 1 <= n <= MOST_THREADS:
         raise LossError(
             complain(
-                "The number of threads must be a whole number", got=repr(n), expected=f"1 to {MOST_THREADS:,}"
+                "The number of threads must be a whole number",
+                got=shown(n),
+                expected=f"1 to {MOST_THREADS:,}",
             )
         )
     with _lock:
@@ -88,7 +90,7 @@ def get_num_threads() -> int:
             raise LossError(
                 complain(
                     "LOSSCOPE_NUM_THREADS must be a whole number",
-                    got=repr(chosen),
+                    got=shown(chosen),
                     expected=f"1 to {MOST_THREADS:,}",
                 )
             )

@@ -10,7 +10,7 @@ from typing import Any
 
 from losscope import catalogue, structures
 from losscope.entry import Entry
-from losscope.errors import LossError, LossTypeError, complain
+from losscope.errors import LossError, LossTypeError, complain, shown
 from losscope.forks import once, undisturbed
 from losscope.loss.activated import check_fit
 from losscope.loss.evaluation import TOTAL, activate, evaluate
@@ -49,7 +49,7 @@ class Loss:
             raise LossTypeError(
                 complain(
                     "A Loss is made of an entry of the catalogue",
-                    got=repr(entry),
+                    got=shown(entry),
                     next_step="Use losscope.get(name), or losscope.define(name, formula)",
                 )
             )
@@ -180,7 +180,7 @@ class Loss:
     ) -> Any:
         """The loss: `mean` = sum(weight*loss)/sum(weight), `sum`, or `none` for one value per element or row."""
         if misplaced:
-            hint = next((f", e.g. {name}={misplaced[0]!r}" for name in self._open), "")
+            hint = next((f", e.g. {name}={shown(misplaced[0])}" for name in self._open), "")
             raise LossTypeError(
                 complain(
                     f"{self.entry.name} takes prediction and target; everything else is given by name{hint}",
@@ -318,7 +318,7 @@ class Loss:
     def latex(self, order: int = 0) -> str:
         """The formula (0), its gradient (1) or its curvature (2) in LaTeX."""
         if not isinstance(order, Integral) or order not in (0, 1, 2):
-            raise LossError(complain("There is no such derivative", got=repr(order), expected="0, 1 or 2"))
+            raise LossError(complain("There is no such derivative", got=shown(order), expected="0, 1 or 2"))
         with undisturbed:
             from losscope.emit.latex import latex
 
@@ -364,7 +364,7 @@ def get(name: str | Loss) -> Loss:
     if isinstance(name, Loss):
         return name
     if not isinstance(name, str):
-        raise LossError(complain("The name of a loss must be text", got=repr(name)))
+        raise LossError(complain("The name of a loss must be text", got=shown(name)))
     first, _, activation = name.partition("@")
     loss = _named(first, "loss")
     if "@" not in name:

@@ -7,7 +7,8 @@ from typing import Any
 from losscope import catalogue, structures
 from losscope.domain import Domain
 from losscope.entry import Entry
-from losscope.errors import LossError, complain, did_you_mean
+from losscope.errors import LossError, complain, did_you_mean, shown
+from losscope.loss.parameters import read_number
 
 
 def losses() -> list[str]:
@@ -42,7 +43,7 @@ def entry_of(name: str, kind: str) -> Entry:
     if not isinstance(name, str):
         raise LossError(
             complain(
-                f"The name of {'an' if kind == 'activation' else 'a'} {kind} must be text", got=repr(name)
+                f"The name of {'an' if kind == 'activation' else 'a'} {kind} must be text", got=shown(name)
             )
         )
     found = catalogue.names().get(name.strip().lower().replace("-", "_"))
@@ -78,7 +79,7 @@ def settings(text: str) -> tuple[str, dict[str, Any]]:
             )
         if key.strip() in parameters:
             raise LossError(complain(f"{key.strip()} is set twice", got=text))
-        parameters[key.strip()] = value
+        parameters[key.strip()] = read_number(key.strip(), value)
     return name, parameters
 
 

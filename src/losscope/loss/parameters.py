@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import numbers
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from losscope.entry import Entry
-from losscope.errors import LossError, complain, did_you_mean
+from losscope.errors import LossError, complain, did_you_mean, shown
 from losscope.structures import arrays
 from losscope.structures.structure import Structure
 
@@ -24,13 +27,55 @@ def parameter(entry: Entry, structure: Structure, known: Mapping[str, Any], name
                 next_step=f"Use {name}.item()",
             )
         )
-    number: float = _number(float, name, value)
-    domain = known[name].domain
-    if number != number or abs(number) == float("inf") or domain.excludes(number):
+    found, domain = number(name, value), known[name].domain
+    if not math.isfinite(found) or domain.excludes(found):
         raise LossError(
-            complain(f"{name} is out of its domain", got=value, expected=f"a finite number, {domain.words}")
+            complain(
+                f"{name} is out of its domain", got=shown(value), expected=f"a finite number, {domain.words}"
+            )
         )
-    return number
+    return found
+
+
+def number(what: str, value: Any) -> float:
+    """The float that is meant by a real number of Python's or NumPy's, or by an array or tensor of no dimension; LossError for
+    what is none: a bool, text, a Decimal, a complex number."""
+    if type(value) is float:  # as in almost every call
+        return value
+    try:
+        return float(_real(what, value))
+    except OverflowError:
+        raise LossError(
+            complain(
+                f"{what} must be a number that a float holds",
+                got=shown(value),
+                expected=f"a finite number, at most {sys.float_info.max:.3g}",
+            )
+        ) from None
+
+
+def _real(what: str, value: Any) -> Any:
+    kind = getattr(getattr(value, "dtype", None), "kind", "f")  # a span of time is a whole number to NumPy
+    inner = value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
+    if isinstance(inner, bool) or not isinstance(inner, numbers.Real) or kind not in "iufV":
+        raise LossError(
+            complain(
+                f"{what} must be a number",
+                got=shown(value),
+                expected="an int, a float, a Fraction, or a real number of NumPy's",
+            )
+        )
+    return inner
+
+
+def read_number(name: str, text: str) -> int | float:
+    """A number that stands as text behind the name of a loss."""
+    for kind in (int, float):  # a float would round a long whole number
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    raise LossError(complain(f"{name} must be a number", got=shown(text)))
 
 
 def check_held(parameters: Mapping[str, Any], numbers: Sequence[float], dtype: Any) -> None:
@@ -55,20 +100,12 @@ def is_option(structure: Structure, name: str) -> bool:
 def option(structure: Structure, name: str, value: Any) -> Any:
     """Such an option's value, of the type of its default; it is checked when the loss is called."""
     kind = type(structure.options[name])
-    number = _number(kind, name, value)
-    if kind is int and not isinstance(value, str) and number != value:
-        raise LossError(complain(f"{name} must be a whole number", got=repr(value)))
-    return number
-
-
-def _number(kind: type, name: str, value: Any) -> Any:
-    try:
-        return kind(value)
-    except (TypeError, ValueError, OverflowError) as error:
-        got = repr(value)
-        got = got if len(got) <= 60 else f"{got[:50]}... ({len(got)} characters)"
-        what = "a number that a float holds" if isinstance(error, OverflowError) else "a number"
-        raise LossError(complain(f"{name} must be {what}", got=got)) from None
+    if kind is float:
+        return number(name, value)
+    given = value if isinstance(value, bool) else _real(name, value)  # yes and no are 1 and 0
+    if not abs(given) < 2**63 or given != int(given):  # or NaN
+        raise LossError(complain(f"{name} must be a whole number of 64 bits", got=shown(value)))
+    return int(given)
 
 
 def _unknown(entry: Entry, structure: Structure, known: Mapping[str, Any], name: str) -> LossError:

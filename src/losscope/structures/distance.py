@@ -23,7 +23,7 @@ import numpy
 
 from losscope import domain
 from losscope.entry import Entry
-from losscope.errors import LossError, LossTypeError, complain
+from losscope.errors import LossError, LossTypeError, complain, shown
 from losscope.structures import arrays
 from losscope.structures.structure import Structure
 
@@ -132,7 +132,7 @@ def check_options(entry: Entry, negative: Any, label: Any, swap: Any) -> None:
             )
         )
     if not isinstance(swap, int) or swap not in (0, 1):
-        raise LossTypeError(complain("swap is yes or no", got=repr(swap), expected="True or False"))
+        raise LossTypeError(complain("swap is yes or no", got=shown(swap), expected="True or False"))
 
 
 def _negative(prediction: Any, negative: Any) -> Any:

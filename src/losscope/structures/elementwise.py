@@ -25,9 +25,16 @@ TYPICAL = {
     "probability": [0.0, 0.25, 1.0],
     "label": [0.0, 1.0],
 }
+# Predictions and targets to try a loss with, by the domain of the target.
 EXAMPLES = {
-    "real": "[2.0, 0.5], [1.0, 0.0]", "sign": "[2.0, -0.5], [1.0, 1.0]", "count": "[0.0, 1.0], [1.0, 3.0]",
-    "label": "[2.0, -0.5], [1.0, 0.0]", "probability": "[2.0, -0.5], [1.0, 0.0]",
+    "real": ("[2.0, 0.5]", "[1.0, 0.0]"), "sign": ("[2.0, -0.5]", "[1.0, 1.0]"), "count": ("[0.0, 1.0]", "[1.0, 3.0]"),
+    "label": ("[2.0, -0.5]", "[1.0, 0.0]"), "probability": ("[2.0, -0.5]", "[1.0, 0.0]"),
+    "positive": ("[2.0, 0.5]", "[1.0, 0.25]"), "fraction": ("[2.0, 0.5]", "[0.75, 0.25]"),
+}  # fmt: skip
+# The same predictions, where not all numbers are some.
+WITHIN = {
+    "probability": "[0.75, 0.25]", "fraction": "[0.75, 0.25]", "sign": "[1.0, -1.0]", "label": "[1.0, 0.0]", "count": "[2.0, 1.0]",
+    "positive": "[2.0, 0.5]", "nonnegative": "[2.0, 0.5]", "exponent": "[2.0, 0.5]",
 }  # fmt: skip
 
 
@@ -157,9 +164,10 @@ class Elementwise(Structure):
         return [("Prediction", where), ("Target", entry.target.words)]
 
     def example(self, entry: Entry, through: Entry | None) -> str:
-        if _domain(entry, through) == "probability":
-            return "[0.75, 0.25], [0.5, 0.5]" if entry.over == "rows" else "[0.75, 0.25], [1.0, 0.0]"
-        return EXAMPLES.get(entry.target.name, EXAMPLES["real"])
+        prediction, target = EXAMPLES.get(entry.target.name, EXAMPLES["real"])
+        if entry.over == "rows":
+            target = "[0.5, 0.5]"
+        return f"{WITHIN.get(_domain(entry, through), prediction)}, {target}"
 
     def axis(self, entry: Entry, through: Entry | None, judged: float, of_residual: bool) -> str:
         if of_residual:

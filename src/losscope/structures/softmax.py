@@ -16,7 +16,7 @@ import numpy
 
 from losscope import domain
 from losscope.entry import Entry
-from losscope.errors import LossError, LossTypeError, complain
+from losscope.errors import LossError, LossTypeError, complain, shown
 from losscope.structures import arrays
 from losscope.structures.structure import Structure
 
@@ -106,20 +106,20 @@ def check_options(ignore_index: int, label_smoothing: float) -> None:
         raise LossTypeError(
             complain(
                 "label_smoothing must be a plain number",
-                got=repr(label_smoothing),
+                got=shown(label_smoothing),
                 expected="one between 0 and 1",
             )
         )
     if not 0 <= label_smoothing <= 1:
         raise LossError(
             complain(
-                "label_smoothing is out of its domain", got=repr(label_smoothing), expected="between 0 and 1"
+                "label_smoothing is out of its domain", got=shown(label_smoothing), expected="between 0 and 1"
             )
         )
     if isinstance(ignore_index, bool) or not isinstance(ignore_index, numbers.Integral):
-        raise LossTypeError(complain("ignore_index must be a whole number", got=repr(ignore_index)))
+        raise LossTypeError(complain("ignore_index must be a whole number", got=shown(ignore_index)))
     if not -(2**63) <= ignore_index < 2**63:
-        raise LossError(complain("ignore_index does not fit in 64 bits", got=repr(ignore_index)))
+        raise LossError(complain("ignore_index does not fit in 64 bits", got=shown(ignore_index)))
 
 
 def _total_weight(

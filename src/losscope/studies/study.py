@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from losscope.errors import LossError, complain, did_you_mean
+from losscope.errors import LossError, complain, did_you_mean, shown
 from losscope.studies.option import Option, Range, options_of
 from losscope.studies.text import say, template_of
 from losscope.studies.verdict import DOES_NOT_HOLD, HOLDS, NOT_DECIDED, holds_when, is_verdict
@@ -102,7 +102,9 @@ class Study:
         self, *, quick: bool = False, seed: int = 0, progress: Progress = silent, **options: Any
     ) -> Result:
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-            raise LossError(complain("The seed must be a whole number", got=repr(seed), expected="0 or more"))
+            raise LossError(
+                complain("The seed must be a whole number", got=shown(seed), expected="0 or more")
+            )
         for name, value in options.items():
             if name not in self.options:
                 hint = did_you_mean(name, self.options)
