@@ -25,7 +25,7 @@ from losscope.exactness.mending import bench
 from losscope.exactness.told import InexactWarning
 from losscope.expression import PRIMITIVES
 from losscope.expression.spellings import SPELLINGS
-from test_formulas import worst_of_kernels
+from test_formulas import values_made_up, worst_of_kernels
 
 NIGHTLY = os.environ.get("LOSSCOPE_NIGHTLY")
 MANY = 5_000 if NIGHTLY else 300
@@ -161,6 +161,7 @@ def end_of(formula: str) -> str:
         assert len(told) == 1
         assert len(told[0].splitlines()) == 4
         return "told"
+    assert not values_made_up(loss, 100, seed=98)
     derived = derive(loss.entry)
     other = bench(loss.entry, None, 300, derived, seed=99).with_borders()
     other.margin += 4  # as far from the end as chance may have kept the certificate

@@ -95,8 +95,12 @@ class Bench:
             unknown = numpy.flatnonzero(numpy.isnan(found[..., 0]).any(1) & ~nowhere)
             other = truths(self.instead, self.symbols, rows[unknown])
             found[unknown] = numpy.where(numpy.isnan(found[unknown][..., :1]), other, found[unknown])
-        found[numpy.isnan(found[:, 0, 0])] = numpy.nan  # where there is no value there is no derivative
+        found[numpy.isnan(found[:, 0, 0]), 1:] = numpy.nan  # where there is no value there is no derivative
         return found
+
+    def nowhere(self, dtype: str) -> numpy.ndarray:
+        """Where the formula has surely no value."""
+        return numpy.isnan(self.truth[dtype][:, 0, 0]) & ~numpy.isnan(self.truth[dtype][:, 0, 1])
 
     def is_nowhere(self) -> bool:
         """Whether the formula, with its parameters at their defaults, has a value at none of the points."""

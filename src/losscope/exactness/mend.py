@@ -35,6 +35,7 @@ LONGEST = 400  # operations of a form worth measuring
 BREADTH = 3  # forms of which each round makes others
 MOST_CASES = 14  # forms of which two may be put side by side
 FEW = 3  # quantities of a form's own in which a border may be set
+ALL_BITS = 64  # that a form may lose at a point
 ROUNDING = 1e-3  # bits, of all points together, by which nothing is better
 WIDER = 1.5  # times as many points, past which a border might be moved, make up for a quantity that is less simple
 SLIGHT = 4.0  # bits, of all points together, for which no form that is within bounds is split in two
@@ -55,6 +56,7 @@ class Judge:
     residual: Any
     work: Work = field(default_factory=Work)
     seen: dict[tuple[int, Any], numpy.ndarray] = field(default_factory=dict)
+    plain: Any = None  # the value as it is written
 
     def score(self, order: int, form: Any) -> float:
         """0 if every point is good; else the sum of the bits lost beyond."""
@@ -71,11 +73,23 @@ class Judge:
             bench, found = self.bench, []
             compute = arithmetic(form, bench, self.residual)
             for dtype in DTYPES:
-                errors = bench.errors(order, dtype, self._evaluated(compute[dtype], dtype), GOOD)
+                computed = self._evaluated(compute[dtype], dtype)
+                errors = bench.errors(order, dtype, computed, GOOD)
                 with numpy.errstate(divide="ignore"):
-                    found.append(numpy.clip(numpy.log2(errors / GOOD), 0, 64))
+                    lost = numpy.clip(numpy.log2(errors / GOOD), 0, ALL_BITS)
+                if order == 0:
+                    lost[numpy.isfinite(computed) & self._no_value(dtype)] = ALL_BITS
+                found.append(lost)
             self.seen[order, form] = numpy.concatenate(found)
         return self.seen[order, form]
+
+    def _no_value(self, dtype: str) -> numpy.ndarray:
+        """Where the formula has no value, and says so as it is written: log(a) - log(b) of two negative numbers, of which
+        log(a/b) is one."""
+        if self.plain is None:
+            return numpy.zeros(len(self.bench.truth[dtype]), bool)
+        written = arithmetic(self.plain, self.bench, self.residual)[dtype]
+        return self.bench.nowhere(dtype) & numpy.isnan(self._evaluated(written, dtype))
 
     def along(self, variable: Any) -> numpy.ndarray:
         """What an expression comes to at each point of both dtypes, as a kernel computes it."""

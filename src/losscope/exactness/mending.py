@@ -69,7 +69,7 @@ def mend(entry: Entry, few: int, many: int) -> Mended:
     _refuse_unused(entry)
     derived = derive(entry)
     try:
-        check = Judge(bench(entry, None, many, derived), derived.residual)
+        check = Judge(bench(entry, None, many, derived), derived.residual, plain=derived.value)
     except (NotImplementedError, TypeError):  # SymPy has left the real numbers
         raise LossError(complain("The formula has no real derivative", got=entry.formula)) from None
     points = check.bench.count * len(DTYPES)
@@ -94,7 +94,9 @@ def _searched(entry: Entry, derived: Derived, check: Judge, few: int, points: in
     best: Mended | None = None
     worse, place, forms = derived, None, _forms(derived)
     for _ in range(ROUNDS):
-        check = Judge(check.bench.with_worse(worse, place), PREDICTION - TARGET, check.work)
+        check = Judge(
+            check.bench.with_worse(worse, place), PREDICTION - TARGET, check.work, plain=derived.value
+        )
         search = replace(check, bench=check.bench.with_fewer(few), seen={})
         found = _found(entry, derived, search, check)
         fail = _fail(check, found)
@@ -173,7 +175,10 @@ def _with_signs(
 ) -> list[Any]:
     """The search again, with parameters whose defaults are more than 0 known to be that."""
     work = Work(ALL)
-    known = [_Signed(each.bench, each.residual, work, each.seen, tuple(signs)) for each in (search, check)]
+    known = [
+        _Signed(each.bench, each.residual, work, each.seen, each.plain, tuple(signs))
+        for each in (search, check)
+    ]
     assumed = [assumed_positive(each, signs) for each in forms]
     found = mended(known[0], known[1], assumed, differentiate)
     return [assumed_real(each, signs) for each in found]
