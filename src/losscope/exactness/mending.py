@@ -36,6 +36,7 @@ from losscope.stable import beside_kinks
 from losscope.truth import truths
 
 ROUNDS = 2  # of searching for forms
+AGAIN = ALL / 2  # steps of another round, at least
 LONG = 300  # operations of value, gradient and curvature as written, beyond which fewer points are tried
 SOME = 32  # points, of which one shows that a form has values
 
@@ -95,7 +96,10 @@ def _searched(entry: Entry, derived: Derived, check: Judge, few: int, points: in
     worse, place, forms = derived, None, _forms(derived)
     for _ in range(ROUNDS):
         check = Judge(
-            check.bench.with_worse(worse, place), PREDICTION - TARGET, check.work, plain=derived.value
+            check.bench.with_worse(worse, place),
+            PREDICTION - TARGET,
+            Work(max(check.work.left, AGAIN)),
+            plain=derived.value,
         )
         search = replace(check, bench=check.bench.with_fewer(few), seen={})
         found = _found(entry, derived, search, check)
