@@ -71,6 +71,7 @@ PAPERS: dict[str, Written] = {
     "savage": of("1/(1 + exp(y*z))**2", "H. Masnadi-Shirazi and N. Vasconcelos, NIPS (2008).", **SIGN),
     "tangent": of("(2*atan(y*z) - 1)**2", "H. Masnadi-Shirazi et al., CVPR (2010). doi:10.1109/CVPR.2010.5540136", **SIGN),
     "smooth_hinge": of("where(y*z >= 1, 0, where(y*z <= 0, 1/2 - y*z, (1 - y*z)**2/2))", "J. D. M. Rennie and N. Srebro, IJCAI workshop (2005).", **SIGN),
+    "smoothed_plus": of("(1 - y*z + sqrt((1 - y*z)**2 + 4*a**2))/2", "C. Chen and O. L. Mangasarian, Comput. Optim. Appl. 5 (1996). doi:10.1007/BF00249052", a=0.1, **SIGN),
     "modified_huber": of("where(y*z >= -1, max(0, 1 - y*z)**2, -4*y*z)", "T. Zhang, ICML (2004). doi:10.1145/1015330.1015332", **SIGN),
     "ramp": of("min(1, max(0, 1 - y*z))", "R. Collobert et al., Trading convexity for scalability, ICML (2006). doi:10.1145/1143844.1143870", **SIGN),
     "unhinged": of("1 - y*z", "B. van Rooyen et al., NIPS (2015). doi:10.48550/arXiv.1505.07634", **SIGN),

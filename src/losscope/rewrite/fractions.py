@@ -26,6 +26,26 @@ MOST_PRODUCTS = 1000  # of which one may be laid out to see how large it is
 
 @rewriting
 @everywhere
+def other_share(e: Any) -> Any:
+    """1 - a/(a + b) as b/(a + b): of two shares of a whole the other one.
+
+    >>> x, m = sympy.symbols("x m")
+    >>> other_share(3 - 3 * (1 - x) ** 2 / (m**2 + (1 - x) ** 2))
+    3*m**2/(m**2 + (1 - x)**2)
+    """
+    for term in e.args if e.is_Add else ():
+        rest = e - term
+        for factor in Mul.make_args(term):
+            whole, exponent = factor.as_base_exp()
+            if exponent == -1 and whole.is_Add:
+                other = whole + term / factor / rest
+                if not other.is_Add or len(other.args) < len(whole.args):
+                    return rest * other / whole
+    return e
+
+
+@rewriting
+@everywhere
 def factored(e: Any) -> Any:
     """Sums over a common denominator, what is common taken out: the differences that a quotient's derivative is."""
     if not e.is_Add or not small(e):
