@@ -62,6 +62,7 @@ PAPERS: dict[str, Written] = {
     "gumbel": of("r/b + exp(-r/b) - 1", "E. J. Gumbel, Statistics of Extremes (1958). doi:10.7312/gumb92958; D. Garg et al., Extreme Q-learning, ICLR (2023). doi:10.48550/arXiv.2301.02328", b=1.0),
     "logistic_density": of("r + 2*log(1 + exp(-r)) - 2*log(2)", "N. Balakrishnan, Handbook of the Logistic Distribution (1991). doi:10.1201/9781482277098"),
     "bounded_exponential": of("1 - 1/(1 + r**2)**2", "Z. Zhang, Image Vis. Comput. 15 (1997). doi:10.1016/S0262-8856(96)01112-2"),
+    "smooth_epsilon_insensitive": of("log(1 + exp(r - e)) + log(1 + exp(-r - e))", "O. Dekel et al., Smooth epsilon-insensitive regression by loss symmetrization, JMLR 6 (2005).", e=0.5),
     "cosine_angle": of("1 - cos(r)", "S. Prokudin et al., Deep directional statistics, ECCV (2018). doi:10.1007/978-3-030-01240-3_33"),
     # margins
     "logistic": of("log(1 + exp(-y*z))", "J. Friedman et al., Ann. Stat. 28 (2000). doi:10.1214/aos/1016218223", **SIGN),
@@ -89,6 +90,7 @@ PAPERS: dict[str, Written] = {
     "absolute_probability": of("abs(y - 1/(1 + exp(-z)))", "A. Ghosh et al., Neurocomputing 160 (2015). doi:10.1016/j.neucom.2014.09.081", **LABEL),
     "focal_of_labels": of("-(1 - (y*sigmoid(z) + (1 - y)*(1 - sigmoid(z))))**g*log(y*sigmoid(z) + (1 - y)*(1 - sigmoid(z)))", "T.-Y. Lin et al., Focal loss, ICCV (2017). doi:10.1109/ICCV.2017.324", g=2.0, **LABEL),
     "generalised_cross_entropy_of_labels": of("(1 - (y*sigmoid(z) + (1 - y)*(1 - sigmoid(z)))**q)/q", "Z. Zhang and M. R. Sabuncu, NeurIPS (2018). doi:10.48550/arXiv.1805.07836", q=0.7, **LABEL),
+    "ordinal_logit": of("-log(1/(1 + exp(-(b - z))) - 1/(1 + exp(-(a - z))))", "P. McCullagh, Regression models for ordinal data, JRSS B 42 (1980). doi:10.1111/j.2517-6161.1980.tb01109.x", a=-1.0, b=1.0),
     # counts, rates, densities
     "poisson": of("exp(z) - y*z", "J. A. Nelder and R. W. M. Wedderburn, JRSS A 135 (1972). doi:10.2307/2344614", target="count"),
     "gamma_log": of("z + y*exp(-z)", "P. McCullagh and J. A. Nelder, Generalized Linear Models (1989). doi:10.1007/978-1-4899-3242-6", target="positive"),

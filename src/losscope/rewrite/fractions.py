@@ -13,6 +13,7 @@ from sympy.polys.rings import sring
 
 from losscope.expression.everywhere import everywhere
 from losscope.expression.exponential import log
+from losscope.expression.from_sympy import in_our_words
 from losscope.expression.hyperbolic import cosh, log_cosh, sech2, sinh, tanh
 from losscope.rewrite.cancellation import fewer
 from losscope.rewrite.multiplied_out import multiplied_out
@@ -95,9 +96,13 @@ def _products(e: Any) -> int:
 
 
 @rewriting
-@everywhere
-def collected(e: Any) -> Any:
+def collected(expression: Any) -> Any:
     """What is common to all terms of a sum taken out, and what is left regrouped."""
+    return in_our_words(_collected(expression))
+
+
+@everywhere
+def _collected(e: Any) -> Any:
     if not e.is_Add or not small(e):
         return e
     taken = sympy.factor_terms(e)
@@ -111,7 +116,7 @@ def _of_pairs(e: Any) -> Any:
     if not e.is_Add or not 2 < len(e.args) <= FEW:
         return e
     for one, other in combinations(e.args, 2):
-        if (both := collected(one + other)).is_Mul:
+        if (both := _collected(one + other)).is_Mul:
             return both + (e - one - other)
     return e
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import sympy
-from sympy import Mul, exp
+from sympy import Gt, Mul, Piecewise, S, exp
 
 from losscope.expression.differences import log1pmx
 from losscope.expression.error_function import erf, erfc, log_ndtr
@@ -119,6 +119,41 @@ def of_one_more(e: Any) -> Any:
         return e
     number, rest = multiplied_out(e.args[0]).as_coeff_Add()
     return log1p(rest) if number == 1 else e
+
+
+@rewriting
+@everywhere
+def of_one_less(e: Any) -> Any:
+    """log(s), for s above 1/2, as log1p(s - 1), if that has fewer terms: log(exp(x) + c) is log1p(expm1(x) + c).
+
+    >>> from losscope.expression import symbol
+    >>> x, c = symbol("x"), symbol("c")
+    >>> of_one_less(log(exp(x) + c))
+    Piecewise((log1p(c + expm1(x)), c + exp(x) > 1/2), (log(c + exp(x)), True))
+    """
+    if not isinstance(e, log) or not e.args[0].is_Add:
+        return e
+    whole = multiplied_out(e.args[0]) - 1
+    rest = fewer(whole)
+    if terms(rest) >= terms(whole):
+        return e
+    return Piecewise((log1p(rest), Gt(e.args[0], S.Half, evaluate=False)), (e, True), evaluate=False)
+
+
+@rewriting
+@everywhere
+def number_out(e: Any) -> Any:
+    """log(c + x) as log(c) + log1p(x/c), for a positive number c: it may be 1, or nearly so.
+
+    >>> from losscope.expression import symbol
+    >>> x, c = symbol("x"), sympy.Symbol("c", positive=True)
+    >>> number_out(log(c + x**2))
+    log(c) + log1p(x**2/c)
+    """
+    for term in e.args[0].args if isinstance(e, log) and e.args[0].is_Add else ():
+        if term.is_positive and not term.has(PREDICTION, TARGET, RESIDUAL):
+            return log(term) + log1p((e.args[0] - term) / term)
+    return e
 
 
 @rewriting
