@@ -29,6 +29,7 @@ PAPERS: dict[str, Written] = {
     "welsch": of("c**2/2*(1 - exp(-(r/c)**2))", "J. E. Dennis and R. E. Welsch, Commun. Stat. B 7 (1978). doi:10.1080/03610917808812083", c=2.985),
     "correntropy": of("1 - exp(-r**2/(2*s**2))", "W. Liu et al., Correntropy, IEEE TSP 55 (2007). doi:10.1109/TSP.2007.896065", s=1.0),
     "tukey": of("where(abs(r) <= c, c**2/6*(1 - (1 - (r/c)**2)**3), c**2/6)", "A. E. Beaton and J. W. Tukey, Technometrics 16 (1974). doi:10.1080/00401706.1974.10489171", c=4.685),
+    "tukey_as_minimum": of("c**2/6*(1 - (1 - min(1, (r/c)**2))**3)", "A. E. Beaton and J. W. Tukey, Technometrics 16 (1974). doi:10.1080/00401706.1974.10489171", c=4.685),
     "andrews": of("where(abs(r) <= pi*c, c**2*(1 - cos(r/c)), 2*c**2)", "D. F. Andrews, Technometrics 16 (1974). doi:10.1080/00401706.1974.10489233", c=1.339),
     "fair": of("c**2*(abs(r)/c - log(1 + abs(r)/c))", "R. C. Fair, Ann. Econ. Soc. Meas. 3 (1974).", c=1.4),
     "ramsay": of("(1 - exp(-a*abs(r))*(1 + a*abs(r)))/a**2", "J. O. Ramsay, JASA 72 (1977). doi:10.1080/01621459.1977.10480611", a=0.3),
@@ -100,6 +101,7 @@ PAPERS: dict[str, Written] = {
     "squared_log": of("(log(1 + z) - log(1 + y))**2/2", "P. Tofallis, J. Oper. Res. Soc. 66 (2015). doi:10.1057/jors.2014.103", target="nonnegative", prediction="nonnegative"),
     "negative_binomial": of("lgamma(1/a) + lgamma(y + 1) - lgamma(y + 1/a) + (y + 1/a)*log(1 + a*exp(z)) - y*(z + log(a))", "J. M. Hilbe, Negative Binomial Regression (2011). doi:10.1017/CBO9780511973420", target="count", a=0.5),
     "tweedie": of("exp((2 - p)*z)/(2 - p) - y*exp((1 - p)*z)/(1 - p)", "B. Jorgensen, JRSS B 49 (1987). doi:10.1111/j.2517-6161.1987.tb01685.x", target="nonnegative", p=1.5),
+    "gaussian_log_variance": of("(log(2*pi) + z + y**2/exp(z))/2", "D. A. Nix and A. S. Weigend, ICNN (1994). doi:10.1109/ICNN.1994.374138"),
     "laplace_log_scale": of("abs(y)*exp(-z) + z + log(2)", "A. Kendall and Y. Gal, NeurIPS (2017). doi:10.48550/arXiv.1703.04977"),
     "hyperbolic_distance": of("acosh(1 + 2*r**2)", "M. Nickel and D. Kiela, Poincare embeddings, NeurIPS (2017). doi:10.48550/arXiv.1705.08039"),
 }  # fmt: skip

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from losscope.expression.choices import maximum, minimum
+from sympy import Piecewise, StrictGreaterThan, StrictLessThan, default_sort_key
+
+from losscope.expression.choices import compared, maximum, minimum
 from losscope.expression.everywhere import everywhere
 from losscope.rewrite.rewriting import rewriting
 
@@ -27,3 +29,25 @@ def moved(e: Any) -> Any:
     a, rest = left.as_coeff_Add()
     b, others = right.as_coeff_Add()
     return e.func(rest, others + (b - a), evaluate=False) if a != 0 and b - a == 0 else e
+
+
+@rewriting
+@everywhere
+def into_choices(e: Any) -> Any:
+    """A sum with a choice in it as a choice between sums, in each of which terms may cancel.
+
+    >>> from losscope.expression import symbol
+    >>> x = symbol("x")
+    >>> into_choices(1 - maximum(0, x) ** 2)
+    Piecewise((1, x < 0), (1 - x**2, True))
+    """
+    if not e.is_Add or not e.has(maximum, minimum, Piecewise):
+        return e
+    choice = min(e.atoms(maximum, minimum, Piecewise), key=default_sort_key)
+    if isinstance(choice, Piecewise):
+        branches = choice.args
+    else:
+        relation = StrictGreaterThan if isinstance(choice, maximum) else StrictLessThan
+        one, other = choice.args
+        branches = ((one, compared(relation, one, other)), (other, True))
+    return Piecewise(*((e.xreplace({choice: value}), condition) for value, condition in branches))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import sympy
-from sympy import Gt, Mul, Piecewise, S, exp
+from sympy import Gt, Lt, Mul, Piecewise, S, exp
 
+from losscope.expression.choices import absolute
 from losscope.expression.differences import log1pmx
 from losscope.expression.error_function import erf, erfc, log_ndtr
 from losscope.expression.everywhere import everywhere
@@ -191,3 +192,31 @@ def divergence(e: Any) -> Any:
                 if terms(rest) < terms(whole) - 1 and (rest == 0 or rest.is_number):
                     return sign * k * log1pmx(of_residual(a - b) / b) + rest
     return e
+
+
+@rewriting
+@everywhere
+def divergences(e: Any) -> Any:
+    """a log(a/b) and more such, whose first orders cancel against each other, as sums of a log(a/b) + b - a, of which each is
+    positive: -a log1pmx((b - a)/a) for a close to b.
+
+    >>> y, z = TARGET, PREDICTION
+    >>> divergences(y * log(y / z) - y + z)
+    Piecewise((-target*log1pmx(r/target), absolute(r) < target/2), (r + target*log(target/prediction), True))
+    """
+    if not e.is_Add or not e.has(log):
+        return e
+    rest, found = e, S.Zero
+    for term, factor in terms_with(e, log):
+        above, below = sympy.fraction(factor.args[0])
+        k = sympy.cancel(term / factor / above)
+        if below.is_number or k.has(PREDICTION, TARGET, RESIDUAL):
+            continue
+        more = of_residual(sympy.expand(below - above))
+        near = Lt(absolute(more), above / 2, evaluate=False)
+        found += k * Piecewise(
+            (-above * log1pmx(more / above), near), (term / k + more, True), evaluate=False
+        )
+        rest -= term + k * (below - above)
+    rest = sympy.expand(of_residual(rest).subs(RESIDUAL, PREDICTION - TARGET))
+    return found + rest if found != 0 and rest.is_number else e
