@@ -220,3 +220,25 @@ def divergences(e: Any) -> Any:
         rest -= term + k * (below - above)
     rest = sympy.expand(of_residual(rest).subs(RESIDUAL, PREDICTION - TARGET))
     return found + rest if found != 0 and rest.is_number else e
+
+
+@rewriting
+@everywhere
+def beside_a_square(e: Any) -> Any:
+    """log(a/b) + (b^2/a^2 - 1)/2, as divergences between spreads have it, as -log1pmx(b^2/a^2 - 1)/2 for a close to b.
+
+    >>> x, y = PREDICTION, TARGET
+    >>> beside_a_square(-log(x) + (x**2 + y**2) / 2 - sympy.Rational(1, 2)) - y**2 / 2
+    Piecewise((-log1pmx((prediction - 1)*(prediction + 1))/2, absolute((prediction - 1)*(prediction + 1)) < 1/2), ((prediction - 1)*(prediction + 1)/2 - log(prediction), True))
+    """
+    for term, factor in terms_with(e, log) if e.is_Add else ():
+        above, below = sympy.fraction(factor.args[0])
+        rest, share = multiplied_out(e - term), term / factor
+        for a, b, k in ((above, below, share), (below, above, -share)):
+            more = rest - k * sympy.expand(b**2 / a**2 - 1) / 2
+            if terms(more) < terms(rest) - 1:
+                w = (b - a) * (b + a) / a**2
+                near = Lt(absolute(w), S.Half, evaluate=False)
+                either = Piecewise((-k * log1pmx(w) / 2, near), (term + k * w / 2, True), evaluate=False)
+                return either + more
+    return e
