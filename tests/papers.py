@@ -92,6 +92,7 @@ PAPERS: dict[str, Written] = {
     "focal_of_labels": of("-(1 - (y*sigmoid(z) + (1 - y)*(1 - sigmoid(z))))**g*log(y*sigmoid(z) + (1 - y)*(1 - sigmoid(z)))", "T.-Y. Lin et al., Focal loss, ICCV (2017). doi:10.1109/ICCV.2017.324", g=2.0, **LABEL),
     "generalised_cross_entropy_of_labels": of("(1 - (y*sigmoid(z) + (1 - y)*(1 - sigmoid(z)))**q)/q", "Z. Zhang and M. R. Sabuncu, NeurIPS (2018). doi:10.48550/arXiv.1805.07836", q=0.7, **LABEL),
     "ordinal_logit": of("-log(1/(1 + exp(-(b - z))) - 1/(1 + exp(-(a - z))))", "P. McCullagh, Regression models for ordinal data, JRSS B 42 (1980). doi:10.1111/j.2517-6161.1980.tb01109.x", a=-1.0, b=1.0),
+    "complementary_log_log": of("-y*log(1 - exp(-exp(z))) + (1 - y)*exp(z)", "R. A. Fisher, Phil. Trans. R. Soc. A 222 (1922). doi:10.1098/rsta.1922.0009", **LABEL),
     # counts, rates, densities
     "poisson": of("exp(z) - y*z", "J. A. Nelder and R. W. M. Wedderburn, JRSS A 135 (1972). doi:10.2307/2344614", target="count"),
     "gamma_log": of("z + y*exp(-z)", "P. McCullagh and J. A. Nelder, Generalized Linear Models (1989). doi:10.1007/978-1-4899-3242-6", target="positive"),
@@ -102,6 +103,8 @@ PAPERS: dict[str, Written] = {
     "negative_binomial": of("lgamma(1/a) + lgamma(y + 1) - lgamma(y + 1/a) + (y + 1/a)*log(1 + a*exp(z)) - y*(z + log(a))", "J. M. Hilbe, Negative Binomial Regression (2011). doi:10.1017/CBO9780511973420", target="count", a=0.5),
     "tweedie": of("exp((2 - p)*z)/(2 - p) - y*exp((1 - p)*z)/(1 - p)", "B. Jorgensen, JRSS B 49 (1987). doi:10.1111/j.2517-6161.1987.tb01685.x", target="nonnegative", p=1.5),
     "gaussian_log_variance": of("(log(2*pi) + z + y**2/exp(z))/2", "D. A. Nix and A. S. Weigend, ICNN (1994). doi:10.1109/ICNN.1994.374138"),
+    "gaussian_divergence": of("-log(z) + (z**2 + y**2)/2 - 1/2", "D. P. Kingma and M. Welling, ICLR (2014). doi:10.48550/arXiv.1312.6114", prediction="positive"),
+    "matusita": of("(sqrt(y) - sqrt(z))**2", "K. Matusita, Ann. Math. Stat. 26 (1955). doi:10.1214/aoms/1177728422", target="nonnegative", prediction="nonnegative"),
     "laplace_log_scale": of("abs(y)*exp(-z) + z + log(2)", "A. Kendall and Y. Gal, NeurIPS (2017). doi:10.48550/arXiv.1703.04977"),
     "hyperbolic_distance": of("acosh(1 + 2*r**2)", "M. Nickel and D. Kiela, Poincare embeddings, NeurIPS (2017). doi:10.48550/arXiv.1705.08039"),
 }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import sympy
-from sympy import Add, Gt, Mul, Piecewise, exp
+from sympy import Add, Gt, Lt, Mul, Piecewise, exp
 
 from losscope.expression.choices import absolute, maximum
 from losscope.expression.differences import expm1mx, log1pmx
@@ -216,10 +216,9 @@ def _beyond_one(x: Any) -> Any:
 
 
 @rewriting
-@everywhere
-def lacking(e: Any) -> Any:
+def lacking(expression: Any) -> Any:
     """log(1 - exp(x)) by exp(x) - 1 where x is near 0, and by exp(x) far from there; of x = -exp(z), which may underflow, by what
-    is left of exp(x) - 1 beside x.
+    is left of exp(x) - 1 beside x. And log(exp(x) - 1), of x = exp(z), as x + log(1 - exp(-x)).
 
     >>> from losscope.expression import symbol
     >>> x, z = symbol("x"), symbol("z")
@@ -228,15 +227,42 @@ def lacking(e: Any) -> Any:
     >>> lacking(log(-expm1(-exp(z))))
     Piecewise((z + log1p(-xdivy(expm1mx(-exp(z)), exp(z))), -exp(z) > -1), (log1p(-exp(-exp(z))), True))
     """
+    return _lacking(_undivided(expression))
+
+
+@everywhere
+def _undivided(e: Any) -> Any:
+    """log(1 - exp(x)) where it has been taken on either side."""
+    logs = [value for value, _ in e.args] if isinstance(e, Piecewise) else []
+    if len(logs) == 2 and all(isinstance(each, log | log1p) for each in logs) and logs[1].has(exp):
+        x = (-logs[1].args[0]).args[0]
+        return logs[0] if logs[0] == log(-expm1(x)) else e
+    return e
+
+
+@everywhere
+def _lacking(e: Any) -> Any:
     if not isinstance(e, log | log1p) or not e.has(exp, expm1):
         return e
     share = -e.args[0]
+    if isinstance(e, log) and isinstance(-share, expm1) and (z := _log_of_grown(*(-share).args)) is not None:
+        (x,) = (-share).args
+        above = z + log1p(xdivy(expm1mx(x), x))
+        return Piecewise((above, Lt(x, 1, evaluate=False)), (x + log1p(-exp(-x)), True), evaluate=False)
     if not isinstance(share, expm1 if isinstance(e, log) else exp):
         return e
     (x,) = share.args
-    z = _exponential(-x)
+    z = _log_of_grown(-x)
     near = log(-expm1(x)) if z is None else z + log1p(-xdivy(expm1mx(x), -x))
     return Piecewise((near, Gt(x, -1, evaluate=False)), (log1p(-exp(x)), True), evaluate=False)
+
+
+def _log_of_grown(x: Any) -> Any:
+    """z + log(t) of x = t exp(z), which is more than 0 wherever log(1 - exp(-x)) is a number."""
+    t, grown = x.as_independent(exp, as_Add=False)
+    return (
+        grown.args[0] + log(t) if isinstance(grown, exp) and not t.has(PREDICTION, TARGET, RESIDUAL) else None
+    )
 
 
 @rewriting
