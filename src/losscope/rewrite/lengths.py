@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import sympy
-from sympy import Add, Mul, S
+from sympy import Add, Lt, Mul, Piecewise, S
 
 from losscope.expression.choices import absolute, maximum
 from losscope.expression.differences import pow1pm1, pow1px2m1
@@ -104,15 +104,15 @@ def _parts_of_length(e: Any) -> Any:
 
 @rewriting
 def conjugates(expression: Any) -> Any:
-    """sqrt(a^2 + x^2) - x as a^2/(sqrt(a^2 + x^2) + |x|) + (|x| - x), and 1 - x/sqrt(a^2 + x^2) likewise: nothing cancels
-    for either sign of x.
+    """sqrt(a^2 + x^2) - x as a^2/(sqrt(a^2 + x^2) + |x|) + (|x| - x), in which nothing cancels for
+    either sign of x, and 1 - x/sqrt(a^2 + x^2) likewise above 1/2.
 
     >>> from losscope.expression import symbol
     >>> a, x = symbol("a"), symbol("x")
     >>> conjugates(hypot(a, 1 - x) - 1 + x)
     a*unit(a, x - 1)/(absolute(unit(x - 1, a)) + 1) + 2*maximum(x - 1, 0)
     >>> conjugates(3 - 3 * unit(x, a))
-    6*maximum(-unit(x, a), 0) + 3*unit(a, x)**2/(absolute(unit(x, a)) + 1)
+    3*Piecewise((1 - unit(x, a), unit(x, a) < 1/2), (unit(a, x)**2/(unit(x, a) + 1), True))
     """
     return _conjugated(lengths(expression))
 
@@ -131,7 +131,9 @@ def _conjugated(e: Any) -> Any:
                         return k * left + 2 * k * maximum(-sign * x, 0)
         elif rest in (k, -k):
             other = unit(*factor.args[::-1]) if isinstance(factor, unit) else cos_arctan(*factor.args)
-            return rest * other**2 / (1 + absolute(factor)) + 2 * rest * maximum(k / rest * factor, 0)
+            share = -k / rest * factor
+            small = Lt(share, S.Half, evaluate=False)
+            return rest * Piecewise((1 - share, small), (other**2 / (1 + share), True), evaluate=False)
     return e
 
 
