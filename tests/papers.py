@@ -29,6 +29,7 @@ PAPERS: dict[str, Written] = {
     "welsch": of("c**2/2*(1 - exp(-(r/c)**2))", "J. E. Dennis and R. E. Welsch, Commun. Stat. B 7 (1978). doi:10.1080/03610917808812083", c=2.985),
     "correntropy": of("1 - exp(-r**2/(2*s**2))", "W. Liu et al., Correntropy, IEEE TSP 55 (2007). doi:10.1109/TSP.2007.896065", s=1.0),
     "tukey": of("where(abs(r) <= c, c**2/6*(1 - (1 - (r/c)**2)**3), c**2/6)", "A. E. Beaton and J. W. Tukey, Technometrics 16 (1974). doi:10.1080/00401706.1974.10489171", c=4.685),
+    "tukey_as_minimum": of("c**2/6*(1 - (1 - min(1, (r/c)**2))**3)", "A. E. Beaton and J. W. Tukey, Technometrics 16 (1974). doi:10.1080/00401706.1974.10489171", c=4.685),
     "andrews": of("where(abs(r) <= pi*c, c**2*(1 - cos(r/c)), 2*c**2)", "D. F. Andrews, Technometrics 16 (1974). doi:10.1080/00401706.1974.10489233", c=1.339),
     "fair": of("c**2*(abs(r)/c - log(1 + abs(r)/c))", "R. C. Fair, Ann. Econ. Soc. Meas. 3 (1974).", c=1.4),
     "ramsay": of("(1 - exp(-a*abs(r))*(1 + a*abs(r)))/a**2", "J. O. Ramsay, JASA 72 (1977). doi:10.1080/01621459.1977.10480611", a=0.3),
@@ -62,6 +63,7 @@ PAPERS: dict[str, Written] = {
     "gumbel": of("r/b + exp(-r/b) - 1", "E. J. Gumbel, Statistics of Extremes (1958). doi:10.7312/gumb92958; D. Garg et al., Extreme Q-learning, ICLR (2023). doi:10.48550/arXiv.2301.02328", b=1.0),
     "logistic_density": of("r + 2*log(1 + exp(-r)) - 2*log(2)", "N. Balakrishnan, Handbook of the Logistic Distribution (1991). doi:10.1201/9781482277098"),
     "bounded_exponential": of("1 - 1/(1 + r**2)**2", "Z. Zhang, Image Vis. Comput. 15 (1997). doi:10.1016/S0262-8856(96)01112-2"),
+    "smooth_epsilon_insensitive": of("log(1 + exp(r - e)) + log(1 + exp(-r - e))", "O. Dekel et al., Smooth epsilon-insensitive regression by loss symmetrization, JMLR 6 (2005).", e=0.5),
     "cosine_angle": of("1 - cos(r)", "S. Prokudin et al., Deep directional statistics, ECCV (2018). doi:10.1007/978-3-030-01240-3_33"),
     # margins
     "logistic": of("log(1 + exp(-y*z))", "J. Friedman et al., Ann. Stat. 28 (2000). doi:10.1214/aos/1016218223", **SIGN),
@@ -71,6 +73,7 @@ PAPERS: dict[str, Written] = {
     "savage": of("1/(1 + exp(y*z))**2", "H. Masnadi-Shirazi and N. Vasconcelos, NIPS (2008).", **SIGN),
     "tangent": of("(2*atan(y*z) - 1)**2", "H. Masnadi-Shirazi et al., CVPR (2010). doi:10.1109/CVPR.2010.5540136", **SIGN),
     "smooth_hinge": of("where(y*z >= 1, 0, where(y*z <= 0, 1/2 - y*z, (1 - y*z)**2/2))", "J. D. M. Rennie and N. Srebro, IJCAI workshop (2005).", **SIGN),
+    "smoothed_plus": of("(1 - y*z + sqrt((1 - y*z)**2 + 4*a**2))/2", "C. Chen and O. L. Mangasarian, Comput. Optim. Appl. 5 (1996). doi:10.1007/BF00249052", a=0.1, **SIGN),
     "modified_huber": of("where(y*z >= -1, max(0, 1 - y*z)**2, -4*y*z)", "T. Zhang, ICML (2004). doi:10.1145/1015330.1015332", **SIGN),
     "ramp": of("min(1, max(0, 1 - y*z))", "R. Collobert et al., Trading convexity for scalability, ICML (2006). doi:10.1145/1143844.1143870", **SIGN),
     "unhinged": of("1 - y*z", "B. van Rooyen et al., NIPS (2015). doi:10.48550/arXiv.1505.07634", **SIGN),
@@ -88,6 +91,8 @@ PAPERS: dict[str, Written] = {
     "absolute_probability": of("abs(y - 1/(1 + exp(-z)))", "A. Ghosh et al., Neurocomputing 160 (2015). doi:10.1016/j.neucom.2014.09.081", **LABEL),
     "focal_of_labels": of("-(1 - (y*sigmoid(z) + (1 - y)*(1 - sigmoid(z))))**g*log(y*sigmoid(z) + (1 - y)*(1 - sigmoid(z)))", "T.-Y. Lin et al., Focal loss, ICCV (2017). doi:10.1109/ICCV.2017.324", g=2.0, **LABEL),
     "generalised_cross_entropy_of_labels": of("(1 - (y*sigmoid(z) + (1 - y)*(1 - sigmoid(z)))**q)/q", "Z. Zhang and M. R. Sabuncu, NeurIPS (2018). doi:10.48550/arXiv.1805.07836", q=0.7, **LABEL),
+    "ordinal_logit": of("-log(1/(1 + exp(-(b - z))) - 1/(1 + exp(-(a - z))))", "P. McCullagh, Regression models for ordinal data, JRSS B 42 (1980). doi:10.1111/j.2517-6161.1980.tb01109.x", a=-1.0, b=1.0),
+    "complementary_log_log": of("-y*log(1 - exp(-exp(z))) + (1 - y)*exp(z)", "R. A. Fisher, Phil. Trans. R. Soc. A 222 (1922). doi:10.1098/rsta.1922.0009", **LABEL),
     # counts, rates, densities
     "poisson": of("exp(z) - y*z", "J. A. Nelder and R. W. M. Wedderburn, JRSS A 135 (1972). doi:10.2307/2344614", target="count"),
     "gamma_log": of("z + y*exp(-z)", "P. McCullagh and J. A. Nelder, Generalized Linear Models (1989). doi:10.1007/978-1-4899-3242-6", target="positive"),
@@ -97,6 +102,9 @@ PAPERS: dict[str, Written] = {
     "squared_log": of("(log(1 + z) - log(1 + y))**2/2", "P. Tofallis, J. Oper. Res. Soc. 66 (2015). doi:10.1057/jors.2014.103", target="nonnegative", prediction="nonnegative"),
     "negative_binomial": of("lgamma(1/a) + lgamma(y + 1) - lgamma(y + 1/a) + (y + 1/a)*log(1 + a*exp(z)) - y*(z + log(a))", "J. M. Hilbe, Negative Binomial Regression (2011). doi:10.1017/CBO9780511973420", target="count", a=0.5),
     "tweedie": of("exp((2 - p)*z)/(2 - p) - y*exp((1 - p)*z)/(1 - p)", "B. Jorgensen, JRSS B 49 (1987). doi:10.1111/j.2517-6161.1987.tb01685.x", target="nonnegative", p=1.5),
+    "gaussian_log_variance": of("(log(2*pi) + z + y**2/exp(z))/2", "D. A. Nix and A. S. Weigend, ICNN (1994). doi:10.1109/ICNN.1994.374138"),
+    "gaussian_divergence": of("-log(z) + (z**2 + y**2)/2 - 1/2", "D. P. Kingma and M. Welling, ICLR (2014). doi:10.48550/arXiv.1312.6114", prediction="positive"),
+    "matusita": of("(sqrt(y) - sqrt(z))**2", "K. Matusita, Ann. Math. Stat. 26 (1955). doi:10.1214/aoms/1177728422", target="nonnegative", prediction="nonnegative"),
     "laplace_log_scale": of("abs(y)*exp(-z) + z + log(2)", "A. Kendall and Y. Gal, NeurIPS (2017). doi:10.48550/arXiv.1703.04977"),
     "hyperbolic_distance": of("acosh(1 + 2*r**2)", "M. Nickel and D. Kiela, Poincare embeddings, NeurIPS (2017). doi:10.48550/arXiv.1705.08039"),
 }  # fmt: skip

@@ -15,7 +15,7 @@ for _module in pkgutil.iter_modules(__path__):
 
 # What a search has seen when it ends depends on the order in which they are tried. One that is not named here comes last.
 ORDER = (
-    "unguarded", "regrouped", "collected", "factored", "spread", "lengths", "as_exponential", "guarded",
+    "by_rate", "lacking", "shares", "unguarded", "regrouped", "collected", "other_share", "factored", "spread", "lengths", "between_sigmoids", "other_angle", "as_exponential", "guarded",
     "halved", "exponential_out", "evened", "ratios", "near", "joined", "pythagoras", "apart", "divergence",
     "softened", "moved", "of_residual", "again",
 )  # fmt: skip

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import sympy
-from sympy import S
+from sympy import Gt, Lt, Piecewise, S
 
 from losscope.expression.everywhere import everywhere
+from losscope.expression.exponential import log, log1p
 from losscope.expression.lengths import hypot, unit
-from losscope.expression.trigonometric import cos_arctan, sin_arctan
-from losscope.rewrite.rewriting import PREDICTION, RESIDUAL, TARGET, operations, rewriting
+from losscope.expression.trigonometric import atan, cos_arctan, sin_arctan
+from losscope.rewrite.rewriting import PREDICTION, RESIDUAL, TARGET, operations, rewriting, terms_with
 
 
 @everywhere
@@ -58,6 +59,48 @@ def of_sines(e: Any) -> Any:
         if not other.has(cosine) and operations(other) < operations(e):
             return other
     return e
+
+
+@rewriting
+def other_angle(expression: Any) -> Any:
+    """pi/2 - atan(x), for x above 1, as atan(1/x), and the logarithm of 1/2 + atan(x)/pi by what that lacks of 1.
+
+    >>> from losscope.expression import symbol
+    >>> x = symbol("x")
+    >>> other_angle(sympy.pi - 2 * atan(x))
+    Piecewise((2*atan(1/x), x > 1), (pi - 2*atan(x), True))
+    >>> other_angle(log(sympy.Rational(1, 2) + atan(x) / sympy.pi)).args[0]
+    (log1p(-atan(1/x)/pi), x > 1)
+    """
+    return _of_other_angle(_lacking_of_one(expression))
+
+
+@everywhere
+def _lacking_of_one(e: Any) -> Any:
+    found = _atan_beside_half_pi(e.args[0]) if isinstance(e, log) else None
+    if found is None or found[0] * sympy.pi != 1:
+        return e
+    k, x = found
+    return Piecewise((log1p(-k * atan(-1 / x)), Lt(x, -1, evaluate=False)), (e, True), evaluate=False)
+
+
+@everywhere
+def _of_other_angle(e: Any) -> Any:
+    found = _atan_beside_half_pi(e)
+    if found is None:
+        return e
+    k, x = found
+    return Piecewise((k * atan(1 / x), Gt(x, 1, evaluate=False)), (e, True), evaluate=False)
+
+
+def _atan_beside_half_pi(e: Any) -> tuple[Any, Any] | None:
+    """k and x of k (pi/2 - atan(x))."""
+    for term, angle in terms_with(e, atan) if e.is_Add else ():
+        k, rest = term / angle, e - term
+        for sign in (1, -1):
+            if rest == sign * k * sympy.pi / 2:
+                return sign * k, -sign * angle.args[0]
+    return None
 
 
 @rewriting

@@ -84,6 +84,10 @@ def _substituted(e: Any) -> Iterator[Any]:
             if part.is_Function and len(part.args) == 1 and part.func(-part.args[0]) in parts:
                 mirrored = part.func(-part.args[0])
                 yield multiplied_out(e.xreplace({**change, mirrored: _equal(mirrored)[k]}))
+    for kind in (exp, expm1):  # in all terms, beside what is of first order
+        same = [part for part in parts if isinstance(part, kind)]
+        if len(same) > 1 and any(not term.is_number and not term.has(*same) for term in e.args):
+            yield multiplied_out(e.xreplace({part: _equal(part)[0] for part in same}))
 
 
 def _factors_of_terms(e: Any) -> set[Any]:

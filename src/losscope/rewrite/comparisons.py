@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sympy import S, StrictGreaterThan, StrictLessThan
+from sympy import Piecewise, S, StrictGreaterThan, StrictLessThan, default_sort_key
 
-from losscope.expression.choices import absolute, maximum, minimum
+from losscope.expression.choices import absolute, compared, maximum, minimum
 from losscope.expression.everywhere import everywhere
 from losscope.rewrite.fractions import factored
 from losscope.rewrite.rewriting import rewriting
@@ -59,3 +59,25 @@ def _in_sizes(e: Any) -> Any:
         (x,) = size.args
         e = e.replace(lambda p: p.is_Pow and p.base == x and p.exp.is_even, lambda p: size**p.exp)  # noqa: B023
     return e
+
+
+@rewriting
+@everywhere
+def into_choices(e: Any) -> Any:
+    """A sum with a choice in it as a choice between sums, in each of which terms may cancel.
+
+    >>> from losscope.expression import symbol
+    >>> x = symbol("x")
+    >>> into_choices(1 - maximum(0, x) ** 2)
+    Piecewise((1, x < 0), (1 - x**2, True))
+    """
+    if not e.is_Add or not e.has(maximum, minimum, Piecewise):
+        return e
+    choice = min(e.atoms(maximum, minimum, Piecewise), key=default_sort_key)
+    if isinstance(choice, Piecewise):
+        branches = choice.args
+    else:
+        relation = StrictGreaterThan if isinstance(choice, maximum) else StrictLessThan
+        one, other = choice.args
+        branches = ((one, compared(relation, one, other)), (other, True))
+    return Piecewise(*((e.xreplace({choice: value}), condition) for value, condition in branches))

@@ -16,6 +16,7 @@ from losscope.rewrite.cancellation import fewer, terms
 from losscope.rewrite.multiplied_out import multiplied_out
 from losscope.rewrite.rewriting import PREDICTION, RESIDUAL, TARGET, rewriting, terms_with
 
+MOST_FACTORS = 6  # of a power that is taken apart
 PLAINLY = {
     xmuly: lambda x, y: x * y,
     xlogy: lambda x, y: x * log(y),
@@ -71,7 +72,43 @@ def halved(e: Any) -> Any:
     half = exp(exponential.args[0] / 2)
     number = Mul(*(each for each in e.args if each.is_number))
     rest = Mul(*(each for each in e.args if each is not exponential and not each.is_number))
-    return number * xmuly(xmuly(rest, half), half)
+    return number * xmuly(xmuly(rest, half), half) if rest != 1 else e
+
+
+@rewriting
+@everywhere
+def shares(e: Any) -> Any:
+    """y exp(x) as a product that is 0 where the target's share y is, though exp(x) be infinite; and x^2 exp(u) as a square of
+    x exp(u/2), with each term of a polynomial by itself: so no power overflows that exp(u) makes small.
+
+    >>> from losscope.expression import symbol
+    >>> x = symbol("x")
+    >>> shares((1 - TARGET) * exp(x)), shares(TARGET**2 * exp(4 * x))
+    (xmuly(1 - target, exp(x)), xmuly(xmuly(target, exp(x)), exp(x))**2)
+    """
+    exponential = next((each for each in e.args if isinstance(each, exp)), None) if e.is_Mul else None
+    if exponential is None:
+        return e
+    number, share = (e / exponential).as_independent(PREDICTION, TARGET, RESIDUAL, as_Add=False)
+    if share.has(RESIDUAL) or any(each.is_Pow for each in Mul.make_args(share)):
+        parts = [_in_halves(each, exponential.args[0]) for each in Add.make_args(share)]
+        return number * Add(*parts)
+    return number * xmuly(share, exponential) if share != 1 and not share.has(PREDICTION) else e
+
+
+def _in_halves(x: Any, u: Any) -> Any:
+    """x exp(u) as a product of two, of which each has half of the factors of x."""
+    number, rest = x.as_coeff_Mul()
+    factors = [
+        factor
+        for base, times in (each.as_base_exp() for each in Mul.make_args(rest))
+        for factor in (
+            [base] * int(times) if times.is_Integer and 0 < times <= MOST_FACTORS else [base**times]
+        )
+    ]
+    quarter = exp(u / 4)
+    first, other = Mul(*factors[::2]), Mul(*factors[1::2])
+    return number * Mul(*(xmuly(xmuly(each, quarter), quarter) for each in (first, other)))
 
 
 @rewriting
@@ -175,43 +212,3 @@ def far_rate(e: Any) -> Any:
 
 def _beyond_one(x: Any) -> Any:
     return xdivy(log1pmx(exp(x)), exp(x))
-
-
-@rewriting
-@everywhere
-def softened(e: Any) -> Any:
-    """log(1 + a exp(x)) is softplus(x + log a), for a positive a; what its derivative becomes, a sigmoid."""
-    if isinstance(e, log1p):
-        found = _exponential(e.args[0])
-        return softplus(found) if found is not None else e
-    if e.is_Pow and e.exp.is_Integer and e.exp < 0:
-        number, rest = e.base.as_coeff_Add()
-        found = _exponential(rest) if number == 1 else None
-        return sigmoid(-found) ** -e.exp if found is not None else e
-    if e.is_Mul:
-        for factor in e.args:
-            base, exponent = factor.as_base_exp()
-            if isinstance(base, sigmoid) and exponent.is_Integer and exponent > 0:
-                inner = -base.args[0]
-                grown = [
-                    each
-                    for each in e.args
-                    if isinstance(each, exp)
-                    and sympy.expand(exponent * inner - each.args[0]).is_number is not None
-                ]
-                for each in grown:
-                    rest = sympy.expand(each.args[0] - exponent * inner)
-                    if not rest.has(PREDICTION, RESIDUAL):
-                        return e / factor / each * sigmoid(inner) ** exponent * exp(rest)
-    return e
-
-
-def _exponential(x: Any) -> Any:
-    """y with x = exp(y), of products of exponentials and what is positive."""
-    parts: list[Any] = []
-    rest: list[Any] = []
-    for factor in Mul.make_args(x):
-        (parts if isinstance(factor, exp) else rest).append(factor)
-    if not parts or not all(each.is_positive for each in rest):
-        return None
-    return Add(*(each.args[0] for each in parts), *(log(each) for each in rest))

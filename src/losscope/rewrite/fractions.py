@@ -13,6 +13,7 @@ from sympy.polys.rings import sring
 
 from losscope.expression.everywhere import everywhere
 from losscope.expression.exponential import log
+from losscope.expression.from_sympy import in_our_words
 from losscope.expression.hyperbolic import cosh, log_cosh, sech2, sinh, tanh
 from losscope.rewrite.cancellation import fewer
 from losscope.rewrite.multiplied_out import multiplied_out
@@ -22,6 +23,26 @@ HIGHEST_DEGREE = 32  # of a polynomial that is factored: one of degree 1,000 tak
 FEW = 4  # terms of a sum, of which all pairs are looked at
 LARGEST = 100  # variables times terms of one: 7 times 31 may take it an hour
 MOST_PRODUCTS = 1000  # of which one may be laid out to see how large it is
+
+
+@rewriting
+@everywhere
+def other_share(e: Any) -> Any:
+    """1 - a/(a + b) as b/(a + b): of two shares of a whole the other one.
+
+    >>> x, m = sympy.symbols("x m")
+    >>> other_share(3 - 3 * (1 - x) ** 2 / (m**2 + (1 - x) ** 2))
+    3*m**2/(m**2 + (1 - x)**2)
+    """
+    for term in e.args if e.is_Add else ():
+        rest = e - term
+        for factor in Mul.make_args(term):
+            whole, exponent = factor.as_base_exp()
+            if exponent == -1 and whole.is_Add:
+                other = whole + term / factor / rest
+                if not other.is_Add or len(other.args) < len(whole.args):
+                    return rest * other / whole
+    return e
 
 
 @rewriting
@@ -75,9 +96,13 @@ def _products(e: Any) -> int:
 
 
 @rewriting
-@everywhere
-def collected(e: Any) -> Any:
+def collected(expression: Any) -> Any:
     """What is common to all terms of a sum taken out, and what is left regrouped."""
+    return in_our_words(_collected(expression))
+
+
+@everywhere
+def _collected(e: Any) -> Any:
     if not e.is_Add or not small(e):
         return e
     taken = sympy.factor_terms(e)
@@ -91,7 +116,7 @@ def _of_pairs(e: Any) -> Any:
     if not e.is_Add or not 2 < len(e.args) <= FEW:
         return e
     for one, other in combinations(e.args, 2):
-        if (both := collected(one + other)).is_Mul:
+        if (both := _collected(one + other)).is_Mul:
             return both + (e - one - other)
     return e
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from itertools import product
 from typing import Any
 
-from sympy import Mul, S
+from sympy import Dummy, Mul, S
 
 from losscope.expression.choices import absolute
 from losscope.expression.error_function import erf
 from losscope.expression.everywhere import everywhere
 from losscope.expression.exponential import sigmoid
 from losscope.expression.hyperbolic import tanh
-from losscope.rewrite.rewriting import TARGET
+from losscope.rewrite.rewriting import PREDICTION, TARGET
 from losscope.stable import stable
 
 FLIP = 1 - 2 * TARGET  # 1 of a label of 0, -1 of one of 1
@@ -32,10 +32,20 @@ def of_margin(e: Any) -> Any:
         return _beside_label(e)
     if not e.is_Mul or TARGET not in e.args:
         return e
+    if (of_both := _of_both(e)) is not None:
+        return of_both
     odd = next((each for each in e.args if isinstance(each, ODD)), None)
     if odd is None:
         return e
     return Mul(*(each for each in e.args if each not in (odd, TARGET)), odd.func(TARGET * odd.args[0]))
+
+
+def _of_both(e: Any) -> Any:
+    """y z/sqrt(z^2 + c) by the margin x = y z alone: put in the place of z, y x leaves only even powers of the label, which are 1."""
+    margin = Dummy("margin", real=True)
+    label = {TARGET**power: S.One for power in (2, -2, 4, -4)}
+    whole = e.xreplace({PREDICTION: TARGET * margin}).xreplace(label)
+    return None if whole.has(TARGET) else whole.xreplace({margin: TARGET * PREDICTION})
 
 
 def _beside_label(total: Any) -> Any:

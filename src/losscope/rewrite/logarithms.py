@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import sympy
-from sympy import Mul, exp
+from sympy import Gt, Lt, Mul, Piecewise, S, exp
 
+from losscope.expression.choices import absolute
 from losscope.expression.differences import log1pmx
 from losscope.expression.error_function import erf, erfc, log_ndtr
 from losscope.expression.everywhere import everywhere
@@ -123,6 +124,41 @@ def of_one_more(e: Any) -> Any:
 
 @rewriting
 @everywhere
+def of_one_less(e: Any) -> Any:
+    """log(s), for s above 1/2, as log1p(s - 1), if that has fewer terms: log(exp(x) + c) is log1p(expm1(x) + c).
+
+    >>> from losscope.expression import symbol
+    >>> x, c = symbol("x"), symbol("c")
+    >>> of_one_less(log(exp(x) + c))
+    Piecewise((log1p(c + expm1(x)), c + exp(x) > 1/2), (log(c + exp(x)), True))
+    """
+    if not isinstance(e, log) or not e.args[0].is_Add:
+        return e
+    whole = multiplied_out(e.args[0]) - 1
+    rest = fewer(whole)
+    if terms(rest) >= terms(whole):
+        return e
+    return Piecewise((log1p(rest), Gt(e.args[0], S.Half, evaluate=False)), (e, True), evaluate=False)
+
+
+@rewriting
+@everywhere
+def number_out(e: Any) -> Any:
+    """log(c + x) as log(c) + log1p(x/c), for a positive number c: it may be 1, or nearly so.
+
+    >>> from losscope.expression import symbol
+    >>> x, c = symbol("x"), sympy.Symbol("c", positive=True)
+    >>> number_out(log(c + x**2))
+    log(c) + log1p(x**2/c)
+    """
+    for term in e.args[0].args if isinstance(e, log) and e.args[0].is_Add else ():
+        if term.is_positive and not term.has(PREDICTION, TARGET, RESIDUAL):
+            return log(term) + log1p((e.args[0] - term) / term)
+    return e
+
+
+@rewriting
+@everywhere
 def apart(e: Any) -> Any:
     """log(a/b) as 2 log(sqrt(a)/sqrt(b)), for the quotient may overflow, and log(1/b) as -log(b)."""
     if isinstance(e, log):
@@ -155,4 +191,54 @@ def divergence(e: Any) -> Any:
                 )
                 if terms(rest) < terms(whole) - 1 and (rest == 0 or rest.is_number):
                     return sign * k * log1pmx(of_residual(a - b) / b) + rest
+    return e
+
+
+@rewriting
+@everywhere
+def divergences(e: Any) -> Any:
+    """a log(a/b) and more such, whose first orders cancel against each other, as sums of a log(a/b) + b - a, of which each is
+    positive: -a log1pmx((b - a)/a) for a close to b.
+
+    >>> y, z = TARGET, PREDICTION
+    >>> divergences(y * log(y / z) - y + z)
+    Piecewise((-target*log1pmx(r/target), absolute(r) < target/2), (r + target*log(target/prediction), True))
+    """
+    if not e.is_Add or not e.has(log):
+        return e
+    rest, found = e, S.Zero
+    for term, factor in terms_with(e, log):
+        above, below = sympy.fraction(factor.args[0])
+        k = sympy.cancel(term / factor / above)
+        if below.is_number or k.has(PREDICTION, TARGET, RESIDUAL):
+            continue
+        more = of_residual(sympy.expand(below - above))
+        near = Lt(absolute(more), above / 2, evaluate=False)
+        found += k * Piecewise(
+            (-above * log1pmx(more / above), near), (term / k + more, True), evaluate=False
+        )
+        rest -= term + k * (below - above)
+    rest = sympy.expand(of_residual(rest).subs(RESIDUAL, PREDICTION - TARGET))
+    return found + rest if found != 0 and rest.is_number else e
+
+
+@rewriting
+@everywhere
+def beside_a_square(e: Any) -> Any:
+    """log(a/b) + (b^2/a^2 - 1)/2, as divergences between spreads have it, as -log1pmx(b^2/a^2 - 1)/2 for a close to b.
+
+    >>> x, y = PREDICTION, TARGET
+    >>> beside_a_square(-log(x) + (x**2 + y**2) / 2 - sympy.Rational(1, 2)) - y**2 / 2
+    Piecewise((-log1pmx((prediction - 1)*(prediction + 1))/2, absolute((prediction - 1)*(prediction + 1)) < 1/2), ((prediction - 1)*(prediction + 1)/2 - log(prediction), True))
+    """
+    for term, factor in terms_with(e, log) if e.is_Add else ():
+        above, below = sympy.fraction(factor.args[0])
+        rest, share = multiplied_out(e - term), term / factor
+        for a, b, k in ((above, below, share), (below, above, -share)):
+            more = rest - k * sympy.expand(b**2 / a**2 - 1) / 2
+            if terms(more) < terms(rest) - 1:
+                w = (b - a) * (b + a) / a**2
+                near = Lt(absolute(w), S.Half, evaluate=False)
+                either = Piecewise((-k * log1pmx(w) / 2, near), (term + k * w / 2, True), evaluate=False)
+                return either + more
     return e

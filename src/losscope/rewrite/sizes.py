@@ -8,6 +8,8 @@ import sympy
 from sympy import S
 
 from losscope.expression.choices import absolute, sign
+from losscope.expression.from_sympy import in_our_words
+from losscope.expression.trigonometric import cos, sin
 from losscope.rewrite.fractions import factored
 from losscope.rewrite.rewriting import rewriting
 
@@ -28,6 +30,25 @@ def by_size(e: Any) -> Any:
         a, s = sympy.Dummy("a", positive=True), sympy.Dummy("s", real=True)
         of_size = _signs(e.xreplace({size: a, sign(x): s, x: s * a}), s)
         e = _signs(factored(of_size), s).xreplace({a: size, s: sign(x)}).replace(sign(x) * size, x)
+    return e
+
+
+@rewriting
+def half_angles(expression: Any) -> Any:
+    """The sine and the cosine of an angle by those of half the angle, where that is there, too.
+
+    >>> from losscope.expression import symbol
+    >>> x = symbol("x")
+    >>> half_angles((cos(x) - cos(x / 2) ** 2) / absolute(sin(x / 2)))
+    -absolute(sin(x/2))
+    """
+    e = in_our_words(expression)
+    for x in sorted({each.args[0] for each in e.atoms(sin, cos)}, key=str):
+        if not e.has(sin(x / 2)):
+            continue
+        s, c = sympy.Symbol("sine", real=True), sympy.Symbol("cosine", real=True)
+        e = e.xreplace({sin(x / 2): s, cos(x / 2): c}).xreplace({sin(x): 2 * s * c, cos(x): 1 - 2 * s**2})
+        e = by_size(e.xreplace({c**2: 1 - s**2})).xreplace({s: sin(x / 2), c: cos(x / 2)})
     return e
 
 
