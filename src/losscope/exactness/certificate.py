@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 BOUND = 8.0  # ulp, times the condition
-SAME = 1e-6  # of a parameter that is at its default but for its rounding to float32
 
 
 @dataclass(frozen=True)
@@ -40,13 +39,10 @@ class Certificate:
             return f"exact to {max(self.worst.error, 0.5):.1f} ulp on {self.points:,} points"
         return f"not exact: {self.where()}"
 
-    def where(self, defaults: Mapping[str, float] | None = None) -> str:
-        """The worst point in words; with the `defaults` of those parameters that have others there."""
-        worst, others = self.worst, {}
-        for name, default in (defaults or {}).items():
-            if abs(worst.at[name] - default) > SAME * abs(default):
-                others[name] = f" ({default:.9g} by default)"
-        at = ", ".join(f"{name} = {value + 0:.9g}{others.get(name, '')}" for name, value in worst.at.items())
+    def where(self) -> str:
+        """The worst point in words."""
+        worst = self.worst
+        at = ", ".join(f"{name} = {value + 0:.9g}" for name, value in worst.at.items())
         order = ("value", "gradient", "curvature")[worst.order]
         digits = next(
             (

@@ -36,6 +36,7 @@ BREADTH = 3  # forms of which each round makes others
 MOST_CASES = 14  # forms of which two may be put side by side
 FEW = 3  # quantities of a form's own in which a border may be set
 ALL_BITS = 64  # that a form may lose at a point
+MADE_UP = 1e6  # bits, for a value where there is none: more than any form loses altogether
 ROUNDING = 1e-3  # bits, of all points together, by which nothing is better
 WIDER = 1.5  # times as many points, past which a border might be moved, make up for a quantity that is less simple
 SLIGHT = 4.0  # bits, of all points together, for which no form that is within bounds is split in two
@@ -78,7 +79,7 @@ class Judge:
                 with numpy.errstate(divide="ignore"):
                     lost = numpy.clip(numpy.log2(errors / GOOD), 0, ALL_BITS)
                 if order == 0:
-                    lost[numpy.isfinite(computed) & self._no_value(dtype)] = ALL_BITS
+                    lost[numpy.isfinite(computed) & self._no_value(dtype)] = MADE_UP
                 found.append(lost)
             self.seen[order, form] = numpy.concatenate(found)
         return self.seen[order, form]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import ast
 import sys
 import warnings
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from losscope.entry import Entry
+from losscope.entry import Entry, Parameter
 from losscope.errors import LossError
-from losscope.exactness.certificate import Certificate
+from losscope.exactness.certificate import Certificate, Worst
+
+SAME = 1e-6  # of a parameter that is at its default but for its rounding to float32
 
 
 class InexactWarning(UserWarning):
@@ -40,8 +43,19 @@ def message(entry: Entry, certificate: Certificate, through: Entry | None = None
     )
     text = in_one_line(entry.formula)
     known = {**entry.parameters, **(through.parameters if through else {})}
-    defaults = {name: each.default for name, each in known.items() if name in certificate.worst.at}
-    return f"{text}\n{' ' * place}^ {why}\n{certificate.where(defaults)}\n{last}"
+    return (
+        f"{text}\n{' ' * place}^ {why}\n{certificate.where()}{_by_default(certificate.worst, known)}\n{last}"
+    )
+
+
+def _by_default(worst: Worst, parameters: Mapping[str, Parameter]) -> str:
+    """What the parameters are by default that have other values at the worst point."""
+    others = [
+        f"{name} is {each.default:.9g}"
+        for name, each in parameters.items()
+        if abs(worst.at.get(name, each.default) - each.default) > SAME * abs(each.default)
+    ]
+    return f" (by default {', '.join(others)})" if others else ""
 
 
 def culprit(entry: Entry, certificate: Certificate) -> tuple[int, str]:
