@@ -104,6 +104,7 @@ PAPERS: dict[str, Written] = {
     "tweedie": of("exp((2 - p)*z)/(2 - p) - y*exp((1 - p)*z)/(1 - p)", "B. Jorgensen, JRSS B 49 (1987). doi:10.1111/j.2517-6161.1987.tb01685.x", target="nonnegative", p=1.5),
     "gaussian_log_variance": of("(log(2*pi) + z + y**2/exp(z))/2", "D. A. Nix and A. S. Weigend, ICNN (1994). doi:10.1109/ICNN.1994.374138"),
     "gaussian_divergence": of("-log(z) + (z**2 + y**2)/2 - 1/2", "D. P. Kingma and M. Welling, ICLR (2014). doi:10.48550/arXiv.1312.6114", prediction="positive"),
+    "binomial_deviance": of("2*(y*log(y/z) + (1 - y)*log((1 - y)/(1 - z)))", "P. McCullagh and J. A. Nelder, Generalized Linear Models (1989). doi:10.1007/978-1-4899-3242-6", target="probability", prediction="probability"),
     "matusita": of("(sqrt(y) - sqrt(z))**2", "K. Matusita, Ann. Math. Stat. 26 (1955). doi:10.1214/aoms/1177728422", target="nonnegative", prediction="nonnegative"),
     "laplace_log_scale": of("abs(y)*exp(-z) + z + log(2)", "A. Kendall and Y. Gal, NeurIPS (2017). doi:10.48550/arXiv.1703.04977"),
     "hyperbolic_distance": of("acosh(1 + 2*r**2)", "M. Nickel and D. Kiela, Poincare embeddings, NeurIPS (2017). doi:10.48550/arXiv.1705.08039"),

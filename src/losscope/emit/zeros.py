@@ -28,6 +28,8 @@ def with_limits(expression: sympy.Expr, zeros: Sequence[sympy.Expr]) -> sympy.Ex
     >>> y, z = symbol("y"), symbol("z")
     >>> with_limits(-y * log(z) - (1 - y) * log1p(-z) + y / z, [y, 1 - y])
     xdivy(y, z) - xlog1py(1 - y, -z) - xlogy(y, z)
+    >>> with_limits((2 - 2 * y) / z, [y, 1 - y])
+    2*xdivy(1 - y, z)
     >>> with_limits(y * (y - 1) * absolute(z) ** (y - 2), [])
     xmuly(y*(y - 1), absolute(z)**(y - 2))
     """
@@ -35,10 +37,9 @@ def with_limits(expression: sympy.Expr, zeros: Sequence[sympy.Expr]) -> sympy.Ex
 
 
 def _vanishing(product: Mul, zeros: Sequence[sympy.Expr]) -> sympy.Expr:
-    zero = next((each for each in zeros if each in product.args), None)
+    zero, others = _with_a_zero(product, zeros)
     if zero is None:
         return _of_power(product)
-    others = [each for each in product.args if each != zero]
     for other in others:
         rest = [each for each in others if each is not other]
         if isinstance(other, log):
@@ -54,6 +55,17 @@ def _vanishing(product: Mul, zeros: Sequence[sympy.Expr]) -> sympy.Expr:
             quotient = xdivy(zero, other.base)
             return Mul(*rest, quotient if other.exp == -1 else xdivy(quotient, other.base))
     return product
+
+
+def _with_a_zero(product: Mul, zeros: Sequence[sympy.Expr]) -> tuple[sympy.Expr | None, list[sympy.Expr]]:
+    """One of what may be 0 that is a factor, or a multiple of which is, as 2 - 2 y is of 1 - y; and the other factors."""
+    for factor in product.args:
+        times, primitive = factor.as_content_primitive() if factor.is_Add else (1, factor)
+        for k, zero in ((times, primitive), (-times, -primitive)):
+            if zero in zeros:
+                others = [each for each in product.args if each is not factor]
+                return zero, others if k == 1 else [sympy.sympify(k), *others]
+    return None, []
 
 
 def _steps(share: sympy.Expr, exponent: sympy.Expr, way: int) -> bool:
