@@ -64,6 +64,7 @@ PAPERS: dict[str, Written] = {
     "logistic_density": of("r + 2*log(1 + exp(-r)) - 2*log(2)", "N. Balakrishnan, Handbook of the Logistic Distribution (1991). doi:10.1201/9781482277098"),
     "bounded_exponential": of("1 - 1/(1 + r**2)**2", "Z. Zhang, Image Vis. Comput. 15 (1997). doi:10.1016/S0262-8856(96)01112-2"),
     "smooth_epsilon_insensitive": of("log(1 + exp(r - e)) + log(1 + exp(-r - e))", "O. Dekel et al., Smooth epsilon-insensitive regression by loss symmetrization, JMLR 6 (2005).", e=0.5),
+    "symmetric_relative_error": of("2*abs(z - y)/(abs(z) + abs(y))", "S. Makridakis, Int. J. Forecasting 9 (1993). doi:10.1016/0169-2070(93)90079-3"),
     "cosine_angle": of("1 - cos(r)", "S. Prokudin et al., Deep directional statistics, ECCV (2018). doi:10.1007/978-3-030-01240-3_33"),
     # margins
     "logistic": of("log(1 + exp(-y*z))", "J. Friedman et al., Ann. Stat. 28 (2000). doi:10.1214/aos/1016218223", **SIGN),

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import sympy
-from sympy import S
+from sympy import Add, S
 
 from losscope.expression.choices import absolute, sign
+from losscope.expression.everywhere import everywhere
 from losscope.expression.from_sympy import in_our_words
 from losscope.expression.trigonometric import cos, sin
+from losscope.rewrite.cancellation import terms
 from losscope.rewrite.fractions import factored
-from losscope.rewrite.rewriting import rewriting
+from losscope.rewrite.rewriting import PREDICTION, RESIDUAL, TARGET, rewriting
 
 
 @rewriting
@@ -31,6 +33,24 @@ def by_size(e: Any) -> Any:
         of_size = _signs(e.xreplace({size: a, sign(x): s, x: s * a}), s)
         e = _signs(factored(of_size), s).xreplace({a: size, s: sign(x)}).replace(sign(x) * size, x)
     return e
+
+
+@rewriting
+@everywhere
+def sizes_apart(e: Any) -> Any:
+    """|r| as sign(r) (z - y), where |z| and the sign of z are there, too: what |z| + |y| - |r| comes to is 2 |y|, if z is above
+    y and both above 0.
+
+    >>> size = absolute(PREDICTION) + absolute(TARGET)
+    >>> sizes_apart(sign(RESIDUAL) * size - absolute(RESIDUAL) * sign(PREDICTION))
+    (target*sign(prediction) + absolute(target))*sign(r)
+    """
+    size, of_sign = absolute(PREDICTION), sign(PREDICTION)
+    if not e.is_Add or not (e.has(absolute(RESIDUAL)) and e.has(of_sign) and e.has(size)):
+        return e
+    apart = sympy.expand(e.xreplace({absolute(RESIDUAL): sign(RESIDUAL) * (PREDICTION - TARGET)}))
+    products = Add(*(_signs(term, of_sign).subs(PREDICTION * of_sign, size) for term in Add.make_args(apart)))
+    return sympy.factor_terms(products) if terms(products) < terms(apart) else e
 
 
 @rewriting
