@@ -29,6 +29,7 @@ AT_ONCE = (
     1 / 2,
     2 / 3,
 )  # of the steps that are left, which the search for the form of each order may take
+LEAST = ALL / 6  # steps of which the search for the form of an order is sure
 MEASURING = 40  # steps of measuring a form
 REWRITING = 8  # steps, for each of its operations, of rewriting it in all ways, or of differentiating it
 LONGEST = 400  # operations of a form worth measuring
@@ -302,6 +303,7 @@ def mended(
             search.work.left -= REWRITING * sum(map(operations, chosen[-1].parts))
             derived = [attempt(differentiate, each) for each in chosen[-1].parts]
             starts += [each for each in derived if each is not None]
+        search.work.left = max(search.work.left, LEAST)
         chosen.append(best(search, check, order, starts))
     return [each.form for each in chosen]
 
