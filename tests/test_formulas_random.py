@@ -129,6 +129,8 @@ def test_any_formula_is_exact_or_told_or_refused() -> None:
             "(where(cos(z) < r, r, cos(r)))**2",
             "exact",
         ),  # a last place of 1.8e234 is whole turns, and half of it not
+        ("(pow1px2m1(minimum(pi, r), 1e-3))**2", "told"),  # a sum of numbers was factored, of degree 2,000
+        ("pow1pm1(where(1e-3 <= r, z, 3), (r)**(c - 1))", "told"),  # no border is set in a choice
         ("cos(gamma(r))", "exact"),  # whose truth is known at one point, and not beside it
         ("(where(cos(r) < cos(2), r, cos(2)))**0.5", "refused"),
         ("minimum(where(c < 1, c, r), (y - r))", "exact"),  # SymPy turned this comparison round and round

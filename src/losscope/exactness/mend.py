@@ -259,7 +259,11 @@ def _quantities(judge: Judge, forms: Sequence[Any]) -> list[Any]:
 def _small_ones(forms: Sequence[Any]) -> list[Any]:
     """Sizes of what is small where a form keeps its digits: of log(y) - z where it has exp(u) - 1 - u of that."""
     found = {part.args[0] for form in forms for part in form.atoms(expm1mx, log1pmx, expm1, log1p)}
-    both = [each for each in found if each.has(PREDICTION, RESIDUAL) and each.has(TARGET, RESIDUAL)]
+    both = [
+        each
+        for each in found
+        if each.has(PREDICTION, RESIDUAL) and each.has(TARGET, RESIDUAL) and not each.has(sympy.Piecewise)
+    ]
     return [absolute(each) for each in sorted(both, key=lambda each: (operations(each), str(each)))[:FEW]]
 
 
