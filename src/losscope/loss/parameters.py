@@ -103,7 +103,7 @@ def option(structure: Structure, name: str, value: Any) -> Any:
     if kind is float:
         return number(name, value)
     given = value if isinstance(value, bool) else _real(name, value)  # yes and no are 1 and 0
-    if not abs(given) < 2**63 or given != int(given):  # or NaN
+    if not -(2**63) <= given < 2**63 or given != int(given):  # or NaN
         raise LossError(complain(f"{name} must be a whole number of 64 bits", got=shown(value)))
     return int(given)
 
