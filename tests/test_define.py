@@ -419,9 +419,9 @@ def test_a_loss_is_no_activation() -> None:
         ("xlogy(r, 0)", "no finite logarithm"),
         ("r/sin(pi)", "Division by zero"),
         ("xdivy(r, sin(pi))", "Division by zero"),
-        ("log(-1 - r**2)", "no value at any of 4,096 points"),
-        ("acosh(sigmoid(r))", "no value at any of 4,096 points"),
-        ("r*pow1pm1(-2, c)", "no value at any of 4,096 points"),
+        ("log(-1 - r**2)", "no value at any of 256 points"),
+        ("acosh(sigmoid(r))", "no value at any of 256 points"),
+        ("r*pow1pm1(-2, c)", "no value at any of 256 points"),
     ],
 )
 def test_what_has_no_value_anywhere_is_refused(formula: str, says: str) -> None:
