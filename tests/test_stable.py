@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from sympy import Piecewise
 
 import losscope as ls
+from losscope.expression import symbol
+from losscope.expression.choices import sign
+from losscope.stable import beside_kinks
 
 PREDICTION = np.array([-1000.0, -40, -3, -1e-6, 1e-6, 0.5, 20, 33, 40, 1000])
 
@@ -106,6 +112,20 @@ def test_choices_within_choices_have_their_slopes() -> None:
 def test_words_of_numbers_are_numbers(formula: str, true: float) -> None:
     """What is done for the words of a variable is not done twice, or halfway, for those of a number."""
     assert ls.define("mine", formula)([1.0], [0.0]) == pytest.approx(true, rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("product", "without"),
+    [
+        (lambda a, b, at: a * (a * b + 3 * a), lambda a, b, at: b + 3),
+        (lambda a, b, at: a * at(a * b), lambda a, b, at: at(b)),
+        (lambda a, b, at: b * at(a * b) * a, lambda a, b, at: at(1)),
+    ],
+)
+def test_two_signs_in_a_product_are_taken_out_one_by_one(product: Any, without: Any) -> None:
+    z, y = symbol("z"), symbol("y")
+    signs = sign(z), sign(y), lambda value: Piecewise((value, z < 1), (0, True))
+    assert beside_kinks(product(*signs)) == without(*signs)
 
 
 @pytest.mark.parametrize("formula", ["min(abs(r), 1)**2/2", "min(abs(r), 2)*(abs(r) - min(abs(r), 2)/2)"])

@@ -230,7 +230,7 @@ def _without_squares(e: Any) -> Any:
         if e.is_Pow:
             share = _over(e.base, one) if e.exp.is_even else None
             e = e if share is None else share**e.exp
-        else:
+        elif e.is_Mul:  # without one sign it may be a sum or a choice
             shares = {factor: _over(factor, one) for factor in e.args}
             have = [factor for factor in e.args if shares[factor] is not None]
             pairs = have[: len(have) // 2 * 2]
