@@ -379,6 +379,11 @@ def truths(expressions: Sequence[Any], symbols: Sequence[Any], points: Any) -> n
     return numpy.array(found).reshape(len(points), len(expressions), 2)
 
 
+def surely_none(pairs: numpy.ndarray) -> numpy.ndarray:
+    """Where there is surely no value, of true values as pairs of two doubles along the last axis."""
+    return numpy.isnan(pairs[..., 0]) & ~numpy.isnan(pairs[..., 1])
+
+
 def _balls(
     function: Callable[..., tuple[Any, ...]], point: Sequence[Any], more: Sequence[int]
 ) -> tuple[Any, ...]:

@@ -34,7 +34,7 @@ from losscope.exactness.places import (
 )
 from losscope.exactness.samples import MARGIN, points, usual
 from losscope.exactness.worse import Search
-from losscope.truth import truths
+from losscope.truth import surely_none, truths
 
 DTYPES = ("float32", "float64")
 SEARCHES = 3  # of which one may miss a narrow place
@@ -62,7 +62,6 @@ class Bench:
         what may be 0 at an end of its domain, where a product with it vanishes. `of_residual`: whether they look at the
         difference of prediction and target alone. `share`: of `count` and of all other points that are tried."""
         self.zeros, self.seed, self.share = tuple(zeros), seed, share
-        self.count = math.ceil(count * share)
         self.margin = MARGIN  # within which of its end a result is hardly a number of the dtype
         self.true = tuple(with_limits(each, zeros) for each in true)
         self.arguments, self.parameters = dict(arguments), dict(parameters)
@@ -71,12 +70,22 @@ class Bench:
         self.instead = tuple(with_limits(each, zeros) for each in instead)
         self.of_residual = of_residual
         self.condition = Condition(self.true, self.arguments, self.parameters, self.instead)
+        self._draw(count)
+
+    def _draw(self, count: int) -> None:
+        self.count = math.ceil(count * self.share)
         self._look_at(
             {
-                dtype: points(arguments, parameters, dtype, self.count, seed + k)
+                dtype: points(self.arguments, self.parameters, dtype, self.count, self.seed + k)
                 for k, dtype in enumerate(DTYPES)
             }
         )
+
+    def drawn_anew(self, count: int) -> Bench:
+        """The same with so many points, drawn anew."""
+        found = copy(self)
+        found._draw(count)
+        return found
 
     def _look_at(self, at: dict[str, dict[str, numpy.ndarray]], truth: Any = None) -> None:
         self.at = at
@@ -91,7 +100,7 @@ class Bench:
         found = truths(self.true, self.symbols, rows)
         if self.instead:
             # Where the formula has surely no value, none is taken of a form that has one there.
-            nowhere = numpy.isnan(found[:, 0, 0]) & ~numpy.isnan(found[:, 0, 1])
+            nowhere = surely_none(found[:, 0])
             unknown = numpy.flatnonzero(numpy.isnan(found[..., 0]).any(1) & ~nowhere)
             other = truths(self.instead, self.symbols, rows[unknown])
             found[unknown] = numpy.where(numpy.isnan(found[unknown][..., :1]), other, found[unknown])
@@ -100,7 +109,7 @@ class Bench:
 
     def nowhere(self, dtype: str) -> numpy.ndarray:
         """Where the formula has surely no value."""
-        return numpy.isnan(self.truth[dtype][:, 0, 0]) & ~numpy.isnan(self.truth[dtype][:, 0, 1])
+        return surely_none(self.truth[dtype][:, 0])
 
     def is_nowhere(self) -> bool:
         """Whether the formula, with its parameters at their defaults, has a value at none of the points."""
@@ -253,12 +262,11 @@ class Bench:
     def to_tell(self, derived: Any, worst: Worst) -> Worst:
         """The place that a user is told of: the worst with the parameters at their defaults, if there is one, of ordinary numbers
         if they do; else the worst of all."""
+        computed = self._computed(derived)
         for sizes in (ORDINARY, (0.0, numpy.inf)):
             some = {dtype: self._usual(dtype, *sizes) for dtype in DTYPES}
             at = {d: {name: x[some[d]] for name, x in self.at[d].items()} for d in DTYPES}
-            found = self._at(at, {d: self.truth[d][some[d]] for d in DTYPES})._worst_of(
-                self._computed(derived)
-            )
+            found = self._at(at, {d: self.truth[d][some[d]] for d in DTYPES})._worst_of(computed)
             if found.error > BOUND:
                 return found
         return worst

@@ -15,11 +15,11 @@ from losscope.exactness.certificate import BOUND
 from losscope.exactness.places import has_last_place, last_place
 from losscope.exactness.samples import BETWEEN
 from losscope.rewrite.rewriting import PREDICTION, RESIDUAL, TARGET
-from losscope.truth import truths
+from losscope.truth import surely_none, truths
 
 # As shares of the inputs: at one point, two effects of one of them may cancel. The smaller one where the larger leads to no value.
 BESIDE = (2.0**-7, 2.0**-14)
-NEARBY = (2.0**-7, 2.0**-14, 2.0**-20)  # as shares of the inputs: within which a border may be passed
+NEARBY = (*BESIDE, 2.0**-20)  # as shares of the inputs: within which a border may be passed
 UP, ELSEWHERE = (1,), (-0.7, 1.6)  # last-place changes: an angle may chance to be a whole turn further
 # More of them, which count by their length: of three of cos(1e17), all may chance to be on the same side of a border.
 FURTHER = (-2.6, 3.7, -5.3, 7.9, -11.3, 15.1, -22.7, 31.9, -45.1, 63.7)
@@ -180,4 +180,4 @@ def _apart(there: numpy.ndarray, here: numpy.ndarray, unit: numpy.ndarray) -> nu
     """By how many units the truth at other points is off the truth here; without end where surely there is none."""
     with numpy.errstate(all="ignore"):
         off = numpy.abs((there[:, 0] - here[:, 0]) + (there[:, 1] - here[:, 1])) / unit
-    return numpy.where(numpy.isnan(there[:, 0]) & ~numpy.isnan(there[:, 1]), numpy.inf, off)
+    return numpy.where(surely_none(there), numpy.inf, off)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import permutations
 from typing import Any
 
@@ -56,9 +56,9 @@ class Judge:
 
     bench: Bench
     residual: Any
+    plain: Any  # the value as it is written
     work: Work = field(default_factory=Work)
     seen: dict[tuple[int, Any], numpy.ndarray] = field(default_factory=dict)
-    plain: Any = None  # the value as it is written
 
     def score(self, order: int, form: Any) -> float:
         """0 if every point is good; else the sum of the bits lost beyond."""
@@ -80,18 +80,17 @@ class Judge:
                 with numpy.errstate(divide="ignore"):
                     lost = numpy.clip(numpy.log2(errors / GOOD), 0, ALL_BITS)
                 if order == 0:
-                    lost[numpy.isfinite(computed) & self._no_value(dtype)] = MADE_UP
+                    lost[numpy.isfinite(computed) & self._no_value[dtype]] = MADE_UP
                 found.append(lost)
             self.seen[order, form] = numpy.concatenate(found)
         return self.seen[order, form]
 
-    def _no_value(self, dtype: str) -> numpy.ndarray:
+    @cached_property
+    def _no_value(self) -> dict[str, numpy.ndarray]:
         """Where the formula has no value, and says so as it is written: log(a) - log(b) of two negative numbers, of which
         log(a/b) is one."""
-        if self.plain is None:
-            return numpy.zeros(len(self.bench.truth[dtype]), bool)
-        written = arithmetic(self.plain, self.bench, self.residual)[dtype]
-        return self.bench.nowhere(dtype) & numpy.isnan(self._evaluated(written, dtype))
+        written = arithmetic(self.plain, self.bench, self.residual)
+        return {d: self.bench.nowhere(d) & numpy.isnan(self._evaluated(written[d], d)) for d in DTYPES}
 
     def along(self, variable: Any) -> numpy.ndarray:
         """What an expression comes to at each point of both dtypes, as a kernel computes it."""

@@ -71,16 +71,13 @@ def mend(entry: Entry, few: int, many: int) -> Mended:
     derived = derive(entry)
     try:
         # Of a tower of exponentials the truth at each point takes long: some are enough to see that there is none.
-        for count in (few // 2, many):
-            check = Judge(bench(entry, None, count, derived), derived.residual, plain=derived.value)
-            points = check.bench.count * len(DTYPES)
-            if check.bench.is_nowhere():
-                raise LossError(complain(
-                    f"The formula has no value at any of {points:,} points", got=entry.formula,
-                    next_step="Look at where its logarithms, roots and quotients have one",
-                ))  # fmt: skip
+        at = bench(entry, None, few // 2, derived)
+        _refuse_nowhere(entry, at)
+        at = at.drawn_anew(many)
     except (NotImplementedError, TypeError):  # SymPy has left the real numbers
         raise LossError(complain("The formula has no real derivative", got=entry.formula)) from None
+    _refuse_nowhere(entry, at)
+    check, points = Judge(at, derived.residual, derived.value), at.count * len(DTYPES)
     plainly = partial(check.bench.certified, derived)
     if not _fail(replace(check, bench=check.bench.with_fewer(few), seen={}), _forms(derived)):
         worst = plainly()
@@ -100,8 +97,8 @@ def _searched(entry: Entry, derived: Derived, check: Judge, few: int, points: in
         check = Judge(
             check.bench.with_worse(worse, place),
             PREDICTION - TARGET,
+            derived.value,
             Work(max(check.work.left, AGAIN)),
-            plain=derived.value,
         )
         search = replace(check, bench=check.bench.with_fewer(few), seen={})
         found = _found(entry, derived, search, check)
@@ -144,6 +141,14 @@ def _with_borders(entry: Entry, found: Mended, bench: Bench) -> Mended:
     return replace(found, worst=worst if worst.error <= BOUND else bench.to_tell(derived, worst))
 
 
+def _refuse_nowhere(entry: Entry, at: Bench) -> None:
+    if at.is_nowhere():
+        raise LossError(complain(
+            f"The formula has no value at any of {at.count * len(DTYPES):,} points", got=entry.formula,
+            next_step="Look at where its logarithms, roots and quotients have one",
+        ))  # fmt: skip
+
+
 def _refuse_unused(entry: Entry) -> None:
     used = {each.name for each in formula(entry).free_symbols}
     unused = [name for name in entry.parameters if name not in used]
@@ -182,7 +187,7 @@ def _with_signs(
     """The search again, with parameters whose defaults are more than 0 known to be that."""
     work = Work(ALL)
     known = [
-        _Signed(each.bench, each.residual, work, each.seen, each.plain, tuple(signs))
+        _Signed(each.bench, each.residual, each.plain, work, each.seen, tuple(signs))
         for each in (search, check)
     ]
     assumed = [assumed_positive(each, signs) for each in forms]
